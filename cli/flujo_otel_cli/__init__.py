@@ -1,0 +1,1 @@
+"""The `lens` command: parses and renders, nothing else."""

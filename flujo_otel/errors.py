@@ -1,0 +1,75 @@
+"""Every error that flujo-otel raises on purpose.
+
+FlujoOtelError
+├── SettingsError            a setting's value cannot be used
+│   └── UnsupportedUri       a database URI of a scheme that no backend here speaks
+├── StoreError               the database
+│   ├── NoDatabase           a reader found no file
+│   ├── ForeignDatabase      the file is another program's, or a newer version's of ours: untouched
+│   ├── StoreUnavailable     retryable: locked, disk full, read-only for now
+│   └── RecordRejected       permanent: one record cannot be stored as it is
+├── NoSuchRun                an id that names no run, with the near ones
+├── AmbiguousRun             a prefix that names several, with the candidates
+├── MalformedTrace           a trace tree or record handed in by a caller is not of the agreed shape
+└── MissingExtra             an optional dependency is not installed; says what to install
+"""
+
+from collections.abc import Sequence
+
+
+class FlujoOtelError(Exception):
+    """Base of all; its text is fit to show a user as it is."""
+
+
+class SettingsError(FlujoOtelError):
+    """A setting cannot be used: says which, where it came from and what it may be."""
+
+
+class UnsupportedUri(SettingsError):
+    """A database URI whose scheme no backend here speaks."""
+
+
+class StoreError(FlujoOtelError):
+    """Something about the database."""
+
+
+class NoDatabase(StoreError):
+    """A reader was pointed at a database that does not exist. Reading never makes one."""
+
+
+class ForeignDatabase(StoreError):
+    """The file belongs to another program, or to a newer version of ours. It was not altered."""
+
+
+class StoreUnavailable(StoreError):
+    """Retryable: the database is locked, its disk is full, or it cannot be written just now."""
+
+
+class RecordRejected(StoreError):
+    """Permanent: this one record cannot be stored; the text is the reason."""
+
+
+class NoSuchRun(FlujoOtelError):
+    """No run answers to this id."""
+
+    def __init__(self, run_id: str, near: Sequence[str] = ()) -> None:
+        super().__init__(f"No run {run_id!r}.")
+        self.run_id = run_id
+        self.near = tuple(near)
+
+
+class AmbiguousRun(FlujoOtelError):
+    """A prefix that names more than one run."""
+
+    def __init__(self, prefix: str, candidates: Sequence[str]) -> None:
+        super().__init__(f"{prefix} names {len(candidates)} runs.")
+        self.prefix = prefix
+        self.candidates = tuple(candidates)
+
+
+class MalformedTrace(FlujoOtelError, ValueError):
+    """A trace tree or record that a caller handed in is not of the agreed shape."""
+
+
+class MissingExtra(FlujoOtelError, ImportError):
+    """An optional dependency is missing; the text says what to install."""

@@ -1,0 +1,60 @@
+"""A run: a view of its spans. A step: a row for each of its step spans."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flujo_otel.model.writer import Writer
+
+
+class RunStatus(StrEnum):
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PAUSED = "paused"
+    DIED = "died"
+    """Its process is gone while the run was still open. Never stored: found out when it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. Times are Unix time in nanoseconds; `end_time_ns` None: not over (or died).
+
+    `origin` is None for our own runs, else the path of flujo's own database that it came from.
+    """
+
+    run_id: str
+    pipeline_name: str
+    pipeline_version: str
+    status: RunStatus
+    start_time_ns: int
+    end_time_ns: int | None
+    last_time_ns: int
+    """The latest time seen in any of its spans: how long a died run lived, at least."""
+    total_cost_usd: float | None
+    total_tokens: int | None
+    span_count: int
+    error_count: int
+    trace_id: str | None = None
+    final_context: str | None = None
+    writer: Writer | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row of `steps`. Blobs are the JSON texts as recorded; times Unix time in nanoseconds."""
+
+    step_run_id: str
+    run_id: str
+    step_name: str
+    step_index: int
+    status: str
+    start_time_ns: int
+    end_time_ns: int | None
+    duration_ms: int | None
+    cost_usd: float | None
+    tokens: int | None
+    input: str | None
+    output: str | None
+    error: str | None
+    span_id: str | None = None

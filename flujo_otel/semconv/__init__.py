@@ -1,0 +1,1 @@
+"""Attribute names. Nothing but constants: `flujo`, `gen_ai`, `openinference`."""

@@ -1,0 +1,152 @@
+"""The ports of the span store. Writers and readers are separate; a backend implements both.
+
+Every backend passes tests/conformance/. Times are Unix nanoseconds everywhere.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from flujo_otel.model import Batch, Loss, Run, Span, Step, Writer
+from flujo_otel.model.record import SpanRecord
+
+
+class Rejected(NamedTuple):
+    """A record that cannot be stored as it is, with the reason."""
+
+    record: SpanRecord
+    reason: str
+
+
+class WriteResult(NamedTuple):
+    """What became of a batch: `written` new or changed rows, `unchanged` duplicates."""
+
+    written: int
+    unchanged: int
+    rejected: Sequence[Rejected] = ()
+
+
+class SpanWriter(Protocol):
+    """One process's way in. Used by one thread at a time; which thread may change."""
+
+    def write(self, batch: Batch) -> WriteResult:
+        """Commit `batch`: when this returns, all of it but `rejected` survives SIGKILL.
+
+        MUST be idempotent: key is trace id, span id, start time and kind; a running record never
+        overwrites an ended one; a duplicate that changes nothing gets no new change number.
+        MUST reject single records only, never the batch, for what is wrong with their data.
+        Raises StoreUnavailable (retryable; nothing was written) or ForeignDatabase.
+        """
+        ...
+
+    def count_losses(self, losses: Sequence[Loss]) -> None:
+        """Add to the ledger. Raises StoreUnavailable."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database; a later `write` opens it again. Safe in a fork's parent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs to list; None: all."""
+
+    status: str | None = None
+    pipeline: str | None = None
+    since_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanFilter:
+    """Which spans of a run; None: all."""
+
+    status: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NameStatistics:
+    """Ended spans of one name. Durations in nanoseconds."""
+
+    name: str
+    count: int
+    error_count: int
+    mean_ns: float
+    p50_ns: int
+    p95_ns: int
+    p99_ns: int
+    total_ns: int
+    buckets: Sequence[int]
+    """Spans started in each of the window's equal parts, oldest first: the spark line."""
+
+
+class TraceReader(Protocol):
+    """The way out. Never creates or alters anything; holds no read transaction over a second."""
+
+    def list_runs(self, where: RunFilter, limit: int) -> list[Run]:
+        """The newest `limit` runs that match, newest first."""
+        ...
+
+    def count_runs(self, where: RunFilter) -> int: ...
+
+    def get_run(self, run_id: str) -> Run | None: ...
+
+    def runs_with_prefix(self, prefix: str, limit: int) -> list[Run]:
+        """Runs whose id starts with `prefix`, newest first."""
+        ...
+
+    def runs_of_trace(self, trace_id: str) -> list[Run]:
+        """Runs that have spans in this OTel trace, newest first."""
+        ...
+
+    def shortest_unique_prefix(self, run_id: str) -> int:
+        """How many characters of `run_id` name it alone."""
+        ...
+
+    def spans(self, run_id: str, where: SpanFilter = ...) -> Iterator[Span]:
+        """A run's spans in order of start (then of arrival), read in pages."""
+        ...
+
+    def steps(self, run_id: str) -> list[Step]:
+        """A run's steps in order of step_index."""
+        ...
+
+    def statistics(
+        self, pipeline: str | None, since_ns: int | None, until_ns: int | None, buckets: int
+    ) -> list[NameStatistics]:
+        """Per span name, over spans started in the window, most total time first."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the database says of itself."""
+
+    path: str
+    size_bytes: int
+    wal_bytes: int
+    schema_version: int
+    sqlite_version: str
+    run_count: int
+    span_count: int
+    change_seq: int
+    integrity: str
+    """`ok`, or what integrity_check said."""
+    writers: Sequence[Writer]
+    """Processes that have it open for writing and are alive."""
+    losses: Sequence[Loss]
+    faults: Sequence[str]
+    """Known faults of this SQLite library, one sentence each."""
+    facts: dict[str, Any]
+    """Other settings of the file by name (journal_mode, page_size, ...)."""
+
+
+class Maintenance(Protocol):
+    def health(self, *, check_integrity: bool = True) -> Health: ...
+
+    def delete_run(self, run_id: str) -> bool:
+        """Delete a run with all of its spans, steps and blobs; False where there was none."""
+        ...
