@@ -1,0 +1,53 @@
+"""The guard: tracing's faults are logged once, counted, and do not reach the traced program."""
+
+import asyncio
+import logging
+
+import pytest
+
+from flujo_otel.guard import faults, guarded
+
+
+@pytest.fixture
+def as_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLUJO_OTEL_RAISE", raising=False)
+
+
+@pytest.mark.usefixtures("as_in_production")
+def test_a_fault_is_swallowed_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="flujo_otel"):
+        for _ in range(3):
+            with guarded("milking"):
+                raise ValueError("sour")
+    assert faults()["milking"] == 3
+    assert [(entry.levelname, entry.getMessage()) for entry in caplog.records] == [
+        (
+            "WARNING",
+            "flujo-otel: milking failed: ValueError: sour "
+            "(logged once; the traced program is not affected)",
+        ),
+        ("DEBUG", "flujo-otel: milking failed"),
+    ]
+    assert caplog.records[1].exc_info is not None
+
+
+def test_a_fault_is_raised_where_the_variable_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLUJO_OTEL_RAISE", "1")
+    with pytest.raises(ValueError, match="sour"), guarded("raising"):
+        raise ValueError("sour")
+    assert faults()["raising"] == 1
+
+
+@pytest.mark.usefixtures("as_in_production")
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, asyncio.CancelledError, SystemExit])
+def test_what_is_no_exception_passes(kind: type[BaseException]) -> None:
+    with pytest.raises(kind), guarded("stopping"):
+        raise kind
+    assert "stopping" not in faults()
+
+
+def test_nothing_happens_where_nothing_fails() -> None:
+    guard = guarded("calm")
+    with guard, guard:
+        pass
+    assert "calm" not in faults()
