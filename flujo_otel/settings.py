@@ -1,0 +1,208 @@
+"""Every setting: argument > environment > the nearest flujo.toml upwards > default.
+
+flujo's own `state_uri` is a top-level key of flujo.toml; ours live in its `[otel]` table under the
+names of the fields of `Settings`.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flujo_otel.errors import SettingsError
+
+ARGUMENT = "argument"
+DEFAULT = "default"
+TOML_NAME = "flujo.toml"
+TOML_TABLE = "otel"
+
+_MIB = 1024 * 1024
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Checked values, with where each came from."""
+
+    db: str | None = None
+    """Our database outright: a path or a sqlite URI."""
+    state_uri: str | None = None
+    """flujo's database (FSD-08): a sqlite URI. Ours is that file or lies beside it."""
+    flush_interval_seconds: float = 0.2
+    queue_bytes: int = 64 * _MIB
+    """Spans held in memory until they are committed; above it the order of sacrifice begins."""
+    durable: str = "normal"
+    """`normal`: a commit survives SIGKILL; `full`: a power cut too."""
+    content: bool = True
+    """Record inputs, outputs, prompts and contexts."""
+    value_limit_bytes: int = 64 * 1024
+    """Longer values of our own producers are cut."""
+    raise_errors: bool = False
+    """Raise our own faults instead of counting them; our tests set it."""
+    toml: Path | None = None
+    """The flujo.toml that was read."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """For each field, where it came from: `argument`, a variable's name, the toml's path."""
+
+    def origin(self, name: str) -> str:
+        """Where the value of field `name` came from."""
+        return self.origins.get(name, DEFAULT)
+
+    def folder(self, name: str) -> Path:
+        """What a relative path in field `name` counts from."""
+        if self.toml is not None and self.origin(name) == str(self.toml):
+            return self.toml.parent
+        return _working_directory()
+
+
+class Setting(NamedTuple):
+    """How one field of `Settings` is given and what it may be."""
+
+    name: str
+    variable: str
+    parse: Callable[[Any], Any]
+    may_be: str
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ValueError
+    return str(os.fspath(value))
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = _text(value).strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError
+    return word in _TRUE
+
+
+def _bytes(minimum: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        number = int(value.replace("_", "")) if isinstance(value, str) else value
+        if isinstance(number, bool) or not isinstance(number, int) or number < minimum:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ValueError
+    number = float(value)
+    if not 0.001 <= number <= 3600:
+        raise ValueError
+    return number
+
+
+def _durable(value: Any) -> str:
+    word = _text(value).strip().lower()
+    if word not in ("normal", "full"):
+        raise ValueError
+    return word
+
+
+SETTINGS = (
+    Setting("db", "FLUJO_OTEL_DB", _text, "a path or a sqlite:/// URI"),
+    Setting("state_uri", "FLUJO_STATE_URI", _text, "a sqlite:/// URI"),
+    Setting(
+        "flush_interval_seconds",
+        "FLUJO_OTEL_FLUSH_INTERVAL",
+        _seconds,
+        "seconds from 0.001 to 3600",
+    ),
+    Setting(
+        "queue_bytes", "FLUJO_OTEL_QUEUE_BYTES", _bytes(1024), "a whole number of bytes >= 1024"
+    ),
+    Setting("durable", "FLUJO_OTEL_DURABLE", _durable, "normal or full"),
+    Setting("content", "FLUJO_OTEL_CONTENT", _flag, "true or false"),
+    Setting(
+        "value_limit_bytes",
+        "FLUJO_OTEL_VALUE_LIMIT_BYTES",
+        _bytes(64),
+        "a whole number of bytes >= 64",
+    ),
+    Setting("raise_errors", "FLUJO_OTEL_RAISE", _flag, "true or false"),
+)
+
+
+def load(**overrides: Any) -> Settings:
+    """Read every setting; `overrides` are fields of `Settings`, None meaning not given.
+
+    Raises SettingsError, which names the setting, where it came from and what it may be.
+    """
+    _refuse_unknown(overrides, ARGUMENT)
+    toml = _nearest_toml()
+    in_toml = _read_toml(toml) if toml is not None else {}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for setting in SETTINGS:
+        given = _given(setting, overrides, toml, in_toml)
+        if given is not None:
+            value, origins[setting.name] = given
+            values[setting.name] = _checked(setting, value, origins[setting.name])
+    return Settings(**values, toml=toml, origins=origins)
+
+
+def _given(
+    setting: Setting, overrides: Mapping[str, Any], toml: Path | None, in_toml: Mapping[str, Any]
+) -> tuple[Any, str] | None:
+    if overrides.get(setting.name) is not None:
+        return overrides[setting.name], ARGUMENT
+    # An empty variable counts as unset, as the OpenTelemetry specification has it for its own.
+    if os.environ.get(setting.variable):
+        return os.environ[setting.variable], setting.variable
+    if setting.name in in_toml:
+        return in_toml[setting.name], str(toml)
+    return None
+
+
+def _checked(setting: Setting, value: Any, origin: str) -> Any:
+    try:
+        return setting.parse(value)
+    except (ValueError, TypeError):
+        raise SettingsError(
+            f"{setting.name} is {value!r} ({origin}); it must be {setting.may_be}."
+        ) from None
+
+
+def _nearest_toml() -> Path | None:
+    here = _working_directory()
+    for folder in (here, *here.parents):
+        if (folder / TOML_NAME).is_file():
+            return folder / TOML_NAME
+    return None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}.") from error
+    ours = data.get(TOML_TABLE, {})
+    if not isinstance(ours, dict):
+        raise SettingsError(f"{TOML_TABLE} in {path} must be a table: [{TOML_TABLE}].")
+    _refuse_unknown(ours, f"{path} [{TOML_TABLE}]")
+    if "state_uri" in ours:
+        raise SettingsError(f"state_uri in {path} belongs at the top, not under [{TOML_TABLE}].")
+    return {**ours, **({"state_uri": data["state_uri"]} if "state_uri" in data else {})}
+
+
+def _refuse_unknown(given: Mapping[str, Any], origin: str) -> None:
+    known = [setting.name for setting in SETTINGS]
+    for name in given:
+        if name not in known:
+            raise SettingsError(f"No setting {name!r} ({origin}); there are {', '.join(known)}.")
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise SettingsError("The working directory does not exist any more.") from None
