@@ -55,7 +55,7 @@ class Settings:
         """What a relative path in field `name` counts from."""
         if self.toml is not None and self.origin(name) == str(self.toml):
             return self.toml.parent
-        return _working_directory()
+        return working_directory()
 
 
 class Setting(NamedTuple):
@@ -173,7 +173,7 @@ def _checked(setting: Setting, value: Any, origin: str) -> Any:
 
 
 def _nearest_toml() -> Path | None:
-    here = _working_directory()
+    here = working_directory()
     for folder in (here, *here.parents):
         if (folder / TOML_NAME).is_file():
             return folder / TOML_NAME
@@ -201,7 +201,8 @@ def _refuse_unknown(given: Mapping[str, Any], origin: str) -> None:
             raise SettingsError(f"No setting {name!r} ({origin}); there are {', '.join(known)}.")
 
 
-def _working_directory() -> Path:
+def working_directory() -> Path:
+    """What relative paths count from where no flujo.toml names them. Raises SettingsError."""
     try:
         return Path.cwd()
     except FileNotFoundError:
