@@ -1,0 +1,127 @@
+"""From the WAL into the database: when, and beside whom.
+
+SQLite before 3.51.3 (but for 3.44.6 and later and 3.50.7 and later of their branches) can corrupt
+a database when a checkpoint and a writer meet while the WAL starts anew. There, writes hold a lock
+file shared and a checkpoint holds it alone. A writer never waits for its turn that way: with the
+writers exclusive, waits of 3 s were measured; shared costs nothing.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+try:
+    import fcntl
+except ImportError:  # Windows: SQLite's own locks are all there is
+    fcntl = None  # type: ignore[assignment]
+
+PASSIVE_AFTER_BYTES: Final = 4 << 20
+"""Of what this process wrote; a larger interval helps ids in random order, whose index pages are
+then written once for many rows."""
+RESTART_ABOVE_BYTES: Final = 64 << 20
+"""A WAL this large means that readers overlap without a gap: now and then one waits for them."""
+_RESTART_EVERY_SECONDS: Final = 5.0
+_RESTART_WAIT_MS: Final = 100
+
+
+def has_wal_reset_fault(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
+    """Whether this SQLite library has the WAL-reset fault."""
+    fixed_branch = version[:2] == (3, 44) and version >= (3, 44, 6)
+    fixed_branch |= version[:2] == (3, 50) and version >= (3, 50, 7)
+    return version < (3, 51, 3) and not fixed_branch
+
+
+class Turns:
+    """The lock file beside the database: shared for writes, exclusive for a checkpoint."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + "-lock")
+        self._fd: int | None = None
+        self._needed = fcntl is not None and has_wal_reset_fault()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lock shared; waits for a checkpoint under way."""
+        if not self._needed:
+            yield
+            return
+        fd = self._open()
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+    @contextmanager
+    def checkpointing(self) -> Iterator[bool]:
+        """Hold the lock alone; False, and not held, where anybody writes just now."""
+        if not self._needed:
+            yield True
+            return
+        fd = self._open()
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file. Needed before a fork: a child would share the lock itself."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _open(self) -> int:
+        if self._fd is None:
+            self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        return self._fd
+
+
+class Checkpointer:
+    """Decides after each write of one connection whether the WAL is due."""
+
+    def __init__(self, database: Path, turns: Turns) -> None:
+        self._wal = database.with_name(database.name + "-wal")
+        self._turns = turns
+        self._written_bytes = 0
+        self._next_restart = 0.0
+
+    def wrote(self, connection: sqlite3.Connection, size_bytes: int) -> None:
+        """Note a committed write; checkpoint where it is time. Never raises for a busy database."""
+        self._written_bytes += size_bytes
+        if self._written_bytes < PASSIVE_AFTER_BYTES:
+            return
+        with self._turns.checkpointing() as alone, suppress(sqlite3.OperationalError):
+            if not alone:
+                return
+            self._written_bytes = 0
+            if self._is_overgrown():
+                self._restart(connection)
+            else:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _is_overgrown(self) -> bool:
+        if time.monotonic() < self._next_restart:
+            return False
+        try:
+            return self._wal.stat().st_size > RESTART_ABOVE_BYTES
+        except OSError:
+            return False
+
+    def _restart(self, connection: sqlite3.Connection) -> None:
+        self._next_restart = time.monotonic() + _RESTART_EVERY_SECONDS
+        waits = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+        connection.execute(f"PRAGMA busy_timeout = {_RESTART_WAIT_MS}")
+        try:
+            # TRUNCATE is RESTART that also gives the disk space back.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {waits}")

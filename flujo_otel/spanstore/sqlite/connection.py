@@ -1,0 +1,124 @@
+"""Connections to our file, for writing and for reading.
+
+The standard library's sqlite3 and no other: two SQLite libraries in one process on one file drop
+each other's locks.
+"""
+
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal
+
+from flujo_otel.errors import ForeignDatabase, NoDatabase, StoreError, StoreUnavailable
+from flujo_otel.spanstore.sqlite.layout import Layout, inspect, migrate, migrations
+from flujo_otel.spanstore.sqlite.staging import CACHED_STATEMENTS
+
+BUSY_TIMEOUT_SECONDS: Final = 5.0
+_PAGE_SIZE: Final = 4096
+_INCREMENTAL: Final = 2
+
+
+def connect_for_writing(
+    path: Path, *, durable: Literal["normal", "full"] = "normal"
+) -> sqlite3.Connection:
+    """Open our file, making it (mode 0600), its folders and its tables where they are missing.
+
+    Raises ForeignDatabase, or StoreUnavailable for what may pass (locked, full, not permitted).
+    """
+    try:
+        _create(path)
+        connection = _connect(f"{path.absolute().as_uri()}?mode=rw", BUSY_TIMEOUT_SECONDS)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise StoreUnavailable(f"{path} cannot be opened for writing: {error}.") from error
+    try:
+        _prepare(connection, path)
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable == 'full' else 'NORMAL'}")
+        # Checkpoints are ours to time (checkpoint.py); foreign keys hold only where rows are
+        # deleted (children come before their parents); TEMP tables never touch the disk.
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise StoreUnavailable(f"{path} cannot be prepared for writing: {error}.") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_for_reading(path: Path) -> sqlite3.Connection:
+    """Open our file read-only. Never makes or alters it.
+
+    Raises NoDatabase, ForeignDatabase or StoreUnavailable.
+    """
+    if not path.exists():
+        raise NoDatabase(f"No database at {path}.")
+    try:
+        connection = _connect(f"{path.absolute().as_uri()}?mode=ro", BUSY_TIMEOUT_SECONDS)
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"{path} cannot be opened: {error}.") from error
+    try:
+        known = len(migrations())
+        layout, version = inspect(connection, path, known)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise StoreUnavailable(f"{path} cannot be read: {error}.") from error
+    except BaseException:
+        connection.close()
+        raise
+    if layout is Layout.EMPTY:
+        connection.close()
+        raise NoDatabase(f"{path} is empty: nothing has been traced into it yet.")
+    if version < known:
+        connection.close()
+        raise StoreError(
+            f"{path} has the older schema {version}, this flujo-otel reads {known}: the next "
+            "program traced into it brings it up to date."
+        )
+    return connection
+
+
+def _create(path: Path) -> None:
+    """An empty file that is ours from its first moment: O_EXCL, so that no file is ever opened
+    plainly that SQLite may have open."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _connect(uri: str, timeout_seconds: float) -> sqlite3.Connection:
+    return sqlite3.connect(
+        uri,
+        uri=True,
+        timeout=timeout_seconds,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=CACHED_STATEMENTS,
+    )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    steps = migrations()
+    layout, version = inspect(connection, path, len(steps))
+    if layout is Layout.EMPTY:
+        # In this order: WAL or application_id first silently leaves auto_vacuum off.
+        connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
+        connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+        _demand(connection, path, "journal_mode = WAL", "journal_mode", "wal")
+        _demand(connection, path, "page_size", "page_size", _PAGE_SIZE)
+        _demand(connection, path, "auto_vacuum", "auto_vacuum", _INCREMENTAL)
+    if version < len(steps):
+        migrate(connection, path, steps)
+
+
+def _demand(
+    connection: sqlite3.Connection, path: Path, pragma: str, name: str, wanted: str | int
+) -> None:
+    found = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    if found != wanted:
+        raise ForeignDatabase(
+            f"{path} cannot be set up as a database of ours: {name} stays {found!r}, {wanted!r} is "
+            "needed. Is it on a network file system? Name a file on a local disk."
+        )

@@ -1,0 +1,160 @@
+-- The seeds' tables, column for column as FSD-08 and Trace Storage v2.0 print them; what is ours
+-- comes after their columns and in tables beside theirs. tests/integration/storage compares them.
+
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY,
+    pipeline_name TEXT NOT NULL,
+    pipeline_version TEXT NOT NULL,
+    status TEXT NOT NULL,
+    start_time TEXT NOT NULL,
+    end_time TEXT,
+    total_cost REAL,
+    final_context_blob TEXT,
+    -- ours
+    trace_id TEXT,
+    start_time_ns INTEGER NOT NULL DEFAULT 0,
+    end_time_ns INTEGER,
+    last_time_ns INTEGER NOT NULL DEFAULT 0,
+    root_start_ns INTEGER,           -- of the root that gave status and times; NULL: no root yet
+    total_tokens INTEGER,
+    span_count INTEGER NOT NULL DEFAULT 0,
+    error_count INTEGER NOT NULL DEFAULT 0,
+    running_count INTEGER NOT NULL DEFAULT 0,
+    writer_id INTEGER,               -- who has its running spans
+    change_seq INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX idx_runs_status ON runs(status);
+CREATE INDEX idx_runs_pipeline_name ON runs(pipeline_name);
+CREATE INDEX idx_runs_start_time_ns ON runs(start_time_ns);
+CREATE INDEX idx_runs_status_start ON runs(status, start_time_ns);
+CREATE INDEX idx_runs_pipeline_start ON runs(pipeline_name, start_time_ns);
+
+CREATE TABLE steps (
+    step_run_id TEXT PRIMARY KEY,    -- <run_id>:<step_index>, as flujo names them
+    run_id TEXT NOT NULL,
+    step_name TEXT NOT NULL,
+    step_index INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    start_time TEXT NOT NULL,
+    end_time TEXT,
+    duration_ms INTEGER,
+    cost REAL,
+    tokens INTEGER,
+    input_blob TEXT,
+    output_blob TEXT,
+    error_blob TEXT,
+    -- ours
+    span_id TEXT,
+    start_time_ns INTEGER NOT NULL DEFAULT 0,
+    end_time_ns INTEGER,
+    FOREIGN KEY (run_id) REFERENCES runs(run_id) ON DELETE CASCADE
+);
+CREATE INDEX idx_steps_run_id ON steps(run_id);
+
+CREATE TABLE spans (
+    span_id TEXT PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    parent_span_id TEXT,
+    name TEXT NOT NULL,
+    start_time REAL NOT NULL,
+    end_time REAL,
+    status TEXT DEFAULT 'running',
+    attributes TEXT, -- JSON for flexible metadata
+    created_at DATETIME DEFAULT CURRENT_TIMESTAMP,
+    -- ours: the truth, of which the columns above are a projection
+    trace_id TEXT NOT NULL,
+    otel_span_id TEXT NOT NULL,
+    otel_parent_id TEXT,
+    start_time_ns INTEGER NOT NULL,
+    end_time_ns INTEGER,
+    kind INTEGER NOT NULL,
+    status_message TEXT,
+    events TEXT,
+    links TEXT,
+    resource_id INTEGER NOT NULL,
+    scope_id INTEGER NOT NULL,
+    named_run_id TEXT,               -- the run that it (or a living ancestor) named; NULL: inferred
+    role INTEGER NOT NULL,           -- model.Role
+    cost_usd REAL,
+    tokens INTEGER,
+    otlp BLOB NOT NULL,
+    change_seq INTEGER NOT NULL,
+    FOREIGN KEY (run_id) REFERENCES runs(run_id) ON DELETE CASCADE,
+    FOREIGN KEY (parent_span_id) REFERENCES spans(span_id) ON DELETE CASCADE
+);
+CREATE INDEX idx_spans_run_id ON spans(run_id);
+CREATE INDEX idx_spans_status ON spans(status);
+CREATE INDEX idx_spans_name ON spans(name);
+CREATE INDEX idx_spans_start_time ON spans(start_time);
+CREATE INDEX idx_spans_parent_span_id ON spans(parent_span_id);
+CREATE INDEX idx_spans_change_seq ON spans(change_seq);
+-- Few spans carry usage: rolling a run's cost up reads only those.
+CREATE INDEX idx_spans_usage ON spans(run_id) WHERE cost_usd IS NOT NULL OR tokens IS NOT NULL;
+
+-- FSD-09's table, as a view.
+CREATE VIEW traces AS
+SELECT
+    span_id,
+    run_id,
+    parent_span_id,
+    name,
+    strftime('%Y-%m-%dT%H:%M:%S', start_time_ns / 1000000000, 'unixepoch')
+        || printf('.%06d+00:00', start_time_ns / 1000 % 1000000) AS start_time,
+    strftime('%Y-%m-%dT%H:%M:%S', end_time_ns / 1000000000, 'unixepoch')
+        || printf('.%06d+00:00', end_time_ns / 1000 % 1000000) AS end_time,
+    attributes AS attributes_json
+FROM spans;
+
+CREATE TABLE resources (
+    resource_id INTEGER PRIMARY KEY,
+    attributes TEXT NOT NULL,
+    schema_url TEXT NOT NULL,
+    otlp BLOB NOT NULL,
+    -- NULL where the SDK filled it in for want of a name
+    service_name TEXT AS (
+        CASE WHEN json_extract(attributes, '$."service.name"') NOT LIKE 'unknown_service%'
+        THEN json_extract(attributes, '$."service.name"') END
+    ) VIRTUAL,
+    service_version TEXT AS (json_extract(attributes, '$."service.version"')) VIRTUAL
+);
+
+CREATE TABLE scopes (
+    scope_id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    schema_url TEXT NOT NULL,
+    otlp BLOB NOT NULL
+);
+
+-- OTel traces with spans of runs that have a name of their own. A trace without is its own run.
+CREATE TABLE run_traces (
+    trace_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    PRIMARY KEY (trace_id, run_id)
+) WITHOUT ROWID;
+
+-- OTel span ids that more than one span has used; only those need a second look when stored.
+CREATE TABLE shared_span_ids (otel_span_id TEXT PRIMARY KEY) WITHOUT ROWID;
+
+CREATE TABLE sequence (value INTEGER NOT NULL);
+INSERT INTO sequence VALUES (0);
+
+CREATE TABLE writers (
+    writer_id INTEGER PRIMARY KEY,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    process_start TEXT NOT NULL,
+    command TEXT NOT NULL,
+    opened_at_ns INTEGER NOT NULL,
+    UNIQUE (host, pid, process_start)
+);
+
+CREATE TABLE ledger (
+    service TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    first_time_ns INTEGER NOT NULL,
+    last_time_ns INTEGER NOT NULL,
+    PRIMARY KEY (service, reason, detail)
+) WITHOUT ROWID;

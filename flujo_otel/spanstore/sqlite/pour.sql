@@ -1,0 +1,431 @@
+-- How a batch gets in: staged in a TEMP table, then poured by one statement.
+--
+-- sqlite3 lets go of the GIL at every statement and may wait 5 ms to get it back; with it held by
+-- busy threads, BEGIN + 4 statements + COMMIT kept the database locked for up to 656 ms. Here all
+-- binding is done against a TEMP table, where nobody waits, and what needs the write lock is ONE
+-- autocommit statement: an INSERT into a view, whose trigger does everything, atomically, without
+-- once asking for the GIL.
+--
+-- The writer makes sure that within one pour no OTel span id occurs twice.
+--
+-- CROSS JOIN, where it stands, keeps SQLite from starting at the large table: TEMP tables have no
+-- statistics. A bare column beside one MIN() or MAX() is that row's (SQLite documents this).
+
+CREATE TEMP TABLE staged (
+    n INTEGER PRIMARY KEY,
+    -- as the record says
+    trace_id, otel_span_id, otel_parent_id, name, kind, start_time_ns, end_time_ns, status,
+    status_message, attributes, events, links, resource_id, scope_id, named_run_id, role, cost_usd,
+    tokens, otlp,
+    -- given a first guess by the writer, settled below
+    span_id, run_id,
+    -- of the stored row that this one meets
+    old_status, old_run_id
+);
+
+CREATE TEMP TABLE outcome (written INTEGER);
+INSERT INTO outcome VALUES (0);
+
+-- Rows that change their run: by a late ancestor that names it.
+CREATE TEMP TABLE moved (span_id PRIMARY KEY, old_run_id, run_id, status, start_time_ns, last_ns);
+
+-- What a batch does to the counts of each run it touches.
+CREATE TEMP TABLE touched (
+    run_id PRIMARY KEY, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage
+);
+
+-- Per measure, the spans of a touched run that have usage below them.
+CREATE TEMP TABLE covered (
+    run_id, measure, span_id, PRIMARY KEY (run_id, measure, span_id)
+) WITHOUT ROWID;
+
+CREATE TEMP VIEW pour AS SELECT 0 AS writer_id, '' AS service, 0 AS now_ns;
+
+-- The rows below a span that names its run, as far down as nobody else names one. UNION (not UNION
+-- ALL) ends it where parents go round in a circle.
+CREATE TEMP VIEW below AS
+WITH RECURSIVE down(trace_id, otel_span_id, run_id) AS (
+    SELECT s.trace_id, s.otel_span_id, s.run_id
+    FROM staged s
+    WHERE s.named_run_id IS NOT NULL
+        AND s.trace_id <> s.run_id
+        AND EXISTS (SELECT 1 FROM runs r WHERE r.run_id = s.trace_id)
+    UNION
+    SELECT p.trace_id, p.otel_span_id, p.run_id
+    FROM staged s
+    CROSS JOIN spans p ON p.span_id IN (s.otel_parent_id, s.trace_id || ':' || s.otel_parent_id)
+    WHERE s.named_run_id IS NULL
+        AND p.trace_id = s.trace_id
+        AND p.run_id <> s.run_id
+        AND EXISTS (SELECT 1 FROM run_traces t WHERE t.trace_id = s.trace_id)
+    UNION
+    SELECT c.trace_id, c.otel_span_id, d.run_id
+    FROM down d
+    CROSS JOIN spans c ON c.parent_span_id IN (d.otel_span_id, d.trace_id || ':' || d.otel_span_id)
+    WHERE c.trace_id = d.trace_id AND c.named_run_id IS NULL
+)
+SELECT d.run_id AS new_run_id, c.*
+FROM down d
+CROSS JOIN spans c ON c.span_id IN (d.otel_span_id, d.trace_id || ':' || d.otel_span_id)
+WHERE c.trace_id = d.trace_id AND c.named_run_id IS NULL AND c.run_id <> d.run_id;
+
+-- Tokens and cost of a run: of the spans that carry usage, those with no such span below them
+-- (else what an agent repeats of its model calls would count twice).
+CREATE TEMP VIEW usage_ancestors AS
+WITH RECURSIVE up(run_id, measure, span_id) AS (
+    SELECT u.run_id, m.column1, u.parent_span_id
+    FROM touched t
+    CROSS JOIN spans u ON u.run_id = t.run_id AND (u.cost_usd IS NOT NULL OR u.tokens IS NOT NULL)
+        AND t.has_usage
+    JOIN (VALUES ('cost'), ('tokens')) m
+        ON CASE m.column1 WHEN 'cost' THEN u.cost_usd ELSE u.tokens END IS NOT NULL
+    UNION
+    SELECT up.run_id, up.measure, p.parent_span_id
+    FROM up CROSS JOIN spans p ON p.span_id = up.span_id
+    WHERE p.parent_span_id IS NOT NULL
+)
+SELECT * FROM up WHERE span_id IS NOT NULL;
+
+-- The rows of `steps` to write: of what arrives, and of what moves to another run.
+CREATE TEMP VIEW step_spans AS
+SELECT span_id, run_id, name, status, status_message, start_time_ns, end_time_ns, cost_usd, tokens,
+    attributes
+FROM staged WHERE role & 1
+UNION ALL
+SELECT s.span_id, s.run_id, s.name, s.status, s.status_message, s.start_time_ns, s.end_time_ns,
+    s.cost_usd, s.tokens, s.attributes
+FROM moved m CROSS JOIN spans s ON s.span_id = m.span_id
+WHERE s.role & 1 AND m.span_id NOT IN (SELECT span_id FROM staged);
+
+CREATE TEMP TRIGGER pouring INSTEAD OF INSERT ON pour
+BEGIN
+    -- 1. Who is there already? The id is free for us where the row that holds it is this very span.
+    UPDATE staged
+    SET old_status = o.status, old_run_id = o.run_id
+    FROM spans o
+    WHERE o.span_id = staged.otel_span_id
+        AND o.trace_id = staged.trace_id
+        AND o.start_time_ns = staged.start_time_ns
+        AND o.kind = staged.kind;
+    UPDATE staged
+    SET span_id = staged.trace_id || ':' || staged.otel_span_id
+    WHERE old_status IS NULL
+        AND EXISTS (SELECT 1 FROM spans o WHERE o.span_id = staged.otel_span_id);
+    UPDATE staged
+    SET old_status = o.status, old_run_id = o.run_id
+    FROM spans o
+    WHERE staged.span_id <> staged.otel_span_id
+        AND o.span_id = staged.span_id
+        AND o.start_time_ns = staged.start_time_ns
+        AND o.kind = staged.kind;
+    -- The same ids once more, with another start: another span all the same.
+    UPDATE staged
+    SET span_id = staged.span_id || '@' || staged.start_time_ns || '/' || staged.kind
+    WHERE span_id <> otel_span_id
+        AND old_status IS NULL
+        AND (
+            EXISTS (SELECT 1 FROM spans o WHERE o.span_id = staged.span_id)
+            OR EXISTS (
+                SELECT 1 FROM spans o
+                WHERE o.span_id = staged.otel_span_id AND o.trace_id = staged.trace_id
+            )
+        );
+    UPDATE staged
+    SET old_status = o.status, old_run_id = o.run_id
+    FROM spans o
+    WHERE staged.span_id LIKE '%@%' AND old_status IS NULL AND o.span_id = staged.span_id;
+    INSERT OR IGNORE INTO shared_span_ids
+    SELECT otel_span_id FROM staged WHERE span_id <> otel_span_id AND old_status IS NULL;
+    INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
+    SELECT NEW.service, 'id_reused', '', COUNT(*), NEW.now_ns, NEW.now_ns
+    FROM staged WHERE span_id LIKE '%@%' AND old_status IS NULL
+    HAVING COUNT(*) > 0
+    ON CONFLICT DO UPDATE SET
+        count = count + excluded.count, last_time_ns = excluded.last_time_ns;
+
+    -- 2. What is nothing new: a running record of a span that has ended, and a duplicate.
+    DELETE FROM staged WHERE status = 'running' AND old_status <> 'running';
+    DELETE FROM staged
+    WHERE old_status IS NOT NULL AND EXISTS (
+        SELECT 1 FROM spans o
+        WHERE o.span_id = staged.span_id
+            AND o.otlp = staged.otlp
+            AND o.status = staged.status
+            AND o.resource_id = staged.resource_id
+            AND o.scope_id = staged.scope_id
+            AND o.run_id = COALESCE(staged.named_run_id, o.run_id)
+    );
+    UPDATE outcome SET written = (SELECT COUNT(*) FROM staged);
+
+    -- A span stays where it was filed unless it now names its run itself.
+    UPDATE staged SET run_id = old_run_id WHERE named_run_id IS NULL AND old_run_id IS NOT NULL;
+
+    -- 3. The rows. A parent's id may be one that several spans use.
+    INSERT INTO spans (
+        span_id, run_id, parent_span_id, name, start_time, end_time, status, attributes, trace_id,
+        otel_span_id, otel_parent_id, start_time_ns, end_time_ns, kind, status_message, events,
+        links, resource_id, scope_id, named_run_id, role, cost_usd, tokens, otlp, change_seq
+    )
+    SELECT
+        span_id, run_id,
+        CASE
+            WHEN otel_parent_id IN (SELECT otel_span_id FROM shared_span_ids) AND EXISTS (
+                SELECT 1 FROM spans p
+                WHERE p.span_id = staged.otel_parent_id AND p.trace_id <> staged.trace_id
+            ) THEN trace_id || ':' || otel_parent_id
+            ELSE otel_parent_id
+        END,
+        name, start_time_ns / 1e9, end_time_ns / 1e9, status, attributes, trace_id,
+        otel_span_id, otel_parent_id, start_time_ns, end_time_ns, kind, status_message, events,
+        links, resource_id, scope_id, named_run_id, role, cost_usd, tokens, otlp,
+        (SELECT value FROM sequence) + n
+    FROM staged
+    WHERE true
+    ORDER BY n
+    ON CONFLICT (span_id) DO UPDATE SET
+        run_id = excluded.run_id,
+        name = excluded.name,
+        end_time = excluded.end_time,
+        status = excluded.status,
+        attributes = excluded.attributes,
+        otel_parent_id = excluded.otel_parent_id,
+        parent_span_id = excluded.parent_span_id,
+        end_time_ns = excluded.end_time_ns,
+        status_message = excluded.status_message,
+        events = excluded.events,
+        links = excluded.links,
+        resource_id = excluded.resource_id,
+        scope_id = excluded.scope_id,
+        named_run_id = COALESCE(excluded.named_run_id, named_run_id),
+        role = excluded.role,
+        cost_usd = excluded.cost_usd,
+        tokens = excluded.tokens,
+        otlp = excluded.otlp,
+        change_seq = excluded.change_seq;
+
+    -- Children that came before a parent whose id turned out to be taken.
+    UPDATE spans
+    SET parent_span_id = c.span_id
+    FROM staged c
+    WHERE c.span_id = c.trace_id || ':' || c.otel_span_id
+        AND c.old_status IS NULL
+        AND spans.parent_span_id = c.otel_span_id
+        AND spans.trace_id = c.trace_id;
+
+    -- 4. Runs. A row that only changed counts by the difference.
+    INSERT OR IGNORE INTO run_traces
+    SELECT DISTINCT trace_id, run_id FROM staged WHERE run_id <> trace_id;
+    INSERT INTO touched
+    SELECT
+        run_id,
+        SUM(old_status IS NULL OR old_run_id <> run_id),
+        SUM(status = 'failed')
+            - SUM(COALESCE(old_status = 'failed' AND old_run_id = run_id, 0)),
+        SUM(status = 'running')
+            - SUM(COALESCE(old_status = 'running' AND old_run_id = run_id, 0)),
+        MIN(start_time_ns),
+        MAX(MAX(start_time_ns, COALESCE(end_time_ns, 0))),
+        MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL)
+    FROM staged
+    GROUP BY run_id;
+    INSERT INTO touched
+    SELECT
+        old_run_id, -COUNT(*), -SUM(old_status = 'failed'), -SUM(old_status = 'running'), NULL, NULL,
+        MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL)
+    FROM staged
+    WHERE old_run_id <> run_id
+    GROUP BY old_run_id
+    ON CONFLICT DO UPDATE SET
+        span_delta = span_delta + excluded.span_delta,
+        error_delta = error_delta + excluded.error_delta,
+        running_delta = running_delta + excluded.running_delta;
+
+    -- A late ancestor that names its run takes along what was filed under the trace id.
+    INSERT OR IGNORE INTO moved
+    SELECT
+        span_id, run_id, new_run_id, status, start_time_ns,
+        MAX(start_time_ns, COALESCE(end_time_ns, 0))
+    FROM below;
+    UPDATE spans
+    SET run_id = m.run_id,
+        change_seq = (SELECT value FROM sequence) + (SELECT MAX(n) FROM staged) + m.rowid
+    FROM moved m
+    WHERE spans.span_id = m.span_id;
+    INSERT OR IGNORE INTO run_traces
+    SELECT DISTINCT s.trace_id, s.run_id
+    FROM moved m CROSS JOIN spans s ON s.span_id = m.span_id
+    WHERE s.run_id <> s.trace_id;
+    INSERT INTO touched
+    SELECT
+        run_id, COUNT(*), SUM(status = 'failed'), SUM(status = 'running'),
+        MIN(start_time_ns), MAX(last_ns), 1
+    FROM moved
+    GROUP BY run_id
+    ON CONFLICT DO UPDATE SET
+        has_usage = 1,
+        span_delta = span_delta + excluded.span_delta,
+        error_delta = error_delta + excluded.error_delta,
+        running_delta = running_delta + excluded.running_delta,
+        first_ns = MIN(COALESCE(first_ns, excluded.first_ns), excluded.first_ns),
+        last_ns = MAX(COALESCE(last_ns, 0), excluded.last_ns);
+    INSERT INTO touched
+    SELECT
+        old_run_id, -COUNT(*), -SUM(status = 'failed'), -SUM(status = 'running'), NULL, NULL, 1
+    FROM moved
+    GROUP BY old_run_id
+    ON CONFLICT DO UPDATE SET
+        span_delta = span_delta + excluded.span_delta,
+        error_delta = error_delta + excluded.error_delta,
+        running_delta = running_delta + excluded.running_delta;
+
+    INSERT INTO runs (
+        run_id, pipeline_name, pipeline_version, status, start_time, start_time_ns, last_time_ns
+    )
+    SELECT run_id, '', 'latest', 'running', '', first_ns, last_ns
+    FROM touched
+    WHERE span_delta > 0
+    ON CONFLICT DO NOTHING;
+    UPDATE runs
+    SET span_count = span_count + t.span_delta,
+        error_count = error_count + t.error_delta,
+        running_count = running_count + t.running_delta,
+        start_time_ns = CASE WHEN root_start_ns IS NULL AND span_count > 0
+            THEN MIN(start_time_ns, COALESCE(t.first_ns, start_time_ns))
+            WHEN root_start_ns IS NULL THEN COALESCE(t.first_ns, start_time_ns)
+            ELSE start_time_ns END,
+        last_time_ns = MAX(last_time_ns, COALESCE(t.last_ns, 0)),
+        writer_id = CASE WHEN running_count + t.running_delta > 0
+            THEN NEW.writer_id ELSE writer_id END,
+        change_seq = (SELECT value FROM sequence) + (SELECT MAX(n) FROM staged)
+    FROM touched t
+    WHERE runs.run_id = t.run_id;
+
+    -- Its root gives a run its name, status and times; of several (a run that was resumed) the
+    -- first gives the start, the latest the rest.
+    UPDATE runs
+    SET trace_id = r.trace_id,
+        pipeline_name = COALESCE(
+            json_extract(r.attributes, '$."flujo.pipeline.name"'), x.service_name, r.name),
+        pipeline_version = COALESCE(
+            json_extract(r.attributes, '$."flujo.pipeline.version"'), x.service_version, 'latest'),
+        status = r.status,
+        start_time_ns = CASE
+            WHEN runs.root_start_ns IS NULL THEN r.start_time_ns
+            ELSE MIN(r.start_time_ns, runs.start_time_ns) END,
+        end_time_ns = r.end_time_ns,
+        root_start_ns = r.start_time_ns,
+        final_context_blob = COALESCE(
+            json_extract(r.attributes, '$."flujo.final_context"'), final_context_blob),
+        total_cost = COALESCE(r.cost_usd, total_cost),
+        total_tokens = COALESCE(r.tokens, total_tokens)
+    FROM (SELECT *, MAX(start_time_ns) FROM staged WHERE role & 2 GROUP BY run_id) r
+    LEFT JOIN resources x ON x.resource_id = r.resource_id
+    WHERE runs.run_id = r.run_id
+        AND r.start_time_ns >= COALESCE(runs.root_start_ns, r.start_time_ns);
+    -- Until it has come: the span of its spans.
+    UPDATE runs
+    SET status = CASE
+            WHEN running_count > 0 THEN 'running'
+            WHEN error_count > 0 THEN 'failed'
+            ELSE 'completed' END,
+        end_time_ns = CASE WHEN running_count > 0 THEN NULL ELSE last_time_ns END,
+        trace_id = s.trace_id,
+        pipeline_name = CASE
+            WHEN runs.pipeline_name = '' OR s.start_time_ns <= runs.start_time_ns
+            THEN COALESCE(x.service_name, s.name) ELSE runs.pipeline_name END,
+        pipeline_version = COALESCE(x.service_version, 'latest')
+    FROM (
+        SELECT *, MIN(start_time_ns) FROM staged
+        WHERE run_id IN (
+            SELECT t.run_id FROM touched t CROSS JOIN runs q ON q.run_id = t.run_id
+            WHERE q.root_start_ns IS NULL
+        )
+        GROUP BY run_id
+    ) s
+    LEFT JOIN resources x ON x.resource_id = s.resource_id
+    WHERE runs.run_id = s.run_id;
+    UPDATE runs
+    SET start_time = strftime('%Y-%m-%dT%H:%M:%S', start_time_ns / 1000000000, 'unixepoch')
+            || printf('.%06d+00:00', start_time_ns / 1000 % 1000000),
+        end_time = strftime('%Y-%m-%dT%H:%M:%S', end_time_ns / 1000000000, 'unixepoch')
+            || printf('.%06d+00:00', end_time_ns / 1000 % 1000000)
+    WHERE run_id IN (SELECT run_id FROM touched);
+    INSERT INTO covered SELECT * FROM usage_ancestors;
+    UPDATE runs
+    SET total_cost = COALESCE((
+            SELECT SUM(u.cost_usd) FROM spans u
+            WHERE u.run_id = runs.run_id
+                AND (u.cost_usd IS NOT NULL OR u.tokens IS NOT NULL)
+                AND (u.run_id, 'cost', u.span_id) NOT IN covered
+        ), total_cost),
+        total_tokens = COALESCE((
+            SELECT SUM(u.tokens) FROM spans u
+            WHERE u.run_id = runs.run_id
+                AND (u.cost_usd IS NOT NULL OR u.tokens IS NOT NULL)
+                AND (u.run_id, 'tokens', u.span_id) NOT IN covered
+        ), total_tokens)
+    WHERE run_id IN (SELECT run_id FROM touched WHERE has_usage);
+    -- The run that a trace was taken for until its real one was named.
+    DELETE FROM runs
+    WHERE span_count <= 0 AND run_id IN (SELECT run_id FROM touched WHERE span_delta < 0);
+
+    -- 5. Steps.
+    DELETE FROM steps
+    WHERE (run_id, span_id) IN (
+        SELECT old_run_id, span_id FROM staged WHERE old_run_id <> run_id AND role & 1
+        UNION ALL
+        SELECT old_run_id, span_id FROM moved
+    );
+    INSERT INTO steps (
+        step_run_id, run_id, step_name, step_index, status, start_time, end_time, duration_ms, cost,
+        tokens, input_blob, output_blob, error_blob, span_id, start_time_ns, end_time_ns
+    )
+    SELECT
+        run_id || ':' || COALESCE(json_extract(attributes, '$."flujo.step.index"'), span_id),
+        run_id,
+        name,
+        COALESCE(
+            json_extract(attributes, '$."flujo.step.index"'),
+            (SELECT COUNT(*) FROM steps o WHERE o.run_id = step_spans.run_id)
+                + ROW_NUMBER() OVER (PARTITION BY run_id ORDER BY start_time_ns) - 1
+        ),
+        status,
+        strftime('%Y-%m-%dT%H:%M:%S', start_time_ns / 1000000000, 'unixepoch')
+            || printf('.%06d+00:00', start_time_ns / 1000 % 1000000),
+        strftime('%Y-%m-%dT%H:%M:%S', end_time_ns / 1000000000, 'unixepoch')
+            || printf('.%06d+00:00', end_time_ns / 1000 % 1000000),
+        CAST(ROUND((end_time_ns - start_time_ns) / 1e6) AS INTEGER),
+        cost_usd,
+        tokens,
+        json_extract(attributes, '$."input.value"'),
+        json_extract(attributes, '$."output.value"'),
+        COALESCE(json_extract(attributes, '$."flujo.error"'), status_message),
+        span_id, start_time_ns, end_time_ns
+    FROM step_spans
+    WHERE true
+    ORDER BY start_time_ns
+    ON CONFLICT (step_run_id) DO UPDATE SET
+        run_id = excluded.run_id,
+        step_name = excluded.step_name,
+        status = excluded.status,
+        end_time = excluded.end_time,
+        duration_ms = excluded.duration_ms,
+        cost = excluded.cost,
+        tokens = excluded.tokens,
+        input_blob = excluded.input_blob,
+        output_blob = excluded.output_blob,
+        error_blob = excluded.error_blob,
+        span_id = excluded.span_id,
+        start_time = excluded.start_time,
+        start_time_ns = excluded.start_time_ns,
+        end_time_ns = excluded.end_time_ns
+    WHERE excluded.start_time_ns >= steps.start_time_ns;
+
+    UPDATE sequence
+    SET value = value
+        + COALESCE((SELECT MAX(n) FROM staged), 0) + COALESCE((SELECT MAX(rowid) FROM moved), 0);
+    DELETE FROM covered;
+    DELETE FROM touched;
+    DELETE FROM moved;
+    DELETE FROM staged;
+END;

@@ -1,0 +1,197 @@
+"""SpanWriter on SQLite."""
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from flujo_otel import process
+from flujo_otel.errors import StoreUnavailable
+from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
+from flujo_otel.spanstore.api import Rejected, WriteResult
+from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns
+from flujo_otel.spanstore.sqlite.connection import connect_for_writing
+from flujo_otel.spanstore.sqlite.staging import pours, stage
+from flujo_otel.spanstore.sqlite.writers import register
+
+_DATA_ERRORS: Final = (
+    UnicodeEncodeError,
+    OverflowError,
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+"""What sqlite3 raises for a value that it cannot take, by the Python version."""
+
+_ADD_LOSS: Final = """
+    INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
+    VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET
+        count = count + excluded.count,
+        first_time_ns = MIN(first_time_ns, excluded.first_time_ns),
+        last_time_ns = MAX(last_time_ns, excluded.last_time_ns)
+"""
+
+
+class SQLiteSpanWriter:
+    """Writes batches to one file. Opens it at the first write, and again after `close`.
+
+    `durable`: "normal" survives SIGKILL, "full" a power cut as well.
+    """
+
+    def __init__(self, path: Path, *, durable: Literal["normal", "full"] = "normal") -> None:
+        self._path = path
+        self._durable: Literal["normal", "full"] = durable
+        self._open: _Open | None = None
+
+    def write(self, batch: Batch) -> WriteResult:
+        """See `api.SpanWriter.write`."""
+        try:
+            opened = self._opened()
+            _describe(opened, batch.resources, batch.scopes)
+            written, rejected = 0, []
+            for records in pours(batch.records):
+                written += self._pour(opened, records, rejected)
+        except sqlite3.OperationalError as error:
+            raise self._unavailable(error) from error
+        unchanged = len(batch.records) - written - len(rejected)
+        return WriteResult(written, unchanged, rejected)
+
+    def count_losses(self, losses: Sequence[Loss]) -> None:
+        """See `api.SpanWriter.count_losses`."""
+        try:
+            opened = self._opened()
+            for loss in losses:
+                with opened.turns.writing():
+                    opened.connection.execute(
+                        _ADD_LOSS,
+                        (
+                            loss.service,
+                            loss.reason,
+                            loss.detail,
+                            loss.count,
+                            loss.first_time_ns,
+                            loss.last_time_ns,
+                        ),
+                    )
+        except sqlite3.OperationalError as error:
+            raise self._unavailable(error) from error
+
+    def close(self) -> None:
+        """See `api.SpanWriter.close`."""
+        if self._open is not None:
+            opened, self._open = self._open, None
+            opened.connection.close()
+            opened.turns.close()
+
+    def _opened(self) -> "_Open":
+        """The open database; opened again where the file was renamed, deleted or replaced."""
+        if self._open is not None and _identity(self._path) != self._open.identity:
+            self.close()
+            self._open = _open(self._path, self._durable)
+            self._count_replaced(self._open)
+        if self._open is None:
+            self._open = _open(self._path, self._durable)
+        return self._open
+
+    def _count_replaced(self, opened: "_Open") -> None:
+        now_ns = time.time_ns()
+        opened.connection.execute(
+            _ADD_LOSS, (opened.service, "database_replaced", str(self._path), 1, now_ns, now_ns)
+        )
+
+    def _pour(self, opened: "_Open", records: list[SpanRecord], rejected: list[Rejected]) -> int:
+        """Write one pour; halve it where its data is refused, until the culprit stands alone."""
+        connection = opened.connection
+        try:
+            stage(connection, records)
+            with opened.turns.writing():
+                connection.execute(
+                    "INSERT INTO pour VALUES (?, ?, ?)",
+                    (opened.writer_id, opened.service, time.time_ns()),
+                )
+        except _DATA_ERRORS as error:
+            connection.execute("DELETE FROM staged")
+            if len(records) == 1:
+                rejected.append(Rejected(records[0], f"{type(error).__name__}: {error}"))
+                return 0
+            middle = len(records) // 2
+            return self._pour(opened, records[:middle], rejected) + self._pour(
+                opened, records[middle:], rejected
+            )
+        except BaseException:
+            connection.execute("DELETE FROM staged")
+            raise
+        size_bytes = sum(len(record.otlp) + len(record.attributes) for record in records)
+        opened.checkpointer.wrote(connection, size_bytes)
+        return int(connection.execute("SELECT written FROM outcome").fetchone()[0])
+
+    def _unavailable(self, error: sqlite3.OperationalError) -> StoreUnavailable:
+        # After an I/O error a connection may be of no more use; the next write opens a new one.
+        if getattr(error, "sqlite_errorname", "") not in ("SQLITE_BUSY", "SQLITE_FULL"):
+            self.close()
+        return StoreUnavailable(f"{self._path} does not take writes just now: {error}.")
+
+
+class _Open(NamedTuple):
+    """An open database with what belongs to this connection."""
+
+    connection: sqlite3.Connection
+    identity: tuple[int, int] | None
+    turns: Turns
+    checkpointer: Checkpointer
+    writer_id: int
+    service: str
+    known: set[int]
+    """Resources and scopes that the file has for certain."""
+
+
+def _open(path: Path, durable: Literal["normal", "full"]) -> _Open:
+    connection = connect_for_writing(path, durable=durable)
+    try:
+        identity = _identity(path)
+        script = resources.files("flujo_otel.spanstore.sqlite") / "pour.sql"
+        connection.executescript(script.read_text(encoding="utf-8"))
+        turns = Turns(path)
+        with turns.writing():
+            writer_id = register(connection, process.current())
+    except BaseException:
+        connection.close()
+        raise
+    service = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
+    return _Open(connection, identity, turns, Checkpointer(path, turns), writer_id, service, set())
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _describe(opened: _Open, given: Sequence[Resource], scopes: Sequence[Scope]) -> None:
+    """Store the resources and scopes that this connection has not stored yet."""
+    for resource in given:
+        if resource.resource_id not in opened.known:
+            with opened.turns.writing():
+                opened.connection.execute(
+                    "INSERT OR IGNORE INTO resources (resource_id, attributes, schema_url, otlp)"
+                    " VALUES (?, ?, ?, ?)",
+                    resource,
+                )
+            opened.known.add(resource.resource_id)
+    for scope in scopes:
+        if scope.scope_id not in opened.known:
+            with opened.turns.writing():
+                opened.connection.execute(
+                    "INSERT OR IGNORE INTO scopes (scope_id, name, version, schema_url, otlp)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    scope,
+                )
+            opened.known.add(scope.scope_id)
