@@ -6,6 +6,7 @@ holds one (read through the SDK's public properties, 6 of 40 SIGTERMs deadlocked
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from json.encoder import encode_basestring as quote
 from struct import Struct
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from flujo_otel.model import Batch, Resource, Scope, SpanRecord
 from flujo_otel.wire.content import content_id
 from flujo_otel.wire.projection import project
 from flujo_otel.wire.protobuf import delimited, tag, varint
-from flujo_otel.wire.values import clean_text, encode_attributes, quote
+from flujo_otel.wire.values import clean_text, encode_attributes
 
 _FIXED64 = Struct("<Q").pack
 _FIXED32 = Struct("<I").pack
@@ -92,7 +93,7 @@ def _scope(scope: InstrumentationScope | None) -> Scope:
 
 
 def _record(span: ReadableSpan, inherited_run_id: str | None, shared: _Shared) -> SpanRecord:
-    context: SpanContext = span.context  # type: ignore[assignment]
+    context: SpanContext = span.context
     parent = span.parent
     start_ns, end_ns = _time(span.start_time), span.end_time
     ended = end_ns is not None

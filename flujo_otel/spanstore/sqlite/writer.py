@@ -1,6 +1,5 @@
 """SpanWriter on SQLite."""
 
-import os
 import sqlite3
 import sys
 import time
@@ -54,7 +53,8 @@ class SQLiteSpanWriter:
         try:
             opened = self._opened()
             _describe(opened, batch.resources, batch.scopes)
-            written, rejected = 0, []
+            written = 0
+            rejected: list[Rejected] = []
             for records in pours(batch.records):
                 written += self._pour(opened, records, rejected)
         except sqlite3.OperationalError as error:
@@ -169,7 +169,7 @@ def _open(path: Path, durable: Literal["normal", "full"]) -> _Open:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        status = os.stat(path)
+        status = path.stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -1,0 +1,64 @@
+"""Rows of our tables to the model."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from flujo_otel.model import Event, Link, Run, RunStatus, Span, Writer
+
+SELECT_RUNS: Final = """
+    SELECT runs.run_id, pipeline_name, pipeline_version, status, start_time_ns, end_time_ns,
+        last_time_ns, total_cost, total_tokens, span_count, error_count, trace_id,
+        final_context_blob, host, pid, process_start, command
+    FROM runs LEFT JOIN writers USING (writer_id)
+"""
+SELECT_SPANS: Final = """
+    SELECT rowid, span_id, run_id, trace_id, otel_span_id, otel_parent_id, name, kind,
+        start_time_ns, end_time_ns, status, status_message, attributes, events, links, role,
+        cost_usd, tokens
+    FROM spans
+"""
+SELECT_STEPS: Final = """
+    SELECT step_run_id, run_id, step_name, step_index, status, start_time_ns, end_time_ns,
+        duration_ms, cost, tokens, input_blob, output_blob, error_blob, span_id
+    FROM steps
+"""
+
+
+def run(row: tuple[Any, ...], is_alive: Callable[[Writer], bool]) -> Run:
+    """A row of SELECT_RUNS. An open run whose writer is gone has died."""
+    *facts, context, host, pid, process_start, command = row
+    writer = Writer(host, pid, process_start, command) if host is not None else None
+    status = RunStatus(facts[3])
+    if status is RunStatus.RUNNING and writer is not None and not is_alive(writer):
+        status = RunStatus.DIED
+    return Run(
+        run_id=facts[0],
+        pipeline_name=facts[1],
+        pipeline_version=facts[2],
+        status=status,
+        start_time_ns=facts[4],
+        end_time_ns=facts[5],
+        last_time_ns=facts[6],
+        total_cost_usd=facts[7],
+        total_tokens=facts[8],
+        span_count=facts[9],
+        error_count=facts[10],
+        trace_id=facts[11],
+        final_context=context,
+        writer=writer,
+    )
+
+
+def span(row: tuple[Any, ...]) -> Span:
+    """A row of SELECT_SPANS."""
+    _, *identity, attributes, events, links, role, cost_usd, tokens = row
+    return Span(
+        *identity,
+        json.loads(attributes) if attributes else {},
+        tuple(Event(**event) for event in json.loads(events)) if events else (),
+        tuple(Link(**link) for link in json.loads(links)) if links else (),
+        role,
+        cost_usd,
+        tokens,
+    )

@@ -1,0 +1,59 @@
+"""Durations per span name, gathered page by page."""
+
+from array import array
+from dataclasses import dataclass, field
+
+from flujo_otel.spanstore.api import NameStatistics
+
+
+@dataclass(slots=True)
+class _Name:
+    buckets: list[int]
+    durations_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    errors: int = 0
+
+
+class Tally:
+    """Adds spans up over the window from `first` to `last` (seconds), cut into equal buckets."""
+
+    def __init__(self, first: float, last: float, buckets: int) -> None:
+        self._first = first
+        self._bucket_seconds = max((last - first) / buckets, 1e-9)
+        self._buckets = buckets
+        self._names: dict[str, _Name] = {}
+
+    def add(self, name: str, start: float, seconds: float, failed: bool) -> None:
+        """One ended span."""
+        known = self._names.get(name)
+        if known is None:
+            known = self._names[name] = _Name([0] * self._buckets)
+        known.durations_ns.append(round(seconds * 1e9))
+        known.errors += failed
+        bucket = int((start - self._first) / self._bucket_seconds)
+        known.buckets[min(max(bucket, 0), self._buckets - 1)] += 1
+
+    def result(self) -> list[NameStatistics]:
+        """Most total time first."""
+        found = [_statistics(name, known) for name, known in self._names.items()]
+        return sorted(found, key=lambda row: (-row.total_ns, row.name))
+
+
+def _statistics(name: str, known: _Name) -> NameStatistics:
+    durations = sorted(known.durations_ns)
+    total = sum(durations)
+    return NameStatistics(
+        name=name,
+        count=len(durations),
+        error_count=known.errors,
+        mean_ns=total / len(durations),
+        p50_ns=_percentile(durations, 50),
+        p95_ns=_percentile(durations, 95),
+        p99_ns=_percentile(durations, 99),
+        total_ns=total,
+        buckets=known.buckets,
+    )
+
+
+def _percentile(ordered: list[int], percent: int) -> int:
+    """Nearest rank: the smallest value that `percent` of them do not exceed."""
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
