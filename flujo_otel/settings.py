@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from flujo_otel.errors import SettingsError
 
@@ -23,6 +23,9 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
 
+Durable = Literal["normal", "full"]
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Checked values, with where each came from."""
@@ -34,7 +37,7 @@ class Settings:
     flush_interval_seconds: float = 0.2
     queue_bytes: int = 64 * _MIB
     """Spans held in memory until they are committed; above it the order of sacrifice begins."""
-    durable: str = "normal"
+    durable: Durable = "normal"
     """`normal`: a commit survives SIGKILL; `full`: a power cut too."""
     content: bool = True
     """Record inputs, outputs, prompts and contexts."""

@@ -92,6 +92,10 @@ class TraceReader(Protocol):
 
     def get_run(self, run_id: str) -> Run | None: ...
 
+    def known_runs(self, run_ids: Sequence[str]) -> set[str]:
+        """Which of these runs there are; one query however many are asked for."""
+        ...
+
     def runs_with_prefix(self, prefix: str, limit: int) -> list[Run]:
         """Runs whose id starts with `prefix`, newest first."""
         ...
@@ -101,7 +105,7 @@ class TraceReader(Protocol):
         ...
 
     def shortest_unique_prefix(self, run_id: str) -> int:
-        """How many characters of `run_id` name it alone."""
+        """How many characters of `run_id` name it alone; it need not be here itself."""
         ...
 
     def spans(self, run_id: str, where: SpanFilter = ...) -> Iterator[Span]:

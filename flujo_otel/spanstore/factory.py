@@ -1,12 +1,17 @@
 """The one place that names a backend; each is imported when it is wanted."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flujo_otel.errors import NoDatabase
-from flujo_otel.settings import Settings, load
+from flujo_otel.settings import ARGUMENT, Settings, load
 from flujo_otel.spanstore.api import Maintenance, SpanWriter, TraceReader
 from flujo_otel.spanstore.kind import FileKind, kind_of
 from flujo_otel.spanstore.location import Location, resolve
+
+if TYPE_CHECKING:
+    from flujo_otel.spanstore.flujo.reader import FlujoReader
 
 _NOTHING_OF_OURS = (FileKind.MISSING, FileKind.EMPTY, FileKind.FLUJO)
 
@@ -16,7 +21,7 @@ def open_writer(db: str | Path | None = None, settings: Settings | None = None) 
 
     `db` names the file before all settings. Raises SettingsError.
     """
-    settings = settings or load(db=db)
+    settings = _settings(db, settings)
     from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 
     return SQLiteSpanWriter(resolve(settings).path, durable=settings.durable)
@@ -27,15 +32,17 @@ def open_reader(db: str | Path | None = None, settings: Settings | None = None) 
 
     Raises SettingsError; NoDatabase where there is neither our file nor flujo's; ForeignDatabase.
     """
-    location = resolve(settings or load(db=db))
-    readers = _readers(location)
-    if not readers:
-        raise NoDatabase(_nothing_there(location))
-    if len(readers) == 1:
-        return readers[0]
-    from flujo_otel.spanstore.merged import MergedReader
+    location = resolve(_settings(db, settings))
+    ours = _reader_of_ours(location.path)
+    flujo = _reader_of_flujo(location.flujo_path)
+    if ours is not None and flujo is not None:
+        from flujo_otel.spanstore.merged import MergedReader
 
-    return MergedReader(*readers)
+        return MergedReader(ours, flujo)
+    only = ours or flujo
+    if only is None:
+        raise NoDatabase(_nothing_there(location))
+    return only
 
 
 def open_maintenance(db: str | Path | None = None, settings: Settings | None = None) -> Maintenance:
@@ -43,7 +50,7 @@ def open_maintenance(db: str | Path | None = None, settings: Settings | None = N
 
     Raises SettingsError; NoDatabase where our file does not exist; ForeignDatabase.
     """
-    location = resolve(settings or load(db=db))
+    location = resolve(_settings(db, settings))
     if kind_of(location.path) in _NOTHING_OF_OURS:
         raise NoDatabase(_nothing_there(location))
     from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
@@ -51,17 +58,28 @@ def open_maintenance(db: str | Path | None = None, settings: Settings | None = N
     return SQLiteMaintenance(location.path)
 
 
-def _readers(location: Location) -> list[TraceReader]:
-    readers: list[TraceReader] = []
-    if kind_of(location.path) not in _NOTHING_OF_OURS:
-        from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
+def _settings(db: str | Path | None, settings: Settings | None) -> Settings:
+    if settings is None:
+        return load(db=db)
+    if db is None:
+        return settings
+    return replace(settings, db=str(db), origins={**settings.origins, "db": ARGUMENT})
 
-        readers.append(SQLiteTraceReader(location.path))
-    if location.flujo_path is not None:
-        from flujo_otel.spanstore.flujo.reader import FlujoReader
 
-        readers.append(FlujoReader(location.flujo_path))
-    return readers
+def _reader_of_ours(path: Path) -> TraceReader | None:
+    if kind_of(path) in _NOTHING_OF_OURS:
+        return None
+    from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
+
+    return SQLiteTraceReader(path)
+
+
+def _reader_of_flujo(path: Path | None) -> "FlujoReader | None":
+    if path is None:
+        return None
+    from flujo_otel.spanstore.flujo.reader import FlujoReader
+
+    return FlujoReader(path)
 
 
 def _nothing_there(location: Location) -> str:

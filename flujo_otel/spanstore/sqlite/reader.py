@@ -1,7 +1,8 @@
 """TraceReader on SQLite."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +55,12 @@ class SQLiteTraceReader:
         query = f"{rows.SELECT_RUNS} WHERE runs.run_id = ?"
         found = self._connection.execute(query, (run_id,)).fetchone()
         return self._run(found) if found else None
+
+    def known_runs(self, run_ids: Sequence[str]) -> set[str]:
+        """See `api.TraceReader.known_runs`."""
+        query = "SELECT run_id FROM runs WHERE run_id IN (SELECT value FROM json_each(?))"
+        found = self._connection.execute(query, (json.dumps(list(run_ids)),)).fetchall()
+        return {run_id for (run_id,) in found}
 
     def runs_with_prefix(self, prefix: str, limit: int) -> list[Run]:
         """See `api.TraceReader.runs_with_prefix`."""

@@ -1,0 +1,44 @@
+"""flujo's times in nanoseconds of Unix time."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Seconds below this (the year 2001) are none of Unix time but of a clock that started with the
+# machine, as flujo 0.6 stores its spans' times.
+_FIRST_UNIX_SECOND = 1e9
+
+
+def of_iso(text: Any) -> int | None:
+    """An ISO time, UTC where it is naive (0.4 writes utcnow()). None where it is no time."""
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return (time - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def to_iso(time_ns: int) -> str:
+    """As flujo's columns word it, so that text compares as time: naive, no zero fraction."""
+    return (_EPOCH + timedelta(microseconds=time_ns // 1000)).replace(tzinfo=None).isoformat()
+
+
+def of_seconds(seconds: Any) -> int | None:
+    """A REAL column's seconds as nanoseconds; None where it holds something else."""
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return None
+    return round(seconds * 1e9)
+
+
+def anchor_ns(first_seconds: Any, run_start_ns: int) -> int:
+    """What to add to a run's span times: a monotonic clock's first one is put at its run's start.
+
+    `first_seconds` is the run's earliest span start as stored.
+    """
+    first_ns = of_seconds(first_seconds)
+    if first_ns is None or first_ns >= _FIRST_UNIX_SECOND * 1e9:
+        return 0
+    return run_start_ns - first_ns

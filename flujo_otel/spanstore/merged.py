@@ -1,0 +1,91 @@
+"""Our runs and flujo's own as one; a run in both is shown once, from ours."""
+
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+
+from flujo_otel.model import Run, Span, Step
+from flujo_otel.spanstore.api import NameStatistics, RunFilter, SpanFilter, TraceReader
+from flujo_otel.spanstore.flujo.reader import FlujoReader
+
+_EVERYTHING = SpanFilter()
+
+
+class MergedReader:
+    """A TraceReader over two. Every limit is pushed down to each of them."""
+
+    def __init__(self, ours: TraceReader, flujo: FlujoReader) -> None:
+        self._ours = ours
+        self._flujo = flujo
+
+    def list_runs(self, where: RunFilter, limit: int) -> list[Run]:
+        return self._newest(
+            self._ours.list_runs(where, limit),
+            lambda count: self._flujo.list_runs(where, count),
+            limit,
+        )
+
+    def count_runs(self, where: RunFilter) -> int:
+        # A run of ours may have another status in flujo's file; so its filter does not matter.
+        of_flujo = self._flujo.run_ids(where)
+        return self._ours.count_runs(where) + len(of_flujo) - len(self._ours.known_runs(of_flujo))
+
+    def known_runs(self, run_ids: Sequence[str]) -> set[str]:
+        return self._ours.known_runs(run_ids) | self._flujo.known_runs(run_ids)
+
+    def get_run(self, run_id: str) -> Run | None:
+        return self._ours.get_run(run_id) or self._flujo.get_run(run_id)
+
+    def runs_with_prefix(self, prefix: str, limit: int) -> list[Run]:
+        return self._newest(
+            self._ours.runs_with_prefix(prefix, limit),
+            lambda count: self._flujo.runs_with_prefix(prefix, count),
+            limit,
+        )
+
+    def runs_of_trace(self, trace_id: str) -> list[Run]:
+        return self._ours.runs_of_trace(trace_id)
+
+    def shortest_unique_prefix(self, run_id: str) -> int:
+        return max(reader.shortest_unique_prefix(run_id) for reader in (self._ours, self._flujo))
+
+    def spans(self, run_id: str, where: SpanFilter = _EVERYTHING) -> Iterator[Span]:
+        return self._holder(run_id).spans(run_id, where)
+
+    def steps(self, run_id: str) -> list[Step]:
+        return self._holder(run_id).steps(run_id)
+
+    def statistics(
+        self, pipeline: str | None, since_ns: int | None, until_ns: int | None, buckets: int
+    ) -> list[NameStatistics]:
+        """Of our own spans: percentiles of two files cannot be merged, and what flujo kept of a run
+        that is in both would count twice."""
+        return self._ours.statistics(pipeline, since_ns, until_ns, buckets)
+
+    def close(self) -> None:
+        self._ours.close()
+        self._flujo.close()
+
+    def _holder(self, run_id: str) -> TraceReader:
+        return self._ours if self._ours.known_runs([run_id]) else self._flujo
+
+    def _newest(
+        self, ours: list[Run], of_flujo: Callable[[int], list[Run]], limit: int
+    ) -> list[Run]:
+        """The newest `limit` of ours and those of flujo's that are not ours as well.
+
+        Ours hide some of flujo's; more of those are asked for until they can tell nothing new.
+        """
+        count = limit
+        while True:
+            found = of_flujo(count)
+            known = self._ours.known_runs([run.run_id for run in found])
+            others = [run for run in found if run.run_id not in known]
+            oldest_of_ours = ours[-1].start_time_ns if len(ours) == limit else None
+            if (
+                len(others) >= limit
+                or len(found) < count
+                or (oldest_of_ours is not None and found[-1].start_time_ns < oldest_of_ours)
+            ):
+                merged = sorted([*ours, *others], key=attrgetter("start_time_ns"), reverse=True)
+                return merged[:limit]
+            count *= 4
