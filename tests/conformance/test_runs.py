@@ -1,0 +1,227 @@
+"""Which run a span belongs to, and what a run says of its spans."""
+
+import json
+from typing import Any
+
+from conformance.conftest import Store
+from flujo_otel.model import RunStatus, SpanRecord
+from flujo_otel.model.record import Role
+from flujo_otel.spanstore.api import RunFilter
+from support.records import BASE_NS, OTHER_TRACE, TRACE, record
+
+MS = 1_000_000
+
+
+def root(number: int, run_id: str, /, **given: Any) -> SpanRecord:
+    attributes = {"flujo.run_id": run_id, "flujo.pipeline.name": "triage"}
+    attributes |= given.pop("more", {})
+    given.setdefault("name", "pipeline_run")
+    return record(
+        number,
+        given.pop("parent", None),
+        run_id=run_id,
+        role=int(Role.RUN_ROOT),
+        attributes=json.dumps(attributes),
+        **given,
+    )
+
+
+def step(number: int, parent: int, index: int, /, **given: Any) -> SpanRecord:
+    attributes = {"flujo.step.type": "Step", "flujo.step.index": index, **given.pop("more", {})}
+    return record(number, parent, role=int(Role.STEP), attributes=json.dumps(attributes), **given)
+
+
+def test_without_a_name_the_trace_is_the_run(store: Store) -> None:
+    store.write(record(1), record(2, 1), record(1, trace_id=OTHER_TRACE))
+    assert {TRACE: ["span-1", "span-2"], OTHER_TRACE: ["span-1"]} == store.filed()
+
+
+def test_a_late_root_takes_its_descendants_along_and_the_provisional_run_goes(
+    store: Store,
+) -> None:
+    store.write(record(4, 3), record(3, 2, status="failed"))
+    assert {TRACE: ["span-3", "span-4"]} == store.filed()
+    before = store.change_seq()
+    store.write(record(2, 1), root(1, "r1"))
+    assert {"r1": ["pipeline_run", "span-2", "span-3", "span-4"]} == store.filed()
+    assert before < store.change_seq()
+    run = store.run("r1")
+    assert (4, 1, RunStatus.COMPLETED) == (run.span_count, run.error_count, run.status)
+
+
+def test_a_span_that_comes_after_its_named_ancestor_is_filed_with_it(store: Store) -> None:
+    store.write(root(1, "r1"), record(2, 1))
+    store.write(record(3, 2))
+    store.write(record(4, 3))
+    assert {"r1": ["pipeline_run", "span-2", "span-3", "span-4"]} == store.filed()
+
+
+def test_the_nearest_named_ancestor_decides_and_two_runs_in_a_trace_stay_two(
+    store: Store,
+) -> None:
+    store.write(record(5, 4), record(4, 3), record(3, 2))
+    store.write(root(4, "inner", parent=3, name="inner-root"))
+    store.write(root(1, "outer"), record(2, 1))
+    assert {
+        "outer": ["pipeline_run", "span-2", "span-3"],
+        "inner": ["inner-root", "span-5"],
+    } == store.filed()
+    reader = store.make_reader()
+    assert ["inner", "outer"] == [run.run_id for run in reader.runs_of_trace(TRACE)]
+    reader.close()
+
+
+def test_a_root_gives_a_run_its_name_version_status_times_and_context(store: Store) -> None:
+    more = {"flujo.pipeline.version": "1.2", "flujo.final_context": '{"a": 1}'}
+    store.write(record(3, 2, status="failed"), record(2, 1), root(1, "r1", more=more))
+    run = store.run("r1")
+    assert ("triage", "1.2") == (run.pipeline_name, run.pipeline_version)
+    assert RunStatus.COMPLETED == run.status
+    assert (BASE_NS + MS, BASE_NS + 2 * MS) == (run.start_time_ns, run.end_time_ns)
+    assert BASE_NS + 4 * MS == run.last_time_ns
+    assert '{"a": 1}' == run.final_context
+    assert TRACE == run.trace_id
+
+
+def test_until_a_root_comes_a_run_is_the_span_of_its_spans(store: Store) -> None:
+    store.write(record(3, 1), record(2, 1))
+    run = store.run(TRACE)
+    assert (BASE_NS + 2 * MS, BASE_NS + 4 * MS) == (run.start_time_ns, run.end_time_ns)
+    assert ("span-2", RunStatus.COMPLETED) == (run.pipeline_name, run.status)
+    store.write(record(4, 1, status="running"))
+    assert (RunStatus.RUNNING, None) == (store.run(TRACE).status, store.run(TRACE).end_time_ns)
+    store.write(record(4, 1, status="failed"))
+    assert RunStatus.FAILED == store.run(TRACE).status
+
+
+def test_a_resumed_run_keeps_its_first_start_and_takes_its_latest_status(store: Store) -> None:
+    store.write(root(1, "r1", status="paused"))
+    assert RunStatus.PAUSED == store.run("r1").status
+    store.write(root(50, "r1", status="running"))
+    assert RunStatus.RUNNING == store.run("r1").status
+    store.write(root(50, "r1"))
+    store.write(root(1, "r1", status="paused"))
+    run = store.run("r1")
+    assert RunStatus.COMPLETED == run.status
+    assert (BASE_NS + MS, BASE_NS + 51 * MS) == (run.start_time_ns, run.end_time_ns)
+
+
+def test_usage_that_a_span_repeats_of_those_below_counts_once(store: Store) -> None:
+    store.write(
+        root(1, "r1", tokens=300, cost_usd=0.5),
+        step(2, 1, 0, run_id="r1", tokens=100, cost_usd=0.25),
+        record(3, 2, run_id="r1", name="agent", tokens=100),
+        record(4, 3, run_id="r1", name="chat", tokens=60),
+        record(5, 3, run_id="r1", name="chat", tokens=40),
+        step(6, 1, 1, run_id="r1", tokens=200, cost_usd=0.25),
+    )
+    run = store.run("r1")
+    assert (300, 0.5) == (run.total_tokens, run.total_cost_usd)
+
+
+def test_usage_without_any_is_unknown_not_zero(store: Store) -> None:
+    store.write(record(1))
+    assert (None, None) == (store.run(TRACE).total_tokens, store.run(TRACE).total_cost_usd)
+
+
+def test_only_step_spans_fill_steps(store: Store) -> None:
+    more = {"input.value": '"in"', "output.value": '"out"'}
+    store.write(
+        root(1, "r1"),
+        step(2, 1, 0, run_id="r1", more=more, cost_usd=0.1, tokens=5),
+        record(3, 2, run_id="r1"),
+        step(4, 1, 1, run_id="r1", status="failed", more={"flujo.error": "sour milk"}),
+    )
+    first, second = store.steps("r1")
+    assert ("r1:0", "span-2", 0, "completed") == (
+        first.step_run_id,
+        first.step_name,
+        first.step_index,
+        first.status,
+    )
+    assert ('"in"', '"out"', 1, 0.1, 5) == (
+        first.input,
+        first.output,
+        first.duration_ms,
+        first.cost_usd,
+        first.tokens,
+    )
+    assert ("r1:1", "failed", "sour milk") == (second.step_run_id, second.status, second.error)
+
+
+def test_a_running_step_becomes_the_ended_one(store: Store) -> None:
+    store.write(root(1, "r1", status="running"), step(2, 1, 0, run_id="r1", status="running"))
+    assert ["running"] == [s.status for s in store.steps("r1")]
+    store.write(step(2, 1, 0, run_id="r1"))
+    assert ["completed"] == [s.status for s in store.steps("r1")]
+
+
+def test_a_step_that_ran_again_after_a_pause_is_one_row(store: Store) -> None:
+    store.write(root(1, "r1", status="paused"), step(2, 1, 0, run_id="r1", status="paused"))
+    store.write(step(12, 1, 0, run_id="r1"))
+    assert ["completed"] == [s.status for s in store.steps("r1")]
+
+
+def test_a_step_moves_with_its_span(store: Store) -> None:
+    store.write(step(2, 1, 0), step(3, 1, 1))
+    store.write(root(1, "r1"))
+    assert ["r1:0", "r1:1"] == [s.step_run_id for s in store.steps("r1")]
+    assert [] == store.steps(TRACE)
+
+
+def test_runs_are_listed_newest_first_and_filtered(store: Store) -> None:
+    for number in range(1, 6):
+        trace = f"{number:032x}"
+        status = "failed" if number % 2 else "completed"
+        store.write(record(number, trace_id=trace, name=f"p{number % 2}", status=status))
+    reader = store.make_reader()
+
+    def listed(limit: int = 10, **where: Any) -> list[str]:
+        return [run.run_id[-1] for run in reader.list_runs(RunFilter(**where), limit)]
+
+    assert ["5", "4", "3", "2", "1"] == listed()
+    assert ["5", "4"] == listed(2)
+    assert ["5", "3", "1"] == listed(status="failed")
+    assert ["4", "2"] == listed(pipeline="p0")
+    assert ["5", "4"] == listed(since_ns=BASE_NS + 4 * MS)
+    assert 3 == reader.count_runs(RunFilter(status="failed"))
+    reader.close()
+
+
+def test_prefixes_name_runs(store: Store) -> None:
+    for run_id in ("abc1", "abc2", "b", "bc"):
+        store.write(root(1, run_id, trace_id=f"{hash(run_id) & 0xFFFF:032x}"))
+    reader = store.make_reader()
+    assert {"abc1", "abc2"} == {run.run_id for run in reader.runs_with_prefix("abc", 10)}
+    assert 4 == reader.shortest_unique_prefix("abc1")
+    assert 1 == reader.shortest_unique_prefix("b")
+    assert 2 == reader.shortest_unique_prefix("bc")
+    reader.close()
+
+
+def test_a_run_whose_process_is_gone_has_died(store: Store, dead_process_writes: Any) -> None:
+    dead_process_writes(store, record(1, status="running"), record(2, 1))
+    run = store.run(TRACE)
+    assert RunStatus.DIED == run.status
+    assert BASE_NS + 3 * MS == run.last_time_ns
+    assert run.writer is not None
+    assert [TRACE] == [r.run_id for r in store.runs(RunFilter(status="died"))]
+    assert [] == store.runs(RunFilter(status="running"))
+    assert 1 == len(store.runs())
+
+
+def test_statistics_are_per_name_over_ended_spans(store: Store) -> None:
+    store.write(
+        record(1, name="a", status="running"),
+        *(record(n, 1, name="b", end_time_ns=BASE_NS + n * MS + n * 1000) for n in range(2, 102)),
+        record(200, 1, name="c", status="failed"),
+    )
+    reader = store.make_reader()
+    b, c = sorted(reader.statistics(None, None, None, 4), key=lambda row: row.name)
+    assert ("b", 100, 0) == (b.name, b.count, b.error_count)
+    assert abs(b.p50_ns - 51_000) < 500
+    assert abs(b.p99_ns - 100_000) < 500
+    assert (1, 1) == (c.count, c.error_count)
+    assert [] == reader.statistics("no such pipeline", None, None, 4)
+    assert 100 == sum(b.buckets)
+    reader.close()
