@@ -80,7 +80,7 @@ class MergedReader:
             found = of_flujo(count)
             known = self._ours.known_runs([run.run_id for run in found])
             others = [run for run in found if run.run_id not in known]
-            oldest_of_ours = ours[-1].start_time_ns if len(ours) == limit else None
+            oldest_of_ours = ours[-1].start_time_ns if ours and len(ours) == limit else None
             if (
                 len(others) >= limit
                 or len(found) < count
