@@ -1,0 +1,296 @@
+"""Values as JSON of bounded size and bounded cost.
+
+The text is written while the value is walked and the walk stops at the limit, so what lies beyond
+it is never looked at: a value of 1 GB costs what one of the limit's size costs. What is left out
+is named where it stood ("… 998 more items cut"), so the text stays valid JSON.
+"""
+
+import base64
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date, time
+from enum import Enum
+from json.encoder import encode_basestring
+from typing import Any, Final
+
+DEFAULT_VALUE_LIMIT_BYTES: Final = 64 * 1024
+CONTEXT_LIMIT_BYTES: Final = 16 * 1024
+"""Of the two context events of each step: a step's context is mostly its predecessor's again."""
+_DEPTH_LIMIT: Final = 20
+_MARKER_ROOM_BYTES: Final = 1024
+"""Kept back for the closing brackets and the cut marks of at most `_DEPTH_LIMIT` open levels."""
+_ARRAY_ITEM_LIMIT: Final = 10_000
+_INTEGER_BIT_LIMIT: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What of the content is recorded: nothing where `content` is False."""
+
+    content: bool = True
+    value_limit_bytes: int = DEFAULT_VALUE_LIMIT_BYTES
+
+    def value(self, value: object) -> tuple[str, bool]:
+        """`value` as JSON, and whether it was cut to the limit."""
+        return as_json(value, self.value_limit_bytes)
+
+    def context(self, value: object) -> tuple[str, bool]:
+        """The same for a pipeline's context in a span event."""
+        return as_json(value, min(self.value_limit_bytes, CONTEXT_LIMIT_BYTES))
+
+
+def as_json(value: object, limit_bytes: int) -> tuple[str, bool]:
+    """`value` as JSON text of at most `limit_bytes` UTF-8 bytes, and whether it was cut.
+
+    Never raises; secrets that hide from `repr` or from pydantic's dump stay hidden.
+    """
+    writer = _Writer(max(limit_bytes - _MARKER_ROOM_BYTES, limit_bytes // 2))
+    writer.write(value, 0)
+    text = "".join(writer.parts)
+    if len(text) * 4 > limit_bytes and len(text.encode()) > limit_bytes:
+        return encode_basestring(f"{text[: limit_bytes // 8]}… cut"), True
+    return text, writer.was_cut
+
+
+class _Writer:
+    __slots__ = ("left", "open", "parts", "was_cut")
+
+    def __init__(self, budget_bytes: int) -> None:
+        self.left = budget_bytes
+        self.open: set[int] = set()
+        self.parts: list[str] = []
+        self.was_cut = False
+
+    def write(self, value: object, depth: int) -> None:
+        """Append one JSON value; any fault of the value itself becomes a string that names it."""
+        try:
+            self._write(value, depth)
+        except Exception as error:
+            self._text(f"<{_name(value)} cannot be shown: {type(error).__name__}>")
+
+    def _write(self, value: object, depth: int) -> None:
+        kind = type(value)
+        if kind is str:
+            self._text(value)  # type: ignore[arg-type]
+        elif value is None or value is True or value is False:
+            self._raw("null" if value is None else "true" if value else "false")
+        elif kind is int:
+            self._integer(value)  # type: ignore[arg-type]
+        elif kind is float:
+            self._float(value)  # type: ignore[arg-type]
+        else:
+            self._other(value, kind, depth)
+
+    def _other(self, value: Any, kind: type, depth: int) -> None:
+        plain = _plain(value, kind)
+        if isinstance(plain, _Pairs | _Items):
+            self._container(value, plain, depth)
+        else:
+            self._write(plain, depth)
+
+    def _container(self, owner: object, content: "_Pairs | _Items", depth: int) -> None:
+        if id(owner) in self.open:
+            self._text(f"<{_name(owner)} that contains itself>")
+            return
+        if depth >= _DEPTH_LIMIT:
+            self.was_cut = True
+            self._text(f"… {_name(owner)} cut: {_DEPTH_LIMIT} levels deep")
+            return
+        self.open.add(id(owner))
+        try:
+            if isinstance(content, _Pairs):
+                self._pairs(content, depth + 1)
+            else:
+                self._items(content, depth + 1)
+        finally:
+            self.open.discard(id(owner))
+
+    def _pairs(self, content: "_Pairs", depth: int) -> None:
+        self._raw("{")
+        separator = ""
+        for number, (key, value) in enumerate(_safely(content.pairs)):
+            if self.left <= 0:
+                self.was_cut = True
+                self._raw(f'{separator}"…": "{content.count - number} more keys cut"')
+                break
+            self._raw(separator)
+            self._text(key if type(key) is str else str(key))
+            self._raw(": ")
+            self.write(value, depth)
+            separator = ", "
+        self._raw("}")
+
+    def _items(self, content: "_Items", depth: int) -> None:
+        self._raw("[")
+        separator = ""
+        for number, value in enumerate(_safely(content.items)):
+            self._raw(separator)
+            if self.left <= 0:
+                self.was_cut = True
+                self._raw(f'"… {content.count - number} more items cut"')
+                break
+            self.write(value, depth)
+            separator = ", "
+        self._raw("]")
+
+    def _raw(self, text: str) -> None:
+        self.parts.append(text)
+        self.left -= len(text)
+
+    def _integer(self, value: int) -> None:
+        bits = value.bit_length()
+        self._raw(str(value)) if bits <= _INTEGER_BIT_LIMIT else self._text(f"<int of {bits} bits>")
+
+    def _float(self, value: float) -> None:
+        self._raw(repr(value)) if math.isfinite(value) else self._text(_NOT_FINITE[str(value)])
+
+    def _text(self, text: str) -> None:
+        room = max(self.left - 2, 0)
+        piece = text if len(text) <= room else text[:room]
+        encoded = _encoded(piece)
+        if len(encoded) > room + 2:
+            piece = piece[: room * len(piece) // len(encoded)]
+            encoded = _encoded(piece)
+        if len(piece) < len(text):
+            self.was_cut = True
+            encoded = f'{encoded[:-1]}… {len(text) - len(piece)} characters cut"'
+        self.parts.append(encoded)
+        self.left -= len(encoded) if encoded.isascii() else len(encoded.encode())
+
+
+_NOT_FINITE: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
+
+def _encoded(text: str) -> str:
+    if not text.isascii():
+        # A lone surrogate is no Unicode: every later encoder would fail on it.
+        text = text.encode(errors="backslashreplace").decode()
+    return encode_basestring(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    pairs: Iterable[tuple[Any, Any]]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    items: Iterable[Any]
+    count: int
+
+
+def _safely(source: Iterable[Any]) -> Iterator[Any]:
+    """`source` up to where it fails: a dict that another thread changes ends early."""
+    try:
+        yield from source
+    except Exception:
+        return
+
+
+def _plain(value: Any, kind: type) -> Any:
+    """`value` one step nearer to JSON: a scalar, `_Pairs` or `_Items`."""
+    if kind is dict:
+        return _mapping(value)
+    for types, read in _READERS:
+        if isinstance(value, types):
+            return read(value)
+    if "__pydantic_fields__" in kind.__dict__ or hasattr(kind, "__pydantic_core_schema__"):
+        return _pydantic(value, kind)
+    if is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in fields(value) if field.repr]
+        return _Pairs(((name, getattr(value, name)) for name in names), len(names))
+    if hasattr(kind, "tolist") and hasattr(kind, "shape"):
+        return _array(value)
+    return _any_object(value, kind)
+
+
+def _any_object(value: Any, kind: Any) -> Any:
+    """An object that no reader knows: its attributes, unless it has a `repr` of its own."""
+    if callable(value) or isinstance(value, type):
+        return _name(value)
+    if kind.__repr__ is object.__repr__ and getattr(value, "__dict__", None):
+        return _mapping(vars(value))
+    return repr(value)
+
+
+def _pydantic(value: Any, kind: Any) -> _Pairs:
+    hidden = {
+        name
+        for name, field in getattr(kind, "__pydantic_fields__", {}).items()
+        if field.exclude or not field.repr
+    }
+    content = {**vars(value), **(getattr(value, "__pydantic_extra__", None) or {})}
+    return _Pairs(
+        ((key, item) for key, item in content.items() if key not in hidden),
+        len(content) - len(hidden),
+    )
+
+
+def _array(value: Any) -> Any:
+    """numpy's and its kin: small ones in full, large ones by shape."""
+    shape = tuple(value.shape)
+    if math.prod(shape) <= _ARRAY_ITEM_LIMIT:
+        return value.tolist()
+    facts = {"shape": list(shape), "dtype": str(getattr(value, "dtype", ""))}
+    return _Pairs(facts.items(), len(facts))
+
+
+def _mapping(value: Mapping[Any, Any]) -> _Pairs:
+    return _Pairs(value.items(), len(value))
+
+
+def _tuple(value: tuple[Any, ...]) -> _Pairs | _Items:
+    names = getattr(value, "_fields", None)
+    if names is None:
+        return _Items(value, len(value))
+    return _Pairs(zip(names, value, strict=False), len(value))
+
+
+def _set(value: Set[Any]) -> _Items:
+    # Sorted where that is cheap and possible: a set's own order changes with every process.
+    try:
+        return _Items(sorted(value) if len(value) <= 1000 else value, len(value))
+    except TypeError:
+        return _Items(value, len(value))
+
+
+def _bytes(value: bytes | bytearray | memoryview) -> str:
+    start = bytes(value[:DEFAULT_VALUE_LIMIT_BYTES])
+    rest = len(value) - len(start)
+    tail = f"… {rest} bytes cut" if rest else ""
+    try:
+        return start.decode() + tail
+    except UnicodeDecodeError:
+        return f"base64:{base64.b64encode(start).decode()}{tail}"
+
+
+def _exception(value: BaseException) -> _Pairs:
+    return _Pairs((("type", type(value).__qualname__), ("message", str(value))), 2)
+
+
+_READERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
+    (Enum, lambda value: value.value),
+    (str, str.__str__),
+    (Mapping, _mapping),
+    (tuple, _tuple),
+    ((list, deque), lambda value: _Items(value, len(value))),
+    (Set, _set),
+    ((bytes, bytearray, memoryview), _bytes),
+    (int, int.__int__),
+    (float, float.__float__),
+    ((date, time), lambda value: value.isoformat()),
+    (BaseException, _exception),
+)
+
+
+def _name(value: object) -> str:
+    kind = value if isinstance(value, type) else type(value)
+    if kind.__name__ in ("function", "method", "builtin_function_or_method"):
+        return str(getattr(value, "__qualname__", kind.__name__))
+    return kind.__qualname__
+
+
+__all__ = ["DEFAULT_VALUE_LIMIT_BYTES", "Recording", "as_json"]

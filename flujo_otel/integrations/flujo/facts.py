@@ -1,0 +1,261 @@
+"""What flujo's objects say, read alike from 0.4 and 0.6. Nothing here imports flujo."""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from flujo_otel.semconv import flujo as semconv
+
+UNKNOWN_PIPELINE: Final = "unknown"
+_FEEDBACK_LIMIT: Final = 8 * 1024
+_STACK_LIMIT: Final = 16 * 1024
+_FRAME_LIMIT: Final = 50
+
+_POLICIES: Final = {
+    "LoopStep": "DefaultLoopStepExecutor",
+    "ParallelStep": "DefaultParallelStepExecutor",
+    "ConditionalStep": "DefaultConditionalStepExecutor",
+    "DynamicParallelRouterStep": "DefaultDynamicRouterStepExecutor",
+    "HumanInTheLoopStep": "DefaultHitlStepExecutor",
+    "CacheStep": "DefaultCacheStepExecutor",
+}
+_DEFAULT_POLICY: Final = "DefaultAgentStepExecutor"
+
+
+class Kind(NamedTuple):
+    """What the class of a step says about all of its steps."""
+
+    type: str
+    policy: str
+    is_loop: bool
+    has_branches: bool
+    pauses: bool
+
+
+_kinds: dict[type, Kind] = {}
+
+
+def kind_of(step: object) -> Kind:
+    """The `Kind` of a step; looked up once for each class."""
+    kind = _kinds.get(type(step))
+    if kind is None:
+        names = [base.__name__ for base in type(step).__mro__]
+        policy = next((_POLICIES[name] for name in names if name in _POLICIES), _DEFAULT_POLICY)
+        kind = _kinds[type(step)] = Kind(
+            type=type(step).__name__,
+            policy=policy,
+            is_loop="LoopStep" in names,
+            has_branches=not {
+                "ConditionalStep",
+                "ParallelStep",
+                "DynamicParallelRouterStep",
+            }.isdisjoint(names),
+            pauses="HumanInTheLoopStep" in names,
+        )
+    return kind
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a step ended: by its `result`, `error` or `paused`; by none if nobody knows."""
+
+    result: Any = None
+    """flujo's StepResult."""
+    error: BaseException | None = None
+    """The exception behind a failure, where it could be seen."""
+    paused: str | None = None
+    """The message to the human that the run waits for."""
+
+
+def outcome_of(returned: Any) -> Outcome:
+    """Read what the executor returned: a StepResult (0.4, 0.6) or a StepOutcome (0.6)."""
+    kind = type(returned).__name__
+    if kind.startswith("Paused"):
+        return Outcome(paused=str(getattr(returned, "message", "")))
+    if kind.startswith("Failure"):
+        return Outcome(getattr(returned, "step_result", None), getattr(returned, "error", None))
+    if kind.startswith("Success"):
+        return Outcome(getattr(returned, "step_result", None))
+    return Outcome(returned if hasattr(returned, "success") else None)
+
+
+def outcome_of_exception(error: BaseException) -> Outcome:
+    """A pause travels as an exception; everything else is a failure."""
+    if is_pause(error):
+        return Outcome(paused=str(error))
+    return Outcome(error=error)
+
+
+def is_pause(error: BaseException) -> bool:
+    names = {base.__name__ for base in type(error).__mro__}
+    return "PausedException" in names or (
+        # 0.6 turns a pause into its abort signal on the way up.
+        "PipelineAbortSignal" in names and "paused" in str(error).lower()
+    )
+
+
+def is_usage_limit(error: BaseException | None) -> bool:
+    return error is not None and "UsageLimitExceededError" in {
+        base.__name__ for base in type(error).__mro__
+    }
+
+
+def result_attributes(result: Any, kind: Kind) -> dict[str, Any]:
+    """A StepResult's facts as span attributes; whatever it does not say is absent."""
+    metadata = metadata_of(result)
+    found: dict[str, Any] = {
+        semconv.STEP_SUCCESS: bool(result.success),
+        semconv.STEP_LATENCY_SECONDS: float(getattr(result, "latency_s", 0.0) or 0.0),
+        semconv.COST_USD: float(getattr(result, "cost_usd", 0.0) or 0.0),
+        semconv.TOKENS: int(getattr(result, "token_counts", 0) or 0),
+    }
+    attempts = int(getattr(result, "attempts", 0) or 0)
+    if kind.is_loop:
+        found[semconv.LOOP_ITERATIONS] = int(metadata.get("iterations") or attempts)
+        found[semconv.LOOP_EXIT_REASON] = _exit_reason(result, metadata)
+    elif attempts:
+        found[semconv.STEP_ATTEMPTS] = found[semconv.ATTEMPT_NUMBER] = attempts
+    if metadata:
+        found.update(_metadata_attributes(metadata))
+    return found
+
+
+def _metadata_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if metadata.get("cache_hit"):
+        found[semconv.CACHE_HIT] = True
+    if metadata.get("fallback_triggered"):
+        found[semconv.FALLBACK_TRIGGERED] = True
+        found[semconv.FALLBACK_ORIGINAL_ERROR] = clipped(metadata.get("original_error"))
+    if metadata.get("executed_branch_key") is not None:
+        found[semconv.BRANCH_KEY] = str(metadata["executed_branch_key"])
+    if metadata.get("executed_branches") is not None:
+        keys = [str(key) for key in metadata["executed_branches"]]
+        found[semconv.EXECUTED_BRANCHES] = keys
+        found[semconv.BRANCH_KEY] = ", ".join(keys)
+    if metadata.get("background_task_id") is not None:
+        found[semconv.BACKGROUND_TASK_ID] = str(metadata["background_task_id"])
+    return found
+
+
+def _exit_reason(result: Any, metadata: Mapping[str, Any]) -> str:
+    """0.6 names it; 0.4 says it by success, or in the first words of its feedback."""
+    if metadata.get("exit_reason"):
+        return str(metadata["exit_reason"])
+    if result.success:
+        return "condition"
+    feedback = getattr(result, "feedback", None)
+    return "max_loops" if str(feedback).startswith("Reached max_loops") else "failed"
+
+
+def metadata_of(result: Any) -> Mapping[str, Any]:
+    metadata = getattr(result, "metadata_", None)
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
+def error_message(outcome: Outcome) -> str:
+    """What went wrong, in flujo's words where it has any."""
+    feedback = getattr(outcome.result, "feedback", None)
+    if feedback:
+        return clipped(feedback)
+    return describe(outcome.error) if outcome.error is not None else ""
+
+
+def describe(error: BaseException) -> str:
+    message = str(error)
+    name = type(error).__qualname__
+    return clipped(f"{name}: {message}" if message else name)
+
+
+def clipped(text: object, limit: int = _FEEDBACK_LIMIT) -> str:
+    words = str(text)
+    return words if len(words) <= limit else f"{words[:limit]}… {len(words) - limit} characters cut"
+
+
+def error_type(outcome: Outcome) -> str:
+    """OTel's error.type: `timeout`, the exception's class, or `_OTHER` where flujo hides it."""
+    if isinstance(outcome.error, TimeoutError):
+        return semconv.ERROR_TYPE_TIMEOUT
+    if outcome.error is not None and type(outcome.error) is not Exception:
+        return type(outcome.error).__qualname__
+    named = metadata_of(outcome.result).get("error_type")
+    if named:
+        return semconv.ERROR_TYPE_TIMEOUT if named == "TimeoutError" else str(named)
+    return semconv.ERROR_TYPE_OTHER
+
+
+def exception_event(error: BaseException) -> dict[str, str]:
+    """Attributes of OTel's `exception` event; of a deep stack the innermost frames."""
+    stack = "".join(
+        traceback.format_exception(type(error), error, error.__traceback__, limit=-_FRAME_LIMIT)
+    )
+    if len(stack) > _STACK_LIMIT:
+        stack = f"… {len(stack) - _STACK_LIMIT} characters cut\n{stack[-_STACK_LIMIT:]}"
+    return {
+        semconv.EXCEPTION_TYPE: _qualified(type(error)),
+        semconv.EXCEPTION_MESSAGE: clipped(error),
+        semconv.EXCEPTION_STACKTRACE: stack,
+    }
+
+
+def _qualified(kind: type) -> str:
+    module = kind.__module__
+    return kind.__qualname__ if module in ("builtins", None) else f"{module}.{kind.__qualname__}"
+
+
+def branch_keys(parent: Any, step: object) -> list[str]:
+    """The branches of `parent` that hold `step` itself, in the parent's order."""
+    branches = getattr(parent, "branches", None) or {}
+    keys = [str(key) for key, body in branches.items() if _holds(body, step)]
+    if not keys and _holds(getattr(parent, "default_branch_pipeline", None), step):
+        return ["default"]
+    return keys
+
+
+def _holds(body: Any, step: object) -> bool:
+    steps = getattr(body, "steps", None)
+    return body is step if steps is None else any(each is step for each in steps)
+
+
+def starts_round(parent: Any, step: object) -> bool:
+    """Whether `step` is the first of the body of the loop `parent`."""
+    body = getattr(parent, "loop_body_pipeline", None)
+    steps = getattr(body, "steps", None)
+    return steps is not None and len(steps) > 0 and steps[0] is step
+
+
+def run_status(result: Any, context: Any) -> str:
+    """flujo's own verdict on a run: `completed`, `failed` or `paused` (0.4 also `cancelled`)."""
+    if is_paused(context):
+        return semconv.STATUS_PAUSED
+    scratchpad = getattr(context, "scratchpad", None)
+    if isinstance(scratchpad, Mapping) and scratchpad.get("status") in ("failed", "cancelled"):
+        return semconv.STATUS_FAILED
+    if not getattr(result, "success", True):
+        return semconv.STATUS_FAILED
+    history = getattr(result, "step_history", None) or ()
+    done = all(step.success for step in history)
+    return semconv.STATUS_COMPLETED if done else semconv.STATUS_FAILED
+
+
+def is_paused(context: Any) -> bool:
+    scratchpad = getattr(context, "scratchpad", None)
+    if isinstance(scratchpad, Mapping) and scratchpad.get("status") is not None:
+        return bool(scratchpad["status"] == semconv.STATUS_PAUSED)
+    return bool(getattr(context, "status", None) == semconv.STATUS_PAUSED)
+
+
+def pause_message(context: Any) -> str:
+    scratchpad = getattr(context, "scratchpad", None)
+    if isinstance(scratchpad, Mapping) and scratchpad.get("pause_message") is not None:
+        return clipped(scratchpad["pause_message"])
+    return clipped(getattr(context, "pause_message", None) or "")
+
+
+def last_failure(result: Any) -> Outcome:
+    """The step that made the run fail, as far as the history tells."""
+    for step in reversed(getattr(result, "step_history", None) or ()):
+        if not step.success:
+            return Outcome(step)
+    return Outcome()

@@ -1,0 +1,68 @@
+"""FlujoInstrumentor: every step of every run is a span, nested ones too, with no line changed."""
+
+import importlib.util
+import logging
+from collections.abc import Collection
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
+    BaseInstrumentor,
+)
+
+from flujo_otel.errors import MissingExtra
+from flujo_otel.integrations.flujo.content import DEFAULT_VALUE_LIMIT_BYTES, Recording
+from flujo_otel.integrations.flujo.manager import SCOPE
+from flujo_otel.integrations.flujo.patches import Patches
+
+_VERSIONS: Final = "flujo >= 0.4.35, < 0.7"
+_logger = logging.getLogger("flujo_otel")
+
+
+class FlujoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """`FlujoInstrumentor().instrument()` before the runners are made; `uninstrument()` undoes it.
+
+    `instrument` takes `tracer_provider` (None: the global one), `content` (False: no inputs,
+    outputs and contexts) and `value_limit_bytes` (where a recorded value is cut). flujo is not
+    imported by it: the work is done when the program does. Raises MissingExtra without flujo.
+    """
+
+    _patches: Patches | None = None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        return (_VERSIONS,)
+
+    def instrument(self, **kwargs: Any) -> None:
+        """Once is enough: while instrumented this does nothing."""
+        if self.is_instrumented_by_opentelemetry:
+            return
+        if importlib.util.find_spec("flujo") is None:
+            if kwargs.get("skip_dep_check") or kwargs.get("raise_exception_on_conflict"):
+                _logger.debug("flujo-otel: flujo is not installed, nothing to instrument")
+                return
+            raise MissingExtra(
+                'flujo is not installed: pip install "flujo-otel[flujo]" brings the versions '
+                "that go together on this Python."
+            )
+        super().instrument(**kwargs)
+
+    def uninstrument(self, **kwargs: Any) -> None:
+        """Puts flujo back as it was; while not instrumented this does nothing."""
+        if self.is_instrumented_by_opentelemetry:
+            super().uninstrument(**kwargs)
+
+    def _instrument(
+        self,
+        tracer_provider: trace.TracerProvider | None = None,
+        content: bool = True,
+        value_limit_bytes: int = DEFAULT_VALUE_LIMIT_BYTES,
+        **_: Any,
+    ) -> None:
+        tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
+        self._patches = Patches(tracer, Recording(content, value_limit_bytes))
+        self._patches.apply_when_imported()
+
+    def _uninstrument(self, **_: Any) -> None:
+        if self._patches is not None:
+            self._patches.undo()
+            self._patches = None

@@ -1,0 +1,187 @@
+"""TraceManager: the hook of FSD-09, on flujo's public interface alone."""
+
+import math
+import uuid
+from typing import Any, Final
+
+from opentelemetry import trace
+
+from flujo_otel.guard import guarded
+from flujo_otel.integrations.flujo import facts
+from flujo_otel.integrations.flujo.content import DEFAULT_VALUE_LIMIT_BYTES, Recording
+from flujo_otel.integrations.flujo.run import (
+    Paused,
+    PipelineFacts,
+    Run,
+    end_run,
+    open_run,
+    open_runs,
+    paused_run,
+    paused_runs,
+)
+from flujo_otel.integrations.flujo.step import Attached, Step
+from flujo_otel.semconv import flujo as semconv
+
+SCOPE: Final = "flujo_otel.integrations.flujo"
+
+
+class TraceManager:
+    """`Flujo(pipeline, hooks=[TraceManager().hook])`: a span for the run, one for each step of it.
+
+    `tracer_provider` None: the global one. `content` False: no inputs, outputs and contexts.
+    `value_limit_bytes`: where a recorded value is cut. `pipeline_name`: for flujo 0.4, which does
+    not tell a hook what the pipeline is called. One manager may serve many runners and concurrent
+    runs; a run that something else of this package already traces is left to it.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: trace.TracerProvider | None = None,
+        *,
+        content: bool = True,
+        value_limit_bytes: int = DEFAULT_VALUE_LIMIT_BYTES,
+        pipeline_name: str | None = None,
+    ) -> None:
+        self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
+        self._recording = Recording(content, value_limit_bytes)
+        self._pipeline_name = pipeline_name
+        self._attached: dict[Step, Attached] = {}
+
+    async def hook(self, payload: Any) -> None:
+        """flujo's hook. Never raises, changes nothing but `pipeline_result.trace_tree`."""
+        event = payload.event_name
+        with guarded(f"flujo's {event} hook"):
+            if event == "pre_step":
+                self._pre_step(payload)
+            elif event in ("post_step", "on_step_failure"):
+                self._post_step(payload)
+            elif event == "pre_run":
+                self._pre_run(payload)
+            elif event == "post_run":
+                self._post_run(payload)
+
+    def _pre_run(self, payload: Any) -> None:
+        if open_run(payload.context) is None:
+            run_id = run_id_of(payload)
+            paused = paused_runs.get(run_id)
+            run = self._start(payload.context, run_id, self._pipeline(payload), paused=paused)
+            run.begin(payload.initial_input)
+
+    def _start(
+        self,
+        context: Any,
+        run_id: str,
+        pipeline: PipelineFacts,
+        *,
+        paused: Paused | None,
+        headless: bool = False,
+    ) -> Run:
+        if paused is not None:
+            paused_runs.pop(paused.run_id, None)
+        run = Run(
+            self._tracer,
+            self._recording,
+            owner=self,
+            context=context,
+            run_id=run_id,
+            pipeline=pipeline,
+            paused=paused,
+            headless=headless,
+        )
+        open_runs[id(context)] = run
+        return run
+
+    def _pipeline(self, payload: Any) -> PipelineFacts:
+        name = self._pipeline_name or getattr(payload, "pipeline_name", None)
+        return PipelineFacts(
+            name=name or facts.UNKNOWN_PIPELINE,
+            version=getattr(payload, "pipeline_version", None),
+            cost_limit_usd=getattr(payload, "initial_budget_cost_usd", None),
+            token_limit=getattr(payload, "initial_budget_tokens", None),
+        )
+
+    def _pre_step(self, payload: Any) -> None:
+        run = self._run(payload)
+        if run is None:
+            return
+        if run.open_step is not None:
+            self._end(run, facts.Outcome(), payload.context)
+        step = Step(run, payload.step, None)
+        set_quota(step, payload)
+        step.begin(payload.step_input, payload.context)
+        run.open_step = step
+        if run.headless and step.kind.pauses:
+            self._end(run, facts.Outcome(paused=""), payload.context)
+            return
+        # A streaming step hands its chunks to the consumer from inside the span's context, where
+        # the span would become the parent of whatever the consumer does.
+        if not step.kind.pauses and not hasattr(getattr(payload.step, "agent", None), "stream"):
+            self._attached[step] = Attached(step)
+
+    def _post_step(self, payload: Any) -> None:
+        run = self._run(payload)
+        if run is not None and run.open_step is not None:
+            self._end(run, facts.Outcome(payload.step_result), payload.context)
+
+    def _end(self, run: Run, outcome: facts.Outcome, context: Any) -> None:
+        step, run.open_step = run.open_step, None
+        if step is None:
+            return
+        self._detach(step)
+        step.finish(outcome, context)
+        if run.headless:
+            open_runs.pop(id(run.context_object), None)
+            run.keep_paused()
+
+    def _detach(self, step: Step) -> None:
+        attached = self._attached.pop(step, None)
+        if attached is not None:
+            attached.undo()
+
+    def _post_run(self, payload: Any) -> None:
+        run = self._run(payload)
+        if run is None:
+            return
+        if run.open_step is not None:
+            self._detach(run.open_step)
+        end_run(run, payload.pipeline_result, payload.context)
+
+    def _run(self, payload: Any) -> Run | None:
+        """This manager's open run of the payload's context; one that goes on after a pause too."""
+        run = open_run(payload.context)
+        if run is None:
+            paused = paused_run(payload.context)
+            return self._go_on(paused, payload) if paused is not None else None
+        return run if run.owner is self else None
+
+    def _go_on(self, paused: Paused, payload: Any) -> Run:
+        # flujo 0.4 tells hooks neither that a paused run goes on nor that it ends: its steps then
+        # go straight under the span that paused.
+        headless = not hasattr(payload, "is_background")
+        run = self._start(
+            payload.context, paused.run_id, paused.pipeline, paused=paused, headless=headless
+        )
+        if not headless:
+            run.resume(None)
+        return run
+
+
+def run_id_of(payload: Any) -> str:
+    """flujo's id of the run that begins: 0.4 has it on the context only."""
+    named = getattr(payload, "run_id", None) or getattr(payload.context, "run_id", None)
+    return str(named or uuid.uuid4().hex)
+
+
+def set_quota(step: Step, payload: Any) -> None:
+    """What the run may still spend, which 0.6 says before each top-level step."""
+    quota = {
+        semconv.QUOTA_BEFORE_USD: getattr(payload, "quota_before_usd", None),
+        semconv.QUOTA_BEFORE_TOKENS: getattr(payload, "quota_before_tokens", None),
+    }
+    known = {name: value for name, value in quota.items() if _is_finite(value)}
+    if known:
+        step.set(known)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,189 @@
+"""What the instrumentor changes in flujo, and how it is put back."""
+
+import functools
+import sys
+import weakref
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+import wrapt
+from opentelemetry import trace
+
+from flujo_otel.guard import guarded
+from flujo_otel.integrations.flujo import facts
+from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.flujo.run import end_run, open_run
+from flujo_otel.integrations.flujo.runner import RunnerHook
+from flujo_otel.integrations.flujo.step import Attached, Step, current_step
+
+_RUNNER: Final = "flujo.application.runner"
+_EXECUTORS: Final = (
+    ("flujo.application.core.ultra_executor", "UltraStepExecutor", "execute_step"),
+    ("flujo.application.core.ultra_executor", "UltraStepExecutor", "_execute_complex_step"),
+    ("flujo.application.core.executor_core", "ExecutorCore", "execute"),
+)
+_STEP_LOGIC: Final = ("flujo.application.core.step_logic", "_run_step_logic")
+_ABSENT: Final = object()
+
+
+class Patches:
+    """One application of all patches; `undo` restores what was there, object for object."""
+
+    def __init__(self, tracer: trace.Tracer, recording: Recording) -> None:
+        self.tracer = tracer
+        self.recording = recording
+        self.is_live = True
+        self._undo: list[tuple[Any, str, Any, Any]] = []
+        self._runners: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def apply_when_imported(self) -> None:
+        """Now if flujo is there, else when the program imports it (importing it takes a second)."""
+        if _RUNNER in sys.modules:
+            self._apply(sys.modules[_RUNNER])
+        else:
+            wrapt.register_post_import_hook(self._apply, _RUNNER)
+
+    def undo(self) -> None:
+        """Restore flujo; runners made meanwhile lose our hook, and runs in flight go untraced."""
+        self.is_live = False
+        for owner, name, original, ours in reversed(self._undo):
+            # Whoever patched on top of us keeps working: ours then only passes calls through.
+            if owner.__dict__.get(name) is ours:
+                setattr(owner, name, original)
+        self._undo.clear()
+        for runner in list(self._runners):
+            runner.hooks = [hook for hook in runner.hooks if not is_ours(hook)]
+
+    def _apply(self, module: Any) -> None:
+        if not self.is_live:
+            return
+        with guarded("instrumenting flujo"):
+            runner = module.Flujo
+            self._replace(runner, "__init__", self._traced_init)
+            self._replace(runner, "resume_async", self._traced_resume)
+            for module_name, class_name, method in _EXECUTORS:
+                executor = getattr(_module(module_name), class_name, None)
+                if executor is not None and method in vars(executor):
+                    self._replace(executor, method, self._traced_executor)
+            logic = _module(_STEP_LOGIC[0])
+            if hasattr(logic, _STEP_LOGIC[1]):
+                self._replace(logic, _STEP_LOGIC[1], self._watched_logic)
+
+    def _replace(self, owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
+        original = owner.__dict__[name]
+        ours = functools.wraps(original)(wrap(original))
+        setattr(owner, name, ours)
+        self._undo.append((owner, name, original, ours))
+
+    def _traced_init(self, original: Callable[..., None]) -> Callable[..., None]:
+        def init(runner: Any, *args: Any, **kwargs: Any) -> None:
+            original(runner, *args, **kwargs)
+            if self.is_live:
+                with guarded("adding the hook to a runner"):
+                    # An inner runner (`as_step`) is given the outer one's hooks.
+                    hooks = [hook for hook in runner.hooks if not is_ours(hook)]
+                    hook = RunnerHook(runner, self.tracer, self.recording)
+                    runner.hooks = [*hooks, hook.hook]
+                    self._runners.add(runner)
+
+        return init
+
+    def _traced_resume(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def resume_async(runner: Any, paused_result: Any, *args: Any, **kwargs: Any) -> Any:
+            context = getattr(paused_result, "final_pipeline_context", None)
+            if self.is_live:
+                with guarded("the start of a resumed run"):
+                    answer = args[0] if args else kwargs.get("human_input")
+                    for hook in (hook for hook in runner.hooks if is_ours(hook)):
+                        hook.__self__.resume(context, answer)
+            try:
+                return await original(runner, paused_result, *args, **kwargs)
+            finally:
+                with guarded("the end of a resumed run"):
+                    run = open_run(context)
+                    if run is not None:
+                        end_run(run, paused_result, context)
+
+        return resume_async
+
+    def _traced_executor(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def execute(*args: Any, **kwargs: Any) -> Any:
+            step = self._begin(args, kwargs) if self.is_live else None
+            if step is None:
+                return await original(*args, **kwargs)
+            attached = Attached(step)
+            try:
+                returned = await original(*args, **kwargs)
+            except BaseException as error:
+                outcome = facts.outcome_of_exception(error)
+                if not isinstance(error, GeneratorExit):
+                    attached.undo()
+                with guarded("the end of a step"):
+                    step.finish(outcome, _call(args, kwargs)[2])
+                raise
+            attached.undo()
+            with guarded("the end of a step"):
+                step.finish(facts.outcome_of(returned), _call(args, kwargs)[2])
+            return returned
+
+        return execute
+
+    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Step | None:
+        """The span of the step that is about to be executed; None if it is not to be traced."""
+        with guarded("the start of a step"):
+            step, value, context = _call(args, kwargs)
+            parent = current_step.get()
+            run = open_run(context)
+            if run is not None and (parent is None or parent.run is not run):
+                parent = None
+            elif parent is None or parent.step is step:
+                # Not a traced run, or the executor handing a step on to itself.
+                return None
+            else:
+                run = parent.run
+            opened = Step(run, step, parent)
+            opened.begin(value, context)
+            return opened
+        return None
+
+    def _watched_logic(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def run_step_logic(*args: Any, **kwargs: Any) -> Any:
+            running = original(*args, **kwargs)
+            frame = running.cr_frame
+            result = await running
+            step = current_step.get()
+            if step is not None and not result.success:
+                with guarded("looking for a step's exception"):
+                    # 0.4 keeps the exception of a failed step to itself and passes on its text
+                    # alone; without this no failed step would have a type or a stack.
+                    step.error = _cause(frame.f_locals.get("last_exception"), result)
+            return result
+
+        return run_step_logic
+
+
+def _cause(error: Any, result: Any) -> BaseException | None:
+    is_it = isinstance(error, BaseException) and error.__traceback__ is not None
+    return error if is_it and str(error) in (result.feedback or "") else None
+
+
+def _call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """step, input and context of a call of an executor; 0.6 may pack them into a frame."""
+    first: Any = args[1] if len(args) > 1 else kwargs.get("step", kwargs.get("frame_or_step"))
+    if hasattr(first, "step") and hasattr(first, "data"):
+        return first.step, first.data, first.context
+    data = args[2] if len(args) > 2 else kwargs.get("data")
+    context = args[3] if len(args) > 3 else kwargs.get("context")
+    return first, data, context
+
+
+def is_ours(hook: Any) -> bool:
+    return isinstance(getattr(hook, "__self__", None), RunnerHook)
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        return None

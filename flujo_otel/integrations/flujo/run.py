@@ -1,0 +1,332 @@
+"""The span of one run of a pipeline, from pre_run to post_run, and where open runs are found."""
+
+import sys
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext
+
+from flujo_otel.integrations.flujo import facts, tree
+from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.flujo.span import OpenSpan
+from flujo_otel.integrations.flujo.step import Step, current_step
+from flujo_otel.semconv import flujo as semconv
+
+_PAUSED_LIMIT: Final = 1024
+_UNKNOWN_LENGTH: Final = 10_000
+"""Where nested steps are counted from when nobody says how many steps the pipeline has."""
+
+
+@dataclass(slots=True)
+class Numbering:
+    """Gives the steps of a run their indexes: `steps` None where the pipeline is not known."""
+
+    steps: Sequence[Any] | None
+    cursor: int = 0
+    nested: int = field(init=False)
+    latest: Any = None
+    interrupted: Any = None
+    """The step that a pause interrupted."""
+
+    def __post_init__(self) -> None:
+        self.nested = _UNKNOWN_LENGTH if self.steps is None else len(self.steps)
+
+    def next_nested(self) -> int:
+        index = self.nested
+        self.nested += 1
+        return index
+
+    def next_top_level(self, step: Any) -> int:
+        """flujo's index of `step`; one that a pause interrupted keeps the index that it had."""
+        if step is self.interrupted:
+            self.interrupted = None
+            return self.cursor - 1
+        index = self._position(step)
+        if index is None:
+            return self.next_nested()
+        self.cursor = index + 1
+        self.latest = step
+        return index
+
+    def know(self, steps: Sequence[Any] | None) -> None:
+        """The pipeline became known after all."""
+        self.steps = steps
+        self.__post_init__()
+
+    def pause(self) -> None:
+        self.interrupted = self.latest
+
+    def _position(self, step: Any) -> int | None:
+        if self.steps is None:
+            return self.cursor
+        order = (*range(self.cursor, len(self.steps)), *range(min(self.cursor, len(self.steps))))
+        return next((index for index in order if self.steps[index] is step), None)
+
+
+@dataclass(slots=True)
+class PipelineFacts:
+    """What is known of the pipeline at the start of a run."""
+
+    name: str = facts.UNKNOWN_PIPELINE
+    version: str | None = None
+    cost_limit_usd: float | None = None
+    token_limit: int | None = None
+    steps: Sequence[Any] | None = None
+
+    def attributes(self) -> dict[str, Any]:
+        named = {
+            semconv.PIPELINE_VERSION: self.version,
+            semconv.INITIAL_COST_USD: self.cost_limit_usd,
+            semconv.INITIAL_TOKENS: self.token_limit,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@dataclass(slots=True)
+class Paused:
+    """What is kept of a paused run, so that it can go on in its first trace."""
+
+    run_id: str
+    span_context: SpanContext
+    numbering: Numbering
+    pipeline: PipelineFacts
+    context: "weakref.ref[Any] | None"
+
+
+class Run(OpenSpan):
+    """Opens with the object. Inside a step (`as_step`) it is a subtree of the outer run."""
+
+    __slots__ = (
+        "alone", "caught", "context_object", "headless", "news", "numbering", "open_step", "outer",
+        "owner", "pipeline", "run_id", "tracer",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        tracer: trace.Tracer,
+        recording: Recording,
+        *,
+        owner: object,
+        context: Any,
+        run_id: str,
+        pipeline: PipelineFacts,
+        paused: Paused | None = None,
+        headless: bool = False,
+    ) -> None:
+        outer: Step | None = _outer_step()
+        self.outer = outer
+        self.tracer = tracer
+        self.owner = owner
+        self.context_object = context
+        self.pipeline = pipeline
+        self.run_id: str = outer.run.run_id if outer else paused.run_id if paused else run_id
+        self.numbering = paused.numbering if paused else Numbering(pipeline.steps)
+        self.open_step: Step | None = None
+        """The top-level step in flight, where hooks alone open and end it."""
+        self.news: BaseException | None = None
+        self.caught = sys.exc_info()[1]
+        """What the caller was already handling when the run began is none of the run's."""
+        self.alone = _alone(owner, None)
+        self.headless = headless
+        """No span of its own: its steps go under the span that paused."""
+        attributes = self._first_attributes(run_id, paused is not None)
+        span: trace.Span
+        if paused is not None and headless:
+            span = NonRecordingSpan(paused.span_context)
+        else:
+            above = _under(paused.span_context) if paused else None
+            span = tracer.start_span(semconv.PIPELINE_RUN, context=above, attributes=attributes)
+        super().__init__(span, semconv.PIPELINE_RUN, attributes, recording, outer)
+
+    def _first_attributes(self, inner_id: str, is_resumed: bool) -> dict[str, Any]:
+        attributes: dict[str, Any] = {semconv.RUN_ID: self.run_id}
+        if self.outer is None:
+            attributes[semconv.PIPELINE_NAME] = self.pipeline.name
+        else:
+            attributes[semconv.NESTED_PIPELINE_NAME] = self.pipeline.name
+            attributes[semconv.NESTED_RUN_ID] = inner_id
+        if is_resumed:
+            attributes[semconv.RESUMED] = True
+        return attributes | self.pipeline.attributes()
+
+    def below(self) -> Context:
+        """The OpenTelemetry context for this run's top-level steps."""
+        return trace.set_span_in_context(self.span)
+
+    def next_index(self, step: Any, *, nested: bool) -> int:
+        if self.outer is not None:
+            return self.outer.run.next_index(step, nested=True)
+        return self.numbering.next_nested() if nested else self.numbering.next_top_level(step)
+
+    def is_news(self, error: BaseException) -> bool:
+        """False where a step further in has already recorded this exception."""
+        if error is self.news:
+            return False
+        self.news = error
+        if self.outer is not None:
+            self.outer.run.is_news(error)
+        return True
+
+    def adopt(self, owner: object, pipeline: PipelineFacts) -> None:
+        """Hand the run, whose first hook knew less, on to `owner`."""
+        self.owner = owner
+        self.alone = _alone(owner, self)
+        self.numbering.know(pipeline.steps)
+        name = semconv.PIPELINE_NAME if self.outer is None else semconv.NESTED_PIPELINE_NAME
+        self.set({name: pipeline.name} | pipeline.attributes())
+        self.pipeline = pipeline
+
+    def begin(self, value: object) -> None:
+        self.value(value, semconv.INPUT, semconv.INPUT_VALUE)
+
+    def resume(self, answer: object) -> None:
+        """Say that a human answered; the answer is the input of what follows."""
+        self.event(semconv.EVENT_RESUMED, {})
+        self.value(answer, semconv.INPUT_VALUE)
+
+    def finish(self, result: Any, context: Any, error: BaseException | None) -> None:
+        """End the run by flujo's verdict, or by the exception that escapes from it."""
+        if self.closed:
+            return
+        self._end_open_step(context, error)
+        self._totals(result, context)
+        status = facts.run_status(result, context)
+        if error is not None and not facts.is_pause(error):
+            self._failure(facts.Outcome(error=error))
+        elif status == semconv.STATUS_PAUSED:
+            message = facts.pause_message(context)
+            self.event(semconv.EVENT_PAUSED, {semconv.MESSAGE: message})
+            self.end(status)
+        elif status == semconv.STATUS_FAILED:
+            self._failure(self._blame(facts.last_failure(result)))
+        else:
+            self.end(status)
+
+    def _blame(self, failed: facts.Outcome) -> facts.Outcome:
+        """`failed` with the exception that a step recorded, where that is the one behind it."""
+        message = getattr(failed.result, "feedback", None)
+        if self.news is None or (failed.result and str(self.news) not in (message or "")):
+            return failed
+        return facts.Outcome(failed.result, self.news)
+
+    def _end_open_step(self, context: Any, error: BaseException | None) -> None:
+        step, self.open_step = self.open_step, None
+        if step is None:
+            return
+        if error is not None:
+            step.finish(facts.outcome_of_exception(error), context)
+        elif facts.is_paused(context):
+            step.finish(facts.Outcome(paused=facts.pause_message(context)), context)
+        else:
+            step.finish(facts.Outcome(), context)
+
+    def _totals(self, result: Any, context: Any) -> None:
+        history = getattr(result, "step_history", None) or ()
+        if history:
+            self.value(history[-1].output, semconv.OUTPUT_VALUE)
+        self.set(
+            {
+                semconv.TOTAL_COST_USD: float(getattr(result, "total_cost_usd", 0.0) or 0.0),
+                semconv.TOTAL_TOKENS: sum(step.token_counts or 0 for step in history),
+            }
+        )
+        if context is not None:
+            self.value(context, semconv.FINAL_CONTEXT)
+
+    def _failure(self, outcome: facts.Outcome) -> None:
+        if outcome.error is not None:
+            if facts.is_usage_limit(outcome.error):
+                message = facts.clipped(outcome.error)
+                self.event(semconv.EVENT_BUDGET_VIOLATION, {semconv.MESSAGE: message})
+            if self.is_news(outcome.error):
+                self.exception(outcome.error)
+        self.fail(outcome, facts.error_message(outcome) or "did not finish")
+
+    def leave_tree(self, result: Any) -> None:
+        """Put the finished tree on the result (FSD-09, 5.1)."""
+        existing = getattr(result, "trace_tree", None)
+        if self.alone and self.outer is None and tree.graft(self.node, existing):
+            return
+        result.trace_tree = self.node
+
+    def keep_paused(self) -> None:
+        """Remember where a paused run stopped; of very many the oldest are forgotten."""
+        self.numbering.pause()
+        paused_runs[self.run_id] = Paused(
+            self.run_id,
+            self.span.get_span_context(),
+            self.numbering,
+            self.pipeline,
+            _weakly(self.context_object),
+        )
+        while len(paused_runs) > _PAUSED_LIMIT:
+            paused_runs.popitem(last=False)
+
+
+open_runs: Final[dict[int, Run]] = {}
+"""Runs between pre_run and post_run by the id of their context object, which each run holds."""
+paused_runs: Final[OrderedDict[str, Paused]] = OrderedDict()
+
+
+def end_run(run: Run, result: Any, context: Any) -> None:
+    """End `run` and leave its tree on `result`; to be called from flujo's own clean-up code."""
+    open_runs.pop(id(run.context_object), None)
+    run.finish(result, context, _escaping(run))
+    if run.node.status == semconv.STATUS_PAUSED and run.outer is None:
+        run.keep_paused()
+    run.leave_tree(result)
+
+
+def _escaping(run: Run) -> BaseException | None:
+    """The exception on its way out of the run: flujo sends post_run from a `finally`."""
+    error = sys.exc_info()[1]
+    if error is run.caught or isinstance(error, GeneratorExit):
+        return None
+    return error
+
+
+def open_run(context: object) -> Run | None:
+    """The open run whose context this very object is: its id() may change names during a run."""
+    run = open_runs.get(id(context))
+    return run if run is not None and run.context_object is context else None
+
+
+def paused_run(context: Any) -> Paused | None:
+    """The run that this context was paused in, in this process."""
+    found = paused_runs.get(str(getattr(context, "run_id", None)))
+    if found is not None:
+        return found
+    held = (each for each in paused_runs.values() if each.context is not None)
+    return next((each for each in held if each.context and each.context() is context), None)
+
+
+def _outer_step() -> Step | None:
+    """The step inside which a run begins, if that step's run is still open."""
+    step = current_step.get()
+    if step is None or (step.closed and step.run.closed):
+        return None
+    return step
+
+
+def _alone(owner: object, itself: Run | None) -> bool:
+    """Whether `owner` has no other open run, and tell those that it has."""
+    others = [run for run in list(open_runs.values()) if run.owner is owner and run is not itself]
+    for run in others:
+        run.alone = False
+    return not others
+
+
+def _under(parent: SpanContext) -> Context:
+    return trace.set_span_in_context(NonRecordingSpan(parent))
+
+
+def _weakly(value: Any) -> "weakref.ref[Any] | None":
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        return None

@@ -1,0 +1,83 @@
+"""The instrumentor's own hook: it owns the spans of one runner's runs, the executor their steps."""
+
+import weakref
+from typing import Any
+
+from opentelemetry import trace
+
+from flujo_otel.guard import guarded
+from flujo_otel.integrations.flujo import facts
+from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.flujo.manager import run_id_of
+from flujo_otel.integrations.flujo.run import (
+    PipelineFacts,
+    Run,
+    end_run,
+    open_run,
+    open_runs,
+    paused_run,
+    paused_runs,
+)
+
+
+class RunnerHook:
+    """Knows its runner, so a run's span has the pipeline's name and its steps their true index."""
+
+    def __init__(self, runner: Any, tracer: trace.Tracer, recording: Recording) -> None:
+        self._runner = weakref.ref(runner)
+        self._tracer = tracer
+        self._recording = recording
+
+    async def hook(self, payload: Any) -> None:
+        """flujo's hook; the steps are left to the executor's wrapper."""
+        event = payload.event_name
+        if event == "pre_run":
+            with guarded("the start of a run"):
+                self._pre_run(payload)
+        elif event == "post_run":
+            with guarded("the end of a run"):
+                run = open_run(payload.context)
+                if run is not None and run.owner is self:
+                    end_run(run, payload.pipeline_result, payload.context)
+
+    def _pre_run(self, payload: Any) -> None:
+        run = open_run(payload.context)
+        if run is not None:
+            # A TraceManager was quicker: its span stays the run's, what follows is ours.
+            run.adopt(self, self._pipeline())
+            return
+        run_id = run_id_of(payload)
+        self._start(payload.context, run_id, paused_runs.pop(run_id, None)).begin(
+            payload.initial_input
+        )
+
+    def resume(self, context: Any, answer: Any) -> None:
+        """Go on in the trace of the run that was paused with `context`, if this process saw it."""
+        paused = paused_run(context)
+        run_id = paused.run_id if paused else str(getattr(context, "run_id", ""))
+        paused_runs.pop(run_id, None)
+        self._start(context, run_id, paused).resume(answer)
+
+    def _start(self, context: Any, run_id: str, paused: Any) -> Run:
+        run = Run(
+            self._tracer,
+            self._recording,
+            owner=self,
+            context=context,
+            run_id=run_id,
+            pipeline=self._pipeline(),
+            paused=paused,
+        )
+        open_runs[id(context)] = run
+        return run
+
+    def _pipeline(self) -> PipelineFacts:
+        runner = self._runner()
+        limits = getattr(runner, "usage_limits", None)
+        return PipelineFacts(
+            name=getattr(runner, "pipeline_name", None) or facts.UNKNOWN_PIPELINE,
+            version=getattr(runner, "pipeline_version", None),
+            cost_limit_usd=getattr(limits, "total_cost_usd_limit", None),
+            token_limit=getattr(limits, "total_tokens_limit", None),
+            steps=getattr(getattr(runner, "pipeline", None), "steps", None),
+        )

@@ -1,0 +1,97 @@
+"""An open span of ours: the OpenTelemetry span and its node of the run's tree, kept alike."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.trace import StatusCode, format_span_id
+from opentelemetry.util.types import AttributeValue
+
+from flujo_otel.integrations.flujo import facts
+from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.flujo.tree import Span as TreeSpan
+from flujo_otel.semconv import flujo as semconv
+
+_DESCRIPTION_LIMIT: Final = 1024
+
+
+class OpenSpan:
+    """A span that was just started with `attributes`; `above` holds its parent in the tree."""
+
+    __slots__ = ("closed", "cuts", "is_recording", "node", "recording", "span")
+
+    def __init__(
+        self,
+        span: trace.Span,
+        name: str,
+        attributes: dict[str, Any],
+        recording: Recording,
+        above: "OpenSpan | None",
+    ) -> None:
+        self.span = span
+        self.is_recording = span.is_recording()
+        self.recording = recording
+        self.cuts = 0
+        self.closed = False
+        self.node: TreeSpan = TreeSpan(
+            span_id=format_span_id(span.get_span_context().span_id),
+            name=name,
+            start_time=time.time(),
+            parent_span_id=above.node.span_id if above else None,
+            attributes=dict(attributes),
+        )
+        if above:
+            above.node.children.append(self.node)
+
+    def set(self, attributes: Mapping[str, AttributeValue]) -> None:
+        self.span.set_attributes(attributes)
+        self.node.attributes.update(attributes)
+
+    def event(self, name: str, attributes: Mapping[str, AttributeValue]) -> None:
+        self.span.add_event(name, attributes)
+        self.node.events.append({"name": name, "attributes": dict(attributes)})
+
+    def value(self, value: object, *names: str) -> None:
+        """Record a piece of content under each of `names`; a `.value` gets its mime type."""
+        if not (self.recording.content and self.is_recording):
+            return
+        text, was_cut = self.recording.value(value)
+        self.cuts += was_cut
+        for name in names:
+            self.span.set_attribute(name, text)
+            if name.endswith(".value"):
+                mime_name = f"{name.removesuffix('.value')}.mime_type"
+                self.span.set_attribute(mime_name, semconv.MIME_JSON)
+
+    def context(self, event: str, context: object) -> None:
+        """Record the pipeline's context as a span event of bounded size."""
+        if context is None or not (self.recording.content and self.is_recording):
+            return
+        text, was_cut = self.recording.context(context)
+        self.cuts += was_cut
+        self.span.add_event(event, {semconv.CONTEXT: text})
+
+    def exception(self, error: BaseException) -> None:
+        self.span.add_event(semconv.EVENT_EXCEPTION, facts.exception_event(error))
+
+    def end(self, status: str, message: str = "") -> None:
+        """End with flujo's status; only `failed` is an error in OpenTelemetry's eyes."""
+        if self.closed:
+            return
+        self.closed = True
+        self.set({semconv.STATUS: status})
+        if self.cuts:
+            self.set({semconv.TRUNCATED: self.cuts})
+        if status == semconv.STATUS_FAILED:
+            if message:
+                self.set({semconv.ERROR_MESSAGE: message})
+            self.span.set_status(StatusCode.ERROR, facts.clipped(message, _DESCRIPTION_LIMIT))
+        self.node.status = status
+        self.node.end_time = time.time()
+        self.span.end()
+
+    def fail(self, outcome: facts.Outcome, message: str) -> None:
+        kind = facts.error_type(outcome)
+        self.set({semconv.ERROR_TYPE: kind, semconv.ERROR_TYPE_PLAIN: kind})
+        self.end(semconv.STATUS_FAILED, message)

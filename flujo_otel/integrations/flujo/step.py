@@ -1,0 +1,147 @@
+"""The span of one step while it runs."""
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context, attach, get_current
+
+from flujo_otel.integrations.flujo import facts
+from flujo_otel.integrations.flujo.span import OpenSpan
+from flujo_otel.semconv import flujo as semconv
+
+if TYPE_CHECKING:
+    from flujo_otel.integrations.flujo.run import Run
+
+current_step: Final[ContextVar["Step | None"]] = ContextVar("flujo_otel_step", default=None)
+"""The innermost step that the running code belongs to."""
+
+
+class Step(OpenSpan):
+    """Opens with the object; `parent` None: a top-level step of `run`."""
+
+    __slots__ = (
+        "entries",
+        "error",
+        "fell_back",
+        "index",
+        "kind",
+        "parent",
+        "rounds",
+        "run",
+        "step",
+    )
+
+    def __init__(self, run: "Run", step: Any, parent: "Step | None") -> None:
+        self.run = run
+        self.step = step
+        self.kind = facts.kind_of(step)
+        self.parent = parent
+        self.rounds = 0
+        self.entries = 0
+        self.error: BaseException | None = None
+        """The exception behind a failure that flujo itself does not pass on."""
+        self.fell_back = False
+        self.index = run.next_index(step, nested=parent is not None)
+        name = str(getattr(step, "name", None) or self.kind.type)
+        attributes = self._first_attributes()
+        above = run.below() if parent is None else None
+        span = run.tracer.start_span(name, context=above, attributes=attributes)
+        super().__init__(span, name, attributes, run.recording, parent or run)
+
+    def _first_attributes(self) -> dict[str, Any]:
+        run_id = self.run.run_id
+        attributes: dict[str, Any] = {
+            semconv.RUN_ID: run_id,
+            semconv.STEP_TYPE: self.kind.type,
+            semconv.STEP_INDEX: self.index,
+            semconv.STEP_ID: f"{run_id}:{self.index}",
+            semconv.STEP_POLICY: self.kind.policy,
+        }
+        if self.parent is not None:
+            self.parent.place(self.step, attributes)
+        return attributes
+
+    def place(self, child: Any, attributes: dict[str, Any]) -> None:
+        """Say which round or branch of this step `child` belongs to; a fallback is an event."""
+        if getattr(self.step, "fallback_step", None) is child:
+            self.fall_back({})
+        elif self.kind.is_loop:
+            self.rounds += facts.starts_round(self.step, child)
+            attributes[semconv.ITERATION_NUMBER] = max(self.rounds, 1)
+        elif self.kind.has_branches:
+            keys = facts.branch_keys(self.step, child)
+            if keys:
+                # One step object in several branches: they start in the branches' order.
+                attributes[semconv.PARALLEL_BRANCH] = keys[self.entries % len(keys)]
+                self.entries += len(keys) > 1
+
+    def fall_back(self, attributes: dict[str, Any]) -> None:
+        if not self.fell_back:
+            self.fell_back = True
+            self.set({semconv.FALLBACK_TRIGGERED: True})
+            self.event(semconv.EVENT_FALLBACK, attributes)
+
+    def begin(self, value: object, context: object) -> None:
+        self.value(value, semconv.INPUT_VALUE)
+        self.context(semconv.EVENT_CONTEXT_BEFORE, context)
+
+    def finish(self, outcome: facts.Outcome, context: object) -> None:
+        """End the span by how the step ended."""
+        if self.closed:
+            return
+        self.context(semconv.EVENT_CONTEXT_AFTER, context)
+        result = outcome.result
+        if result is not None:
+            self._result(result)
+        if outcome.paused is not None:
+            self.event(semconv.EVENT_PAUSED, {semconv.MESSAGE: facts.clipped(outcome.paused)})
+            self.end(semconv.STATUS_PAUSED)
+        elif outcome.error is None and result is not None and result.success:
+            self.end(semconv.STATUS_COMPLETED)
+        else:
+            self._failure(facts.Outcome(result, outcome.error or self.error))
+
+    def _result(self, result: Any) -> None:
+        attributes = facts.result_attributes(result, self.kind)
+        self.set(attributes)
+        self.value(result.output, semconv.OUTPUT_VALUE)
+        attempts = attributes.get(semconv.STEP_ATTEMPTS, 1)
+        if attempts > 1:
+            self.event(semconv.EVENT_RETRY, {semconv.STEP_ATTEMPTS: attempts})
+        if attributes.get(semconv.FALLBACK_TRIGGERED):
+            name = semconv.FALLBACK_ORIGINAL_ERROR
+            self.fall_back({name: attributes[name]} if name in attributes else {})
+
+    def _failure(self, outcome: facts.Outcome) -> None:
+        if outcome.error is not None and self.run.is_news(outcome.error):
+            self.exception(outcome.error)
+            if facts.is_usage_limit(outcome.error):
+                message = facts.clipped(outcome.error)
+                self.event(semconv.EVENT_BUDGET_VIOLATION, {semconv.MESSAGE: message})
+        self.fail(outcome, facts.error_message(outcome) or "did not finish")
+
+
+class Attached:
+    """Makes a step's span the current one, for the code that runs until `undo`.
+
+    Values are set back instead of tokens reset: a generator may be driven by one task after the
+    other, and detaching in another context than the one of the start logs an error.
+    """
+
+    __slots__ = ("_before", "_context", "_context_before", "_step")
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._before = current_step.get()
+        self._context_before: Context = get_current()
+        self._context: Context = trace.set_span_in_context(step.span)
+        current_step.set(step)
+        attach(self._context)
+
+    def undo(self) -> None:
+        """Put back what was, if this is where it was set: another task's context never had it."""
+        if current_step.get() is self._step:
+            current_step.set(self._before)
+        if get_current() is self._context:
+            attach(self._context_before)
