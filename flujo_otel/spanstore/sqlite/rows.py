@@ -53,12 +53,9 @@ def run(row: tuple[Any, ...], is_alive: Callable[[Writer], bool]) -> Run:
 def span(row: tuple[Any, ...]) -> Span:
     """A row of SELECT_SPANS."""
     _, *identity, attributes, events, links, role, cost_usd, tokens = row
-    return Span(
-        *identity,
+    decoded: tuple[Any, ...] = (
         json.loads(attributes) if attributes else {},
         tuple(Event(**event) for event in json.loads(events)) if events else (),
         tuple(Link(**link) for link in json.loads(links)) if links else (),
-        role,
-        cost_usd,
-        tokens,
     )
+    return Span(*(*identity, *decoded, role, cost_usd, tokens))
