@@ -217,16 +217,16 @@ def _any_object(value: Any, kind: Any) -> Any:
 
 
 def _pydantic(value: Any, kind: Any) -> _Pairs:
-    hidden = {
-        name
-        for name, field in getattr(kind, "__pydantic_fields__", {}).items()
-        if field.exclude or not field.repr
-    }
+    """A model's public fields, but those that hide from its own `repr` or dump."""
+    declared = getattr(kind, "__pydantic_fields__", {})
     content = {**vars(value), **(getattr(value, "__pydantic_extra__", None) or {})}
-    return _Pairs(
-        ((key, item) for key, item in content.items() if key not in hidden),
-        len(content) - len(hidden),
-    )
+    shown = {
+        key: item
+        for key, item in content.items()
+        if not key.startswith("_")
+        and (key not in declared or (declared[key].repr and not declared[key].exclude))
+    }
+    return _mapping(shown)
 
 
 def _array(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """What flujo's objects say, read alike from 0.4 and 0.6. Nothing here imports flujo."""
 
+import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _POLICIES: Final = {
     "CacheStep": "DefaultCacheStepExecutor",
 }
 _DEFAULT_POLICY: Final = "DefaultAgentStepExecutor"
+_NAMED_ERROR: Final = re.compile(r"Agent execution failed with (\w+)")
+"""0.6 tells its hooks the exception's class in these words only."""
 
 
 class Kind(NamedTuple):
@@ -40,10 +43,11 @@ def kind_of(step: object) -> Kind:
     """The `Kind` of a step; looked up once for each class."""
     kind = _kinds.get(type(step))
     if kind is None:
-        names = [base.__name__ for base in type(step).__mro__]
+        # A parametrised generic of pydantic's is called LoopStep[...].
+        names = [base.__name__.partition("[")[0] for base in type(step).__mro__]
         policy = next((_POLICIES[name] for name in names if name in _POLICIES), _DEFAULT_POLICY)
         kind = _kinds[type(step)] = Kind(
-            type=type(step).__name__,
+            type=names[0],
             policy=policy,
             is_loop="LoopStep" in names,
             has_branches=not {
@@ -179,7 +183,8 @@ def error_type(outcome: Outcome) -> str:
         return semconv.ERROR_TYPE_TIMEOUT
     if outcome.error is not None and type(outcome.error) is not Exception:
         return type(outcome.error).__qualname__
-    named = metadata_of(outcome.result).get("error_type")
+    words = _NAMED_ERROR.match(str(getattr(outcome.result, "feedback", None)))
+    named = metadata_of(outcome.result).get("error_type") or (words and words[1])
     if named:
         return semconv.ERROR_TYPE_TIMEOUT if named == "TimeoutError" else str(named)
     return semconv.ERROR_TYPE_OTHER

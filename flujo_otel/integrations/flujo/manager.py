@@ -47,9 +47,9 @@ class TraceManager:
         self._pipeline_name = pipeline_name
         self._attached: dict[Step, Attached] = {}
 
-    async def hook(self, payload: Any) -> None:
+    async def hook(self, payload: object) -> None:
         """flujo's hook. Never raises, changes nothing but `pipeline_result.trace_tree`."""
-        event = payload.event_name
+        event = getattr(payload, "event_name", None)
         with guarded(f"flujo's {event} hook"):
             if event == "pre_step":
                 self._pre_step(payload)

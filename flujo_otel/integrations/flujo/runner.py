@@ -28,17 +28,20 @@ class RunnerHook:
         self._tracer = tracer
         self._recording = recording
 
-    async def hook(self, payload: Any) -> None:
+    async def hook(self, payload: object) -> None:
         """flujo's hook; the steps are left to the executor's wrapper."""
-        event = payload.event_name
+        event = getattr(payload, "event_name", None)
         if event == "pre_run":
             with guarded("the start of a run"):
                 self._pre_run(payload)
         elif event == "post_run":
             with guarded("the end of a run"):
-                run = open_run(payload.context)
-                if run is not None and run.owner is self:
-                    end_run(run, payload.pipeline_result, payload.context)
+                self._post_run(payload)
+
+    def _post_run(self, payload: Any) -> None:
+        run = open_run(payload.context)
+        if run is not None and run.owner is self:
+            end_run(run, payload.pipeline_result, payload.context)
 
     def _pre_run(self, payload: Any) -> None:
         run = open_run(payload.context)
