@@ -1,0 +1,171 @@
+"""From the intake into the store, a batch at a time; a batch is kept until it is committed."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Final, NamedTuple, Protocol
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from flujo_otel import guard
+from flujo_otel.errors import FlujoOtelError, StoreUnavailable
+from flujo_otel.model import Batch
+from flujo_otel.spanstore.api import SpanWriter, WriteResult
+from flujo_otel.wire.sdk import to_batch
+from flujo_otel_exporter.intake import Intake, Item
+from flujo_otel_exporter.limits import BATCH_BYTES, Limits
+from flujo_otel_exporter.losses import LossCounter, service_of_record
+
+_SLICE_SECONDS: Final = 0.0005
+_REST_SECONDS: Final = 0.00005
+
+
+class Source(Protocol):
+    """Who knows of spans that are still open."""
+
+    def collect(self) -> Iterator[Item]:
+        """Open spans that were not written as running yet. Called by the writer, at a flush."""
+        ...
+
+    def start_over(self) -> None:
+        """In a forked child: the open spans are the parent's."""
+        ...
+
+
+class _Held(NamedTuple):
+    batch: Batch
+    intake_bytes: int
+
+
+class Delivery:
+    """Used by one thread at a time: the one that has the writer's turn."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        losses: LossCounter,
+        limits: Limits,
+        open_store: Callable[[], SpanWriter],
+    ) -> None:
+        self._intake = intake
+        self._losses = losses
+        self._limits = limits
+        self._open_store = open_store
+        self._store: SpanWriter | None = None
+        self._held: _Held | None = None
+        self._running: Iterator[Item] | None = None
+        self.in_haste = False
+        """Somebody waits for it to stand still: no rests."""
+
+    def collect(self, sources: Iterable[Source]) -> None:
+        """Have the open spans written as running, once those of the last time are through."""
+        if self._running is None:
+            self._running = chain.from_iterable(source.collect() for source in list(sources))
+
+    def step(self) -> bool:
+        """Commit one batch; False where nothing was left.
+
+        Raises StoreUnavailable: nothing is lost, the same batch is next.
+        """
+        if self._held is None:
+            self._load()
+        if self._held is not None:
+            self._commit(self._held)
+            return True
+        self._report_losses()
+        self._intake.pass_markers()
+        return False
+
+    def close(self) -> None:
+        """Let go of the database; the next `step` opens it again."""
+        if self._store is not None:
+            self._store.close()
+
+    @property
+    def store(self) -> SpanWriter | None:
+        """What is open, or was."""
+        return self._store
+
+    def _load(self) -> None:
+        # The list lives until all is converted: to_batch knows a resource by its identity.
+        running, items = list(self._running_items()), []
+        size_bytes = sum(item[2] for item in running)
+        intake_bytes = 0
+        if self._running is None:
+            for item in self._intake.take():
+                items.append(item)
+                intake_bytes += item[2]
+                if len(running) + len(items) >= self._limits.batch_spans:
+                    break
+                if size_bytes + intake_bytes >= BATCH_BYTES:
+                    break
+        if running or items:
+            self._held = _Held(to_batch(self._paced(running + items)), intake_bytes)
+
+    def _running_items(self) -> Iterator[Item]:
+        count = size_bytes = 0
+        for item in self._running or ():
+            yield item
+            count, size_bytes = count + 1, size_bytes + item[2]
+            if count >= self._limits.batch_spans or size_bytes >= BATCH_BYTES:
+                return
+        self._running = None
+
+    def _paced(self, items: list[Item]) -> Iterator[tuple[ReadableSpan, str | None]]:
+        """Rests now and then: a thread in pure Python keeps the GIL for 5 ms at a time otherwise,
+        and for so long the traced program would stand still."""
+        slice_end = time.perf_counter() + _SLICE_SECONDS
+        for span, run_id, _ in items:
+            yield span, run_id
+            if time.perf_counter() > slice_end and not self.in_haste:
+                self._intake.progress()
+                time.sleep(_REST_SECONDS)
+                slice_end = time.perf_counter() + _SLICE_SECONDS
+
+    def _commit(self, held: _Held) -> None:
+        try:
+            self._count_rejected(held.batch, self._opened().write(held.batch))
+        except StoreUnavailable:
+            self._intake.stall()
+            raise
+        except Exception as error:
+            self._settle(held)
+            self._give_up(held.batch, error)
+        else:
+            self._settle(held)
+
+    def _settle(self, held: _Held) -> None:
+        self._held = None
+        self._intake.release(held.intake_bytes)
+
+    def _count_rejected(self, batch: Batch, result: WriteResult) -> None:
+        for rejected in result.rejected:
+            service = service_of_record(rejected.record, batch)
+            self._losses.count(service, "rejected", rejected.reason)
+
+    def _give_up(self, batch: Batch, error: Exception) -> None:
+        # Trying again is for StoreUnavailable alone; another program's file stays what it is.
+        reason = "refused" if isinstance(error, FlujoOtelError) else "internal_error"
+        for record in batch.records:
+            self._losses.count(service_of_record(record, batch), reason, type(error).__name__)
+        if not guard.report("writing spans", error):
+            raise error
+
+    def _report_losses(self) -> None:
+        losses = self._losses.unreported()
+        if not losses or self._store is None:
+            return
+        try:
+            self._store.count_losses(losses)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if not guard.report("counting losses", error):
+                raise
+        else:
+            self._losses.reported(losses)
+
+    def _opened(self) -> SpanWriter:
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store

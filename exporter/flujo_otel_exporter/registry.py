@@ -1,0 +1,30 @@
+"""One writer for each database in a process, however many exporters and processors feed it."""
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+from flujo_otel.settings import Settings
+from flujo_otel.spanstore.factory import open_writer
+from flujo_otel.spanstore.location import resolve
+from flujo_otel_exporter.limits import Limits
+from flujo_otel_exporter.quiet import suppressed
+from flujo_otel_exporter.writer import StoreWriter
+
+_lock = Lock()
+_writers: dict[Path, StoreWriter] = {}
+
+
+def writer_for(settings: Settings) -> StoreWriter:
+    """The process's writer to the database that `settings` names; the first caller's limits hold.
+
+    The database itself is opened, and made if missing, by the first flush. Raises SettingsError.
+    """
+    with suppressed():
+        path = resolve(settings).path
+    with _lock:
+        if path not in _writers:
+            # Resolved once: the working directory may be another by the time of the first flush.
+            at_path = replace(settings, db=str(path))
+            _writers[path] = StoreWriter(lambda: open_writer(settings=at_path), Limits.of(settings))
+        return _writers[path]

@@ -1,0 +1,254 @@
+"""The process's one writer to a database: a bounded queue and the thread that empties it."""
+
+import logging
+import time
+from _thread import start_new_thread
+from collections.abc import Callable
+from threading import Lock, get_ident
+from typing import Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from flujo_otel.errors import StoreError, StoreUnavailable
+from flujo_otel.guard import guarded
+from flujo_otel.spanstore.api import SpanWriter
+from flujo_otel_exporter import children, fork, termination
+from flujo_otel_exporter import exit as process_exit
+from flujo_otel_exporter.bell import Bell
+from flujo_otel_exporter.delivery import Delivery, Source
+from flujo_otel_exporter.intake import Intake
+from flujo_otel_exporter.limits import EXIT_SECONDS, FORK_SECONDS, Limits
+from flujo_otel_exporter.losses import LossCounter, service_of
+from flujo_otel_exporter.quiet import suppress_in_this_thread, suppressed
+
+_logger = logging.getLogger("flujo_otel")
+_RETRY_SECONDS: Final = 0.05
+_LONGEST_RETRY_SECONDS: Final = 1.0
+
+
+class StoreWriter:
+    """Takes spans from any thread and never makes it wait for the store.
+
+    `_turn` is the right to use the delivery, held for one batch at a time. The thread is a bare
+    one: `Thread.start` waits for the new thread, takes locks that a signal handler would meet, and
+    is itself traced by opentelemetry-instrumentation-threading.
+    """
+
+    def __init__(self, open_store: Callable[[], SpanWriter], limits: Limits) -> None:
+        self._open_store = open_store
+        self._limits = limits
+        self._sources: list[Source] = []
+        self._begin(open_store)
+        fork.join(self)
+        process_exit.register(self.finish)
+        termination.install(self.terminate)
+
+    def _begin(self, open_store: Callable[[], SpanWriter]) -> None:
+        self._bell = Bell()
+        self._intake = Intake(self._limits, self._bell)
+        self._losses = LossCounter()
+        self._delivery = Delivery(self._intake, self._losses, self._limits, open_store)
+        self._turn = Lock()
+        self._post = Lock()
+        self._thread: int | None = None
+        self._alive = False
+        self._ending = False
+        self._pausing = 0
+        self._collected_seconds = 0.0
+        self._collect_now = False
+
+    # --- the traced program's threads --------------------------------------------------------
+
+    def put(self, span: ReadableSpan, run_id: str | None) -> bool:
+        """Accept an ended span; False if it was dropped (and counted) because the queue is full."""
+        if not self._alive:
+            self._start()
+        if self._intake.put(span, run_id):
+            return True
+        self._losses.count(service_of(span.resource), "queue_full")
+        return False
+
+    def watch(self, source: Source) -> None:
+        """Have the open spans of `source` written as running."""
+        self._sources.append(source)
+        self._start()
+
+    def forget(self, source: Source) -> None:
+        """The reverse of `watch`."""
+        if source in self._sources:
+            self._sources.remove(source)
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """True if everything accepted so far was committed within `timeout_seconds`."""
+        if get_ident() == self._thread:
+            return False
+        self._collect_now = True
+        marker = self._intake.mark()
+        if self._start():
+            return marker.wait(timeout_seconds)
+        return self._drain_here(timeout_seconds)
+
+    # --- the ends ----------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """At the end of the process: write what is held on this thread and close, within 5 s."""
+        self._ending = True
+        self._collect_now = True
+        self._bell.ring()
+        if not self._drain_here(EXIT_SECONDS):
+            _logger.warning(
+                "flujo-otel: the process ends with %d bytes of spans unwritten:"
+                " the database did not accept writes for %.0f s",
+                self._intake.held_bytes,
+                EXIT_SECONDS,
+            )
+
+    def terminate(self, deadline_seconds: float) -> None:
+        """In a signal handler: wait for the writer's thread until `deadline_seconds` (monotonic).
+
+        Takes no lock. Should the signal have come between deciding on a thread and starting it, a
+        second one is started here; the one that finds the post taken leaves.
+        """
+        if not self._ending:
+            self._spawn()
+        self.flush(max(deadline_seconds - time.monotonic(), 0))
+
+    # --- fork --------------------------------------------------------------------------------
+
+    def pause(self) -> bool:
+        """Stand still between two batches, the database closed; False if that takes too long."""
+        self._pausing += 1
+        self._delivery.in_haste = True
+        if not self._turn.acquire(timeout=FORK_SECONDS):
+            self._pausing -= 1
+            return False
+        try:
+            with suppressed():
+                self._delivery.close()
+        except BaseException:
+            self.resume()
+            raise
+        return True
+
+    def resume(self) -> None:
+        """After a `pause` that returned True."""
+        self._pausing -= 1
+        self._delivery.in_haste = self._ending
+        self._turn.release()
+
+    def start_over(self, *, safe: bool) -> None:
+        """In the child: drop what is the parent's."""
+        open_store = self._open_store
+        if not safe:
+            _leak(self._delivery.store)
+            open_store = _refuse
+        self._begin(open_store)
+        for source in self._sources:
+            source.start_over()
+
+    # --- the writer's thread -----------------------------------------------------------------
+
+    def _start(self) -> bool:
+        """Whether there is a thread now."""
+        if self._alive or self._ending:
+            return self._alive and not self._ending
+        children.watch()
+        return self._spawn()
+
+    def _spawn(self) -> bool:
+        self._alive = True
+        try:
+            start_new_thread(self._run, ())
+        except RuntimeError:  # out of threads, or the interpreter is shutting down
+            self._alive = False
+        return self._alive
+
+    def _run(self) -> None:
+        if not self._post.acquire(blocking=False):
+            return
+        self._thread = get_ident()
+        try:
+            suppress_in_this_thread()
+            self._work()
+        finally:
+            self._thread = None
+            self._post.release()
+            self._alive = False
+
+    def _work(self) -> None:
+        retry_seconds = 0.0
+        while not self._ending:
+            self._bell.wait(retry_seconds or self._limits.flush_interval_seconds)
+            with guarded("the writer"):
+                if self._drained():
+                    retry_seconds = 0.0
+                else:
+                    retry_seconds = min(2 * retry_seconds or _RETRY_SECONDS, _LONGEST_RETRY_SECONDS)
+
+    def _drained(self) -> bool:
+        """Empty the queue; False where the store does not accept writes for now."""
+        try:
+            self._drain()
+        except StoreUnavailable as error:
+            _logger.debug("flujo-otel: the database does not accept writes: %s", error)
+            return False
+        return True
+
+    def _drain(self) -> None:
+        more = True
+        while more and not self._ending:
+            if self._pausing:
+                time.sleep(0.001)
+                continue
+            with self._turn:
+                self._collect()
+                more = self._delivery.step()
+
+    def _collect(self) -> None:
+        now = time.monotonic()
+        if (
+            self._collect_now
+            or now - self._collected_seconds >= self._limits.flush_interval_seconds
+        ):
+            self._collect_now = False
+            self._collected_seconds = now
+            self._delivery.collect(self._sources)
+
+    def _drain_here(self, timeout_seconds: float) -> bool:
+        """What the thread does, on the calling thread, which has no other to wait for."""
+        deadline = time.monotonic() + timeout_seconds
+        with termination.deferred(), suppressed():
+            self._delivery.in_haste = True
+            if not self._turn.acquire(timeout=timeout_seconds):
+                return False
+            try:
+                return self._step_until(deadline)
+            finally:
+                self._delivery.close()
+                self._turn.release()
+
+    def _step_until(self, deadline_seconds: float) -> bool:
+        self._collect()
+        while True:
+            try:
+                if not self._delivery.step() and not self._intake:
+                    return True
+            except StoreUnavailable:
+                time.sleep(_RETRY_SECONDS)
+            if time.monotonic() > termination.soonest(deadline_seconds):
+                return False
+
+
+def _refuse() -> SpanWriter:
+    raise StoreError(
+        "This process was forked while its parent was writing a span; writing to the same database"
+        " here could damage it, so this process's spans are dropped."
+    )
+
+
+def _leak(store: SpanWriter | None) -> None:
+    """Keep `store` from ever being finalised: closing the parent's connection in a child drops the
+    locks that SQLite believes to have, and may unlink the parent's write-ahead log."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(store))

@@ -1,0 +1,49 @@
+"""Zero-config, local-first tracing for pipelines, on OpenTelemetry from end to end.
+
+    import flujo_otel
+
+    flujo_otel.configure()
+
+The public names are loaded when they are first asked for (PEP 562): importing this package loads
+neither the OpenTelemetry SDK nor SQLite nor flujo.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flujo_otel.bootstrap import configure
+    from flujo_otel.integrations.flujo import FlujoInstrumentor, TraceManager
+    from flujo_otel.storage.sqlite import SQLiteBackend
+    from flujo_otel_exporter.exporter import SQLiteSpanExporter
+    from flujo_otel_exporter.processor import LiveSpanProcessor
+
+__all__ = [
+    "FlujoInstrumentor",
+    "LiveSpanProcessor",
+    "SQLiteBackend",
+    "SQLiteSpanExporter",
+    "TraceManager",
+    "configure",
+]
+
+_MODULES = {
+    "FlujoInstrumentor": "flujo_otel.integrations.flujo",
+    "LiveSpanProcessor": "flujo_otel_exporter.processor",
+    "SQLiteBackend": "flujo_otel.storage.sqlite",
+    "SQLiteSpanExporter": "flujo_otel_exporter.exporter",
+    "TraceManager": "flujo_otel.integrations.flujo",
+    "configure": "flujo_otel.bootstrap",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
