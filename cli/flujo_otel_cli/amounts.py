@@ -1,0 +1,33 @@
+"""Money, tokens, bytes and counts as a person reads them."""
+
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+
+
+def cost(usd: float | None) -> str | None:
+    """`$0.013`, `$1.25`, `$0.00042`; None for nothing."""
+    if not usd:
+        return None
+    if abs(usd) >= 1:
+        return f"${usd:,.2f}"
+    text = f"{usd:.2g}" if abs(usd) >= 0.0001 else f"{usd:.1e}"
+    return f"${text}"
+
+
+def count(number: int | None) -> str | None:
+    """`3,410`; None for nothing."""
+    return f"{number:,}" if number else None
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 span`, `14 spans`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def size(number: float) -> str:
+    """`412 MB`, in powers of 1,000."""
+    power = 0
+    while abs(number) >= 999.5 and power < len(_UNITS) - 1:
+        number /= 1000
+        power += 1
+    unit = _UNITS[power]
+    return f"{number:.1f} {unit}" if number < 10 and power else f"{number:.0f} {unit}"

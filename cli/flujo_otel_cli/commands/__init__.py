@@ -1,0 +1,1 @@
+"""One module a command; what it draws with is beside this package."""

@@ -1,0 +1,96 @@
+"""`lens doctor`: is the database sound, who writes to it, what was lost and what to do about it."""
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from flujo_otel.model import Loss
+from flujo_otel.spanstore.api import Health
+from flujo_otel_cli import amounts
+from flujo_otel_cli.document import health_document, write_document
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.options import Db, Json
+from flujo_otel_cli.problem import Exit
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import escape
+from flujo_otel_cli.theme import STYLES
+from flujo_otel_cli.times import ago
+
+WAL_WORTH_A_WORD = 64_000_000
+"""Bytes of write-ahead log from which a reader seems to hold it back."""
+_REMEDIES = {
+    "queue_full": "raise FLUJO_OTEL_QUEUE_BYTES",
+    "rejected": "see docs/ledger.md",
+}
+Finding = tuple[str, str, str]
+"""Status, what it is about, what is to be said of it."""
+
+
+def command(
+    *,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out the integrity check, slow on large files.")
+    ] = False,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """Is the database sound, and was anything lost?"""
+    from flujo_otel.spanstore.factory import open_maintenance
+
+    health = open_maintenance(db).health(check_integrity=not quick)
+    now_ns = time.time_ns()
+    findings = list(find(health, now_ns))
+    sound = all(status != "failed" for status, _, _ in findings)
+    if json:
+        write_document(health_document(health) | {"sound": sound}, sys.stdout)
+    else:
+        to = Terminal.of(sys.stdout)
+        to.write(_line(finding, to) for finding in findings)
+    if not sound:
+        raise typer.Exit(Exit.NOT_FOUND)
+
+
+def find(health: Health, now_ns: int) -> Iterator[Finding]:
+    """Every finding; one that is not `completed` says what to do."""
+    yield _database(health)
+    yield from (("warning", "sqlite", fault) for fault in health.faults)
+    if health.wal_bytes > WAL_WORTH_A_WORD:
+        size = amounts.size(health.wal_bytes)
+        yield "warning", "log", f"the write-ahead log has {size}: close readers that stay open"
+    writers = ", ".join(f"{escape(w.command)} (pid {w.pid})" for w in health.writers)
+    yield "completed", "writers", writers or "none just now"
+    yield from (("failed", "lost", _loss(loss, now_ns)) for loss in health.losses)
+    if not health.losses:
+        yield "completed", "lost", "nothing"
+
+
+def _database(health: Health) -> Finding:
+    facts = [
+        escape(health.path),
+        amounts.size(health.size_bytes),
+        f"schema {health.schema_version}",
+        amounts.plural(health.run_count, "run"),
+        amounts.plural(health.span_count, "span"),
+    ]
+    if health.integrity in ("ok", ""):
+        facts.append("integrity ok" if health.integrity else "integrity not checked")
+        return "completed", "database", ", ".join(facts)
+    fault = f"damaged: {escape(health.integrity)}. Keep a copy, then: sqlite3 FILE .recover"
+    return "failed", "database", ", ".join([*facts, fault])
+
+
+def _loss(loss: Loss, now_ns: int) -> str:
+    when = ago(loss.last_time_ns, now_ns)
+    detail = f" ({escape(loss.detail)})" if loss.detail else ""
+    remedy = _REMEDIES.get(loss.reason, "see docs/ledger.md")
+    spans = amounts.plural(loss.count, "span")
+    return f"{spans} of {escape(loss.service)}, {when}: {escape(loss.reason)}{detail}; {remedy}"
+
+
+def _line(finding: Finding, to: Terminal) -> Line:
+    status, subject, text = finding
+    mark = Piece(f"{to.theme.mark(status)} ", STYLES[status])
+    return [mark, Piece(f"{subject:<10} ", "bold"), Piece(text)]

@@ -1,0 +1,110 @@
+"""`lens list`: the runs, newest first."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from flujo_otel.model import Run
+from flujo_otel.spanstore.api import RunFilter
+from flujo_otel_cli import amounts
+from flujo_otel_cli.document import run_document
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.options import Db, Json
+from flujo_otel_cli.problem import FIRST_TRACE, Exit, Problem
+from flujo_otel_cli.runs import ID_WIDTH, status_line, title, took
+from flujo_otel_cli.session import Session, open_session
+from flujo_otel_cli.table import Column, table
+from flujo_otel_cli.text import escape
+from flujo_otel_cli.times import ago, since
+
+COLUMNS = (
+    Column("RUN"),
+    Column("PIPELINE", shrinks=True),
+    Column("STATUS"),
+    Column("STARTED", rank=1),
+    Column("TOOK"),
+    Column("COST", right=True, rank=3),
+    Column("TOKENS", right=True, rank=4),
+    Column("SPANS", rank=2),
+)
+
+
+class Status(StrEnum):
+    """Statuses that `--status` takes."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PAUSED = "paused"
+    DIED = "died"
+
+
+def command(
+    *,
+    status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
+    pipeline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only runs of this pipeline.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only runs started since: 30m, 2h, 3d, or an ISO time."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 20,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """The runs, newest first."""
+    with open_session(db, json=json) as session:
+        where = RunFilter(status, pipeline, _since_ns(since, session.now_ns))
+        runs = session.reader.list_runs(where, limit)
+        total = session.reader.count_runs(where)
+        if json:
+            session.answer({"runs": [run_document(run) for run in runs], "total": total})
+        elif runs:
+            session.show(_lines(session, runs, total, limit))
+        else:
+            session.show(_nothing(where))
+
+
+def _since_ns(text: str | None, now_ns: int) -> int | None:
+    if text is None:
+        return None
+    try:
+        return since(text, now_ns)
+    except (ValueError, OverflowError, OSError):
+        message = f"--since {escape(text)!r} is no time: 30m, 2h, 3d, or like 2026-01-31T14:00."
+        raise Problem(Exit.USAGE, "usage", message) from None
+
+
+def _nothing(where: RunFilter) -> list[Line]:
+    if where == RunFilter():
+        return [[Piece(text)] for text in ("No runs here yet.", *FIRST_TRACE)]
+    return [[Piece("No runs match. lens list shows all.")]]
+
+
+def _lines(session: Session, runs: list[Run], total: int, limit: int) -> list[Line]:
+    unique = {run.run_id: session.reader.shortest_unique_prefix(run.run_id) for run in runs}
+    width = max(ID_WIDTH, *unique.values()) if session.to.cuts else None
+    rows = [_row(session, run, unique[run.run_id], width) for run in runs]
+    newest = escape(runs[0].run_id[: max(unique[runs[0].run_id], 4)])
+    more = f"lens list --limit {limit * 5}" if total > len(runs) else ""
+    of = f"{len(runs):,} of {amounts.plural(total, 'run')}"
+    footer = session.to.theme.dot.join(part for part in (of, more, f"lens trace {newest}") if part)
+    return [*table(COLUMNS, rows, session.to), [Piece(footer, "dim")]]
+
+
+def _row(session: Session, run: Run, unique: int, width: int | None) -> list[Line]:
+    theme = session.to.theme
+    failed = f" ({run.error_count:,} {theme.mark('failed')})" if run.error_count else ""
+    head, tail = escape(run.run_id[:unique]), escape(run.run_id[unique:width])
+    return [
+        [Piece(head, "bold"), Piece(tail, "dim")],
+        [Piece(title(run))],
+        status_line(run.status, theme),
+        [Piece(ago(run.start_time_ns, session.now_ns))],
+        [Piece(took(run, session.now_ns, theme))],
+        [Piece(amounts.cost(run.total_cost_usd) or theme.none)],
+        [Piece(amounts.count(run.total_tokens) or theme.none)],
+        [Piece(f"{run.span_count:,}"), Piece(failed, "red")],
+    ]

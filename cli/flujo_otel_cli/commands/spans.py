@@ -1,0 +1,75 @@
+"""`lens spans`: a run's spans one by one, in order of start."""
+
+from typing import Annotated
+
+import typer
+
+from flujo_otel.model import Run, Span
+from flujo_otel.spanstore.api import SpanFilter
+from flujo_otel_cli.document import run_document, span_document
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.options import Db, Json, RunName
+from flujo_otel_cli.runs import find_run, status_line
+from flujo_otel_cli.session import Session, open_session
+from flujo_otel_cli.table import Column, table
+from flujo_otel_cli.text import head
+from flujo_otel_cli.times import duration
+
+COLUMNS = (
+    Column("SPAN", rank=2),
+    Column("NAME", shrinks=True, least=12),
+    Column("STATUS"),
+    Column("AT", right=True, rank=3),
+    Column("TOOK", right=True),
+    Column("PARENT", rank=1),
+)
+
+
+def command(
+    *,
+    name: RunName = "last",
+    status: Annotated[
+        str | None,
+        typer.Option(metavar="STATUS", help="Only running, completed, failed or paused ones."),
+    ] = None,
+    span_name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Only spans of this name.")
+    ] = None,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """A run's spans one by one, in order of start."""
+    with open_session(db, json=json) as session:
+        run = find_run(session.reader, name, session.now_ns)
+        spans = list(session.reader.spans(run.run_id, SpanFilter(status, span_name)))
+        if json:
+            shown = [span_document(span) for span in spans]
+            session.answer({"run": run_document(run), "spans": shown})
+        elif spans:
+            rows = [_row(session, run, span) for span in spans]
+            session.show(table(COLUMNS, rows, session.to))
+        else:
+            session.show([[Piece(_nothing(status, span_name))]])
+
+
+def _nothing(status: str | None, name: str | None) -> str:
+    return "This run has no spans." if status is None and name is None else "No spans match."
+
+
+def _row(session: Session, run: Run, span: Span) -> list[Line]:
+    theme = session.to.theme
+    at = duration(span.start_time_ns - run.start_time_ns, theme.micro)
+    took = duration(_length(session, span), theme.micro)
+    return [
+        [Piece(head(span.otel_span_id, 40), "dim")],
+        [Piece(head(span.name, session.to.width if session.to.cuts else None))],
+        status_line(span.status, theme),
+        [Piece(f"+{at}", "dim")],
+        [Piece(took if span.end_time_ns is not None else f"{took} {theme.ellipsis}")],
+        [Piece(head(span.otel_parent_id or theme.none, 40), "dim")],
+    ]
+
+
+def _length(session: Session, span: Span) -> int:
+    end_ns = session.now_ns if span.end_time_ns is None else span.end_time_ns
+    return end_ns - span.start_time_ns

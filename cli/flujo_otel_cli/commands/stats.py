@@ -1,0 +1,75 @@
+"""`lens stats`: how long spans take, by name."""
+
+from typing import Annotated
+
+import typer
+
+from flujo_otel.query.statistics import Sort, statistics
+from flujo_otel.spanstore.api import NameStatistics
+from flujo_otel_cli.bar import spark
+from flujo_otel_cli.document import statistics_document
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.options import Db, Json
+from flujo_otel_cli.session import Session, open_session
+from flujo_otel_cli.table import Column, table
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import head
+from flujo_otel_cli.times import duration
+
+
+def command(
+    *,
+    pipeline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only runs of this pipeline.")
+    ] = None,
+    hours: Annotated[
+        float, typer.Option(min=0.01, max=1_000_000, metavar="N", help="Look back so many hours.")
+    ] = 24,
+    sort: Annotated[Sort, typer.Option(help="What to order by, largest first.")] = Sort.TOTAL,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """Per span name: count, errors, percentiles, total time."""
+    with open_session(db, json=json) as session:
+        rows = statistics(
+            session.reader, pipeline=pipeline, hours=hours, sort=sort, now_ns=session.now_ns
+        )
+        if json:
+            found = [statistics_document(row) for row in rows]
+            session.answer({"hours": hours, "pipeline": pipeline, "statistics": found})
+        elif rows:
+            cells = [_row(row, session.to) for row in rows]
+            session.show(table(_columns(hours), cells, session.to))
+        else:
+            session.show(_nothing(session, hours))
+
+
+def _nothing(session: Session, hours: float) -> list[Line]:
+    hint = f"Look back further:  lens stats --hours {max(hours * 30, 24):g}"
+    return [[Piece(f"No ended spans in the last {hours:g} hours.")], [Piece(hint, "dim")]]
+
+
+def _columns(hours: float) -> tuple[Column, ...]:
+    return (
+        Column("SPAN", shrinks=True, least=12),
+        Column("COUNT", right=True),
+        Column("ERRORS", right=True),
+        Column("MEAN", right=True, rank=3),
+        Column("P50", right=True, rank=2),
+        Column("P95", right=True),
+        Column("P99", right=True, rank=4),
+        Column("TOTAL", right=True),
+        Column(f"LAST {hours:g} H", rank=5),
+    )
+
+
+def _row(row: NameStatistics, to: Terminal) -> list[Line]:
+    times = (row.mean_ns, row.p50_ns, row.p95_ns, row.p99_ns, row.total_ns)
+    failed = f"{row.error_count:,} ({row.error_count / row.count:.1%})" if row.error_count else ""
+    return [
+        [Piece(head(row.name, to.width if to.cuts else None))],
+        [Piece(f"{row.count:,}")],
+        [Piece(failed or "0", "red" if failed else "dim")],
+        *([Piece(duration(time_ns, to.theme.micro))] for time_ns in times),
+        [Piece(spark(list(row.buckets), to.theme), "cyan")],
+    ]

@@ -1,0 +1,62 @@
+"""`lens trace`: a run as a tree."""
+
+from typing import Annotated
+
+import typer
+
+from flujo_otel.model import Run
+from flujo_otel.query.prune import only_failed
+from flujo_otel.query.tree import build_tree
+from flujo_otel.spanstore.api import SpanFilter
+from flujo_otel_cli.document import trace_document
+from flujo_otel_cli.drawing import Drawing, draw, no_spans
+from flujo_otel_cli.header import header
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.options import Db, Json, RunName
+from flujo_otel_cli.runs import find_run, short_id
+from flujo_otel_cli.session import Session, open_session
+
+
+def command(
+    *,
+    name: RunName = "last",
+    depth: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most so many levels.")
+    ] = None,
+    attributes: Annotated[
+        bool, typer.Option("--attributes", help="Each span's attributes beneath it.")
+    ] = False,
+    events: Annotated[
+        bool, typer.Option("--events", help="Each span's events beneath it.")
+    ] = False,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Only failed spans and the way to them.")
+    ] = False,
+    unfold: Annotated[
+        bool, typer.Option("--all", help="Every span, also where many are equal.")
+    ] = False,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """A run as a tree: what ran when, and what failed."""
+    with open_session(db, json=json) as session:
+        run = find_run(session.reader, name, session.now_ns)
+        roots = build_tree(session.reader.spans(run.run_id, SpanFilter()))
+        shown = only_failed(roots) if errors else roots
+        if json:
+            session.answer(trace_document(run, shown, depth))
+        elif shown:
+            shown_id = short_id(session.reader, run.run_id)
+            drawing = Drawing(shown_id, name, depth, attributes, events, unfold)
+            session.show(draw(run, shown, drawing, session.to, session.now_ns))
+        else:
+            session.show(_no_tree(session, run, name, any_spans=bool(roots)))
+
+
+def _no_tree(session: Session, run: Run, name: str, *, any_spans: bool) -> list[Line]:
+    shown_id = short_id(session.reader, run.run_id)
+    lines = [header(run, shown_id, session.to, session.now_ns)]
+    if any_spans:
+        return [*lines, [Piece("No span of it failed.")]]
+    steps = session.reader.steps(run.run_id)
+    return [*lines, *no_spans(run, steps, name, session.to)]

@@ -1,0 +1,101 @@
+"""What stands beneath a span's line: its error with the place in the code, attributes, events."""
+
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from flujo_otel.model import Event, Span
+from flujo_otel.model.record import Role
+from flujo_otel.query.failure import Failure, Location, failure_of
+from flujo_otel.query.tree import Node, walk
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.runs import shell_word
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import escape, head, value_text
+from flujo_otel_cli.times import duration
+
+
+@dataclass
+class Details:
+    """Lines beneath the nodes of `roots`. `run_name`: what the reader called the run."""
+
+    roots: list[Node]
+    run_name: str
+    to: Terminal
+    attributes: bool = False
+    events: bool = False
+    failures: dict[Node, Failure] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.failures = unexplained_failures(self.roots)
+
+    def lines(self, node: Node, guides: str) -> list[Line]:
+        """Everything beneath `node`, each line behind its `guides`."""
+        return [[Piece(guides, "dim"), *line] for line in self._lines(node)]
+
+    def _lines(self, node: Node) -> Iterator[Line]:
+        if node in self.failures:
+            yield from failure_lines(self.failures[node], self.to, self._hint(node))
+        if node.span is None:
+            return
+        if self.attributes:
+            yield from attribute_lines(node.span, self.to)
+        if self.events:
+            yield from event_lines(node.span, self.to)
+
+    def _hint(self, node: Node) -> str:
+        """The command that shows more of a failed step."""
+        if node.span is None or not node.span.role & Role.STEP or escape(node.name) != node.name:
+            return ""
+        return f"lens show {shell_word(self.run_name)} --step {shell_word(node.name)}"
+
+
+def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:
+    """Failures by node, but for those that only repeat what failed beneath them."""
+    failures: dict[Node, Failure] = {}
+    said: dict[Node, set[str]] = {}
+    for node in reversed([node for node, _ in walk(roots)]):  # children before their parents
+        below: set[str] = set().union(*(said.pop(child, ()) for child in node.children))
+        span = node.fold.worst.span if node.fold else node.span
+        failure = failure_of(span) if span is not None and node.status == "failed" else None
+        if failure is not None and not any(message in failure.message for message in below):
+            failures[node] = failure
+            below = {failure.message}
+        said[node] = below
+    return failures
+
+
+def failure_lines(failure: Failure, to: Terminal, hint: str = "") -> Iterator[Line]:
+    for text in head(failure.message, to.width * 4 if to.cuts else None).split("\\n")[:1]:
+        yield [Piece(text, "red")]
+    if failure.location is not None:
+        line = [Piece(f"at {place(failure.location)}", "dim")]
+        yield [*line, Piece(f"   {hint}", "dim")] if hint else line
+    elif hint:
+        yield [Piece(hint, "dim")]
+
+
+def place(location: Location) -> str:
+    """`app.py:41 in answer`, the file as seen from here."""
+    file = location.file
+    here = os.getcwd() + os.sep  # noqa: PTH109  (pathlib is slow to import)
+    return escape(f"{file.removeprefix(here)}:{location.line} in {location.function}")
+
+
+def attribute_lines(span: Span, to: Terminal, without: Collection[str] = ()) -> Iterator[Line]:
+    """`key = value`, in order of the keys."""
+    limit = to.width if to.cuts else None
+    for key in sorted(span.attributes.keys() - set(without)):
+        text = value_text(span.attributes[key])
+        yield [Piece(f"{head(key, limit)} = ", "dim"), Piece(text[:limit] if limit else text)]
+
+
+def event_lines(span: Span, to: Terminal) -> Iterator[Line]:
+    for event in span.events:
+        offset = duration(event.time_ns - span.start_time_ns, to.theme.micro)
+        yield [Piece(f"+{offset}  ", "dim"), Piece(_event_text(event, to))]
+
+
+def _event_text(event: Event, to: Terminal) -> str:
+    attributes = (f"{escape(key)}={value_text(value)}" for key, value in event.attributes.items())
+    return "  ".join([head(event.name, to.width), *attributes])

@@ -1,0 +1,145 @@
+"""The JSON shapes of docs/lens.md. Their names and meanings stay as they are; more may join."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from flujo_otel.model import Run, Span, Step
+from flujo_otel.query.tree import Node, walk
+from flujo_otel.spanstore.api import Health, NameStatistics
+from flujo_otel_cli.times import iso
+
+Document = dict[str, Any]
+
+
+def write_document(document: Mapping[str, Any], stream: TextIO) -> None:
+    """One document, in ASCII, so that no terminal code in a value is ever obeyed."""
+    stream.write(json.dumps(document, indent=2, default=str) + "\n")
+
+
+def times(start_ns: int, end_ns: int | None) -> Document:
+    return {
+        "start_time_ns": start_ns,
+        "start_time": iso(start_ns),
+        "end_time_ns": end_ns,
+        "end_time": iso(end_ns),
+        "duration_ns": None if end_ns is None else end_ns - start_ns,
+    }
+
+
+def run_document(run: Run) -> Document:
+    return {
+        "run_id": run.run_id,
+        "trace_id": run.trace_id,
+        "pipeline_name": run.pipeline_name,
+        "pipeline_version": run.pipeline_version,
+        "status": str(run.status),
+        **times(run.start_time_ns, run.end_time_ns),
+        "last_time_ns": run.last_time_ns,
+        "last_time": iso(run.last_time_ns),
+        "total_cost_usd": run.total_cost_usd,
+        "total_tokens": run.total_tokens,
+        "span_count": run.span_count,
+        "error_count": run.error_count,
+        "writer": asdict(run.writer) if run.writer else None,
+        "origin": run.origin,
+    }
+
+
+def span_document(span: Span) -> Document:
+    return {
+        "span_id": span.span_id,
+        "run_id": span.run_id,
+        "trace_id": span.trace_id,
+        "otel_span_id": span.otel_span_id,
+        "otel_parent_id": span.otel_parent_id,
+        "name": span.name,
+        "kind": span.kind,
+        "status": span.status,
+        "status_message": span.status_message,
+        **times(span.start_time_ns, span.end_time_ns),
+        "cost_usd": span.cost_usd,
+        "tokens": span.tokens,
+        "attributes": dict(span.attributes),
+        "events": [
+            {
+                "name": event.name,
+                "time_ns": event.time_ns,
+                "time": iso(event.time_ns),
+                "attributes": dict(event.attributes),
+            }
+            for event in span.events
+        ],
+        "links": [
+            {
+                "trace_id": link.trace_id,
+                "span_id": link.span_id,
+                "attributes": dict(link.attributes),
+            }
+            for link in span.links
+        ],
+    }
+
+
+def trace_document(run: Run, roots: list[Node], depth: int | None = None) -> Document:
+    """The tree as a flat list, parents before children: nesting 10,000 deep breaks JSON parsers."""
+    spans = [
+        span_document(node.span) | {"depth": level, "fault": node.fault}
+        for node, level in walk(roots)
+        if node.span is not None and (depth is None or level < depth)
+    ]
+    return {"run": run_document(run), "spans": spans}
+
+
+def step_document(step: Step) -> Document:
+    return {
+        "step_run_id": step.step_run_id,
+        "run_id": step.run_id,
+        "step_name": step.step_name,
+        "step_index": step.step_index,
+        "status": step.status,
+        **times(step.start_time_ns, step.end_time_ns),
+        "duration_ms": step.duration_ms,
+        "cost_usd": step.cost_usd,
+        "tokens": step.tokens,
+        "input": parsed(step.input),
+        "output": parsed(step.output),
+        "error": parsed(step.error),
+        "span_id": step.span_id,
+    }
+
+
+def statistics_document(row: NameStatistics) -> Document:
+    return {
+        "name": row.name,
+        "count": row.count,
+        "error_count": row.error_count,
+        "mean_ns": row.mean_ns,
+        "p50_ns": row.p50_ns,
+        "p95_ns": row.p95_ns,
+        "p99_ns": row.p99_ns,
+        "total_ns": row.total_ns,
+        "buckets": list(row.buckets),
+    }
+
+
+def health_document(health: Health) -> Document:
+    return asdict(health) | {
+        "losses": [
+            asdict(loss)
+            | {"first_time": iso(loss.first_time_ns), "last_time": iso(loss.last_time_ns)}
+            for loss in health.losses
+        ]
+    }
+
+
+def parsed(text: str | None) -> Any:
+    """A recorded blob as the value that it is; the text itself where it is no JSON."""
+    if text is None:
+        return None
+    try:
+        # NaN and the infinities are no JSON: passed on as the words that they are.
+        return json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError):
+        return text

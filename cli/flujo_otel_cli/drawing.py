@@ -1,0 +1,71 @@
+"""A whole run drawn: its header, its tree, and what to say where there is none."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flujo_otel.model import Run, Step
+from flujo_otel.query.fold import fold
+from flujo_otel.query.rounds import group_rounds
+from flujo_otel.query.timeline import Window, window_of
+from flujo_otel.query.tree import Node
+from flujo_otel.semconv.flujo import PIPELINE_RUN
+from flujo_otel_cli import amounts
+from flujo_otel_cli.detail import Details
+from flujo_otel_cli.header import header
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.runs import end_of, shell_word
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.tree import TreeView
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What is to be shown, and the run's id as shown; `run_name`: what the reader called it."""
+
+    shown_id: str
+    run_name: str
+    depth: int | None = None
+    attributes: bool = False
+    events: bool = False
+    unfold: bool = False
+
+
+def draw(
+    run: Run, roots: list[Node], drawing: Drawing, to: Terminal, now_ns: int
+) -> Iterator[Line]:
+    """All lines; alters `roots`."""
+    yield header(run, drawing.shown_id, to, now_ns)
+    group_rounds(roots)
+    window = window_of(roots, Window(run.start_time_ns, end_of(run, now_ns)))
+    root, tops = _top_level(run, roots)
+    if not drawing.unfold:
+        tops = fold(tops)
+    if root is not None:
+        root.children = tops
+    details = Details(
+        [root] if root else tops, drawing.run_name, to, drawing.attributes, drawing.events
+    )
+    if root is not None:
+        yield from details.lines(root, "")
+    yield from TreeView(run, tops, window, to, now_ns, details, drawing.depth).lines()
+
+
+def _top_level(run: Run, roots: list[Node]) -> tuple[Node | None, list[Node]]:
+    """The run's own root, where the header already says all of it, and what stands below it."""
+    named = (PIPELINE_RUN, run.pipeline_name)
+    root = next((node for node in roots if node.is_run_root and node.name in named), None)
+    if root is None:
+        return None, roots
+    tops = [*root.children, *(node for node in roots if node is not root)]
+    return root, sorted(tops, key=lambda node: node.start_time_ns)
+
+
+def no_spans(run: Run, steps: list[Step], run_name: str, to: Terminal) -> Iterator[Line]:
+    """Said in place of a tree."""
+    if not steps:
+        yield [Piece("This run has no spans.")]
+        return
+    yield [Piece(f"This run has no spans, but {amounts.plural(len(steps), 'step')}:")]
+    for step in steps:
+        yield [Piece(f"{to.theme.mark(step.status)} {step.step_name}")]
+    yield [Piece(f"lens show {shell_word(run_name)}", "dim")]

@@ -1,0 +1,35 @@
+"""The line above a run's tree."""
+
+from flujo_otel.model import Run, RunStatus
+from flujo_otel_cli import amounts
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.runs import process_of, title, took
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import escape
+from flujo_otel_cli.theme import STYLES
+
+_JOINED_BY = {
+    RunStatus.RUNNING: "for",
+    RunStatus.COMPLETED: "in",
+}
+
+
+def header(run: Run, shown_id: str, to: Terminal, now_ns: int) -> Line:
+    """Mark, name, how it went and how long, cost, tokens, spans, id."""
+    theme = to.theme
+    word = _JOINED_BY.get(run.status, "after")
+    colour = STYLES.get(run.status, "")
+    facts = [
+        f"{amounts.cost(run.total_cost_usd)}" if run.total_cost_usd else "",
+        amounts.plural(run.total_tokens, "token") if run.total_tokens else "",
+        amounts.plural(run.span_count, "span"),
+        f"run {shown_id}",
+        f"{process_of(run)} is gone" if run.status is RunStatus.DIED else "",
+        f"from {escape(run.origin)}" if run.origin else "",
+    ]
+    return [
+        Piece(f"{theme.mark(run.status)} ", colour),
+        Piece(title(run), "bold"),
+        Piece(f"  {escape(run.status)} {word} {took(run, now_ns, theme)}", colour),
+        Piece(theme.dot + theme.dot.join(fact for fact in facts if fact), "dim"),
+    ]

@@ -1,0 +1,50 @@
+"""A line of output: pieces of text, each with a style. What is not styled here is not styled."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from flujo_otel_cli.text import cell_len, cut
+
+
+class Piece(NamedTuple):
+    """Text fit for a terminal (already escaped) and how it looks: `bold`, `dim`, a colour."""
+
+    text: str
+    style: str = ""
+
+
+Line = list[Piece]
+
+
+def plain(line: Iterable[Piece]) -> str:
+    return "".join(piece.text for piece in line)
+
+
+def width_of(line: Iterable[Piece]) -> int:
+    """Columns that `line` takes."""
+    return sum(cell_len(piece.text) for piece in line)
+
+
+def cut_line(line: Line, width: int, ellipsis: str) -> Line:
+    """`line` in at most `width` columns; what is cut off is marked."""
+    if width_of(line) <= width:
+        return line
+    kept: Line = []
+    left = width
+    for text, style in line:
+        length = cell_len(text)
+        # The last piece gives room to the mark, also where it would just have fitted itself.
+        if length >= left:
+            kept.append(Piece(cut(text + ellipsis, left, ellipsis), style))
+            break
+        kept.append(Piece(text, style))
+        left -= length
+    return kept
+
+
+def padded(line: Line, width: int, *, right: bool = False) -> Line:
+    """`line` filled up to `width` columns, on its left where it is aligned `right`."""
+    gap = width - width_of(line)
+    if gap <= 0:
+        return line
+    return [Piece(" " * gap), *line] if right else [*line, Piece(" " * gap)]

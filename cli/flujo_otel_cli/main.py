@@ -1,0 +1,109 @@
+"""`lens`: the commands, each imported when it is called, and how every error ends."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from itertools import takewhile
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from flujo_otel.errors import FlujoOtelError
+from flujo_otel_cli.document import write_document
+from flujo_otel_cli.line import Piece
+from flujo_otel_cli.problem import Exit, Problem, problem_of
+from flujo_otel_cli.terminal import Terminal
+
+COMMANDS = ("list", "show", "trace", "spans", "stats", "doctor", "run")
+"""In the order of the help; each is the function of its name in flujo_otel_cli.commands."""
+
+# typer brings a click of its own from 0.26 on, so click's error class is reached through typer.
+_COMMAND_LINE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+class LateCommands(TyperGroup):
+    """Imports a command when it is asked for: `lens trace` never pays for `lens stats`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"flujo_otel_cli.commands.{cmd_name}")
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cmd_name, **getattr(module, "SETTINGS", {}))(module.command)
+        return typer.main.get_command(single)
+
+
+# Plain help: rich's panels cost as much again as all the rest of `lens --help`.
+app = typer.Typer(
+    cls=LateCommands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="See what your pipelines did: runs, steps and spans from the local trace database.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options() -> None:
+    """No options of its own."""
+
+
+def main() -> None:
+    """The `lens` command."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code (docs/lens.md). Nothing a user does ends in a traceback."""
+    wants_json = "--json" in takewhile(lambda word: word != "--", arguments)
+    try:
+        code = app(arguments, standalone_mode=False, prog_name="lens")
+        sys.stdout.flush()
+        return code if isinstance(code, int) else Exit.OK
+    except _COMMAND_LINE_ERROR as error:
+        return _usage(error, wants_json=wants_json)
+    except Problem as problem:
+        return _tell(problem, wants_json=wants_json)
+    except FlujoOtelError as error:
+        return _tell(problem_of(error), wants_json=wants_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return Exit.CLOSED_PIPE
+
+
+def _usage(error: Any, *, wants_json: bool) -> int:
+    if not wants_json:
+        error.show()
+        return Exit.USAGE
+    return _tell(Problem(Exit.USAGE, "usage", error.format_message()), wants_json=True)
+
+
+def _tell(problem: Problem, *, wants_json: bool) -> int:
+    """To standard error; as JSON to standard output, where a program waits for its document."""
+    try:
+        if wants_json:
+            write_document(problem.document(), sys.stdout)
+            sys.stdout.flush()
+        else:
+            lines = [problem.message, *problem.hints]
+            Terminal.of(sys.stderr).write([Piece(line)] for line in lines)
+    except BrokenPipeError:
+        _forget_output()
+    return problem.exit_code
+
+
+def _forget_output() -> None:
+    """Nobody reads any more: what is still in the buffer must not fail at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""What a span's line says beside its name: the facts that explain why it ran as it did."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flujo_otel.query.tree import Node
+from flujo_otel.semconv import flujo, gen_ai
+from flujo_otel_cli import amounts
+from flujo_otel_cli.text import escape
+from flujo_otel_cli.theme import Theme
+from flujo_otel_cli.times import duration
+
+_TIMES = {2: "retried once", 3: "retried twice"}
+_KINDS = {
+    "LoopStep": "loop",
+    "MapStep": "map",
+    "ParallelStep": "parallel",
+    "DynamicParallelRouterStep": "router",
+    "HumanInTheLoopStep": "waits for a human",
+    "StateMachineStep": "state machine",
+}
+"""flujo's step types that say something: a condition and a cache show what they are."""
+
+
+def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
+    """Each note, escaped, in the order in which they are read."""
+    if node.fold is not None:
+        yield from _fold_notes(node, theme)
+    if node.fault is not None:
+        yield node.fault.value
+    if node.span is None:
+        return
+    attributes = node.span.attributes
+    kind = step_kind(attributes)
+    yield from _kind_notes(node, kind, theme)
+    yield from _branch_notes(node.name, attributes, parent)
+    if attributes.get(flujo.CACHE_HIT) is True:
+        yield "cached"
+    if kind not in ("loop", "map"):  # their attempts are their rounds
+        yield from _attempt_notes(attributes, failed=node.status == "failed")
+    if attributes.get(flujo.FALLBACK_TRIGGERED) is True:
+        yield "fallback"
+    yield from _model_notes(node.name, attributes, theme)
+    if "http.response.status_code" in attributes:
+        yield f"HTTP {escape(str(attributes['http.response.status_code']))}"
+    if node.status == "paused":
+        yield "paused"
+
+
+def step_kind(attributes: Mapping[str, Any]) -> str:
+    """flujo's step type in a word: `loop`, `parallel`; empty where there is none to speak of."""
+    return _KINDS.get(str(attributes.get(flujo.STEP_TYPE)), "")
+
+
+def _fold_notes(node: Node, theme: Theme) -> Iterator[str]:
+    fold = node.fold
+    assert fold is not None
+    yield f"sum {duration(fold.total_ns, theme.micro)}"
+    name = fold.worst.name
+    if fold.worst.iteration is not None:
+        name = f"#{fold.worst.iteration}"
+    which = f" ({escape(name[:80])})" if name != node.name else ""
+    yield f"worst {duration(fold.worst_ns, theme.micro)}{which}"
+
+
+def _kind_notes(node: Node, kind: str, theme: Theme) -> Iterator[str]:
+    assert node.span is not None
+    attributes = node.span.attributes
+    if flujo.BRANCH_KEY in attributes:
+        yield f"{theme.arrow} {escape(str(attributes[flujo.BRANCH_KEY])[:80])}"
+    if not kind:
+        return
+    said = [kind]
+    rounds = attributes.get(flujo.LOOP_ITERATIONS)
+    if isinstance(rounds, int):
+        said.append(amounts.plural(rounds, "round"))
+    if attributes.get(flujo.LOOP_EXIT_REASON):
+        said.append(f"exit: {escape(str(attributes[flujo.LOOP_EXIT_REASON])[:80])}")
+    yield ", ".join(said)
+
+
+def _branch_notes(name: str, attributes: Mapping[str, Any], parent: Node | None) -> Iterator[str]:
+    """The branch that it belongs to, where neither its name nor its parent's line says it."""
+    branch = attributes.get(flujo.PARALLEL_BRANCH)
+    above = parent.span.attributes.get(flujo.BRANCH_KEY) if parent and parent.span else None
+    if branch is not None and str(branch) not in (name, str(above)):
+        yield f"branch {escape(str(branch)[:80])}"
+
+
+def _attempt_notes(attributes: Mapping[str, Any], *, failed: bool) -> Iterator[str]:
+    attempts = attributes.get(flujo.STEP_ATTEMPTS)
+    if not isinstance(attempts, int) or attempts < 2:
+        return
+    if failed:
+        yield f"{attempts} attempts"
+    else:
+        yield _TIMES.get(attempts, f"retried {attempts - 1} times")
+
+
+def _model_notes(name: str, attributes: Mapping[str, Any], theme: Theme) -> Iterator[str]:
+    model = attributes.get(gen_ai.RESPONSE_MODEL) or attributes.get(gen_ai.REQUEST_MODEL)
+    asked = attributes.get(gen_ai.REQUEST_MODEL)
+    if model and str(model) not in name and not (asked and str(asked) in name):
+        yield escape(str(model)[:80])
+    given = first_of(attributes, gen_ai.INPUT_TOKENS)
+    answered = first_of(attributes, gen_ai.OUTPUT_TOKENS)
+    if isinstance(given, int) or isinstance(answered, int):
+        yield f"{given or 0:,}{theme.arrow}{answered or 0:,} tok"
+
+
+def first_of(attributes: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """The value under the first of several spellings that is there."""
+    return next((attributes[name] for name in names if name in attributes), None)

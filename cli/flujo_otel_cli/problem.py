@@ -1,0 +1,62 @@
+"""What a command has to say when it cannot do as asked, and the exit code that goes with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from flujo_otel import errors
+
+
+class Exit(IntEnum):
+    """Exit codes. They never change their meaning; `lens run` gives its command's own."""
+
+    OK = 0
+    NOT_FOUND = 1
+    """No such run, step or span; a prefix of several runs; `doctor` found a fault."""
+    USAGE = 2
+    NO_DATABASE = 3
+    """No database, or one that cannot be used."""
+    FAILED = 4
+    """Anything else went wrong."""
+    INTERRUPTED = 130
+    CLOSED_PIPE = 141
+
+
+@dataclass
+class Problem(Exception):
+    """A message fit to show, with what to do about it, and the same for a machine."""
+
+    exit_code: int
+    code: str
+    """One word that never changes: `no_such_run`, `no_database`, ..."""
+    message: str
+    hints: Sequence[str] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        return {"error": {"code": self.code, "message": self.message, **self.details}}
+
+
+_CODES: tuple[tuple[type[errors.FlujoOtelError], Exit, str], ...] = (
+    (errors.NoSuchRun, Exit.NOT_FOUND, "no_such_run"),
+    (errors.AmbiguousRun, Exit.NOT_FOUND, "ambiguous_run"),
+    (errors.SettingsError, Exit.USAGE, "bad_setting"),
+    (errors.NoDatabase, Exit.NO_DATABASE, "no_database"),
+    (errors.ForeignDatabase, Exit.NO_DATABASE, "foreign_database"),
+    (errors.StoreUnavailable, Exit.NO_DATABASE, "database_unavailable"),
+    (errors.StoreError, Exit.NO_DATABASE, "database_error"),
+    (errors.FlujoOtelError, Exit.FAILED, "failed"),
+)
+
+FIRST_TRACE = (
+    "Trace something first:  lens run -- python your_app.py      "
+    "or name a database:  lens list --db PATH",
+)
+
+
+def problem_of(error: errors.FlujoOtelError) -> Problem:
+    """The library's error as this command says it."""
+    exit_code, code = next((e, word) for kind, e, word in _CODES if isinstance(error, kind))
+    hints = FIRST_TRACE if isinstance(error, errors.NoDatabase) else ()
+    return Problem(exit_code, code, str(error), hints)

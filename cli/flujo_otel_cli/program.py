@@ -1,0 +1,75 @@
+"""Another program, run in our place: its streams, its signals and its exit code pass unchanged."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from types import FrameType
+
+from flujo_otel_cli.problem import Problem
+from flujo_otel_cli.text import escape
+
+_FORWARDED = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+_FROM_THE_KEYBOARD = ("SIGINT", "SIGQUIT")
+_NOT_FOUND = 127
+_NOT_EXECUTABLE = 126
+
+
+class Program:
+    """Started when made. Raises Problem, with a shell's exit code, where it cannot be."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._early: list[int] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        shared = _FROM_THE_KEYBOARD if _is_in_foreground() else ()
+        for name in _FORWARDED:
+            # The keyboard's signals reach the whole foreground group: forwarded they come twice.
+            signal.signal(getattr(signal, name), self._ignore if name in shared else self._forward)
+        self._process = _started(arguments, environment)
+        for number in self._early:
+            self._process.send_signal(number)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def wait(self) -> int:
+        """Its exit code; 128 + n where signal n killed it, as shells say it."""
+        assert self._process is not None
+        code = self._process.wait()
+        return 128 - code if code < 0 else code
+
+    def _forward(self, number: int, _: FrameType | None) -> None:
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)
+
+    def _ignore(self, _: int, __: FrameType | None) -> None:
+        """Unlike SIG_IGN, a handler is not inherited by the program."""
+
+
+def _started(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    name = escape(arguments[0])
+    try:
+        return subprocess.Popen(arguments, env=environment)
+    except FileNotFoundError:
+        raise Problem(_NOT_FOUND, "no_such_command", f"lens run: {name}: not found.") from None
+    except OSError as error:
+        message = f"lens run: {name}: {error.strerror}."
+        raise Problem(_NOT_EXECUTABLE, "not_executable", message) from None
+
+
+def _is_in_foreground() -> bool:
+    """Whether the terminal's keyboard sends its signals to our process group."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)

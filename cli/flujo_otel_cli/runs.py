@@ -1,0 +1,95 @@
+"""What is said of a run wherever one is named: its status, its age, how long it took."""
+
+import shlex
+
+from flujo_otel.errors import AmbiguousRun, NoSuchRun
+from flujo_otel.model import Run, RunStatus
+from flujo_otel.query.resolve import LAST, PREVIOUS, resolve
+from flujo_otel.spanstore.api import TraceReader
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.problem import FIRST_TRACE, Exit, Problem
+from flujo_otel_cli.text import escape, head
+from flujo_otel_cli.theme import STYLES, Theme
+from flujo_otel_cli.times import ago, duration
+
+ID_WIDTH = 8
+"""An id is shown with so many characters, or with as many as it takes to be unique."""
+
+
+def find_run(reader: TraceReader, name: str, now_ns: int) -> Run:
+    """The run that `name` names. Raises Problem with the near ids, or the candidates."""
+    try:
+        return resolve(reader, name)
+    except NoSuchRun as error:
+        raise _unknown(reader, error, now_ns) from error
+    except AmbiguousRun as error:
+        named = [_named(reader, run_id, now_ns) for run_id in error.candidates]
+        raise Problem(
+            Exit.NOT_FOUND,
+            "ambiguous_run",
+            f"{escape(name)} names {len(named)} runs:",
+            named,
+            {"candidates": list(error.candidates)},
+        ) from error
+
+
+def _unknown(reader: TraceReader, error: NoSuchRun, now_ns: int) -> Problem:
+    hints = [_named(reader, run_id, now_ns) for run_id in error.near]
+    message = f"No run {escape(error.run_id)!r} here."
+    if error.run_id in (LAST, PREVIOUS):
+        message = "There is only one run here:" if hints else "No runs here yet."
+        hints = hints or list(FIRST_TRACE)
+    elif hints:
+        message += " Near it:"
+    else:
+        hints = ["lens list shows all."]
+    return Problem(Exit.NOT_FOUND, "no_such_run", message, hints, {"near": list(error.near)})
+
+
+def _named(reader: TraceReader, run_id: str, now_ns: int) -> str:
+    run = reader.get_run(run_id)
+    about = f"  {title(run)}  {ago(run.start_time_ns, now_ns)}" if run else ""
+    return short_id(reader, run_id) + about
+
+
+def short_id(reader: TraceReader, run_id: str) -> str:
+    return escape(run_id[: max(ID_WIDTH, reader.shortest_unique_prefix(run_id))])
+
+
+def title(run: Run) -> str:
+    """Its pipeline's name and version; `latest` is no version that says anything."""
+    version = "" if run.pipeline_version in ("", "latest") else f" {run.pipeline_version}"
+    return head(f"{run.pipeline_name}{version}", 200) or "(no name)"
+
+
+def status_line(status: str, theme: Theme) -> Line:
+    return [Piece(f"{theme.mark(status)} {escape(status)}", STYLES.get(status, ""))]
+
+
+def took(run: Run, now_ns: int, theme: Theme) -> str:
+    """`4.21 s`; `1:04 …` while it runs, `9.1 s+` where it died: at least that long."""
+    if run.status is RunStatus.DIED:
+        return duration(run.last_time_ns - run.start_time_ns, theme.micro) + "+"
+    if run.end_time_ns is None:
+        return f"{duration(now_ns - run.start_time_ns, theme.micro)} {theme.ellipsis}"
+    return duration(run.end_time_ns - run.start_time_ns, theme.micro)
+
+
+def end_of(run: Run, now_ns: int) -> int:
+    """Its end, or the latest that is known of it."""
+    if run.end_time_ns is not None:
+        return run.end_time_ns
+    return run.last_time_ns if run.status is RunStatus.DIED else now_ns
+
+
+def process_of(run: Run) -> str:
+    """Which process wrote it: `app.py (pid 4121 on ada)`."""
+    if run.writer is None:
+        return "its process"
+    writer = run.writer
+    return head(f"{writer.command or 'a process'} (pid {writer.pid} on {writer.host})", 200)
+
+
+def shell_word(text: str) -> str:
+    """`text` as a word of a command that a person may paste."""
+    return shlex.quote(text)

@@ -1,0 +1,86 @@
+"""One step of a run: in three lines among others, or opened."""
+
+from collections.abc import Iterator
+
+from flujo_otel.model import Span, Step
+from flujo_otel.query.failure import failure_of
+from flujo_otel.semconv import flujo
+from flujo_otel_cli import amounts
+from flujo_otel_cli.content import content_lines
+from flujo_otel_cli.detail import attribute_lines, event_lines, place
+from flujo_otel_cli.document import parsed
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import escape, head
+from flujo_otel_cli.theme import STYLES
+from flujo_otel_cli.times import MILLISECOND, duration
+
+_SHOWN_ABOVE = {flujo.INPUT_VALUE, flujo.OUTPUT_VALUE}
+
+
+def step_lines(step: Step, to: Terminal, *, full: bool) -> Iterator[Line]:
+    """Its status, name and cost; beneath, input, output and error."""
+    yield _heading(step, to)
+    failed = step.status == "failed"
+    for label, text, style in (
+        ("   in   ", step.input, ""),
+        ("   out  ", step.output, ""),
+        ("   error", step.error, STYLES["failed"] if failed else ""),
+    ):
+        shown = error_text(text) if label.strip() == "error" else text
+        yield from content_lines(label, shown, to, full=full, style=style)
+
+
+def one_step(step: Step, span: Span | None, to: Terminal, *, full: bool) -> Iterator[Line]:
+    """Everything about one step. Its values are whole, but for what would flood the screen."""
+    yield from step_lines(step, to, full=full)
+    if span is None:
+        return
+    attempts = span.attributes.get(flujo.STEP_ATTEMPTS)
+    if attempts is not None:
+        yield [Piece("attempts  ", "dim"), Piece(escape(str(attempts)))]
+    failure = failure_of(span)
+    if failure is not None and step.status == "failed":
+        yield [Piece("exception  ", "dim"), Piece(escape(failure.message), STYLES["failed"])]
+        if failure.location is not None:
+            yield [Piece(f"  at {place(failure.location)}", "dim")]
+        for line in (failure.stack or "").rstrip().split("\n"):
+            yield [Piece("  " + escape(line), "dim")]
+    if span.events:
+        yield [Piece("events", "dim")]
+        yield from _indented(event_lines(span, to))
+    yield [Piece("attributes", "dim")]
+    yield from _indented(attribute_lines(span, to, without=() if full else _SHOWN_ABOVE))
+
+
+def _indented(lines: Iterator[Line]) -> Iterator[Line]:
+    return ([Piece("  "), *line] for line in lines)
+
+
+def _heading(step: Step, to: Terminal) -> Line:
+    theme = to.theme
+    facts = [
+        _took(step, to),
+        amounts.cost(step.cost_usd),
+        f"{step.tokens:,} tokens" if step.tokens else None,
+    ]
+    return [
+        Piece(f"{theme.mark(step.status)} ", STYLES.get(step.status, "")),
+        Piece(f"{step.step_index} ", "dim"),
+        Piece(head(step.step_name, to.width if to.cuts else None) or "(no name)", "bold"),
+        Piece("  " + theme.dot.join(fact for fact in facts if fact), "dim"),
+    ]
+
+
+def _took(step: Step, to: Terminal) -> str:
+    if step.end_time_ns is not None:
+        return duration(step.end_time_ns - step.start_time_ns, to.theme.micro)
+    if step.duration_ms is not None:
+        return duration(step.duration_ms * MILLISECOND, to.theme.micro)
+    return to.theme.ellipsis
+
+
+def error_text(text: str | None) -> str | None:
+    """An error is recorded as a JSON string or as plain text: the text."""
+    value = parsed(text)
+    return value if isinstance(value, str) else text

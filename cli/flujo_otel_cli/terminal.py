@@ -1,0 +1,101 @@
+"""The terminal, or the pipe, that is written to: its width, its colours, its characters."""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TextIO
+
+from flujo_otel_cli import theme as themes
+from flujo_otel_cli.line import Line, cut_line
+from flujo_otel_cli.theme import Theme
+
+PIPE_WIDTH = 120
+"""Columns to lay out for where there is no terminal; nothing is cut to it."""
+
+_SGR = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "magenta": "35",
+    "cyan": "36",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where lines go. `cuts`: a line is cut to the width, as it is on a terminal only."""
+
+    stream: TextIO
+    width: int
+    cuts: bool
+    colour: bool
+    theme: Theme
+
+    @classmethod
+    def of(cls, stream: TextIO, environ: Mapping[str, str] = os.environ) -> "Terminal":
+        """What `stream` and the environment say: COLUMNS, NO_COLOR, FORCE_COLOR, TERM, LC_ALL."""
+        is_terminal = stream.isatty()
+        size = shutil.get_terminal_size((PIPE_WIDTH, 24)) if is_terminal else None
+        columns = environ.get("COLUMNS", "")
+        width = int(columns) if columns.isdecimal() and int(columns) else 0
+        return cls(
+            stream,
+            width=width or (size.columns if size else PIPE_WIDTH),
+            cuts=is_terminal,
+            colour=_wants_colour(is_terminal, environ),
+            theme=themes.UNICODE if _speaks_unicode(stream, environ) else themes.ASCII,
+        )
+
+    def write(self, lines: Iterable[Line]) -> None:
+        """Each line on its own, cut to the width where this is a terminal."""
+        self.stream.writelines(self._rendered(line) + "\n" for line in lines)
+
+    def _rendered(self, line: Line) -> str:
+        if self.cuts:
+            line = cut_line(line, self.width, self.theme.ellipsis)
+        if self.colour:
+            text = "".join(_painted(text, style) for text, style in line)
+        else:
+            text = "".join(piece.text for piece in line)
+        return self._spelled(text.rstrip())
+
+    def _spelled(self, text: str) -> str:
+        """Characters that the stream's encoding has not, as backslash escapes."""
+        if self.theme is themes.UNICODE or text.isascii():
+            return text
+        encoding = "ascii" if _is_utf8(self.stream) else self.stream.encoding or "ascii"
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _painted(text: str, style: str) -> str:
+    return f"\x1b[{_codes(style)}m{text}\x1b[0m" if style and text else text
+
+
+@cache
+def _codes(style: str) -> str:
+    return ";".join(_SGR[word] for word in style.split())
+
+
+def _wants_colour(is_terminal: bool, environ: Mapping[str, str]) -> bool:
+    """NO_COLOR wins; TERM=dumb has none; FORCE_COLOR colours a pipe too."""
+    if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
+        return False
+    return is_terminal or bool(environ.get("FORCE_COLOR"))
+
+
+def _speaks_unicode(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """UTF-8, and neither a dumb terminal nor a locale that was set to plain C.
+
+    Python itself writes UTF-8 under LC_ALL=C (PEP 540), so the encoding alone does not say it.
+    """
+    named = (environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    locale = next((value for value in named if value), "")
+    return _is_utf8(stream) and environ.get("TERM") != "dumb" and locale not in ("C", "POSIX")
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("-", "").replace("_", "") == "utf8"

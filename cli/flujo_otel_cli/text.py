@@ -1,0 +1,63 @@
+"""Other people's text on our terminal: control codes shown instead of obeyed, widths in columns."""
+
+import json
+import re
+from typing import Any
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: escape sequences, line breaks, bells
+    "\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff"  # lone surrogates, which no terminal encoding can say
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+# Text that is one column a character for sure: spares importing rich's tables of widths.
+_NARROW = re.compile("[ -~\xa0-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u259f●✔✘✝]*")
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def escape(text: str) -> str:
+    r"""`text` on one line with nothing in it that a terminal obeys: `\n`, `\x1b`, `\u202e`."""
+    return _UNSAFE.sub(_spelled, text)
+
+
+def _spelled(match: re.Match[str]) -> str:
+    char = match[0]
+    code = ord(char)
+    if char in _NAMED:
+        return _NAMED[char]
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def cell_len(text: str) -> int:
+    """Columns that `text` takes on a terminal."""
+    if _NARROW.fullmatch(text):
+        return len(text)
+    from rich.cells import cell_len as measured
+
+    return measured(text)
+
+
+def cut(text: str, width: int, ellipsis: str) -> str:
+    """`text` in at most `width` columns, its lost end marked by `ellipsis`."""
+    if cell_len(text) <= width:
+        return text
+    room = width - len(ellipsis)
+    if room <= 0:
+        return ellipsis[: max(width, 0)]
+    if _NARROW.fullmatch(text):
+        return text[:room] + ellipsis
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, room).rstrip(" ") + ellipsis
+
+
+def value_text(value: Any) -> str:
+    """An attribute's value on one line: text as it is, anything else as JSON."""
+    return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def head(text: str, width: int | None) -> str:
+    """As much of a perhaps huge `text` as can matter to `width` columns, escaped; None: all."""
+    return escape(text if width is None else text[: width + 1])

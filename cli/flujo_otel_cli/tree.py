@@ -1,0 +1,161 @@
+"""A run's spans as a tree: guide lines, marks, notes, durations, and bars on one axis.
+
+Nothing here recurses, and the guide lines of very deep nodes are shortened: a chain of 10,000 spans
+is 10,000 short lines.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from flujo_otel.model import Run, RunStatus
+from flujo_otel.query.prune import sizes
+from flujo_otel.query.timeline import Window, slowest_path
+from flujo_otel.query.tree import Node
+from flujo_otel_cli import amounts
+from flujo_otel_cli.bar import axis, bar
+from flujo_otel_cli.detail import Details
+from flujo_otel_cli.line import Line, Piece, cut_line, padded, width_of
+from flujo_otel_cli.notes import notes
+from flujo_otel_cli.runs import end_of
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import head
+from flujo_otel_cli.theme import STYLES
+from flujo_otel_cli.times import duration
+
+BARS_FROM = 80
+"""Columns from which there are bars; below, durations alone."""
+DURATIONS_FROM = 60
+"""Columns from which durations have a column of their own; below, they follow the name."""
+_TOOK_WIDTH = 9
+_BAR_LEAST = 20
+_GAP = 2
+
+
+class Row(NamedTuple):
+    """One node's lines before they are laid out."""
+
+    label: Line
+    took: str
+    node: Node
+    below: list[Line]
+
+
+@dataclass
+class TreeView:
+    """Draws `roots`, the spans of `run`, on `to`. `depth`: how many levels, None for all."""
+
+    run: Run
+    roots: list[Node]
+    window: Window
+    to: Terminal
+    now_ns: int
+    details: Details
+    depth: int | None = None
+    bright: set[Node] = field(init=False)
+    below: dict[Node, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bright = slowest_path(self.roots, end_of(self.run, self.now_ns))
+        self.below = sizes(self.roots)
+
+    def lines(self) -> Iterator[Line]:
+        """The axis, then every node with what belongs beneath it."""
+        rows = list(self._rows())
+        left, bars = self._layout(max((width_of(row.label) for row in rows), default=0))
+        scale = axis(self.window, bars, self.to.theme.micro) if bars else ""
+        if scale:
+            yield [Piece(" " * (left + _TOOK_WIDTH + 2 * _GAP)), Piece(scale, "dim")]
+        for row in rows:
+            yield self._line(row, left, bars)
+            yield from row.below
+
+    def _layout(self, natural: int) -> tuple[int, int]:
+        """Columns for the labels, and for the bars (0: none)."""
+        right = _TOOK_WIDTH + _GAP
+        if self.to.width < BARS_FROM:
+            return min(natural, self.to.width - right), 0
+        left = min(natural, self.to.width - right - _GAP - _BAR_LEAST)
+        return left, self.to.width - left - right - _GAP
+
+    def _line(self, row: Row, left: int, bars: int) -> Line:
+        theme, node = self.to.theme, row.node
+        if self.to.width < DURATIONS_FROM:
+            return [*row.label, Piece(f"  {row.took}", "dim")]
+        label = cut_line(row.label, left, theme.ellipsis) if self.to.cuts else row.label
+        bright = "bold" if node in self.bright else ""
+        took = padded([Piece(row.took, bright)], _TOOK_WIDTH, right=True)
+        line = [*padded(label, left), Piece(" " * _GAP), *took]
+        if bars:
+            drawn = bar(self.window, node.start_time_ns, self._end_of(node), bars, theme)
+            colour = STYLES["failed"] if node.status == "failed" else "cyan"
+            style = f"{'bold' if bright else 'dim'} {colour}"
+            line += [Piece(" " * _GAP), Piece(drawn, style)]
+        return line
+
+    def _rows(self) -> Iterator[Row]:
+        theme = self.to.theme
+        blank = " " * len(theme.guide)
+        levels = self._guide_levels()
+        stack = self._siblings(self.roots, "", None)
+        depths = dict.fromkeys(self.roots, 0)
+        while stack:
+            node, guides, last, parent = stack.pop()
+            depth = depths.pop(node)
+            shown = depth < levels
+            front = guides if shown else f"{theme.deeper}{depth} "
+            under = guides + (blank if last else theme.guide) if shown else blank
+            cut_off = self.depth is not None and depth + 1 >= self.depth
+            children = [] if cut_off else node.children
+            label = [Piece(front + (theme.elbow if last else theme.tee), "dim")]
+            label += self._label(node, parent, cut_off=cut_off)
+            inner = under + (theme.guide if children else "")
+            yield Row(label, self._took(node), node, self.details.lines(node, inner))
+            depths.update((child, depth + 1) for child in children)
+            stack += self._siblings(children, under, node)
+
+    @staticmethod
+    def _siblings(
+        nodes: list[Node], guides: str, parent: Node | None
+    ) -> list[tuple[Node, str, bool, Node | None]]:
+        """For the stack: the first on top."""
+        last = nodes[-1] if nodes else None
+        return [(node, guides, node is last, parent) for node in reversed(nodes)]
+
+    def _guide_levels(self) -> int:
+        """Levels drawn with guide lines; deeper ones say their depth instead."""
+        return max(self.to.width // 2 // len(self.to.theme.guide), 4)
+
+    def _label(self, node: Node, parent: Node | None, *, cut_off: bool) -> Line:
+        theme = self.to.theme
+        status = self._status(node)
+        label = [Piece(theme.mark(status), STYLES.get(status, "")), Piece(" ")]
+        name = head(node.name, self.to.width if self.to.cuts else None)
+        if node.fold is not None:
+            name = f"{name} {theme.times}{node.fold.count:,}"
+        elif node.iteration is not None:
+            name = f"#{node.iteration} {name}".rstrip()
+        label.append(Piece(name or "(no name)", "bold" if node in self.bright else ""))
+        said = list(notes(node, parent, theme))
+        if cut_off and self.below[node]:
+            said.append(f"{amounts.plural(self.below[node], 'span')} below")
+        if said:
+            label.append(Piece("  " + "  ".join(said), "dim"))
+        return label
+
+    def _status(self, node: Node) -> str:
+        """An open span of a dead process died with it."""
+        if node.end_time_ns is None and self.run.status is RunStatus.DIED:
+            return RunStatus.DIED
+        return node.status
+
+    def _end_of(self, node: Node) -> int | None:
+        return node.end_time_ns
+
+    def _took(self, node: Node) -> str:
+        theme = self.to.theme
+        if node.duration_ns is not None:
+            return duration(node.duration_ns, theme.micro)
+        if self.run.status is RunStatus.DIED:
+            return duration(self.run.last_time_ns - node.start_time_ns, theme.micro) + "+"
+        return f"{duration(self.now_ns - node.start_time_ns, theme.micro)} {theme.ellipsis}"

@@ -1,0 +1,55 @@
+"""What went wrong in a span, and where in the code, from what OpenTelemetry records of it."""
+
+import re
+from typing import NamedTuple
+
+from flujo_otel.model import Event, Span
+from flujo_otel.semconv.flujo import ERROR_MESSAGE, ERROR_TYPE
+
+_FRAME = re.compile(r'File "([^"\n]+)", line (\d+), in ([^\n]+)')
+_NOT_THE_USERS = ("/site-packages/", "/dist-packages/", "/lib/python", "<frozen ", "<string>")
+
+
+class Location(NamedTuple):
+    """A place in the code."""
+
+    file: str
+    line: int
+    function: str
+
+
+class Failure(NamedTuple):
+    """Why a span failed; `message` may have several lines, `stack` is the traceback's text."""
+
+    message: str
+    location: Location | None
+    stack: str | None
+
+
+def failure_of(span: Span) -> Failure | None:
+    """From the last `exception` event, else the status message, else flujo's error; else None."""
+    exception = next((e for e in reversed(span.events) if e.name == "exception"), None)
+    if exception is None:
+        message = span.status_message or _text(span.attributes.get(ERROR_MESSAGE))
+        message = message or _text(span.attributes.get(ERROR_TYPE))
+        return Failure(message, None, None) if message else None
+    stack = _text(exception.attributes.get("exception.stacktrace"))
+    return Failure(_said(exception), _location(stack), stack or None)
+
+
+def _said(exception: Event) -> str:
+    kind = _text(exception.attributes.get("exception.type"))
+    message = _text(exception.attributes.get("exception.message"))
+    return ": ".join(part for part in (kind, message) if part) or "exception"
+
+
+def _location(stack: str) -> Location | None:
+    """The innermost frame of the user's own code, else the innermost of all."""
+    frames = [Location(file, int(line), name) for file, line, name in _FRAME.findall(stack)]
+    own = [frame for frame in frames if not any(part in frame.file for part in _NOT_THE_USERS)]
+    found = own or frames
+    return found[-1] if found else None
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,76 @@
+"""Many equal siblings as one node, so that 10,000 of them are one line.
+
+Equal is: the same status, and names that differ in their digits at most (`item 1`, `item 2`).
+Failed ones fold apart from the others, so that none hides.
+"""
+
+import re
+from collections.abc import Iterable
+
+from flujo_otel.query.tree import Fold, Node, walk
+
+FOLD_ABOVE = 20
+"""That many equal siblings are still shown one by one."""
+SIBLINGS_SHOWN = 200
+"""Of siblings that are not equal, the first so many are shown, the rest as one."""
+OTHERS = "others"
+
+_DIGITS = re.compile(r"\d+")
+
+
+def fold(roots: list[Node]) -> list[Node]:
+    """The roots with equal siblings folded, at every level; alters the nodes' children."""
+    folded = _fold_siblings(roots)
+    for node, _ in walk(folded):
+        if len(node.children) > FOLD_ABOVE:
+            node.children = _fold_siblings(node.children)
+    return folded
+
+
+def fold_nodes(name: str, nodes: list[Node]) -> Node:
+    """One node for `nodes` (at least one)."""
+    durations = [(node.duration_ns or 0, node) for node in nodes if node.end_time_ns is not None]
+    worst_ns, worst = max(durations, key=lambda pair: pair[0], default=(0, nodes[0]))
+    ends = [node.end_time_ns for node in nodes]
+    return Node(
+        name,
+        nodes[0].status,
+        min(node.start_time_ns for node in nodes),
+        None if None in ends else max(end for end in ends if end is not None),
+        iteration=nodes[0].iteration,
+        fold=Fold(len(nodes), sum(duration for duration, _ in durations), worst_ns, worst),
+    )
+
+
+def _fold_siblings(siblings: list[Node]) -> list[Node]:
+    if len(siblings) <= FOLD_ABOVE:
+        return siblings
+    kinds: dict[tuple[str, str, bool, int], list[Node]] = {}
+    for node in siblings:
+        kinds.setdefault(_kind(node), []).append(node)
+    shown: list[Node] = []
+    for nodes in kinds.values():
+        shown += nodes if len(nodes) <= FOLD_ABOVE else [fold_nodes(_common_name(nodes), nodes)]
+    shown.sort(key=lambda node: node.start_time_ns)
+    return _first_of(shown)
+
+
+def _first_of(siblings: list[Node]) -> list[Node]:
+    """The first of many that are all different; what failed is shown wherever it stands."""
+    if len(siblings) <= SIBLINGS_SHOWN:
+        return siblings
+    rest = siblings[SIBLINGS_SHOWN:]
+    failed = [node for node in rest if node.status == "failed"][:SIBLINGS_SHOWN]
+    kept = set(failed)
+    hidden = [node for node in rest if node not in kept]
+    return [*siblings[:SIBLINGS_SHOWN], *failed, *([fold_nodes(OTHERS, hidden)] if hidden else [])]
+
+
+def _kind(node: Node) -> tuple[str, str, bool, int]:
+    body = len(node.children) if node.span is None else 0
+    return _DIGITS.sub("*", node.name), node.status, node.iteration is not None, body
+
+
+def _common_name(nodes: Iterable[Node]) -> str:
+    names = {node.name for node in nodes}
+    return names.pop() if len(names) == 1 else _DIGITS.sub("*", names.pop())

@@ -1,0 +1,28 @@
+"""Parts of a tree: the failed spans with the way to them; how much lies below a node."""
+
+from flujo_otel.query.tree import Node, walk
+
+
+def only_failed(roots: list[Node]) -> list[Node]:
+    """Failed nodes and their ancestors; alters the nodes' children."""
+    order = [node for node, _ in walk(roots)]
+    kept: set[Node] = set()
+    for node in reversed(order):  # children come before their parents
+        node.children = [child for child in node.children if child in kept]
+        if node.children or node.status == "failed":
+            kept.add(node)
+    return [node for node in roots if node in kept]
+
+
+def sizes(roots: list[Node]) -> dict[Node, int]:
+    """How many spans lie below each node, folded ones and rounds counted as what they stand for."""
+    below: dict[Node, int] = {}
+    for node in reversed([node for node, _ in walk(roots)]):
+        below[node] = sum(below[child] + _weight(child) for child in node.children)
+    return below
+
+
+def _weight(node: Node) -> int:
+    if node.fold is not None:
+        return node.fold.count
+    return 0 if node.span is None else 1
