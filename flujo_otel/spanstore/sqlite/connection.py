@@ -55,19 +55,8 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         raise NoDatabase(f"No database at {path}.")
-    try:
-        connection = _connect(f"{path.absolute().as_uri()}?mode=ro", BUSY_TIMEOUT_SECONDS)
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(f"{path} cannot be opened: {error}.") from error
-    try:
-        known = len(migrations())
-        layout, version = inspect(connection, path, known)
-    except sqlite3.OperationalError as error:
-        connection.close()
-        raise StoreUnavailable(f"{path} cannot be read: {error}.") from error
-    except BaseException:
-        connection.close()
-        raise
+    connection, layout, version = _inspected(path)
+    known = len(migrations())
     if layout is Layout.EMPTY:
         connection.close()
         raise NoDatabase(f"{path} is empty: nothing has been traced into it yet.")
@@ -78,6 +67,29 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
             "program traced into it brings it up to date."
         )
     return connection
+
+
+def _inspected(path: Path) -> tuple[sqlite3.Connection, Layout, int]:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        return _open_and_inspect(uri, path)
+    except sqlite3.OperationalError as error:
+        if path.with_name(path.name + "-wal").exists():
+            raise StoreUnavailable(f"{path} cannot be read: {error}.") from error
+    try:
+        # At rest in a folder where this user may not make the -shm file that WAL wants.
+        return _open_and_inspect(uri + "&immutable=1", path)
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"{path} cannot be read: {error}.") from error
+
+
+def _open_and_inspect(uri: str, path: Path) -> tuple[sqlite3.Connection, Layout, int]:
+    connection = _connect(uri, BUSY_TIMEOUT_SECONDS)
+    try:
+        return connection, *inspect(connection, path, len(migrations()))
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _create(path: Path) -> None:

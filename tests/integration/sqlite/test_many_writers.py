@@ -1,0 +1,192 @@
+"""Several processes on one file: nothing lost, nothing locked for ever, nothing corrupt."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flujo_otel.errors import StoreUnavailable
+from flujo_otel.model import Batch
+from flujo_otel.spanstore.sqlite import checkpoint
+from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns, has_wal_reset_fault
+from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
+from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
+from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
+from support.records import record
+
+WRITER = """
+import sys
+from pathlib import Path
+from flujo_otel.model import Batch
+from flujo_otel.spanstore.sqlite import checkpoint
+from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
+from support.records import record
+
+checkpoint.PASSIVE_AFTER_BYTES = 20_000
+path, who, batches = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+writer = SQLiteSpanWriter(path)
+for batch in range(batches):
+    first = (who * 1000 + batch) * 100 + 1
+    trace_id = f"{who + 1:032x}"
+    writer.write(Batch([record(first + n, trace_id=trace_id) for n in range(50)]))
+    print(batch, flush=True)
+writer.close()
+"""
+
+
+def start(path: Path, who: int, batches: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(who), str(batches)],
+        env=os.environ | {"PYTHONPATH": "tests"},
+        stdout=subprocess.PIPE,
+    )
+
+
+def integrity(path: Path) -> str:
+    return SQLiteMaintenance(path).health().integrity
+
+
+def test_four_processes_that_start_at_once_on_no_file_store_every_span(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    writers = [start(path, who, 40) for who in range(4)]
+    for writer in writers:
+        writer.communicate(timeout=120)
+        assert 0 == writer.returncode
+    health = SQLiteMaintenance(path).health()
+    assert (8000, 4, "ok") == (health.span_count, health.run_count, health.integrity)
+    with sqlite3.connect(path) as connection:
+        numbers = [n for (n,) in connection.execute("SELECT change_seq FROM spans")]
+    connection.close()
+    assert (8000, 8000) == (len(set(numbers)), max(numbers))
+
+
+def test_what_was_written_survives_sigkill(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    for _ in range(3):
+        writer = start(path, 0, 10_000)
+        acknowledged = 0
+        while acknowledged < 20:
+            acknowledged = int(writer.stdout.readline()) + 1
+        os.kill(writer.pid, signal.SIGKILL)
+        rest = writer.communicate()[0].split()
+        acknowledged = int(rest[-1]) + 1 if rest else acknowledged
+        assert SQLiteMaintenance(path).health().span_count >= acknowledged * 50
+        assert "ok" == integrity(path)
+
+
+def test_a_locked_database_is_unavailable_and_takes_the_batch_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flujo_otel.spanstore.sqlite.connection.BUSY_TIMEOUT_SECONDS", 0.05)
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path)
+    writer.write(Batch([record(1)]))
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        writer.write(Batch([record(2)]))
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert 1 == writer.write(Batch([record(2)])).written
+    writer.close()
+
+
+def test_a_full_database_is_unavailable_and_takes_the_batch_later(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path)
+    writer.write(Batch([record(1)]))
+    connection = writer._open.connection
+    connection.execute("PRAGMA max_page_count = 60")
+    big = [record(n, 1, attributes='{"a":"' + "x" * 5000 + '"}') for n in range(2, 200)]
+    with pytest.raises(StoreUnavailable, match="full"):
+        writer.write(Batch(big))
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert 198 == writer.write(Batch(big)).written
+    writer.close()
+    assert 199 == SQLiteMaintenance(path).health().span_count
+
+
+def test_a_writer_may_be_closed_and_used_again(tmp_path: Path) -> None:
+    writer = SQLiteSpanWriter(tmp_path / "a.db")
+    writer.write(Batch([record(1)]))
+    writer.close()
+    writer.close()
+    assert 1 == writer.write(Batch([record(2, 1)])).written
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "faulty"),
+    [
+        ((3, 40, 1), True),
+        ((3, 44, 5), True),
+        ((3, 44, 6), False),
+        ((3, 45, 0), True),
+        ((3, 50, 6), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 52, 0), False),
+    ],
+)
+def test_which_sqlite_has_the_wal_reset_fault(version: tuple[int, ...], faulty: bool) -> None:
+    assert faulty == has_wal_reset_fault(version)
+
+
+def needing_turns(path: Path) -> Turns:
+    turns = Turns(path)
+    turns._needed = True
+    return turns
+
+
+def test_writers_share_their_turn_and_a_checkpoint_takes_it_alone(tmp_path: Path) -> None:
+    one, other = needing_turns(tmp_path / "a.db"), needing_turns(tmp_path / "a.db")
+    with one.writing(), other.writing(), needing_turns(tmp_path / "a.db").checkpointing() as alone:
+        assert not alone
+    with one.checkpointing() as alone:
+        assert alone
+        with other.checkpointing() as other_alone:
+            assert not other_alone
+    one.close()
+    other.close()
+
+
+def test_the_wal_does_not_grow_for_ever_while_readers_overlap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "PASSIVE_AFTER_BYTES", 100_000)
+    monkeypatch.setattr(checkpoint, "RESTART_ABOVE_BYTES", 2_000_000)
+    monkeypatch.setattr(checkpoint, "_RESTART_EVERY_SECONDS", 0.0)
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path)
+    payload = '{"a":"' + "x" * 1000 + '"}'
+    for batch in range(60):
+        reader = SQLiteTraceReader(path) if batch else None
+        writer.write(Batch([record(batch * 100 + n, attributes=payload) for n in range(100)]))
+        if reader:
+            list(reader.spans("nobody"))
+            reader.close()
+    assert path.with_name("a.db-wal").stat().st_size < 4_000_000
+    writer.close()
+    assert "ok" == integrity(path)
+
+
+def test_a_checkpoint_waits_for_nobody(tmp_path: Path) -> None:
+    """Beside a reader in the middle of a transaction it does what it can and returns."""
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path)
+    writer.write(Batch([record(1)]))
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT COUNT(*) FROM spans").fetchall()
+    checkpointer = Checkpointer(path, Turns(path))
+    began = time.monotonic()
+    checkpointer.wrote(writer._open.connection, checkpoint.PASSIVE_AFTER_BYTES)
+    assert time.monotonic() - began < 4
+    reader.close()
+    writer.close()
