@@ -14,6 +14,7 @@ from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from flujo_otel_exporter.intake import Item
 from flujo_otel_exporter.limits import EXIT_SECONDS
 from flujo_otel_exporter.snapshot import size_of_open
+from flujo_otel_exporter.writer import StoreWriter
 
 MAX_OPEN: Final = 10_000
 """Beyond so many open spans, one more is not shown while it runs; its end is written as ever."""
@@ -43,6 +44,11 @@ class LiveSpanProcessor(SpanProcessor):
         self._is_shut_down = False
         self._put = self._writer.put
         self._writer.watch(self)
+
+    @property
+    def writer(self) -> StoreWriter:
+        """The process's writer that this feeds."""
+        return self._writer
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Remember `span` as open, with the run id that its living parent has."""
