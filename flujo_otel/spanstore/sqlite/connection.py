@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from flujo_otel.errors import ForeignDatabase, NoDatabase, StoreError, StoreUnavailable
-from flujo_otel.spanstore.sqlite.layout import Layout, inspect, migrate, migrations
+from flujo_otel.spanstore.sqlite.layout import Layout, inspect, migrate, migrations, newest_version
 from flujo_otel.spanstore.sqlite.staging import CACHED_STATEMENTS
 
 BUSY_TIMEOUT_SECONDS: Final = 5.0
@@ -56,7 +56,7 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise NoDatabase(f"No database at {path}.")
     connection, layout, version = _inspected(path)
-    known = len(migrations())
+    known = newest_version()
     if layout is Layout.EMPTY:
         connection.close()
         raise NoDatabase(f"{path} is empty: nothing has been traced into it yet.")
@@ -86,7 +86,7 @@ def _inspected(path: Path) -> tuple[sqlite3.Connection, Layout, int]:
 def _open_and_inspect(uri: str, path: Path) -> tuple[sqlite3.Connection, Layout, int]:
     connection = _connect(uri, BUSY_TIMEOUT_SECONDS)
     try:
-        return connection, *inspect(connection, path, len(migrations()))
+        return connection, *inspect(connection, path, newest_version())
     except BaseException:
         connection.close()
         raise

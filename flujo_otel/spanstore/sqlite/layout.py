@@ -6,7 +6,6 @@ lock that this process holds on it (measured: the WAL unlinked under us, the nex
 
 import sqlite3
 from enum import Enum
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +15,17 @@ APPLICATION_ID: Final = 0x464C4F54
 """`FLOT` in the file's header."""
 
 
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+
+
+def newest_version() -> int:
+    """The schema version that this code writes, and the newest that it reads."""
+    return len(list(_MIGRATIONS.glob("*.sql")))
+
+
 def migrations() -> list[str]:
     """Our schema, version by version: the SQL that leads from version n to n + 1."""
-    folder = resources.files("flujo_otel.spanstore.sqlite") / "migrations"
-    files = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
-    return [(folder / name).read_text(encoding="utf-8") for name in files]
+    return [path.read_text(encoding="utf-8") for path in sorted(_MIGRATIONS.glob("*.sql"))]
 
 
 class Layout(Enum):

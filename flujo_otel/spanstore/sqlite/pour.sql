@@ -349,7 +349,8 @@ BEGIN
             || printf('.%06d+00:00', start_time_ns / 1000 % 1000000),
         end_time = strftime('%Y-%m-%dT%H:%M:%S', end_time_ns / 1000000000, 'unixepoch')
             || printf('.%06d+00:00', end_time_ns / 1000 % 1000000)
-    WHERE run_id IN (SELECT run_id FROM touched);
+    WHERE run_id IN (SELECT run_id FROM touched)
+        AND root_start_ns IS NOT 0x7FFFFFFFFFFFFFFF;  -- of a run that was handed in (runlog.py)
     INSERT INTO covered SELECT * FROM usage_ancestors;
     UPDATE runs
     SET total_cost = COALESCE((

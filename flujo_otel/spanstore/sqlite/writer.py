@@ -4,7 +4,6 @@ import sqlite3
 import sys
 import time
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -27,6 +26,7 @@ _DATA_ERRORS: Final = (
 )
 """What sqlite3 raises for a value that it cannot take, by the Python version."""
 
+_POUR: Final = Path(__file__).with_name("pour.sql")
 _ADD_LOSS: Final = """
     INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
     VALUES (?, ?, ?, ?, ?, ?)
@@ -46,13 +46,13 @@ class SQLiteSpanWriter:
     def __init__(self, path: Path, *, durable: Literal["normal", "full"] = "normal") -> None:
         self._path = path
         self._durable: Literal["normal", "full"] = durable
-        self._open: _Open | None = None
+        self._open: Opened | None = None
 
     def write(self, batch: Batch) -> WriteResult:
         """See `api.SpanWriter.write`."""
         try:
             opened = self._opened()
-            _describe(opened, batch.resources, batch.scopes)
+            describe(opened, batch.resources, batch.scopes)
             written = 0
             rejected: list[Rejected] = []
             for records in pours(batch.records):
@@ -86,35 +86,31 @@ class SQLiteSpanWriter:
         """See `api.SpanWriter.close`."""
         if self._open is not None:
             opened, self._open = self._open, None
-            opened.connection.close()
-            opened.turns.close()
+            opened.close()
 
-    def _opened(self) -> "_Open":
+    def _opened(self) -> "Opened":
         """The open database; opened again where the file was renamed, deleted or replaced."""
         if self._open is not None and _identity(self._path) != self._open.identity:
             self.close()
-            self._open = _open(self._path, self._durable)
+            self._open = open_database(self._path, self._durable)
             self._count_replaced(self._open)
         if self._open is None:
-            self._open = _open(self._path, self._durable)
+            self._open = open_database(self._path, self._durable)
         return self._open
 
-    def _count_replaced(self, opened: "_Open") -> None:
+    def _count_replaced(self, opened: "Opened") -> None:
         now_ns = time.time_ns()
         opened.connection.execute(
             _ADD_LOSS, (opened.service, "database_replaced", str(self._path), 1, now_ns, now_ns)
         )
 
-    def _pour(self, opened: "_Open", records: list[SpanRecord], rejected: list[Rejected]) -> int:
+    def _pour(self, opened: "Opened", records: list[SpanRecord], rejected: list[Rejected]) -> int:
         """Write one pour; halve it where its data is refused, until the culprit stands alone."""
         connection = opened.connection
         try:
             stage(connection, records)
             with opened.turns.writing():
-                connection.execute(
-                    "INSERT INTO pour VALUES (?, ?, ?)",
-                    (opened.writer_id, opened.service, time.time_ns()),
-                )
+                pour(opened)
         except _DATA_ERRORS as error:
             connection.execute("DELETE FROM staged")
             if len(records) == 1:
@@ -138,7 +134,7 @@ class SQLiteSpanWriter:
         return StoreUnavailable(f"{self._path} does not take writes just now: {error}.")
 
 
-class _Open(NamedTuple):
+class Opened(NamedTuple):
     """An open database with what belongs to this connection."""
 
     connection: sqlite3.Connection
@@ -150,13 +146,18 @@ class _Open(NamedTuple):
     known: set[int]
     """Resources and scopes that the file has for certain."""
 
+    def close(self) -> None:
+        """Let go of the files."""
+        self.connection.close()
+        self.turns.close()
 
-def _open(path: Path, durable: Literal["normal", "full"]) -> _Open:
+
+def open_database(path: Path, durable: Literal["normal", "full"]) -> Opened:
+    """Open our file for writing spans. Raises what `connect_for_writing` raises."""
     connection = connect_for_writing(path, durable=durable)
     try:
         identity = _identity(path)
-        script = resources.files("flujo_otel.spanstore.sqlite") / "pour.sql"
-        connection.executescript(script.read_text(encoding="utf-8"))
+        connection.executescript(_POUR.read_text(encoding="utf-8"))
         turns = Turns(path)
         with turns.writing():
             writer_id = register(connection, process.current())
@@ -164,7 +165,7 @@ def _open(path: Path, durable: Literal["normal", "full"]) -> _Open:
         connection.close()
         raise
     service = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
-    return _Open(connection, identity, turns, Checkpointer(path, turns), writer_id, service, set())
+    return Opened(connection, identity, turns, Checkpointer(path, turns), writer_id, service, set())
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -175,7 +176,14 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _describe(opened: _Open, given: Sequence[Resource], scopes: Sequence[Scope]) -> None:
+def pour(opened: Opened) -> None:
+    """Write what is staged, in one statement; the caller holds its turn."""
+    opened.connection.execute(
+        "INSERT INTO pour VALUES (?, ?, ?)", (opened.writer_id, opened.service, time.time_ns())
+    )
+
+
+def describe(opened: Opened, given: Sequence[Resource], scopes: Sequence[Scope]) -> None:
     """Store the resources and scopes that this connection has not stored yet."""
     for resource in given:
         if resource.resource_id not in opened.known:

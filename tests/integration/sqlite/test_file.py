@@ -126,7 +126,7 @@ def test_an_older_schema_is_brought_up_to_date_and_keeps_its_rows(
 ) -> None:
     write(path, 1)
     steps = [*layout.migrations(), "CREATE TABLE later (x TEXT);\nINSERT INTO later VALUES ('y');"]
-    monkeypatch.setattr(layout, "migrations", lambda: steps)
+    monkeypatch.setattr("flujo_otel.spanstore.sqlite.connection.newest_version", lambda: len(steps))
     monkeypatch.setattr("flujo_otel.spanstore.sqlite.connection.migrations", lambda: steps)
     write(path, 2)
     assert 2 == count(path)
