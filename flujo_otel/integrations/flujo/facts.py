@@ -70,6 +70,8 @@ class Outcome:
     """The exception behind a failure, where it could be seen."""
     paused: str | None = None
     """The message to the human that the run waits for."""
+    background_task_id: str | None = None
+    """The step was launched in the background; its body is a span of its own."""
 
 
 def outcome_of(returned: Any) -> Outcome:
@@ -77,6 +79,8 @@ def outcome_of(returned: Any) -> Outcome:
     kind = type(returned).__name__
     if kind.startswith("Paused"):
         return Outcome(paused=str(getattr(returned, "message", "")))
+    if kind.startswith("BackgroundLaunched"):
+        return Outcome(background_task_id=str(getattr(returned, "task_id", "")))
     if kind.startswith("Failure"):
         return Outcome(getattr(returned, "step_result", None), getattr(returned, "error", None))
     if kind.startswith("Success"):
@@ -223,11 +227,14 @@ def _holds(body: Any, step: object) -> bool:
     return body is step if steps is None else any(each is step for each in steps)
 
 
-def starts_round(parent: Any, step: object) -> bool:
-    """Whether `step` is the first of the body of the loop `parent`."""
+def first_of_body(parent: Any, step: object) -> object | None:
+    """The first step of the body of the loop `parent`; None if `step` is not of that body.
+
+    0.6 hands a map's steps to the executor as copies, which no body holds.
+    """
     body = getattr(parent, "loop_body_pipeline", None)
-    steps = getattr(body, "steps", None)
-    return steps is not None and len(steps) > 0 and steps[0] is step
+    steps: list[object] = getattr(body, "steps", None) or []
+    return steps[0] if any(each is step for each in steps) else None
 
 
 def run_status(result: Any, context: Any) -> str:

@@ -14,6 +14,7 @@ from flujo_otel.integrations.flujo.run import (
     PipelineFacts,
     Run,
     end_run,
+    escaping,
     open_run,
     open_runs,
     paused_run,
@@ -104,46 +105,47 @@ class TraceManager:
         run = self._run(payload)
         if run is None:
             return
-        if run.open_step is not None:
-            self._end(run, facts.Outcome(), payload.context)
-        step = Step(run, payload.step, None)
+        self._end(run, facts.Outcome(), payload.context)
+        step = run.latest = Step(run, payload.step, None)
         set_quota(step, payload)
         step.begin(payload.step_input, payload.context)
-        run.open_step = step
         if run.headless and step.kind.pauses:
             self._end(run, facts.Outcome(paused=""), payload.context)
-            return
         # A streaming step hands its chunks to the consumer from inside the span's context, where
         # the span would become the parent of whatever the consumer does.
-        if not step.kind.pauses and not hasattr(getattr(payload.step, "agent", None), "stream"):
+        elif not step.kind.pauses and not hasattr(getattr(payload.step, "agent", None), "stream"):
             self._attached[step] = Attached(step)
 
     def _post_step(self, payload: Any) -> None:
         run = self._run(payload)
-        if run is not None and run.open_step is not None:
+        if run is not None:
             self._end(run, facts.Outcome(payload.step_result), payload.context)
 
     def _end(self, run: Run, outcome: facts.Outcome, context: Any) -> None:
-        step, run.open_step = run.open_step, None
-        if step is None:
+        """End the run's step that is still open, if there is one."""
+        step = run.latest
+        if step is None or step.closed:
             return
-        self._detach(step)
+        attached = self._attached.pop(step, None)
+        if attached is not None:
+            attached.undo()
         step.finish(outcome, context)
         if run.headless:
             open_runs.pop(id(run.context_object), None)
             run.keep_paused()
 
-    def _detach(self, step: Step) -> None:
-        attached = self._attached.pop(step, None)
-        if attached is not None:
-            attached.undo()
-
     def _post_run(self, payload: Any) -> None:
         run = self._run(payload)
         if run is None:
             return
-        if run.open_step is not None:
-            self._detach(run.open_step)
+        error = escaping(run)
+        if error is not None:
+            outcome = facts.outcome_of_exception(error)
+        elif facts.is_paused(payload.context):
+            outcome = facts.Outcome(paused=facts.pause_message(payload.context))
+        else:
+            outcome = facts.Outcome()
+        self._end(run, outcome, payload.context)
         end_run(run, payload.pipeline_result, payload.context)
 
     def _run(self, payload: Any) -> Run | None:

@@ -143,6 +143,8 @@ class Patches:
             else:
                 run = parent.run
             opened = Step(run, step, parent)
+            if parent is None:
+                run.latest = opened
             opened.begin(value, context)
             return opened
         return None

@@ -102,7 +102,7 @@ class Run(OpenSpan):
     """Opens with the object. Inside a step (`as_step`) it is a subtree of the outer run."""
 
     __slots__ = (
-        "alone", "caught", "context_object", "headless", "news", "numbering", "open_step", "outer",
+        "alone", "caught", "context_object", "headless", "latest", "news", "numbering", "outer",
         "owner", "pipeline", "run_id", "tracer",
     )  # fmt: skip
 
@@ -126,8 +126,8 @@ class Run(OpenSpan):
         self.pipeline = pipeline
         self.run_id: str = outer.run.run_id if outer else paused.run_id if paused else run_id
         self.numbering = paused.numbering if paused else Numbering(pipeline.steps)
-        self.open_step: Step | None = None
-        """The top-level step in flight, where hooks alone open and end it."""
+        self.latest: Step | None = None
+        """The top-level step in flight, or the one before."""
         self.news: BaseException | None = None
         self.caught = sys.exc_info()[1]
         """What the caller was already handling when the run began is none of the run's."""
@@ -193,7 +193,6 @@ class Run(OpenSpan):
         """End the run by flujo's verdict, or by the exception that escapes from it."""
         if self.closed:
             return
-        self._end_open_step(context, error)
         self._totals(result, context)
         status = facts.run_status(result, context)
         if error is not None and not facts.is_pause(error):
@@ -202,10 +201,17 @@ class Run(OpenSpan):
             message = facts.pause_message(context)
             self.event(semconv.EVENT_PAUSED, {semconv.MESSAGE: message})
             self.end(status)
-        elif status == semconv.STATUS_FAILED:
+        elif status == semconv.STATUS_FAILED or self._is_cut_short():
             self._failure(self._blame(facts.last_failure(result)))
         else:
             self.end(status)
+
+    def _is_cut_short(self) -> bool:
+        """A step never ended: 0.4 calls an abandoned run completed if those before it were."""
+        step = self.latest
+        if step is None or not step.closed:
+            return step is not None
+        return step.node.status == semconv.STATUS_FAILED and not step.has_result
 
     def _blame(self, failed: facts.Outcome) -> facts.Outcome:
         """`failed` with the exception that a step recorded, where that is the one behind it."""
@@ -213,17 +219,6 @@ class Run(OpenSpan):
         if self.news is None or (failed.result and str(self.news) not in (message or "")):
             return failed
         return facts.Outcome(failed.result, self.news)
-
-    def _end_open_step(self, context: Any, error: BaseException | None) -> None:
-        step, self.open_step = self.open_step, None
-        if step is None:
-            return
-        if error is not None:
-            step.finish(facts.outcome_of_exception(error), context)
-        elif facts.is_paused(context):
-            step.finish(facts.Outcome(paused=facts.pause_message(context)), context)
-        else:
-            step.finish(facts.Outcome(), context)
 
     def _totals(self, result: Any, context: Any) -> None:
         history = getattr(result, "step_history", None) or ()
@@ -276,13 +271,13 @@ paused_runs: Final[OrderedDict[str, Paused]] = OrderedDict()
 def end_run(run: Run, result: Any, context: Any) -> None:
     """End `run` and leave its tree on `result`; to be called from flujo's own clean-up code."""
     open_runs.pop(id(run.context_object), None)
-    run.finish(result, context, _escaping(run))
+    run.finish(result, context, escaping(run))
     if run.node.status == semconv.STATUS_PAUSED and run.outer is None:
         run.keep_paused()
     run.leave_tree(result)
 
 
-def _escaping(run: Run) -> BaseException | None:
+def escaping(run: Run) -> BaseException | None:
     """The exception on its way out of the run: flujo sends post_run from a `finally`."""
     error = sys.exc_info()[1]
     if error is run.caught or isinstance(error, GeneratorExit):

@@ -22,8 +22,10 @@ class Step(OpenSpan):
 
     __slots__ = (
         "entries",
+        "entry_name",
         "error",
         "fell_back",
+        "has_result",
         "index",
         "kind",
         "parent",
@@ -39,9 +41,11 @@ class Step(OpenSpan):
         self.parent = parent
         self.rounds = 0
         self.entries = 0
+        self.entry_name: str | None = None
         self.error: BaseException | None = None
         """The exception behind a failure that flujo itself does not pass on."""
         self.fell_back = False
+        self.has_result = False
         self.index = run.next_index(step, nested=parent is not None)
         name = str(getattr(step, "name", None) or self.kind.type)
         attributes = self._first_attributes()
@@ -67,14 +71,23 @@ class Step(OpenSpan):
         if getattr(self.step, "fallback_step", None) is child:
             self.fall_back({})
         elif self.kind.is_loop:
-            self.rounds += facts.starts_round(self.step, child)
-            attributes[semconv.ITERATION_NUMBER] = max(self.rounds, 1)
+            attributes[semconv.ITERATION_NUMBER] = self._round_of(child)
         elif self.kind.has_branches:
             keys = facts.branch_keys(self.step, child)
             if keys:
                 # One step object in several branches: they start in the branches' order.
                 attributes[semconv.PARALLEL_BRANCH] = keys[self.entries % len(keys)]
                 self.entries += len(keys) > 1
+
+    def _round_of(self, child: Any) -> int:
+        """A round begins with the body's first step, or with the name that came first."""
+        first = facts.first_of_body(self.step, child)
+        name = getattr(child, "name", None)
+        if self.rounds == 0:
+            self.entry_name = name
+        if self.rounds == 0 or (child is first if first is not None else name == self.entry_name):
+            self.rounds += 1
+        return self.rounds
 
     def fall_back(self, attributes: dict[str, Any]) -> None:
         if not self.fell_back:
@@ -92,9 +105,13 @@ class Step(OpenSpan):
             return
         self.context(semconv.EVENT_CONTEXT_AFTER, context)
         result = outcome.result
-        if result is not None:
+        self.has_result = result is not None
+        if self.has_result:
             self._result(result)
-        if outcome.paused is not None:
+        if outcome.background_task_id is not None:
+            self.set({semconv.BACKGROUND_TASK_ID: outcome.background_task_id})
+            self.end(semconv.STATUS_COMPLETED)
+        elif outcome.paused is not None:
             self.event(semconv.EVENT_PAUSED, {semconv.MESSAGE: facts.clipped(outcome.paused)})
             self.end(semconv.STATUS_PAUSED)
         elif outcome.error is None and result is not None and result.success:
