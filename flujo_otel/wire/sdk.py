@@ -5,7 +5,7 @@ lock that a span may hold, since a signal handler may be waiting for it on the v
 holds one (read through the SDK's public properties, 6 of 40 SIGTERMs deadlocked).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from json.encoder import encode_basestring as quote
 from struct import Struct
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 from opentelemetry.sdk.resources import Resource as SDKResource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, StatusCode
+from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
 from flujo_otel.model import Batch, Resource, Scope, SpanRecord
 from flujo_otel.wire.content import content_id
@@ -21,13 +21,17 @@ from flujo_otel.wire.projection import project
 from flujo_otel.wire.protobuf import delimited, tag, varint
 from flujo_otel.wire.values import clean_text, encode_attributes
 
-_FIXED64 = Struct("<Q").pack
-_FIXED32 = Struct("<I").pack
-_TRACE_ID: Final = tag(1, 2)
-_SPAN_ID: Final = tag(2, 2)
-_TRACE_STATE: Final = tag(3, 2)
-_PARENT_ID: Final = tag(4, 2)
-_NAME: Final = tag(5, 2)
+# Fixed runs of fields in one call each: keys and values alternate.
+_IDS = Struct(">2sQQ2sQ").pack
+_PARENT = Struct(">2sQ").pack
+_TIMES = Struct("<sBsQsQ").pack
+_FLAGGED = Struct("<2sI").pack
+_EVENT_TIME = Struct("<sQ").pack
+_LINK_FLAGS = Struct("<sI").pack
+
+_TRACE_ID: Final = tag(1, 2) + varint(16)
+_SPAN_ID: Final = tag(2, 2) + varint(8)
+_PARENT_ID: Final = tag(4, 2) + varint(8)
 _KIND: Final = tag(6, 0)
 _START: Final = tag(7, 1)
 _END: Final = tag(8, 1)
@@ -37,13 +41,16 @@ _EVENTS: Final = tag(11, 2)
 _DROPPED_EVENTS: Final = tag(12, 0)
 _LINKS: Final = tag(13, 2)
 _DROPPED_LINKS: Final = tag(14, 0)
-_STATUS: Final = tag(15, 2)
 _FLAGS: Final = tag(16, 5)
 
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
+_LOW_64: Final = (1 << 64) - 1
 _MAX_TIME_NS: Final = (1 << 63) - 1
 _UNSIGNED_32: Final = (1 << 32) - 1
+
+_NAMES_KEPT: Final = 4096
+_names: dict[str, tuple[str, bytes]] = {}
 
 
 def to_batch(spans: Iterable[tuple[ReadableSpan, str | None]]) -> Batch:
@@ -96,52 +103,39 @@ def _record(span: ReadableSpan, inherited_run_id: str | None, shared: _Shared) -
     context: SpanContext = span.context
     parent = span.parent
     start_ns, end_ns = _time(span.start_time), span.end_time
-    ended = end_ns is not None
-    end_ns = _time(end_ns) if ended else None
-    attributes = _unlocked(getattr(span, "_attributes", None), copy=not ended)
-    name = span.name if type(span.name) is str else str(span.name)
+    if end_ns is not None:
+        end_ns = _time(end_ns)
+    held_attributes = getattr(span, "_attributes", None)
+    attributes = _unlocked(held_attributes, copy=end_ns is None)
+    name, exact_name = _names.get(span.name) or _known_name(span.name)
+    kind = span.kind.value + 1
     status = span.status
     facts = project(
         attributes,
         is_root=parent is None,
-        ended=ended,
+        ended=end_ns is not None,
         is_error=status.status_code is StatusCode.ERROR,
     )
     exact, text = encode_attributes(_ATTRIBUTES, attributes)
-    events, events_text = _events(span)
-    links, links_text = _links(span.links)
-    try:
-        raw_name = name.encode()
-    except UnicodeEncodeError:
-        name = clean_text(name)
-        raw_name = name.encode()
-    kind = span.kind.value + 1
+    events, events_text = _list(getattr(span, "_events", None), _EVENTS, _DROPPED_EVENTS, _event)
+    links, links_text = _list(getattr(span, "_links", None), _LINKS, _DROPPED_LINKS, _link)
     otlp = b"".join(
         (
             _head(context, parent),
-            _NAME,
-            varint(len(raw_name)),
-            raw_name,
-            _KIND,
-            varint(kind),
-            _START,
-            _FIXED64(start_ns),
-            _END + _FIXED64(end_ns) if end_ns else b"",
+            exact_name,
+            _TIMES(_KIND, kind, _START, start_ns, _END, end_ns or 0),
             exact,
-            _count(_DROPPED_ATTRIBUTES, span.dropped_attributes),
+            _dropped(held_attributes, _DROPPED_ATTRIBUTES),
             events,
-            _count(_DROPPED_EVENTS, span.dropped_events),
             links,
-            _count(_DROPPED_LINKS, span.dropped_links),
-            _status(status.status_code, status.description),
-            _FLAGS,
-            _FIXED32(_flags(context, parent)),
+            _status(status),
+            _FLAGGED(_FLAGS, _flags(context, parent)),
         )
     )
     return SpanRecord(
         f"{context.trace_id:032x}",
         f"{context.span_id:016x}",
-        f"{parent.span_id:016x}" if parent is not None else None,
+        None if parent is None else f"{parent.span_id:016x}",
         name,
         kind,
         start_ns,
@@ -161,6 +155,16 @@ def _record(span: ReadableSpan, inherited_run_id: str | None, shared: _Shared) -
     )
 
 
+def _known_name(name: Any) -> tuple[str, bytes]:
+    """A span's name as text and as its field: a program has few, and uses them again and again."""
+    text = clean_text(name if isinstance(name, str) else str(name))
+    known = text, delimited(tag(5, 2), text.encode())
+    if len(_names) >= _NAMES_KEPT:
+        _names.clear()
+    _names[name] = known
+    return known
+
+
 def _unlocked(bounded: Any, *, copy: bool) -> Mapping[str, Any]:
     """The dict inside the SDK's BoundedAttributes; a copy (atomic under the GIL) while it may
     still change. Whatever else holds attributes is read through its own interface."""
@@ -172,19 +176,16 @@ def _unlocked(bounded: Any, *, copy: bool) -> Mapping[str, Any]:
 
 def _time(time_ns: int | None) -> int:
     """A time that OTLP's fixed64 and SQLite's INTEGER both take; user code may pass any integer."""
-    return min(max(int(time_ns or 0), 0), _MAX_TIME_NS)
+    time_ns = time_ns or 0
+    return time_ns if 0 <= time_ns <= _MAX_TIME_NS else min(max(time_ns, 0), _MAX_TIME_NS)
 
 
 def _head(context: SpanContext, parent: SpanContext | None) -> bytes:
-    head = (
-        _TRACE_ID + b"\x10" + context.trace_id.to_bytes(16, "big")
-        + _SPAN_ID + b"\x08" + context.span_id.to_bytes(8, "big")
-    )  # fmt: skip
+    trace_id = context.trace_id
+    ids = _IDS(_TRACE_ID, trace_id >> 64, trace_id & _LOW_64, _SPAN_ID, context.span_id)
     if context.trace_state:
-        head += _string(_TRACE_STATE, context.trace_state.to_header())
-    if parent is not None:
-        head += _PARENT_ID + b"\x08" + parent.span_id.to_bytes(8, "big")
-    return head
+        ids += _string(tag(3, 2), context.trace_state.to_header())
+    return ids if parent is None else ids + _PARENT(_PARENT_ID, parent.span_id)
 
 
 def _flags(context: SpanContext, remote: SpanContext | None) -> int:
@@ -193,32 +194,34 @@ def _flags(context: SpanContext, remote: SpanContext | None) -> int:
     return flags | _IS_REMOTE if remote is not None and remote.is_remote else flags
 
 
-def _events(span: ReadableSpan) -> tuple[bytes, str | None]:
-    held = getattr(span, "_events", None)
-    # BoundedList.__iter__ takes the list's lock; its deque can be copied without.
-    events: Sequence[Event] = tuple(getattr(held, "_dq", held) or ())
-    if not events:
+def _list(
+    held: Any, key: bytes, dropped_key: bytes, encode: Callable[[Any], tuple[bytes, str]]
+) -> tuple[bytes, str | None]:
+    """The SDK's BoundedList of events or links, with how many it dropped.
+
+    Its __iter__ takes the list's lock; the deque inside can be copied without.
+    """
+    items = tuple(getattr(held, "_dq", held) or ())
+    if not items:
         return b"", None
-    encoded = [_event(event) for event in events]
-    exact = b"".join(delimited(_EVENTS, content) for content, _ in encoded)
-    return exact, "[" + ",".join(text for _, text in encoded) + "]"
+    encoded = [encode(item) for item in items]
+    exact = b"".join([delimited(key, content) for content, _ in encoded])
+    text = "[" + ",".join([text for _, text in encoded]) + "]"
+    return exact + _dropped(held, dropped_key), text
+
+
+def _dropped(held: Any, key: bytes) -> bytes:
+    count = getattr(held, "dropped", 0)
+    return key + varint(min(count, _UNSIGNED_32)) if count else b""
 
 
 def _event(event: Event) -> tuple[bytes, str]:
     time_ns = _time(event.timestamp)
     name = clean_text(str(event.name))
     exact, text = encode_attributes(tag(3, 2), _unlocked(event.attributes, copy=False))
-    content = tag(1, 1) + _FIXED64(time_ns) + _string(tag(2, 2), name) + exact
-    content += _count(tag(4, 0), event.dropped_attributes)
+    content = _EVENT_TIME(tag(1, 1), time_ns) + _string(tag(2, 2), name) + exact
+    content += _dropped(event.attributes, tag(4, 0))
     return content, f'{{"name":{quote(name)},"time_ns":{time_ns},"attributes":{text}}}'
-
-
-def _links(links: Sequence[Link]) -> tuple[bytes, str | None]:
-    if not links:
-        return b"", None
-    encoded = [_link(link) for link in tuple(links)]
-    exact = b"".join(delimited(_LINKS, content) for content, _ in encoded)
-    return exact, "[" + ",".join(text for _, text in encoded) + "]"
 
 
 def _link(link: Link) -> tuple[bytes, str]:
@@ -228,23 +231,20 @@ def _link(link: Link) -> tuple[bytes, str]:
     content += delimited(tag(2, 2), context.span_id.to_bytes(8, "big"))
     if context.trace_state:
         content += _string(tag(3, 2), context.trace_state.to_header())
-    content += exact + _count(tag(5, 0), link.dropped_attributes)
-    content += tag(6, 5) + _FIXED32(_flags(context, context))
+    content += exact + _dropped(link.attributes, tag(5, 0))
+    content += _LINK_FLAGS(tag(6, 5), _flags(context, context))
     ids = f'"trace_id":"{context.trace_id:032x}","span_id":"{context.span_id:016x}"'
     return content, f'{{{ids},"attributes":{text}}}'
 
 
-def _status(code: StatusCode, description: str | None) -> bytes:
+def _status(status: Status) -> bytes:
+    code, description = status.status_code, status.description
     if code is StatusCode.UNSET and not description:
         return b""
-    content = _string(tag(2, 2), clean_text(description or "")) + _count(tag(3, 0), code.value)
-    return delimited(_STATUS, content)
+    content = _string(tag(2, 2), clean_text(description or ""))
+    return delimited(tag(15, 2), content + tag(3, 0) + varint(code.value))
 
 
 def _string(key: bytes, text: str) -> bytes:
     """A string field; proto3 leaves empty ones out."""
     return delimited(key, text.encode("utf-8", "backslashreplace")) if text else b""
-
-
-def _count(key: bytes, count: int) -> bytes:
-    return key + varint(min(count, _UNSIGNED_32)) if count else b""
