@@ -9,6 +9,7 @@ from flujo_otel.settings import ARGUMENT, Settings, load
 from flujo_otel.spanstore.api import Maintenance, SpanWriter, TraceReader
 from flujo_otel.spanstore.kind import FileKind, kind_of
 from flujo_otel.spanstore.location import Location, resolve
+from flujo_otel.spanstore.runlog import RunLog
 
 if TYPE_CHECKING:
     from flujo_otel.spanstore.flujo.reader import FlujoReader
@@ -56,6 +57,14 @@ def open_maintenance(db: str | Path | None = None, settings: Settings | None = N
     from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 
     return SQLiteMaintenance(location.path)
+
+
+def open_run_log(db: str | Path | None = None, settings: Settings | None = None) -> RunLog:
+    """The way in and out for finished runs, steps and trace trees. Raises SettingsError."""
+    settings = _settings(db, settings)
+    from flujo_otel.spanstore.sqlite.runlog import SQLiteRunLog
+
+    return SQLiteRunLog(resolve(settings).path, durable=settings.durable)
 
 
 def _settings(db: str | Path | None, settings: Settings | None) -> Settings:

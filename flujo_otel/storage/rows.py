@@ -1,0 +1,108 @@
+"""FSD-08's dicts to the rows that are stored."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from flujo_otel.errors import MalformedTrace
+from flujo_otel.spanstore.flujo.times import of_iso
+from flujo_otel.spanstore.runlog import RunEnd, RunStart, StepResult
+from flujo_otel.storage.plain import to_json
+from flujo_otel.wire.values import clean_text
+
+
+def run_start(data: Mapping[str, Any]) -> RunStart:
+    """Raises MalformedTrace."""
+    start_time, start_time_ns = _time(data, "start_time") or _now()
+    return RunStart(
+        run_id=_required(data, "run_id"),
+        pipeline_name=_text(data, "pipeline_name", "unknown"),
+        pipeline_version=_text(data, "pipeline_version", "latest"),
+        status=_text(data, "status", "running"),
+        start_time=start_time,
+        start_time_ns=start_time_ns,
+    )
+
+
+def run_end(data: Mapping[str, Any]) -> RunEnd:
+    """Raises MalformedTrace."""
+    end_time, end_time_ns = _time(data, "end_time") or _now()
+    return RunEnd(
+        status=_text(data, "status", "completed"),
+        end_time=end_time,
+        end_time_ns=end_time_ns,
+        total_cost=_number(data, "total_cost"),
+        final_context=to_json(data.get("final_context")),
+    )
+
+
+def step_result(data: Mapping[str, Any]) -> StepResult:
+    """Raises MalformedTrace."""
+    start = _time(data, "start_time")
+    if start is None:
+        raise MalformedTrace("The step has no start_time.")
+    end_time, end_time_ns = _time(data, "end_time") or (None, None)
+    index = data.get("step_index")
+    if isinstance(index, bool) or not isinstance(index, int) or abs(index) >= 1 << 63:
+        raise MalformedTrace(f"step_index is {index!r}; it must be a whole number.")
+    error = data.get("error")
+    return StepResult(
+        step_run_id=_required(data, "step_run_id"),
+        run_id=_required(data, "run_id"),
+        step_name=_required(data, "step_name"),
+        step_index=index,
+        status=_text(data, "status", "completed"),
+        start_time=start[0],
+        end_time=end_time,
+        duration_ms=_number(data, "duration_ms"),
+        cost=_number(data, "cost"),
+        tokens=_number(data, "tokens"),
+        input=to_json(data.get("input")),
+        output=to_json(data.get("output")),
+        error=None if error is None else to_json(error),
+        start_time_ns=start[1],
+        end_time_ns=end_time_ns,
+    )
+
+
+def _required(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    if not isinstance(value, str) or not value:
+        raise MalformedTrace(f"{key} is {value!r}; it must be a text that is not empty.")
+    return clean_text(value)
+
+
+def _text(data: Mapping[str, Any], key: str, default: str) -> str:
+    value = data.get(key, default)
+    if not isinstance(value, str):
+        raise MalformedTrace(f"{key} is {value!r}; it must be text.")
+    return clean_text(value)
+
+
+def _number(data: Mapping[str, Any], key: str) -> float | None:
+    value = data.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise MalformedTrace(f"{key} is {value!r}; it must be a number.")
+    if not math.isfinite(value) or abs(value) >= 1 << 63:
+        raise MalformedTrace(f"{key} is {value!r}; it must be finite and below 2**63.")
+    return value
+
+
+def _time(data: Mapping[str, Any], key: str) -> tuple[str, int] | None:
+    """A datetime or its ISO text, as given and in nanoseconds; naive is UTC."""
+    value = data.get(key)
+    if value is None:
+        return None
+    text = value.isoformat() if isinstance(value, datetime) else value
+    time_ns = of_iso(text)
+    if time_ns is None:
+        raise MalformedTrace(f"{key} is {value!r}; it must be a datetime or its ISO text.")
+    return text, time_ns
+
+
+def _now() -> tuple[str, int]:
+    text = datetime.now(UTC).replace(tzinfo=None).isoformat()
+    return text, of_iso(text) or 0
