@@ -101,7 +101,8 @@ def _create(path: Path) -> None:
 
 
 def _connect(uri: str, timeout_seconds: float) -> sqlite3.Connection:
-    return sqlite3.connect(
+    # Not sqlite3.connect, which is what tracing of sqlite3 in the program wraps.
+    return sqlite3.Connection(
         uri,
         uri=True,
         timeout=timeout_seconds,
