@@ -91,7 +91,8 @@ def outcome_of(returned: Any) -> Outcome:
 def outcome_of_exception(error: BaseException) -> Outcome:
     """A pause travels as an exception; everything else is a failure."""
     if is_pause(error):
-        return Outcome(paused=str(error))
+        # 0.6 adds its error code to the text of its exceptions.
+        return Outcome(paused=str(getattr(error, "message", None) or error))
     return Outcome(error=error)
 
 

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.content import Recording
-from flujo_otel.integrations.flujo.run import end_run, open_run
+from flujo_otel.integrations.flujo.run import end_run, open_run, open_runs
 from flujo_otel.integrations.flujo.runner import RunnerHook
 from flujo_otel.integrations.flujo.step import Attached, Step, current_step
 
@@ -45,15 +45,21 @@ class Patches:
             wrapt.register_post_import_hook(self._apply, _RUNNER)
 
     def undo(self) -> None:
-        """Restore flujo; runners made meanwhile lose our hook, and runs in flight go untraced."""
+        """Restore flujo. Runners made meanwhile lose our hook, those in mid-run keep it to its end.
+
+        The steps that follow in such a run are not traced any more.
+        """
         self.is_live = False
         for owner, name, original, ours in reversed(self._undo):
             # Whoever patched on top of us keeps working: ours then only passes calls through.
             if owner.__dict__.get(name) is ours:
                 setattr(owner, name, original)
         self._undo.clear()
+        busy = {id(run.owner) for run in list(open_runs.values())}
         for runner in list(self._runners):
-            runner.hooks = [hook for hook in runner.hooks if not is_ours(hook)]
+            runner.hooks = [
+                hook for hook in runner.hooks if not is_ours(hook) or id(hook.__self__) in busy
+            ]
 
     def _apply(self, module: Any) -> None:
         if not self.is_live:
@@ -83,7 +89,7 @@ class Patches:
                 with guarded("adding the hook to a runner"):
                     # An inner runner (`as_step`) is given the outer one's hooks.
                     hooks = [hook for hook in runner.hooks if not is_ours(hook)]
-                    hook = RunnerHook(runner, self.tracer, self.recording)
+                    hook = RunnerHook(runner, self)
                     runner.hooks = [*hooks, hook.hook]
                     self._runners.add(runner)
 

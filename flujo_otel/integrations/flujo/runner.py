@@ -1,7 +1,7 @@
 """The instrumentor's own hook: it owns the spans of one runner's runs, the executor their steps."""
 
 import weakref
-from typing import Any
+from typing import Any, Protocol
 
 from opentelemetry import trace
 
@@ -20,18 +20,25 @@ from flujo_otel.integrations.flujo.run import (
 )
 
 
+class Settings(Protocol):
+    """What one application of the instrumentor goes by."""
+
+    tracer: trace.Tracer
+    recording: Recording
+    is_live: bool
+
+
 class RunnerHook:
     """Knows its runner, so a run's span has the pipeline's name and its steps their true index."""
 
-    def __init__(self, runner: Any, tracer: trace.Tracer, recording: Recording) -> None:
+    def __init__(self, runner: Any, settings: Settings) -> None:
         self._runner = weakref.ref(runner)
-        self._tracer = tracer
-        self._recording = recording
+        self._settings = settings
 
     async def hook(self, payload: object) -> None:
         """flujo's hook; the steps are left to the executor's wrapper."""
         event = getattr(payload, "event_name", None)
-        if event == "pre_run":
+        if event == "pre_run" and self._settings.is_live:
             with guarded("the start of a run"):
                 self._pre_run(payload)
         elif event == "post_run":
@@ -63,8 +70,8 @@ class RunnerHook:
 
     def _start(self, context: Any, run_id: str, paused: Any) -> Run:
         run = Run(
-            self._tracer,
-            self._recording,
+            self._settings.tracer,
+            self._settings.recording,
             owner=self,
             context=context,
             run_id=run_id,
