@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from flujo_otel.model import Event, Span
 from flujo_otel.model.record import Role
@@ -15,19 +15,24 @@ from flujo_otel_cli.text import escape, head, value_text
 from flujo_otel_cli.times import duration
 
 
-@dataclass
-class Details:
-    """Lines beneath the nodes of `roots`. `run_name`: what the reader called the run."""
+class Drawing(NamedTuple):
+    """What is to be shown, and the run's id as shown; `run_name`: what the reader called it."""
 
-    roots: list[Node]
+    shown_id: str
     run_name: str
-    to: Terminal
+    depth: int | None = None
     attributes: bool = False
     events: bool = False
-    failures: dict[Node, Failure] = field(init=False)
+    unfold: bool = False
 
-    def __post_init__(self) -> None:
-        self.failures = unexplained_failures(self.roots)
+
+class Details:
+    """Lines beneath the nodes of `roots`."""
+
+    def __init__(self, roots: list[Node], drawing: Drawing, to: Terminal) -> None:
+        self.drawing = drawing
+        self.to = to
+        self.failures = unexplained_failures(roots)
 
     def lines(self, node: Node, guides: str) -> list[Line]:
         """Everything beneath `node`, each line behind its `guides`."""
@@ -38,16 +43,16 @@ class Details:
             yield from failure_lines(self.failures[node], self.to, self._hint(node))
         if node.span is None:
             return
-        if self.attributes:
+        if self.drawing.attributes:
             yield from attribute_lines(node.span, self.to)
-        if self.events:
+        if self.drawing.events:
             yield from event_lines(node.span, self.to)
 
     def _hint(self, node: Node) -> str:
         """The command that shows more of a failed step."""
         if node.span is None or not node.span.role & Role.STEP or escape(node.name) != node.name:
             return ""
-        return f"lens show {shell_word(self.run_name)} --step {shell_word(node.name)}"
+        return f"lens show {shell_word(self.drawing.run_name)} --step {shell_word(node.name)}"
 
 
 def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:

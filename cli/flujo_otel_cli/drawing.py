@@ -1,7 +1,6 @@
 """A whole run drawn: its header, its tree, and what to say where there is none."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from flujo_otel.model import Run, Step
 from flujo_otel.query.fold import fold
@@ -10,24 +9,12 @@ from flujo_otel.query.timeline import Window, window_of
 from flujo_otel.query.tree import Node
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel_cli import amounts
-from flujo_otel_cli.detail import Details
+from flujo_otel_cli.detail import Details, Drawing
 from flujo_otel_cli.header import header
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import end_of, shell_word
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.tree import TreeView
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """What is to be shown, and the run's id as shown; `run_name`: what the reader called it."""
-
-    shown_id: str
-    run_name: str
-    depth: int | None = None
-    attributes: bool = False
-    events: bool = False
-    unfold: bool = False
 
 
 def draw(
@@ -42,12 +29,10 @@ def draw(
         tops = fold(tops)
     if root is not None:
         root.children = tops
-    details = Details(
-        [root] if root else tops, drawing.run_name, to, drawing.attributes, drawing.events
-    )
+    details = Details([root] if root else tops, drawing, to)
     if root is not None:
         yield from details.lines(root, "")
-    yield from TreeView(run, tops, window, to, now_ns, details, drawing.depth).lines()
+    yield from TreeView(run, tops, window, details, now_ns).lines()
 
 
 def _top_level(run: Run, roots: list[Node]) -> tuple[Node | None, list[Node]]:

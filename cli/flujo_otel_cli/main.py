@@ -11,7 +11,6 @@ import typer
 from typer.core import TyperGroup
 
 from flujo_otel.errors import FlujoOtelError
-from flujo_otel_cli.document import write_document
 from flujo_otel_cli.line import Piece
 from flujo_otel_cli.problem import Exit, Problem, problem_of
 from flujo_otel_cli.terminal import Terminal
@@ -90,6 +89,8 @@ def _tell(problem: Problem, *, wants_json: bool) -> int:
     """To standard error; as JSON to standard output, where a program waits for its document."""
     try:
         if wants_json:
+            from flujo_otel_cli.document import write_document
+
             write_document(problem.document(), sys.stdout)
             sys.stdout.flush()
         else:

@@ -1,7 +1,6 @@
 """What a command has to say when it cannot do as asked, and the exit code that goes with it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -23,16 +22,24 @@ class Exit(IntEnum):
     CLOSED_PIPE = 141
 
 
-@dataclass
 class Problem(Exception):
     """A message fit to show, with what to do about it, and the same for a machine."""
 
-    exit_code: int
-    code: str
-    """One word that never changes: `no_such_run`, `no_database`, ..."""
-    message: str
-    hints: Sequence[str] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
+    def __init__(
+        self,
+        exit_code: int,
+        code: str,
+        message: str,
+        hints: Sequence[str] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`code` is one word that never changes: `no_such_run`, `no_database`, ..."""
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.code = code
+        self.message = message
+        self.hints = hints
+        self.details = details or {}
 
     def document(self) -> dict[str, Any]:
         return {"error": {"code": self.code, "message": self.message, **self.details}}

@@ -3,24 +3,22 @@
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from flujo_otel.spanstore.api import TraceReader
-from flujo_otel_cli.document import write_document
 from flujo_otel_cli.line import Line
 from flujo_otel_cli.terminal import Terminal
 
 
-@dataclass
 class Session:
     """One command's view of the store, open until the `with` ends."""
 
-    reader: TraceReader
-    to: Terminal
-    now_ns: int
-    json: bool
+    def __init__(self, reader: TraceReader, *, json: bool) -> None:
+        self.reader = reader
+        self.json = json
+        self.to = Terminal.of(sys.stdout)
+        self.now_ns = time.time_ns()
 
     def __enter__(self) -> "Session":
         return self
@@ -37,6 +35,8 @@ class Session:
         self.to.write(lines)
 
     def answer(self, document: Mapping[str, Any]) -> None:
+        from flujo_otel_cli.document import write_document  # text is what is asked for most
+
         write_document(document, self.to.stream)
 
 
@@ -44,4 +44,4 @@ def open_session(db: str | None, *, json: bool) -> Session:
     """Raises what `open_reader` raises: NoDatabase, ForeignDatabase, SettingsError."""
     from flujo_otel.spanstore.factory import open_reader
 
-    return Session(open_reader(db), Terminal.of(sys.stdout), time.time_ns(), json)
+    return Session(open_reader(db), json=json)

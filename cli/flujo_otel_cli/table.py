@@ -1,7 +1,7 @@
 """A plain table: as narrow as its content, and narrower where the terminal is."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flujo_otel_cli.line import Line, Piece, cut_line, padded, width_of
 from flujo_otel_cli.terminal import Terminal
@@ -9,8 +9,7 @@ from flujo_otel_cli.terminal import Terminal
 GAP = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """`shrinks`: may be cut down to `least` columns. `rank`: the highest is left out first."""
 
     title: str

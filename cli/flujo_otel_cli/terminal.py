@@ -3,9 +3,8 @@
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from flujo_otel_cli import theme as themes
 from flujo_otel_cli.line import Line, cut_line
@@ -25,8 +24,7 @@ _SGR = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(NamedTuple):
     """Where lines go. `cuts`: a line is cut to the width, as it is on a terminal only."""
 
     stream: TextIO

@@ -1,6 +1,6 @@
 """Marks, colours and line drawing, with their stand-ins where there is no Unicode."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 STYLES = {
     "completed": "green",
@@ -13,8 +13,7 @@ STYLES = {
 """Colour of each status."""
 
 
-@dataclass(frozen=True, slots=True)
-class Theme:
+class Theme(NamedTuple):
     """One set of glyphs, each as wide as it is long."""
 
     marks: dict[str, str]

@@ -5,7 +5,6 @@ is 10,000 short lines.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from flujo_otel.model import Run, RunStatus
@@ -18,7 +17,6 @@ from flujo_otel_cli.detail import Details
 from flujo_otel_cli.line import Line, Piece, cut_line, padded, width_of
 from flujo_otel_cli.notes import notes
 from flujo_otel_cli.runs import end_of
-from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import head
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import duration
@@ -41,23 +39,21 @@ class Row(NamedTuple):
     below: list[Line]
 
 
-@dataclass
 class TreeView:
-    """Draws `roots`, the spans of `run`, on `to`. `depth`: how many levels, None for all."""
+    """Draws `roots`, the spans of `run`, with their `details`."""
 
-    run: Run
-    roots: list[Node]
-    window: Window
-    to: Terminal
-    now_ns: int
-    details: Details
-    depth: int | None = None
-    bright: set[Node] = field(init=False)
-    below: dict[Node, int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.bright = slowest_path(self.roots, end_of(self.run, self.now_ns))
-        self.below = sizes(self.roots)
+    def __init__(
+        self, run: Run, roots: list[Node], window: Window, details: Details, now_ns: int
+    ) -> None:
+        self.run = run
+        self.roots = roots
+        self.window = window
+        self.details = details
+        self.to = details.to
+        self.depth = details.drawing.depth
+        self.now_ns = now_ns
+        self.bright = slowest_path(roots, end_of(run, now_ns))
+        self.below = sizes(roots)
 
     def lines(self) -> Iterator[Line]:
         """The axis, then every node with what belongs beneath it."""
@@ -132,7 +128,7 @@ class TreeView:
         label = [Piece(theme.mark(status), STYLES.get(status, "")), Piece(" ")]
         name = head(node.name, self.to.width if self.to.cuts else None)
         if node.fold is not None:
-            name = f"{name} {theme.times}{node.fold.count:,}"
+            name = f"{name} {theme.times}{node.fold.size:,}"
         elif node.iteration is not None:
             name = f"#{node.iteration} {name}".rstrip()
         label.append(Piece(name or "(no name)", "bold" if node in self.bright else ""))

@@ -11,7 +11,8 @@ from flujo_otel.semconv.flujo import ITERATION_NUMBER
 def group_rounds(roots: Iterable[Node]) -> None:
     """Give each round of a loop a node of its own; a round of one step is that step's node."""
     for node, _ in walk(list(roots)):
-        if any(_round_of(child) is not None for child in node.children):
+        is_round = node.span is None  # its steps say their round too
+        if not is_round and any(_round_of(child) is not None for child in node.children):
             node.children = _grouped(node.children)
 
 

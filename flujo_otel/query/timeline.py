@@ -1,7 +1,7 @@
 """When in its run a node ran, and which nodes the run's time went to."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flujo_otel.query.tree import Node, walk
 
@@ -9,8 +9,7 @@ _FAR = 10
 """Spans this many times their run's own length away from it came from a wrong clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A stretch of time, Unix nanoseconds. What is still running runs until `end_ns`."""
 
     start_ns: int

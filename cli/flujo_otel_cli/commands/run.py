@@ -15,8 +15,9 @@ from flujo_otel.errors import FlujoOtelError, NoDatabase
 from flujo_otel.model import Run
 from flujo_otel.query.tree import build_tree
 from flujo_otel.spanstore.api import RunFilter, SpanFilter, TraceReader
+from flujo_otel_cli.detail import Drawing
 from flujo_otel_cli.document import trace_document, write_document
-from flujo_otel_cli.drawing import Drawing, draw
+from flujo_otel_cli.drawing import draw
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.program import Program

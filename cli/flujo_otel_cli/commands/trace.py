@@ -8,8 +8,9 @@ from flujo_otel.model import Run
 from flujo_otel.query.prune import only_failed
 from flujo_otel.query.tree import build_tree
 from flujo_otel.spanstore.api import SpanFilter
+from flujo_otel_cli.detail import Drawing
 from flujo_otel_cli.document import trace_document
-from flujo_otel_cli.drawing import Drawing, draw, no_spans
+from flujo_otel_cli.drawing import draw, no_spans
 from flujo_otel_cli.header import header
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName

@@ -1,0 +1,36 @@
+"""What went wrong, and where."""
+
+from flujo_otel.query.failure import Location, failure_of
+from flujo_otel.semconv.flujo import ERROR_MESSAGE
+from unit.cli.scenes import STACK, a_span, exception
+
+
+def test_an_exception_event_says_type_message_and_the_users_own_line() -> None:
+    span = a_span(1, "answer", 0, 1, events=(exception("ValueError", "sour milk", STACK),))
+    failure = failure_of(span)
+    assert failure is not None
+    assert failure.message == "ValueError: sour milk"
+    assert failure.location == Location("/srv/app.py", 41, "answer")
+
+
+def test_a_frame_of_a_library_is_better_than_none() -> None:
+    stack = 'File "/venv/lib/python3.11/site-packages/httpx/a.py", line 3, in get'
+    failure = failure_of(a_span(1, "x", 0, 1, events=(exception("E", "m", stack),)))
+    assert failure is not None
+    assert failure.location == Location("/venv/lib/python3.11/site-packages/httpx/a.py", 3, "get")
+
+
+def test_the_status_message_stands_in_for_an_exception() -> None:
+    failure = failure_of(a_span(1, "x", 0, 1, message="refused"))
+    assert failure is not None
+    assert (failure.message, failure.location) == ("refused", None)
+
+
+def test_flujos_own_error_stands_in_for_both() -> None:
+    failure = failure_of(a_span(1, "x", 0, 1, attributes={ERROR_MESSAGE: "limit"}))
+    assert failure is not None
+    assert failure.message == "limit"
+
+
+def test_nothing_said_is_no_failure() -> None:
+    assert failure_of(a_span(1, "x", 0, 1)) is None
