@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from threading import Lock
 from typing import Final, NamedTuple, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -18,6 +19,7 @@ from flujo_otel_exporter.losses import LossCounter, service_of_record
 
 _SLICE_SECONDS: Final = 0.0005
 _REST_SECONDS: Final = 0.00005
+_RESTS_SECONDS: Final = 0.2
 
 
 class Source(Protocol):
@@ -52,6 +54,8 @@ class Delivery:
         self._limits = limits
         self._open_store = open_store
         self._store: SpanWriter | None = None
+        self.door = Lock()
+        """Held while the store is used, so that a fork need not wait for more than that."""
         self._held: _Held | None = None
         self._running: Iterator[Item] | None = None
         self.in_haste = False
@@ -77,7 +81,7 @@ class Delivery:
         return False
 
     def close(self) -> None:
-        """Let go of the database; the next `step` opens it again."""
+        """Let go of the database; the next `step` opens it again. The caller holds `door`."""
         if self._store is not None:
             self._store.close()
 
@@ -113,18 +117,22 @@ class Delivery:
 
     def _paced(self, items: list[Item]) -> Iterator[tuple[ReadableSpan, str | None]]:
         """Rests now and then: a thread in pure Python keeps the GIL for 5 ms at a time otherwise,
-        and for so long the traced program would stand still."""
+        and for so long the traced program would stand still. Each rest lasts until the GIL is won
+        back, 5 ms for each busy thread, so a batch has only so much time for them."""
+        rests_end = time.perf_counter() + _RESTS_SECONDS
         slice_end = time.perf_counter() + _SLICE_SECONDS
         for span, run_id, _ in items:
             yield span, run_id
-            if time.perf_counter() > slice_end and not self.in_haste:
+            now = time.perf_counter()
+            if slice_end < now < rests_end and not self.in_haste:
                 self._intake.progress()
                 time.sleep(_REST_SECONDS)
                 slice_end = time.perf_counter() + _SLICE_SECONDS
 
     def _commit(self, held: _Held) -> None:
         try:
-            self._count_rejected(held.batch, self._opened().write(held.batch))
+            with self.door:
+                result = self._opened().write(held.batch)
         except StoreUnavailable:
             self._intake.stall()
             raise
@@ -133,6 +141,7 @@ class Delivery:
             self._give_up(held.batch, error)
         else:
             self._settle(held)
+            self._count_rejected(held.batch, result)
 
     def _settle(self, held: _Held) -> None:
         self._held = None
@@ -156,7 +165,8 @@ class Delivery:
         if not losses or self._store is None:
             return
         try:
-            self._store.count_losses(losses)
+            with self.door:
+                self._store.count_losses(losses)
         except StoreUnavailable:
             raise
         except Exception as error:

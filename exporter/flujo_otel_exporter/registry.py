@@ -7,7 +7,7 @@ from threading import Lock
 from flujo_otel.settings import Settings
 from flujo_otel.spanstore.factory import open_writer
 from flujo_otel.spanstore.location import resolve
-from flujo_otel_exporter.limits import Limits
+from flujo_otel_exporter.limits import BUSY_SECONDS, Limits
 from flujo_otel_exporter.quiet import suppressed
 from flujo_otel_exporter.writer import StoreWriter
 
@@ -26,5 +26,8 @@ def writer_for(settings: Settings) -> StoreWriter:
         if path not in _writers:
             # Resolved once: the working directory may be another by the time of the first flush.
             at_path = replace(settings, db=str(path))
-            _writers[path] = StoreWriter(lambda: open_writer(settings=at_path), Limits.of(settings))
+            _writers[path] = StoreWriter(
+                lambda: open_writer(settings=at_path, busy_timeout_seconds=BUSY_SECONDS),
+                Limits.of(settings),
+            )
         return _writers[path]

@@ -118,8 +118,7 @@ class StoreWriter:
     def pause(self) -> bool:
         """Stand still between two batches, the database closed; False if that takes too long."""
         self._pausing += 1
-        self._delivery.in_haste = True
-        if not self._turn.acquire(timeout=FORK_SECONDS):
+        if not self._delivery.door.acquire(timeout=FORK_SECONDS):
             self._pausing -= 1
             return False
         try:
@@ -133,8 +132,7 @@ class StoreWriter:
     def resume(self) -> None:
         """After a `pause` that returned True."""
         self._pausing -= 1
-        self._delivery.in_haste = self._ending
-        self._turn.release()
+        self._delivery.door.release()
 
     def start_over(self, *, safe: bool) -> None:
         """In the child: drop what is the parent's."""
@@ -224,7 +222,8 @@ class StoreWriter:
             try:
                 return self._step_until(deadline)
             finally:
-                self._delivery.close()
+                with self._delivery.door:
+                    self._delivery.close()
                 self._turn.release()
 
     def _step_until(self, deadline_seconds: float) -> bool:

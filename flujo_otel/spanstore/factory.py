@@ -17,15 +17,25 @@ if TYPE_CHECKING:
 _NOTHING_OF_OURS = (FileKind.MISSING, FileKind.EMPTY, FileKind.FLUJO)
 
 
-def open_writer(db: str | Path | None = None, settings: Settings | None = None) -> SpanWriter:
+def open_writer(
+    db: str | Path | None = None,
+    settings: Settings | None = None,
+    *,
+    busy_timeout_seconds: float | None = None,
+) -> SpanWriter:
     """This process's way into our file, which its first write makes where it is missing.
 
-    `db` names the file before all settings. Raises SettingsError.
+    `db` names the file before all settings. `busy_timeout_seconds`: how long a write waits for
+    another process's before StoreUnavailable; None: the backend's own. Raises SettingsError.
     """
     settings = _settings(db, settings)
     from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 
-    return SQLiteSpanWriter(resolve(settings).path, durable=settings.durable)
+    return SQLiteSpanWriter(
+        resolve(settings).path,
+        durable=settings.durable,
+        busy_timeout_seconds=busy_timeout_seconds,
+    )
 
 
 def open_reader(db: str | Path | None = None, settings: Settings | None = None) -> TraceReader:

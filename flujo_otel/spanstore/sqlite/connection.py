@@ -20,15 +20,19 @@ _INCREMENTAL: Final = 2
 
 
 def connect_for_writing(
-    path: Path, *, durable: Literal["normal", "full"] = "normal"
+    path: Path,
+    *,
+    durable: Literal["normal", "full"] = "normal",
+    busy_timeout_seconds: float | None = None,
 ) -> sqlite3.Connection:
     """Open our file, making it (mode 0600), its folders and its tables where they are missing.
 
     Raises ForeignDatabase, or StoreUnavailable for what may pass (locked, full, not permitted).
     """
+    busy_seconds = BUSY_TIMEOUT_SECONDS if busy_timeout_seconds is None else busy_timeout_seconds
     try:
         _create(path)
-        connection = _connect(f"{path.absolute().as_uri()}?mode=rw", BUSY_TIMEOUT_SECONDS)
+        connection = _connect(f"{path.absolute().as_uri()}?mode=rw", busy_seconds)
     except (OSError, sqlite3.OperationalError) as error:
         raise StoreUnavailable(f"{path} cannot be opened for writing: {error}.") from error
     try:

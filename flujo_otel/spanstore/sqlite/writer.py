@@ -43,8 +43,15 @@ class SQLiteSpanWriter:
     `durable`: "normal" survives SIGKILL, "full" a power cut as well.
     """
 
-    def __init__(self, path: Path, *, durable: Literal["normal", "full"] = "normal") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durable: Literal["normal", "full"] = "normal",
+        busy_timeout_seconds: float | None = None,
+    ) -> None:
         self._path = path
+        self._busy_timeout_seconds = busy_timeout_seconds
         self._durable: Literal["normal", "full"] = durable
         self._open: Opened | None = None
 
@@ -92,11 +99,14 @@ class SQLiteSpanWriter:
         """The open database; opened again where the file was renamed, deleted or replaced."""
         if self._open is not None and _identity(self._path) != self._open.identity:
             self.close()
-            self._open = open_database(self._path, self._durable)
+            self._open = self._open_database()
             self._count_replaced(self._open)
         if self._open is None:
-            self._open = open_database(self._path, self._durable)
+            self._open = self._open_database()
         return self._open
+
+    def _open_database(self) -> "Opened":
+        return open_database(self._path, self._durable, self._busy_timeout_seconds)
 
     def _count_replaced(self, opened: "Opened") -> None:
         now_ns = time.time_ns()
@@ -152,9 +162,13 @@ class Opened(NamedTuple):
         self.turns.close()
 
 
-def open_database(path: Path, durable: Literal["normal", "full"]) -> Opened:
+def open_database(
+    path: Path, durable: Literal["normal", "full"], busy_timeout_seconds: float | None = None
+) -> Opened:
     """Open our file for writing spans. Raises what `connect_for_writing` raises."""
-    connection = connect_for_writing(path, durable=durable)
+    connection = connect_for_writing(
+        path, durable=durable, busy_timeout_seconds=busy_timeout_seconds
+    )
     try:
         identity = _identity(path)
         connection.executescript(_POUR.read_text(encoding="utf-8"))
