@@ -12,7 +12,11 @@ from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head, value_text
+from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import duration
+
+_MESSAGE_LINES = 4
+"""Of a message, as a validation error's, the first lines; `lens show --step` has all."""
 
 
 class Drawing(NamedTuple):
@@ -71,8 +75,9 @@ def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:
 
 
 def failure_lines(failure: Failure, to: Terminal, hint: str = "") -> Iterator[Line]:
-    for text in head(failure.message, to.width * 4 if to.cuts else None).split("\\n")[:1]:
-        yield [Piece(text, "red")]
+    limit = to.width if to.cuts else None
+    for text in failure.message.rstrip().split("\n", _MESSAGE_LINES)[:_MESSAGE_LINES]:
+        yield [Piece(head(text, limit), STYLES["failed"])]
     if failure.location is not None:
         line = [Piece(f"at {place(failure.location)}", "dim")]
         yield [*line, Piece(f"   {hint}", "dim")] if hint else line

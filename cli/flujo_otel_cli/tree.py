@@ -128,7 +128,7 @@ class TreeView:
         label = [Piece(theme.mark(status), STYLES.get(status, "")), Piece(" ")]
         name = head(node.name, self.to.width if self.to.cuts else None)
         if node.fold is not None:
-            name = f"{name} {theme.times}{node.fold.size:,}"
+            name = f"{name} {theme.times}{len(node.fold.members):,}"
         elif node.iteration is not None:
             name = f"#{node.iteration} {name}".rstrip()
         label.append(Piece(name or "(no name)", "bold" if node in self.bright else ""))

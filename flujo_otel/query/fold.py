@@ -14,6 +14,7 @@ FOLD_ABOVE = 20
 SIBLINGS_SHOWN = 200
 """Of siblings that are not equal, the first so many are shown, the rest as one."""
 OTHERS = "others"
+ROUNDS = "rounds"
 
 _DIGITS = re.compile(r"\d+")
 
@@ -38,7 +39,7 @@ def fold_nodes(name: str, nodes: list[Node]) -> Node:
         min(node.start_time_ns for node in nodes),
         None if None in ends else max(end for end in ends if end is not None),
         iteration=nodes[0].iteration,
-        fold=Fold(len(nodes), sum(duration for duration, _ in durations), worst_ns, worst),
+        fold=Fold(nodes, sum(duration for duration, _ in durations), worst_ns, worst),
     )
 
 
@@ -72,5 +73,5 @@ def _kind(node: Node) -> tuple[str, str, bool, int]:
 
 
 def _common_name(nodes: Iterable[Node]) -> str:
-    names = {node.name for node in nodes}
+    names = {node.name or ROUNDS for node in nodes}
     return names.pop() if len(names) == 1 else _DIGITS.sub("*", names.pop())

@@ -24,5 +24,5 @@ def sizes(roots: list[Node]) -> dict[Node, int]:
 
 def _weight(node: Node) -> int:
     if node.fold is not None:
-        return node.fold.size
+        return sum(inner.span is not None for inner, _ in walk(node.fold.members))
     return 0 if node.span is None else 1

@@ -25,7 +25,7 @@ class Fault(StrEnum):
 class Fold(NamedTuple):
     """Many equal siblings in one node. Durations in nanoseconds, over the ended ones."""
 
-    size: int
+    members: "list[Node]"
     total_ns: int
     worst_ns: int
     worst: "Node"

@@ -17,7 +17,7 @@ def children_of(names: list[str], failed: frozenset[int] = frozenset()) -> list[
 def test_10_000_equal_children_are_one_node_with_count_sum_and_the_worst() -> None:
     (node,) = children_of(["item"] * 10_000)
     assert node.fold is not None
-    assert node.fold.size == 10_000
+    assert len(node.fold.members) == 10_000
     assert node.fold.total_ns == sum(range(10_000)) * MS
     assert node.fold.worst_ns == 9_999 * MS
 
@@ -44,7 +44,7 @@ def test_of_many_that_are_all_different_the_rest_is_one_node() -> None:
     nodes = children_of(names)
     assert len(nodes) == SIBLINGS_SHOWN + 1
     assert nodes[-1].fold is not None
-    assert nodes[-1].fold.size == 1_000 - SIBLINGS_SHOWN
+    assert len(nodes[-1].fold.members) == 1_000 - SIBLINGS_SHOWN
 
 
 def test_a_fold_spans_from_the_first_start_to_the_last_end() -> None:
