@@ -40,7 +40,12 @@ class FlujoReader:
         return self._runs(lambda layout: _clauses(where, layout), limit)
 
     def count_runs(self, where: RunFilter) -> int:
-        return len(self.run_ids(where))
+        def read(connection: sqlite3.Connection, layout: Layout) -> int:
+            text, values = _clauses(where, layout)
+            query = f"SELECT COUNT(*) FROM runs WHERE {text}"
+            return int(connection.execute(query, values).fetchone()[0])
+
+        return self._peek(read)
 
     def run_ids(self, where: RunFilter) -> list[str]:
         """The ids of the runs that match, in no order."""
