@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, time
 from enum import Enum
 from json.encoder import encode_basestring
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
 
 DEFAULT_VALUE_LIMIT_BYTES: Final = 64 * 1024
@@ -202,15 +203,15 @@ def _plain(value: Any, kind: type) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in fields(value) if field.repr]
         return _Pairs(((name, getattr(value, name)) for name in names), len(names))
-    if hasattr(kind, "tolist") and hasattr(kind, "shape"):
+    if hasattr(kind, "tolist") and hasattr(value, "shape"):
         return _array(value)
     return _any_object(value, kind)
 
 
 def _any_object(value: Any, kind: Any) -> Any:
     """An object that no reader knows: its attributes, unless it has a `repr` of its own."""
-    if callable(value) or isinstance(value, type):
-        return _name(value)
+    if isinstance(value, type | FunctionType | MethodType | BuiltinFunctionType):
+        return str(value.__qualname__)
     if kind.__repr__ is object.__repr__ and getattr(value, "__dict__", None):
         return _mapping(vars(value))
     return repr(value)
@@ -287,10 +288,4 @@ _READERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
 
 
 def _name(value: object) -> str:
-    kind = value if isinstance(value, type) else type(value)
-    if kind.__name__ in ("function", "method", "builtin_function_or_method"):
-        return str(getattr(value, "__qualname__", kind.__name__))
-    return kind.__qualname__
-
-
-__all__ = ["DEFAULT_VALUE_LIMIT_BYTES", "Recording", "as_json"]
+    return type(value).__qualname__

@@ -13,6 +13,7 @@ from flujo_otel.integrations.flujo.run import (
     Paused,
     PipelineFacts,
     Run,
+    add_run,
     end_run,
     escaping,
     open_run,
@@ -89,7 +90,7 @@ class TraceManager:
             paused=paused,
             headless=headless,
         )
-        open_runs[id(context)] = run
+        add_run(run, context)
         return run
 
     def _pipeline(self, payload: Any) -> PipelineFacts:

@@ -23,6 +23,10 @@ _EXECUTORS: Final = (
     ("flujo.application.core.ultra_executor", "UltraStepExecutor", "_execute_complex_step"),
     ("flujo.application.core.executor_core", "ExecutorCore", "execute"),
 )
+_STEP_LOOPS: Final = (
+    ("flujo.application.runner", "Flujo", "_execute_steps"),
+    ("flujo.application.run_session", "RunSession", "execute_steps"),
+)
 _STEP_LOGIC: Final = ("flujo.application.core.step_logic", "_run_step_logic")
 _ABSENT: Final = object()
 
@@ -68,10 +72,14 @@ class Patches:
             runner = module.Flujo
             self._replace(runner, "__init__", self._traced_init)
             self._replace(runner, "resume_async", self._traced_resume)
-            for module_name, class_name, method in _EXECUTORS:
-                executor = getattr(_module(module_name), class_name, None)
-                if executor is not None and method in vars(executor):
-                    self._replace(executor, method, self._traced_executor)
+            for places, wrap in (
+                (_EXECUTORS, self._traced_executor),
+                (_STEP_LOOPS, self._noted_result),
+            ):
+                for module_name, class_name, method in places:
+                    owner = getattr(_module(module_name), class_name, None)
+                    if owner is not None and method in vars(owner):
+                        self._replace(owner, method, wrap)
             logic = _module(_STEP_LOGIC[0])
             if hasattr(logic, _STEP_LOGIC[1]):
                 self._replace(logic, _STEP_LOGIC[1], self._watched_logic)
@@ -112,6 +120,17 @@ class Patches:
                         end_run(run, paused_result, context)
 
         return resume_async
+
+    def _noted_result(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def execute_steps(*args: Any, **kwargs: Any) -> Any:
+            with guarded("noting a run's result"):
+                context = args[3] if len(args) > 3 else kwargs.get("context")
+                run = open_run(context)
+                if run is not None:
+                    run.result = args[4] if len(args) > 4 else kwargs.get("result")
+            return original(*args, **kwargs)
+
+        return execute_steps
 
     def _traced_executor(self, original: Callable[..., Any]) -> Callable[..., Any]:
         async def execute(*args: Any, **kwargs: Any) -> Any:

@@ -2,8 +2,8 @@
 
 import sys
 import weakref
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -101,11 +101,6 @@ class Paused:
 class Run(OpenSpan):
     """Opens with the object. Inside a step (`as_step`) it is a subtree of the outer run."""
 
-    __slots__ = (
-        "alone", "caught", "context_object", "headless", "latest", "news", "numbering", "outer",
-        "owner", "pipeline", "run_id", "tracer",
-    )  # fmt: skip
-
     def __init__(
         self,
         tracer: trace.Tracer,
@@ -122,7 +117,9 @@ class Run(OpenSpan):
         self.outer = outer
         self.tracer = tracer
         self.owner = owner
-        self.context_object = context
+        self._context = _weakly(context, _lost) or (lambda: context)
+        self.result: Any = None
+        """flujo's own result object, where it is known: post_run is given a copy."""
         self.pipeline = pipeline
         self.run_id: str = outer.run.run_id if outer else paused.run_id if paused else run_id
         self.numbering = paused.numbering if paused else Numbering(pipeline.steps)
@@ -153,6 +150,14 @@ class Run(OpenSpan):
         if is_resumed:
             attributes[semconv.RESUMED] = True
         return attributes | self.pipeline.attributes()
+
+    @property
+    def context_object(self) -> Any:
+        """flujo's context, which is one object from the start of the run to its end."""
+        return self._context()
+
+    def holds(self, reference: object) -> bool:
+        return self._context is reference
 
     def below(self) -> Context:
         """The OpenTelemetry context for this run's top-level steps."""
@@ -247,7 +252,9 @@ class Run(OpenSpan):
         existing = getattr(result, "trace_tree", None)
         if self.alone and self.outer is None and tree.graft(self.node, existing):
             return
-        result.trace_tree = self.node
+        for each in (result, self.result):
+            if each is not None:
+                each.trace_tree = self.node
 
     def keep_paused(self) -> None:
         """Remember where a paused run stopped; of very many the oldest are forgotten."""
@@ -265,12 +272,29 @@ class Run(OpenSpan):
 
 open_runs: Final[dict[int, Run]] = {}
 """Runs between pre_run and post_run by the id of their context object, which each run holds."""
+lost_runs: Final[deque[Run]] = deque()
+"""Runs whose context is gone without a post_run: 0.4 sends none if its state backend fails."""
 paused_runs: Final[OrderedDict[str, Paused]] = OrderedDict()
+
+
+def add_run(run: Run, context: object) -> None:
+    """Make `run` the open one of `context`; end those that flujo has lost meanwhile."""
+    open_runs[id(context)] = run
+    while lost_runs:
+        lost_runs.popleft().end(semconv.STATUS_FAILED, "flujo never told how it ended")
+
+
+def _lost(reference: object) -> None:
+    # The garbage collector calls this, perhaps inside a span processor's lock: nothing ends here.
+    for key, run in list(open_runs.items()):
+        if run.holds(reference):
+            del open_runs[key]
+            lost_runs.append(run)
 
 
 def end_run(run: Run, result: Any, context: Any) -> None:
     """End `run` and leave its tree on `result`; to be called from flujo's own clean-up code."""
-    open_runs.pop(id(run.context_object), None)
+    open_runs.pop(id(context), None)
     run.finish(result, context, escaping(run))
     if run.node.status == semconv.STATUS_PAUSED and run.outer is None:
         run.keep_paused()
@@ -320,8 +344,10 @@ def _under(parent: SpanContext) -> Context:
     return trace.set_span_in_context(NonRecordingSpan(parent))
 
 
-def _weakly(value: Any) -> "weakref.ref[Any] | None":
+def _weakly(
+    value: Any, callback: "Callable[[weakref.ref[Any]], None] | None" = None
+) -> "weakref.ref[Any] | None":
     try:
-        return weakref.ref(value)
+        return weakref.ref(value, callback)
     except TypeError:
         return None

@@ -12,9 +12,9 @@ from flujo_otel.integrations.flujo.manager import run_id_of
 from flujo_otel.integrations.flujo.run import (
     PipelineFacts,
     Run,
+    add_run,
     end_run,
     open_run,
-    open_runs,
     paused_run,
     paused_runs,
 )
@@ -78,7 +78,7 @@ class RunnerHook:
             pipeline=self._pipeline(),
             paused=paused,
         )
-        open_runs[id(context)] = run
+        add_run(run, context)
         return run
 
     def _pipeline(self) -> PipelineFacts:

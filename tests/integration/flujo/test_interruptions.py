@@ -269,3 +269,27 @@ def test_a_run_started_while_an_exception_is_handled_is_not_blamed_for_it(traced
 
     traced.drive(main)
     assert traced.tree() == "pipeline_run completed\n  one [0] completed"
+
+
+def test_a_run_that_flujo_never_ends_is_ended_by_the_next(traced: Traced) -> None:
+    class Breaks:
+        async def load_state(self, run_id: str) -> None:
+            return None
+
+        async def save_state(self, run_id: str, state: Any) -> None:
+            if state["status"] != "running":
+                raise OSError("disk full")
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            return self.nothing
+
+        async def nothing(self, *_: Any, **__: Any) -> None:
+            return None
+
+    with contextlib.suppress(OSError):
+        traced.run(adds("one") >> adds("two"), state_backend=Breaks())
+    gc.collect()
+    traced.run(pipe(adds("fine")))
+    assert traced.tree().endswith("pipeline_run completed\n  fine [0] completed")
