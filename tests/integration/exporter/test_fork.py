@@ -1,0 +1,184 @@
+"""fork(): both sides' spans arrive, none twice, and the database stays sound."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from support.programs import is_sound, losses, names, query, run
+
+REAP = """
+def fork(body):
+    child = os.fork()
+    if child:
+        return child
+    try:
+        body()
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+def reap(children):
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "spans.db"
+
+
+def test_both_sides_spans_arrive_where_the_writer_was_busy_at_each_fork(db: Path) -> None:
+    source = """
+        provider = traced()
+        tracer = provider.get_tracer("t")
+        going = True
+        made = 0
+        def flood():
+            global made
+            while going:
+                spans(tracer, 100, "flood")
+                made += 100
+                time.sleep(0.001)
+        thread = threading.Thread(target=flood)
+        thread.start()
+        children = []
+        for number in range(20):
+            def body():
+                spans(tracer, 25, f"child")
+                assert provider.force_flush()
+            children.append(fork(body))
+            spans(tracer, 25, "parent")
+        reap(children)
+        going = False
+        thread.join()
+        print(made)
+    """
+    output, _ = run(db, REAP + dedent(source))
+    assert names(db) == {"child": 500, "flood": int(output), "parent": 500}
+    assert losses(db) == {}
+    assert is_sound(db)
+
+
+def test_a_prefork_server_and_its_workers_each_write_their_own_spans(db: Path) -> None:
+    """As gunicorn does it: the application is loaded, and traces, before the workers are forked;
+    they end by sys.exit."""
+    source = """
+        tracer = traced().get_tracer("t")
+        spans(tracer, 10, "loading")
+        workers = []
+        for number in range(3):
+            child = os.fork()
+            if not child:
+                for _ in range(5):
+                    spans(tracer, 20, f"worker {number}")
+                    time.sleep(0.05)
+                sys.exit(0)
+            workers.append(child)
+        spans(tracer, 10, "master")
+        for child in workers:
+            assert os.waitpid(child, 0)[1] == 0
+    """
+    run(db, source)
+    workers = {f"worker {number}": 100 for number in range(3)}
+    assert names(db) == {"loading": 10, "master": 10, **workers}
+
+
+def test_what_is_queued_at_a_fork_is_written_by_the_parent_alone(db: Path) -> None:
+    """Each side notes what it writes: the store itself would hide a second time."""
+    source = """
+        from flujo_otel.spanstore.factory import open_writer
+        from flujo_otel_exporter import registry
+        class Noting:
+            def __init__(self, store):
+                self._store = store
+            def write(self, batch):
+                with open("noted", "a") as file:
+                    file.writelines(record.name + "\\n" for record in batch.records)
+                return self._store.write(batch)
+            def count_losses(self, losses):
+                self._store.count_losses(losses)
+            def close(self):
+                self._store.close()
+        registry.open_writer = lambda **given: Noting(open_writer(**given))
+        provider = traced()
+        tracer = provider.get_tracer("t")
+        spans(tracer, 10, "queued")
+        open_span = tracer.start_span("open")
+        def body():
+            spans(tracer, 10, "child")
+            open_span.end()
+            assert provider.force_flush()
+        reap([fork(body)])
+        open_span.end()
+    """
+    run(db, REAP + dedent(source), FLUJO_OTEL_FLUSH_INTERVAL="60")
+    noted = (db.parent / "noted").read_text().split()
+    assert sorted(["open"] + ["queued"] * 10 + ["child"] * 10) == sorted(noted)
+
+
+def test_a_span_open_at_the_fork_ends_where_it_was_started(db: Path) -> None:
+    source = """
+        provider = traced()
+        span = provider.get_tracer("t").start_span("open")
+        def body():
+            span.set_attribute("ended by", "child")
+            span.end()
+            assert provider.force_flush()
+        reap([fork(body)])
+        span.set_attribute("ended by", "parent")
+        span.end()
+    """
+    run(db, REAP + dedent(source))
+    ended_by = "SELECT json_extract(attributes, '$.\"ended by\"') FROM spans"
+    assert query(db, ended_by) == [("parent",)]
+
+
+def test_a_childs_spans_belong_to_the_run_that_was_open_at_the_fork(db: Path) -> None:
+    source = """
+        provider = traced()
+        tracer = provider.get_tracer("t")
+        with tracer.start_as_current_span("run", attributes={"flujo.run_id": "r1"}):
+            def body():
+                spans(tracer, 1, "child")
+                assert provider.force_flush()
+            reap([fork(body)])
+    """
+    run(db, REAP + dedent(source))
+    assert query(db, "SELECT name, run_id FROM spans ORDER BY name") == [
+        ("child", "r1"),
+        ("run", "r1"),
+    ]
+
+
+def test_a_childs_ids_are_not_its_siblings(db: Path) -> None:
+    source = """
+        provider = traced()
+        tracer = provider.get_tracer("t")
+        def body():
+            spans(tracer, 100, "child")
+            assert provider.force_flush()
+        reap([fork(body) for _ in range(3)])
+    """
+    run(db, REAP + dedent(source))
+    assert names(db) == {"child": 300}
+    assert query(db, "SELECT COUNT(DISTINCT trace_id) FROM spans") == [(300,)]
+
+
+def test_a_grandchild_is_traced_too(db: Path) -> None:
+    source = """
+        provider = traced()
+        tracer = provider.get_tracer("t")
+        spans(tracer, 3, "parent")
+        def grandchild():
+            spans(tracer, 3, "grandchild")
+            assert provider.force_flush()
+        def child():
+            spans(tracer, 3, "child")
+            reap([fork(grandchild)])
+            assert provider.force_flush()
+        reap([fork(child)])
+    """
+    run(db, REAP + dedent(source))
+    assert names(db) == {"child": 3, "grandchild": 3, "parent": 3}
