@@ -1,8 +1,6 @@
 """Which process this is, and whether another one is still alive."""
 
 import os
-import socket
-import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +17,7 @@ def current() -> Writer:
 
 def is_alive(writer: Writer) -> bool:
     """Whether the process still runs. True where that cannot be known, as on another host."""
-    if writer.host != socket.gethostname() or not writer.process_start:
+    if writer.host != _host() or not writer.process_start:
         return True
     start = _process_start(writer.pid)
     if start is not None:
@@ -30,11 +28,19 @@ def is_alive(writer: Writer) -> bool:
 @lru_cache(maxsize=1)
 def _writer(pid: int) -> Writer:
     return Writer(
-        host=socket.gethostname(),
+        host=_host(),
         pid=pid,
         process_start=_process_start(pid) or "",
         command=_command(),
     )
+
+
+def _host() -> str:
+    if sys.platform != "win32":
+        return os.uname().nodename
+    import socket
+
+    return socket.gethostname()
 
 
 def _command() -> str:
@@ -69,6 +75,8 @@ def _start_of_proc(pid: int) -> str | None:
 
 
 def _start_of_ps(pid: int) -> str | None:
+    import subprocess  # not on Linux, nor where no process is asked after
+
     try:
         answer = subprocess.run(
             ["ps", "-o", "lstart=", "-p", str(pid)],

@@ -9,7 +9,6 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flujo_otel.errors import UnsupportedUri
 from flujo_otel.settings import Settings, working_directory
@@ -93,6 +92,8 @@ def _file_of(text: str, folder: Path, name: str, settings: Settings) -> Path | N
         return None
     if "://" not in text and not text.startswith(("sqlite:", "file:")):
         return _absolute(folder, os.path.expanduser(text))  # noqa: PTH111 -- an unknown ~user is a name
+    from urllib.parse import urlsplit  # a plain path does without
+
     parts = urlsplit(text)
     scheme = parts.scheme.partition("+")[0]
     if scheme in _MEMORY_SCHEMES:

@@ -1,6 +1,7 @@
 """Which process this is, and whether another one is still alive: with real processes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,3 +92,15 @@ def test_the_command_is_the_programs_name_without_its_arguments() -> None:
     child, writer = start_one()
     end(child)
     assert writer.command == "python -c"
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps here")
+def test_where_there_is_no_proc_ps_words_the_start_the_same_each_time() -> None:
+    child, _ = start_one()
+    start = process._start_of_ps(child.pid)
+    try:
+        assert (start, process._start_of_ps(child.pid)) == (start, start)
+        assert start
+    finally:
+        end(child)
+    assert process._start_of_ps(child.pid) is None
