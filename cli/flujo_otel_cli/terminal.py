@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple, TextIO
 
 from flujo_otel_cli import theme as themes
-from flujo_otel_cli.line import Line, cut_line
+from flujo_otel_cli.line import Line, Piece, cut_line, plain
 from flujo_otel_cli.theme import Theme
 
 PIPE_WIDTH = 120
@@ -53,17 +53,17 @@ class Terminal(NamedTuple):
         self.stream.writelines(self._rendered(line) + "\n" for line in lines)
 
     def _rendered(self, line: Line) -> str:
+        if self.theme is themes.ASCII:
+            line = [Piece(self._spelled(text), style) for text, style in line]
         if self.cuts:
             line = cut_line(line, self.width, self.theme.ellipsis)
         if self.colour:
-            text = "".join(_painted(text, style) for text, style in line)
-        else:
-            text = "".join(piece.text for piece in line)
-        return self._spelled(text.rstrip())
+            return "".join(_painted(text, style) for text, style in line).rstrip()
+        return plain(line).rstrip()
 
     def _spelled(self, text: str) -> str:
         """Characters that the stream's encoding has not, as backslash escapes."""
-        if self.theme is themes.UNICODE or text.isascii():
+        if text.isascii():
             return text
         encoding = "ascii" if _is_utf8(self.stream) else self.stream.encoding or "ascii"
         return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -25,7 +25,7 @@ BARS_FROM = 80
 """Columns from which there are bars; below, durations alone."""
 DURATIONS_FROM = 60
 """Columns from which durations have a column of their own; below, they follow the name."""
-_TOOK_WIDTH = 9
+_TOOK_LEAST = 9
 _BAR_LEAST = 20
 _GAP = 2
 
@@ -58,32 +58,33 @@ class TreeView:
     def lines(self) -> Iterator[Line]:
         """The axis, then every node with what belongs beneath it."""
         rows = list(self._rows())
-        left, bars = self._layout(max((width_of(row.label) for row in rows), default=0))
+        took = max([_TOOK_LEAST, *(width_of([Piece(row.took)]) for row in rows)])
+        left, bars = self._layout(max((width_of(row.label) for row in rows), default=0), took)
         scale = axis(self.window, bars, self.to.theme.micro) if bars else ""
         if scale:
-            yield [Piece(" " * (left + _TOOK_WIDTH + 2 * _GAP)), Piece(scale, "dim")]
+            yield [Piece(" " * (left + took + 2 * _GAP)), Piece(scale, "dim")]
         for row in rows:
-            yield self._line(row, left, bars)
+            yield self._line(row, left, took, bars)
             yield from row.below
 
-    def _layout(self, natural: int) -> tuple[int, int]:
+    def _layout(self, natural: int, took: int) -> tuple[int, int]:
         """Columns for the labels, and for the bars (0: none)."""
-        right = _TOOK_WIDTH + _GAP
+        right = took + _GAP
         if self.to.width < BARS_FROM:
             return min(natural, self.to.width - right), 0
         left = min(natural, self.to.width - right - _GAP - _BAR_LEAST)
         return left, self.to.width - left - right - _GAP
 
-    def _line(self, row: Row, left: int, bars: int) -> Line:
+    def _line(self, row: Row, left: int, took: int, bars: int) -> Line:
         theme, node = self.to.theme, row.node
         if self.to.width < DURATIONS_FROM:
             return [*row.label, Piece(f"  {row.took}", "dim")]
         label = cut_line(row.label, left, theme.ellipsis) if self.to.cuts else row.label
         bright = "bold" if node in self.bright else ""
-        took = padded([Piece(row.took, bright)], _TOOK_WIDTH, right=True)
-        line = [*padded(label, left), Piece(" " * _GAP), *took]
+        lasted = padded([Piece(row.took, bright)], took, right=True)
+        line = [*padded(label, left), Piece(" " * _GAP), *lasted]
         if bars:
-            drawn = bar(self.window, node.start_time_ns, self._end_of(node), bars, theme)
+            drawn = bar(self.window, node.start_time_ns, node.end_time_ns, bars, theme)
             colour = STYLES["failed"] if node.status == "failed" else "cyan"
             style = f"{'bold' if bright else 'dim'} {colour}"
             line += [Piece(" " * _GAP), Piece(drawn, style)]
@@ -144,9 +145,6 @@ class TreeView:
         if node.end_time_ns is None and self.run.status is RunStatus.DIED:
             return RunStatus.DIED
         return node.status
-
-    def _end_of(self, node: Node) -> int | None:
-        return node.end_time_ns
 
     def _took(self, node: Node) -> str:
         theme = self.to.theme

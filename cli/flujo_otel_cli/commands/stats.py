@@ -53,13 +53,13 @@ def _columns(hours: float) -> tuple[Column, ...]:
     return (
         Column("SPAN", shrinks=True, least=12),
         Column("COUNT", right=True),
-        Column("ERRORS", right=True),
-        Column("MEAN", right=True, rank=3),
-        Column("P50", right=True, rank=2),
-        Column("P95", right=True),
-        Column("P99", right=True, rank=4),
+        Column("ERRORS", right=True, rank=1),
+        Column("MEAN", right=True, rank=4),
+        Column("P50", right=True, rank=3),
+        Column("P95", right=True, rank=2),
+        Column("P99", right=True, rank=5),
         Column("TOTAL", right=True),
-        Column(f"LAST {hours:g} H", rank=5),
+        Column(f"LAST {hours:g} H", rank=6),
     )
 
 

@@ -1,0 +1,61 @@
+"""Bars and axes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flujo_otel.query.timeline import Window
+from flujo_otel_cli.bar import axis, bar, spark
+from flujo_otel_cli.theme import ASCII, UNICODE
+
+WINDOW = Window(0, 800)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "drawn"),
+    [
+        (0, 800, "██████████"),
+        (0, 400, "█████"),
+        (0, 440, "█████▌"),
+        (40, 80, "▐"),
+        (40, 160, "▐█"),
+        (0, 10, "▏"),
+        (400, 400, "     ▏"),
+        (790, 800, "         ▐"),
+        (400, None, "     ████…"),
+        (-200, -100, "◂"),
+        (900, 950, "         ▸"),
+        (500, 300, "      ▎"),
+    ],
+)
+def test_a_bar_in_ten_columns(start: int, end: int | None, drawn: str) -> None:
+    assert bar(WINDOW, start, end, 10, UNICODE) == drawn
+
+
+@given(st.integers(-500, 1500), st.none() | st.integers(-500, 1500), st.integers(5, 60))
+def test_a_bar_never_leaves_its_columns_and_is_never_nothing(
+    start: int, end: int | None, width: int
+) -> None:
+    for theme in (UNICODE, ASCII):
+        drawn = bar(WINDOW, start, end, width, theme)
+        assert 0 < len(drawn) <= width
+        assert drawn.strip()
+
+
+@pytest.mark.parametrize(
+    ("length_ns", "labels"),
+    [
+        (4_210_000_000, "0 s 1 2 3 4"),
+        (90_000_000, "0 ms 20 40 60 80"),
+        (600_000_000_000, "0 min 2 4 6 8"),
+        (1_500_000_000, "0 s 0.5 1"),
+        (0, ""),
+    ],
+)
+def test_an_axis_has_round_labels(length_ns: int, labels: str) -> None:
+    assert " ".join(axis(Window(5, 5 + length_ns), 48, "µ").split()) == labels
+
+
+def test_a_spark_line_is_as_high_as_its_highest() -> None:
+    assert spark([0, 1, 4, 8], UNICODE) == " ▁▄█"
+    assert spark([0, 0], UNICODE) == ""

@@ -1,0 +1,52 @@
+"""Other people's text is shown, never obeyed."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len as rich_cell_len
+
+from flujo_otel_cli.text import cell_len, cut, escape
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31m", "\\x1b[31m"),
+        ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
+        ("\x9b2J", "\\x9b2J"),
+        ("\u202eabc\u2066", "\\u202eabc\\u2066"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+        ("日本語 ✔ [bold]", "日本語 ✔ [bold]"),
+        ("👩\u200d👧", "👩\u200d👧"),
+    ],
+)
+def test_is_shown_as(text: str, shown: str) -> None:
+    assert escape(text) == shown
+
+
+JOINERS = "\u200c\u200d"
+
+
+@given(st.text())
+def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
+    left = {unicodedata.category(char) for char in escape(text) if char not in JOINERS}
+    assert left & {"Cc", "Cs", "Zl", "Zp"} == set()
+
+
+@given(st.text())
+def test_width_is_what_rich_measures(text: str) -> None:
+    assert cell_len(escape(text)) == rich_cell_len(escape(text))
+
+
+@given(st.text(), st.integers(0, 40), st.sampled_from(["…", ".."]))
+def test_what_is_cut_fits(text: str, width: int, ellipsis: str) -> None:
+    assert cell_len(cut(escape(text), width, ellipsis)) <= width
+
+
+def test_what_fits_is_not_cut() -> None:
+    assert cut("abc", 3, "…") == "abc"
+    assert cut("abcd", 3, "…") == "ab…"
+    assert cut("日本", 3, "…") == "日…"

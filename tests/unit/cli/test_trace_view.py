@@ -1,0 +1,239 @@
+"""What `lens trace` draws, on model objects."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from flujo_otel.model import Event, Run, RunStatus, Span, Writer
+from flujo_otel.model.record import Role
+from flujo_otel.query.tree import build_tree
+from flujo_otel.semconv import flujo
+from flujo_otel_cli.detail import Drawing
+from flujo_otel_cli.drawing import draw
+from flujo_otel_cli.terminal import Terminal
+from unit.cli.scenes import (
+    MS,
+    START_NS,
+    a_run,
+    a_span,
+    a_step,
+    exception,
+    support_triage,
+)
+from unit.cli.screen import screen, shown
+
+NOW_NS = START_NS + 10_000 * MS
+ROOT = a_span(1, flujo.PIPELINE_RUN, 0, 1000, role=Role.RUN_ROOT)
+
+
+def drawn(run: Run, spans: list[Span], to: Terminal | None = None, **options: bool | int) -> str:
+    drawing = Drawing(run.run_id[:8], "last", **options)  # type: ignore[arg-type]
+    to = to or screen()
+    return shown(to, draw(run, build_tree(spans), drawing, to, NOW_NS))
+
+
+def test_a_run_at_100_columns() -> None:
+    assert (
+        drawn(*support_triage())
+        == """\
+✘ support-triage 1.2  failed after 4.21 s · $0.013 · 3,410 tokens · 13 spans · run 7f3a91c2
+                                                     0 s        1          2          3           4
+├─ ✔ classify                                310 ms  ███▌
+├─ ✔ climb  loop, 3 rounds, exit: met        1.90 s     █████████████████████▋
+│  ├─ ✔ #1 up                                620 ms     ███████▍
+│  ├─ ✔ #2 up                                610 ms            ███████▎
+│  └─ ✔ #3 up  retried once                  670 ms                   ███████▋
+├─ ✔ route  → refund                         130 ms                          ▐█▍
+│  └─ ✔ refund                               120 ms                          ▐█▎
+├─ ✔ gather  parallel                        1.20 s                            █████████████▊
+│  ├─ ✔ orders  cached                         2 ms                            ▍
+│  └─ ✔ history                              1.20 s                            █████████████▊
+│     └─ ✔ chat gpt-4o-mini  910→120 tok     1.10 s                            ▐████████████▏
+└─ ✘ answer  2 attempts                      640 ms                                         ▐███████
+   ValueError: sour milk
+   at /srv/app.py:41 in answer   lens show last --step answer
+"""
+    )
+
+
+def test_the_same_run_without_unicode() -> None:
+    assert (
+        drawn(*support_triage(), screen(100, unicode=False))
+        == """\
+!! support-triage 1.2  failed after 4.21 s - $0.013 - 3,410 tokens - 13 spans - run 7f3a91c2
+                                                          0 s                 2                   4
+|-- ok classify                                   310 ms  ###
+|-- ok climb  loop, 3 rounds, exit: met           1.90 s     ###################
+|   |-- ok #1 up                                  620 ms     ######
+|   |-- ok #2 up                                  610 ms           ######
+|   `-- ok #3 up  retried once                    670 ms                 #######
+|-- ok route  -> refund                           130 ms                        ##
+|   `-- ok refund                                 120 ms                        ##
+|-- ok gather  parallel                           1.20 s                          ############
+|   |-- ok orders  cached                           2 ms                          #
+|   `-- ok history                                1.20 s                          ############
+|       `-- ok chat gpt-4o-mini  910->120 tok     1.10 s                          ###########
+`-- !! answer  2 attempts                         640 ms                                     ######
+    ValueError: sour milk
+    at /srv/app.py:41 in answer   lens show last --step answer
+"""
+    )
+
+
+def test_below_80_columns_there_are_no_bars() -> None:
+    text = drawn(*support_triage(), screen(79))
+    assert "█" not in text
+    assert "├─ ✔ classify                                310 ms\n" in text
+
+
+def test_below_60_columns_durations_follow_the_name() -> None:
+    assert "├─ ✔ classify  310 ms\n" in drawn(*support_triage(), screen(59))
+
+
+@pytest.mark.parametrize("width", [20, 40, 59, 60, 79, 80, 100, 250])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    text = drawn(*support_triage(), screen(width), attributes=True, events=True)
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+
+
+def test_a_pipe_gets_names_whole() -> None:
+    name = "n" * 500
+    text = drawn(a_run([ROOT]), [ROOT, a_step(2, name, 0, 1, 1)], screen(80, cuts=False))
+    assert name in text
+
+
+def test_a_round_of_several_steps_has_them_beneath() -> None:
+    loop = a_step(2, "loop", 0, 9, 1, attributes={flujo.STEP_TYPE: "LoopStep"})
+    body = [
+        a_step(3, "think", 0, 4, 2, attributes={flujo.ITERATION_NUMBER: 1}),
+        a_step(4, "act", 4, 9, 2, attributes={flujo.ITERATION_NUMBER: 1}),
+    ]
+    text = drawn(a_run([ROOT]), [ROOT, loop, *body], screen(50))
+    assert text.splitlines()[1:] == [
+        "└─ ✔ loop  loop  9 ms",
+        "   └─ ✔ #1  9 ms",
+        "      ├─ ✔ think  4 ms",
+        "      └─ ✔ act  5 ms",
+    ]
+
+
+def test_10_000_equal_children_are_one_line_and_all_unfolds_them() -> None:
+    spans = [ROOT, *(a_step(n, "item", n, n + 1, 1) for n in range(2, 10_002))]
+    folded = drawn(a_run(spans), list(spans))
+    assert len(folded.splitlines()) == 3
+    assert "item ×10,000  sum 10.0 s  worst 1 ms" in folded
+    assert len(drawn(a_run(spans), spans, unfold=True).splitlines()) == 10_002
+
+
+def test_a_span_still_open_has_a_bar_to_the_right_edge() -> None:
+    run = a_run([ROOT], status=RunStatus.RUNNING, end_time_ns=None)
+    root = replace(ROOT, end_time_ns=None, status="running")
+    text = drawn(run, [root, a_step(2, "slow", 5000, None, 1)], screen(80))
+    header, _, line = text.splitlines()
+    assert header.startswith("● support-triage 1.2  running for 10.0 s …")
+    assert line.startswith("└─ ● slow") and "5.00 s …" in line and line.endswith("█…")
+    assert cell_len(line) == 80
+
+
+def test_what_was_open_in_a_process_that_is_gone_died_with_it() -> None:
+    writer = Writer("ada", 4121, "x", "app.py")
+    run = a_run(
+        [ROOT],
+        status=RunStatus.DIED,
+        end_time_ns=None,
+        last_time_ns=START_NS + 9100 * MS,
+        writer=writer,
+    )
+    text = drawn(run, [ROOT, a_step(2, "slow", 5000, None, 1)], screen(120))
+    assert text.startswith("✝ support-triage 1.2  died after 9.10 s+")
+    assert "app.py (pid 4121 on ada) is gone" in text
+    assert "✝ slow" in text and "4.10 s+" in text
+
+
+def test_an_error_that_came_up_through_the_parents_is_said_once() -> None:
+    sour = exception("ValueError", "sour milk")
+    spans = [
+        replace(ROOT, status="failed", events=(sour,)),
+        a_step(2, "outer", 0, 9, 1, status="failed", events=(sour,)),
+        a_step(3, "inner", 0, 9, 2, status="failed", events=(sour,)),
+    ]
+    text = drawn(a_run(spans, status=RunStatus.FAILED), spans)
+    assert text.count("sour milk") == 1
+    assert text.index("inner") < text.index("sour milk")
+
+
+def test_a_runs_own_error_stands_beneath_its_header() -> None:
+    root = replace(ROOT, status="failed", status_message="budget exceeded")
+    text = drawn(a_run([root]), [root, a_step(2, "fine", 0, 9, 1)])
+    assert text.splitlines()[1] == "budget exceeded"
+
+
+def test_the_root_of_another_program_is_shown_as_a_span() -> None:
+    root = a_span(1, "GET /orders", 0, 9, role=Role.RUN_ROOT)
+    assert "└─ ✔ GET /orders" in drawn(a_run([root], pipeline_name="shop"), [root])
+
+
+def test_depth_says_how_much_lies_below() -> None:
+    run, spans = support_triage()
+    text = drawn(run, spans, depth=1)
+    assert "✔ climb  loop, 3 rounds, exit: met  3 spans below" in text
+    assert "#1" not in text
+
+
+def test_attributes_and_events_stand_beneath_their_span() -> None:
+    event = Event("flujo.retry", START_NS + 5 * MS, {"attempt": 2})
+    spans = [ROOT, a_step(2, "s", 0, 9, 1, attributes={"k": [1, "x"]}, events=(event,))]
+    text = drawn(a_run(spans), spans, attributes=True, events=True)
+    assert '   flujo.step.type = Step\n   k = [1, "x"]\n   +5 ms  flujo.retry  attempt=2\n' in text
+
+
+def test_control_codes_and_markup_are_shown_not_obeyed() -> None:
+    name = "\x1b[31mred\x1b]0;t\x07 \u202eevil\n[bold]x[/bold]"
+    spans = [ROOT, a_step(2, name, 0, 9, 1, attributes={"\x1b[2J": "\x9b\x00"})]
+    text = drawn(a_run(spans, pipeline_name="\x1b[2J"), spans, attributes=True)
+    assert "\\x1b[31mred\\x1b]0;t\\x07 \\u202eevil\\n[bold]x[/bold]" in text
+    assert not any(char in text for char in "\x1b\x07\x9b\x00\u202e")
+
+
+def test_wide_characters_keep_the_columns_aligned() -> None:
+    spans = [ROOT, a_step(2, "日本語", 0, 500, 1), a_step(3, "abc", 500, 1000, 1)]
+    wide, narrow = drawn(a_run(spans), spans, screen(80)).splitlines()[2:]
+    assert cell_len(wide[: wide.index("ms")]) == cell_len(narrow[: narrow.index("ms")])
+
+
+def test_200_levels_say_their_depth_where_guides_would_fill_the_line() -> None:
+    spans = [ROOT, *(a_span(n, f"level {n}", 0, 9, n - 1) for n in range(2, 202))]
+    text = drawn(a_run(spans), spans, screen(80))
+    assert "┊199 └─ ✔ level 201" in text
+    assert max(map(cell_len, text.splitlines())) <= 80
+
+
+any_text = st.text(max_size=20)
+any_time = st.integers(-(10**6), 10**6)
+any_spans = st.lists(
+    st.builds(
+        lambda number, parent, start, end, name, status, role: a_span(
+            number, name, start, end, parent, status=status, role=role
+        ),
+        st.integers(1, 12),
+        st.none() | st.integers(1, 12),
+        any_time,
+        st.none() | any_time,
+        any_text,
+        st.sampled_from(["completed", "failed", "running", "paused", "odd"]),
+        st.integers(0, 3),
+    ),
+    max_size=30,
+)
+
+
+@given(any_spans, st.sampled_from(list(RunStatus)), st.integers(10, 200), st.booleans())
+def test_whatever_the_spans_are_they_are_drawn_within_the_terminal(
+    spans: list[Span], status: RunStatus, width: int, unicode: bool
+) -> None:
+    run = a_run(spans, status=status)
+    text = drawn(run, spans, screen(width, unicode=unicode))
+    assert all(cell_len(line) <= width for line in text.split("\n"))
