@@ -76,3 +76,34 @@ def test_what_exceeds_the_memory_bound_is_dropped_and_counted(db: Path) -> None:
 def _tell(process, line: str) -> None:  # type: ignore[no-untyped-def]
     process.stdin.write(line + "\n")
     process.stdin.flush()
+
+
+def test_a_fork_meanwhile_is_safe_on_both_sides(db: Path) -> None:
+    source = """
+        provider = traced()
+        tracer = provider.get_tracer("t")
+        spans(tracer, 10, "before")
+        assert provider.force_flush()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        spans(tracer, 10, "parent")
+        time.sleep(0.3)
+        children = []
+        for _ in range(5):
+            child = os.fork()
+            if not child:
+                spans(tracer, 10, "child")
+                os._exit(0 if provider.force_flush() else 1)
+            children.append(child)
+        print("forked", flush=True)
+        for child in children:
+            assert os.waitpid(child, 0)[1] == 0
+    """
+    process = start(db, source)
+    wait_for_line(process, "ready")
+    with locked(db):
+        _tell(process, "go")
+        wait_for_line(process, "forked")
+    finish(process)
+    assert names(db) == {"before": 10, "child": 50, "parent": 10}
+    assert losses(db) == {}

@@ -1,0 +1,263 @@
+"""The ways in: one line, no line at all, and a provider that is there already."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from flujo_otel.bootstrap import child_environment
+from support.programs import environment, names, query, run, write_program
+
+CONFIGURED = """
+import os, sys
+import flujo_otel
+from opentelemetry import trace
+"""
+APPLICATION = """
+import sqlite3, threading
+from opentelemetry import trace
+
+tracer = trace.get_tracer("app")
+with tracer.start_as_current_span("root"):
+    connection = sqlite3.connect(":memory:")
+    cursor = connection.cursor()
+    cursor.execute("SELECT 1")
+    thread = threading.Thread(target=lambda: tracer.start_span("in a thread").end())
+    thread.start()
+    thread.join()
+"""
+APPLICATION_NAMES = {"SELECT": 1, "in a thread": 1, "root": 1}
+OTHERS_OFF = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "spans.db"
+
+
+def configured(db: Path, source: str, **variables: str) -> str:
+    return run(db, source, prelude=CONFIGURED, **variables)[0]
+
+
+def service_names(db: Path) -> list[str]:
+    statement = "SELECT json_extract(attributes, '$.\"service.name\"') FROM resources"
+    return [name for (name,) in query(db, statement)]
+
+
+def test_one_line_traces_a_program(db: Path) -> None:
+    configured(db, "flujo_otel.configure()\ntrace.get_tracer('t').start_span('span').end()")
+    assert names(db) == {"span": 1}
+
+
+def test_the_argument_names_the_database(db: Path) -> None:
+    source = "flujo_otel.configure('other.db')\ntrace.get_tracer('t').start_span('span').end()"
+    configured(db, source)
+    assert names(db.with_name("other.db")) == {"span": 1}
+    assert not db.exists()
+
+
+def test_called_twice_it_traces_once(db: Path) -> None:
+    source = """
+        flujo_otel.configure()
+        provider = trace.get_tracer_provider()
+        flujo_otel.configure()
+        assert trace.get_tracer_provider() is provider
+        print(len(provider._active_span_processor._span_processors))
+    """
+    assert configured(db, source) == "1\n"
+
+
+def test_a_provider_that_is_there_is_joined_and_keeps_its_ids(db: Path) -> None:
+    source = """
+        from opentelemetry.sdk.trace import TracerProvider
+        mine = TracerProvider()
+        ids = mine.id_generator
+        trace.set_tracer_provider(mine)
+        flujo_otel.configure()
+        assert trace.get_tracer_provider() is mine
+        assert mine.id_generator is ids
+        mine.get_tracer("t").start_span("span").end()
+    """
+    configured(db, source)
+    assert names(db) == {"span": 1}
+
+
+def test_a_provider_of_ours_makes_time_ordered_ids(db: Path) -> None:
+    source = """
+        flujo_otel.configure()
+        print(type(trace.get_tracer_provider().id_generator).__name__)
+    """
+    assert configured(db, source) == "TimeOrderedIdGenerator\n"
+
+
+def test_otel_sdk_disabled_leaves_everything_as_it_was(db: Path) -> None:
+    source = """
+        flujo_otel.configure()
+        print(type(trace.get_tracer_provider()).__name__)
+    """
+    assert configured(db, source, OTEL_SDK_DISABLED="true") == "ProxyTracerProvider\n"
+    assert not db.exists()
+
+
+def test_the_environment_names_the_service_and_the_sampler(db: Path) -> None:
+    source = """
+        flujo_otel.configure()
+        print(trace.get_tracer_provider().sampler.get_description())
+        trace.get_tracer("t").start_span("span").end()
+    """
+    output = configured(db, source, OTEL_SERVICE_NAME="mine", OTEL_TRACES_SAMPLER="always_on")
+    assert output == "AlwaysOnSampler\n"
+    assert service_names(db) == ["mine"]
+
+
+def test_what_the_sampler_drops_is_not_written(db: Path) -> None:
+    source = "flujo_otel.configure()\ntrace.get_tracer('t').start_span('span').end()"
+    configured(db, source, OTEL_TRACES_SAMPLER="always_off")
+    assert not db.exists()
+
+
+def test_the_argument_names_the_service_before_the_environment(db: Path) -> None:
+    source = """
+        flujo_otel.configure(service_name="argument")
+        trace.get_tracer("t").start_span("span").end()
+    """
+    configured(db, source, OTEL_SERVICE_NAME="variable")
+    assert service_names(db) == ["argument"]
+
+
+def test_otel_traces_exporter_names_exporters_beside_ours(db: Path) -> None:
+    source = "flujo_otel.configure()\ntrace.get_tracer('t').start_span('span').end()"
+    assert '"name": "span"' in configured(db, source, OTEL_TRACES_EXPORTER="console,flujo")
+    assert names(db) == {"span": 1}
+
+
+def test_an_exporter_that_is_not_installed_is_a_clear_error(db: Path) -> None:
+    _, errors = run(
+        db, "flujo_otel.configure()", prelude=CONFIGURED, status=1, OTEL_TRACES_EXPORTER="nonsense"
+    )
+    assert "SettingsError" in errors
+    assert "'nonsense'" in errors
+
+
+def test_a_database_of_an_unknown_kind_is_a_clear_error(db: Path) -> None:
+    source = "flujo_otel.configure('mysql://somewhere/spans')"
+    _, errors = run(db, source, prelude=CONFIGURED, status=1)
+    assert "UnsupportedUri" in errors
+
+
+def test_a_child_environment_traces_a_program_with_no_line_changed(db: Path) -> None:
+    """Three instrumentations are at work in it; none of them sees the store's own statements."""
+    traced = child_environment(environment(db), db)
+    program = write_program(db.parent, APPLICATION, prelude="")
+    subprocess.run([sys.executable, str(program)], env=traced, check=True, timeout=60)
+    assert names(db) == APPLICATION_NAMES
+
+
+def test_a_child_environment_shows_what_runs(db: Path) -> None:
+    program = write_program(
+        db.parent,
+        """
+        import os, time
+        from opentelemetry import trace
+        span = trace.get_tracer("app").start_span("open")
+        time.sleep(0.6)
+        os._exit(0)
+        """,
+        prelude="",
+    )
+    traced = child_environment(environment(db), db)
+    subprocess.run([sys.executable, str(program)], env=traced, check=True, timeout=60)
+    assert names(db, "running") == {"open": 1}
+
+
+def test_a_child_environment_and_configure_in_the_program_trace_once(db: Path) -> None:
+    source = """
+        import flujo_otel
+        flujo_otel.configure()
+        from opentelemetry import trace
+        print(len(trace.get_tracer_provider()._active_span_processor._span_processors))
+    """
+    program = write_program(db.parent, source, prelude="")
+    traced = child_environment(environment(db), db)
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        env=traced,
+        check=True,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "1\n"
+
+
+def test_a_child_environment_keeps_what_is_set() -> None:
+    given = {"OTEL_TRACES_EXPORTER": "console", "PYTHONPATH": f"mine{os.pathsep}yours", "HOME": "/"}
+    child = child_environment(given, "spans.db")
+    assert child["OTEL_TRACES_EXPORTER"] == "console"
+    assert child["PYTHONPATH"].split(os.pathsep)[1:] == ["mine", "yours"]
+    assert child["HOME"] == "/"
+    assert child["FLUJO_OTEL_DB"] == str(Path("spans.db").absolute())
+    assert child_environment(child, "spans.db") == child
+
+
+@pytest.mark.parametrize("command", [[], ["--configurator", "flujo", "--id_generator", "flujo"]])
+def test_the_real_opentelemetry_instrument_finds_our_exporter(db: Path, command: list[str]) -> None:
+    """By OTEL_TRACES_EXPORTER=flujo alone, and with our configurator as well."""
+    instrument = Path(sys.executable).with_name("opentelemetry-instrument")
+    program = write_program(db.parent, APPLICATION, prelude="")
+    subprocess.run(
+        [instrument, *command, sys.executable, str(program)],
+        env=environment(db, OTEL_TRACES_EXPORTER="flujo", **OTHERS_OFF),
+        check=True,
+        timeout=60,
+    )
+    assert names(db) == APPLICATION_NAMES
+
+
+@pytest.mark.parametrize(
+    ("client", "instrumentor"),
+    [
+        ("requests", "RequestsInstrumentor"),
+        pytest.param(
+            "httpx",
+            "HTTPXClientInstrumentor",
+            marks=pytest.mark.skipif(find_spec("httpx") is None, reason="httpx is not installed"),
+        ),
+    ],
+)
+def test_instrumented_libraries_do_not_trace_the_exporter(
+    db: Path, client: str, instrumentor: str
+) -> None:
+    """sqlite3 instrumented without suppression turned one span into 126,799."""
+    source = f"""
+        import http.server, sqlite3, threading
+        import {client} as client
+        from opentelemetry.instrumentation.{client} import {instrumentor}
+        from opentelemetry.instrumentation.sqlite3 import SQLite3Instrumentor
+        from opentelemetry.instrumentation.threading import ThreadingInstrumentor
+        for each in ({instrumentor}, SQLite3Instrumentor, ThreadingInstrumentor):
+            each().instrument()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(204)
+                self.end_headers()
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        flujo_otel.configure()
+        tracer = trace.get_tracer("t")
+        for _ in range(20):
+            with tracer.start_as_current_span("root"):
+                client.get(f"http://127.0.0.1:{{server.server_port}}/")
+                sqlite3.connect(":memory:").cursor().execute("SELECT 1")
+            assert trace.get_tracer_provider().force_flush()
+        server.shutdown()
+    """
+    configured(db, source)
+    assert names(db) == {"GET": 20, "SELECT": 20, "root": 20}
