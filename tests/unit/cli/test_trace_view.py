@@ -71,12 +71,12 @@ def test_the_same_run_without_unicode() -> None:
 |   |-- ok #2 up                                  610 ms           ######
 |   `-- ok #3 up  retried once                    670 ms                 #######
 |-- ok route  -> refund                           130 ms                        ##
-|   `-- ok refund                                 120 ms                        ##
-|-- ok gather  parallel                           1.20 s                          ############
-|   |-- ok orders  cached                           2 ms                          #
-|   `-- ok history                                1.20 s                          ############
-|       `-- ok chat gpt-4o-mini  910->120 tok     1.10 s                          ###########
-`-- !! answer  2 attempts                         640 ms                                     ######
+|   `-- ok refund                                 120 ms                        #
+|-- ok gather  parallel                           1.20 s                         #############
+|   |-- ok orders  cached                           2 ms                         #
+|   `-- ok history                                1.20 s                         #############
+|       `-- ok chat gpt-4o-mini  910->120 tok     1.10 s                         ############
+`-- !! answer  2 attempts                         640 ms                                     #######
     ValueError: sour milk
     at /srv/app.py:41 in answer   lens show last --step answer
 """
