@@ -97,7 +97,7 @@ class FlujoReader:
         def read(connection: sqlite3.Connection, layout: Layout) -> list[Step]:
             return [rows.step_of(row) for row in connection.execute(layout.steps, [run_id])]
 
-        return self._peek(read)
+        return rows.with_spans(self._peek(read), list(self.spans(run_id)))
 
     def statistics(
         self, pipeline: str | None, since_ns: int | None, until_ns: int | None, buckets: int

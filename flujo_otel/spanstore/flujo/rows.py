@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flujo_otel.model import Run, RunStatus, Span, Step
@@ -69,6 +70,37 @@ def step_of(row: Sequence[Any]) -> Step:
         output=blobs[1],
         error=blobs[2],
     )
+
+
+def with_spans(steps: Sequence[Step], spans: Sequence[Span]) -> list[Step]:
+    """Steps with what only their spans know: flujo writes a step's row when the step is over, with
+    the time of writing as its start, and without its input. Where they do not pair, as they are."""
+    of_steps = [span for span in spans if span.role & Role.STEP]
+    if [span.name for span in of_steps] != [step.step_name for step in steps]:
+        return list(steps)
+    return [_with_span(step, span) for step, span in zip(steps, of_steps, strict=True)]
+
+
+def _with_span(step: Step, span: Span) -> Step:
+    duration_ns = span.duration_ns
+    return replace(
+        step,
+        start_time_ns=span.start_time_ns,
+        end_time_ns=span.end_time_ns,
+        duration_ms=None if duration_ns is None else round(duration_ns / 1e6),
+        tokens=span.tokens if step.tokens is None else step.tokens,
+        input=_known(step.input) or _as_json(span.attributes.get("step_input")),
+        error=_known(step.error) or _as_json(span.status_message),
+        span_id=span.span_id,
+    )
+
+
+def _known(text: str | None) -> str | None:
+    return None if text == "null" else text
+
+
+def _as_json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def spans_of(rows: Sequence[Sequence[Any]], run: Run) -> Iterator[Span]:

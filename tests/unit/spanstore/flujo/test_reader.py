@@ -165,6 +165,18 @@ def test_steps_come_in_order_with_their_output(reader: FlujoReader) -> None:
     ]
 
 
+def test_a_step_has_its_spans_times_and_input_and_what_went_wrong(reader: FlujoReader) -> None:
+    run = reader.list_runs(RunFilter(pipeline="breaks"), 1)[0]
+    spans = [span for span in reader.spans(run.run_id) if span.role & Role.STEP]
+    steps = reader.steps(run.run_id)
+    assert [(s.start_time_ns, s.end_time_ns, s.span_id) for s in steps] == [
+        (s.start_time_ns, s.end_time_ns, s.span_id) for s in spans
+    ]
+    assert [json.loads(step.input or "null") for step in steps] == ["ab", "abab"]
+    assert steps[0].error is None
+    assert "sour milk" in json.loads(steps[1].error or "null")
+
+
 def test_a_prefix_names_its_runs_and_the_shortest_unique_one_names_one(reader: FlujoReader) -> None:
     runs = reader.list_runs(RunFilter(), 10)
     for run in runs:
