@@ -34,7 +34,7 @@ def peek(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
         if not _at_rest(path):
             break
         try:
-            answer = _read(path, "immutable=1", read)
+            answer = _read(path, "mode=ro&immutable=1", read)
         except sqlite3.DatabaseError:
             if _stamp(path) == before:
                 raise

@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from flujo_otel.errors import ForeignDatabase
-
-APPLICATION_ID: Final = 0x464C4F54
-"""`FLOT` in the file's header."""
-
+from flujo_otel.spanstore.kind import APPLICATION_ID
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
