@@ -24,7 +24,8 @@ class FileKind(Enum):
     """Cannot be looked into just now: locked, or not readable for this user."""
 
 
-_FLUJO_TABLE = "workflow_state"
+# The first is flujo's alone; a file without the others is nothing that its runs could be read from.
+_FLUJO_TABLES = frozenset({"workflow_state", "runs", "steps", "spans"})
 # https://www.sqlite.org/rescode.html: these say what the file is; others pass, or are the system's.
 _NOT_A_DATABASE = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 
@@ -47,6 +48,6 @@ def _kind(connection: sqlite3.Connection) -> FileKind:
     if application_id == APPLICATION_ID:
         return FileKind.OURS
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-    if _FLUJO_TABLE in tables:
+    if tables >= _FLUJO_TABLES:
         return FileKind.FLUJO
     return FileKind.FOREIGN if tables or application_id else FileKind.EMPTY

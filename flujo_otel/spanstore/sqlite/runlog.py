@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from flujo_otel import process
 from flujo_otel.errors import NoDatabase, StoreUnavailable
 from flujo_otel.model import Batch
 from flujo_otel.settings import Durable
@@ -15,6 +16,7 @@ from flujo_otel.spanstore.sqlite.connection import connect_for_reading, connect_
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.staging import pours, stage
 from flujo_otel.spanstore.sqlite.writer import describe, open_database, pour
+from flujo_otel.spanstore.sqlite.writers import register
 
 STATED: Final = (1 << 63) - 1
 """`runs.root_start_ns` of a run whose row was handed in: later than any root, so that none of its
@@ -26,11 +28,11 @@ _CHANGE: Final = "(SELECT value FROM sequence)"
 _SAVE_START: Final = f"""
     INSERT INTO runs (
         run_id, pipeline_name, pipeline_version, status, start_time, start_time_ns, last_time_ns,
-        root_start_ns, change_seq
+        root_start_ns, writer_id, change_seq
     )
     VALUES (
         :run_id, :pipeline_name, :pipeline_version, :status, :start_time, :start_time_ns,
-        :start_time_ns, {STATED}, {_CHANGE}
+        :start_time_ns, {STATED}, :writer_id, {_CHANGE}
     )
     ON CONFLICT (run_id) DO UPDATE SET
         pipeline_name = excluded.pipeline_name,
@@ -43,6 +45,7 @@ _SAVE_START: Final = f"""
         total_cost = NULL,
         final_context_blob = NULL,
         root_start_ns = excluded.root_start_ns,
+        writer_id = excluded.writer_id,
         change_seq = excluded.change_seq
 """
 
@@ -139,7 +142,11 @@ class SQLiteRunLog:
 
     def save_run_start(self, start: RunStart) -> None:
         """See `runlog.RunLog.save_run_start`."""
-        self._write((_NEXT_CHANGE, _SAVE_START), start._asdict())
+        with self._writing() as connection:
+            # So that the run is shown as died, should this process end before it.
+            writer_id = register(connection, process.current())
+            connection.execute(_NEXT_CHANGE)
+            connection.execute(_SAVE_START, {**start._asdict(), "writer_id": writer_id})
 
     def save_run_end(self, run_id: str, end: RunEnd) -> None:
         """See `runlog.RunLog.save_run_end`."""
@@ -190,9 +197,16 @@ class SQLiteRunLog:
 
     def delete_run(self, run_id: str) -> bool:
         """See `runlog.RunLog.delete_run`."""
-        return SQLiteMaintenance(self._path).delete_run(run_id)
+        return self._path.exists() and SQLiteMaintenance(self._path).delete_run(run_id)
 
     def _write(self, statements: Sequence[str], values: dict[str, Any]) -> None:
+        with self._writing() as connection:
+            for statement in statements:
+                connection.execute(statement, values)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection in a transaction, which ends with the block."""
         turns = Turns(self._path)
         with (
             self._available(),
@@ -201,8 +215,7 @@ class SQLiteRunLog:
             turns.writing(),
             _transaction(connection),
         ):
-            for statement in statements:
-                connection.execute(statement, values)
+            yield connection
 
     def _read(self, query: str, values: Any) -> list[Any]:
         try:

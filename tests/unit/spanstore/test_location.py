@@ -16,6 +16,10 @@ from flujo_otel.settings import SETTINGS, load
 from flujo_otel.spanstore.kind import APPLICATION_ID, FileKind, kind_of
 from flujo_otel.spanstore.location import Location, resolve
 
+FLUJOS_TABLES = [
+    f"CREATE TABLE {name} (x)" for name in ("workflow_state", "runs", "steps", "spans")
+]
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -50,7 +54,7 @@ def make_ours(path: Path) -> Path:
 
 
 def make_flujos(path: Path) -> Path:
-    return make(path, "CREATE TABLE workflow_state (x)", "CREATE TABLE runs (x)")
+    return make(path, *FLUJOS_TABLES)
 
 
 class TestOurFile:
@@ -198,6 +202,7 @@ class TestLooking:
             make_ours(folder / "ours.db"): FileKind.OURS,
             make_flujos(folder / "flujo.db"): FileKind.FLUJO,
             make(folder / "else.db", "CREATE TABLE t (x)"): FileKind.FOREIGN,
+            make(folder / "begun.db", FLUJOS_TABLES[0]): FileKind.FOREIGN,
             folder / "text.db": FileKind.FOREIGN,
             folder / "zero.db": FileKind.EMPTY,
             folder / "folder.db": FileKind.UNKNOWN,
@@ -206,7 +211,7 @@ class TestLooking:
         assert {path: kind_of(path) for path in kinds} == kinds
 
     def test_creates_no_file_and_no_side_file(self, folder: Path) -> None:
-        make(folder / "flujo_ops.db", "PRAGMA journal_mode = WAL", "CREATE TABLE workflow_state(x)")
+        make(folder / "flujo_ops.db", "PRAGMA journal_mode = WAL", *FLUJOS_TABLES)
         before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
         assert resolve(load()).flujo_path == folder / "flujo_ops.db"
         assert {p.name: p.stat().st_mtime_ns for p in folder.iterdir()} == before
@@ -214,7 +219,8 @@ class TestLooking:
     def test_sees_what_is_only_in_a_live_writers_wal(self, folder: Path) -> None:
         with closing(sqlite3.connect(folder / "a.db")) as writer:
             writer.execute("PRAGMA journal_mode = WAL")
-            writer.execute("CREATE TABLE workflow_state (x)")
+            for statement in FLUJOS_TABLES:
+                writer.execute(statement)
             writer.commit()
             assert (folder / "a.db-wal").stat().st_size > 0
             assert kind_of(folder / "a.db") is FileKind.FLUJO

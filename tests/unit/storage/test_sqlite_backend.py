@@ -69,6 +69,7 @@ class TestWhichFile:
     ) -> None:
         backend = SQLiteBackend(tmp_path / "new" / "traces.db")
         assert await backend.get_trace("run-1") is None
+        assert await backend.delete_run("run-1") is None
         assert list(tmp_path.iterdir()) == []
         await backend.save_run_start({"run_id": "run-1"})
         assert backend.path.stat().st_mode & 0o777 == 0o600
@@ -368,6 +369,19 @@ class TestTheEventLoop:
                 await backend.save_trace("run-1", node("r"))
             other.execute("ROLLBACK")
         assert await backend.get_trace("run-1") is None
+
+
+async def test_a_run_whose_process_ended_before_it_is_shown_as_died(path: Path) -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from flujo_otel.storage.sqlite import SQLiteBackend\n"
+        "asyncio.run(SQLiteBackend(sys.argv[1]).save_run_start({'run_id': 'theirs'}))\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    await SQLiteBackend(path).save_run_start({"run_id": "mine"})
+    with closing(open_reader(path)) as reader:
+        statuses = {run.run_id: run.status for run in reader.list_runs(RunFilter(), 5)}
+    assert statuses == {"theirs": "died", "mine": "running"}
 
 
 KILLED_WHILE_SAVING = """
