@@ -67,7 +67,7 @@ class Delivery:
             self._running = chain.from_iterable(source.collect() for source in list(sources))
 
     def step(self) -> bool:
-        """Commit one batch; False where nothing was left.
+        """Commit one batch; False where nothing is left.
 
         Raises StoreUnavailable: nothing is lost, the same batch is next.
         """
@@ -78,7 +78,7 @@ class Delivery:
             return True
         self._report_losses()
         self._intake.pass_markers()
-        return False
+        return bool(self._intake)
 
     def close(self) -> None:
         """Let go of the database; the next `step` opens it again. The caller holds `door`."""

@@ -230,7 +230,7 @@ class StoreWriter:
         self._collect()
         while True:
             try:
-                if not self._delivery.step() and not self._intake:
+                if not self._delivery.step():
                     return True
             except StoreUnavailable:
                 time.sleep(_RETRY_SECONDS)

@@ -1,0 +1,46 @@
+"""A SpanWriter that remembers, and refuses when it is told to."""
+
+from collections.abc import Sequence
+
+from flujo_otel.errors import StoreUnavailable
+from flujo_otel.model import Batch, Loss, SpanRecord
+from flujo_otel.spanstore.api import Rejected, WriteResult
+
+
+class FakeStore:
+    """`available` False: locked. `failing`: raised by the next writes. `refuse`: names rejected."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.losses: list[Loss] = []
+        self.available = True
+        self.failing: Exception | None = None
+        self.refuse: set[str] = set()
+        self.closed = 0
+
+    @property
+    def records(self) -> list[SpanRecord]:
+        return [record for batch in self.batches for record in batch.records]
+
+    @property
+    def names(self) -> list[str]:
+        return [record.name for record in self.records]
+
+    def write(self, batch: Batch) -> WriteResult:
+        self._check()
+        if self.failing is not None:
+            raise self.failing
+        rejected = [Rejected(r, "does not fit") for r in batch.records if r.name in self.refuse]
+        self.batches.append(batch)
+        return WriteResult(len(batch.records) - len(rejected), 0, rejected)
+
+    def count_losses(self, losses: Sequence[Loss]) -> None:
+        self._check()
+        self.losses += losses
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def _check(self) -> None:
+        if not self.available:
+            raise StoreUnavailable("locked")

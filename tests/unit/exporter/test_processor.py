@@ -1,0 +1,206 @@
+"""The live processor: what is seen of a span while it runs, and what it passes to its children."""
+
+from collections.abc import Callable
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
+
+from flujo_otel.semconv.flujo import RUN_ID
+from flujo_otel_exporter import processor as processor_module
+from flujo_otel_exporter.exporter import SQLiteSpanExporter
+from flujo_otel_exporter.processor import LiveSpanProcessor
+from support.fake_store import FakeStore
+
+
+def shown(store: FakeStore) -> list[tuple[str, str]]:
+    return [(record.name, record.status) for record in store.records]
+
+
+def runs(store: FakeStore) -> dict[str, str | None]:
+    return {record.name: record.run_id for record in store.records}
+
+
+def test_a_span_open_at_a_flush_is_written_as_running_once_and_its_end_after(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    span = provider.get_tracer("t").start_span("span")
+    assert provider.force_flush()
+    assert provider.force_flush()
+    span.end()
+    assert provider.force_flush()
+    assert shown(store) == [("span", "running"), ("span", "completed")]
+    first, second = store.records
+    assert first.otel_span_id == second.otel_span_id
+
+
+def test_a_span_that_starts_and_ends_between_two_flushes_is_written_once(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    provider.get_tracer("t").start_span("span").end()
+    assert provider.force_flush()
+    assert shown(store) == [("span", "completed")]
+
+
+def test_a_child_belongs_to_its_living_parents_run(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    tracer = provider.get_tracer("t")
+    with (
+        tracer.start_as_current_span("run", attributes={RUN_ID: "r1"}),
+        tracer.start_as_current_span("step"),
+    ):
+        tracer.start_span("leaf").end()
+    assert provider.force_flush()
+    assert runs(store) == {"leaf": "r1", "step": "r1", "run": "r1"}
+
+
+def test_a_run_named_after_the_start_counts_for_the_children_that_follow(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    tracer = provider.get_tracer("t")
+    with tracer.start_as_current_span("run") as run:
+        tracer.start_span("before").end()
+        run.set_attribute(RUN_ID, "r1")
+        tracer.start_span("after").end()
+    assert provider.force_flush()
+    assert runs(store) == {"before": None, "after": "r1", "run": "r1"}
+
+
+def test_a_spans_own_run_goes_before_its_parents(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    tracer = provider.get_tracer("t")
+    with tracer.start_as_current_span("outer", attributes={RUN_ID: "r1"}):
+        with tracer.start_as_current_span("inner", attributes={RUN_ID: "r2"}):
+            tracer.start_span("leaf").end()
+        tracer.start_span("sibling").end()
+    assert provider.force_flush()
+    assert runs(store) == {"outer": "r1", "inner": "r2", "leaf": "r2", "sibling": "r1"}
+
+
+def test_a_span_that_was_open_before_the_processor_came_is_written(
+    exporter: SQLiteSpanExporter, store: FakeStore
+) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    span = provider.get_tracer("t").start_span("early")
+    provider.add_span_processor(LiveSpanProcessor(exporter))
+    span.end()
+    assert provider.force_flush()
+    assert shown(store) == [("early", "completed")]
+
+
+class _RecordOnly(Sampler):
+    def should_sample(self, *_: object, **__: object) -> SamplingResult:  # type: ignore[override]
+        return SamplingResult(Decision.RECORD_ONLY)
+
+    def get_description(self) -> str:
+        return "record only"
+
+
+@pytest.mark.parametrize("sampler", [ALWAYS_OFF, _RecordOnly()], ids=["off", "record only"])
+def test_what_is_not_sampled_is_neither_kept_nor_written(
+    exporter: SQLiteSpanExporter, store: FakeStore, sampler: Sampler
+) -> None:
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+    live = LiveSpanProcessor(exporter)
+    provider.add_span_processor(live)
+    span = provider.get_tracer("t").start_span("span")
+    assert live._open == {}
+    span.end()
+    assert provider.force_flush()
+    assert store.records == []
+
+
+def test_the_map_of_open_spans_is_bounded_and_every_end_is_written(
+    provider: TracerProvider, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor_module, "MAX_OPEN", 3)
+    tracer = provider.get_tracer("t")
+    spans = [tracer.start_span(str(number)) for number in range(5)]
+    assert provider.force_flush()
+    assert shown(store) == [(str(number), "running") for number in range(3)]
+    for span in spans:
+        span.end()
+    assert provider.force_flush()
+    assert {n for n, status in shown(store) if status == "completed"} == set("01234")
+
+
+def test_nothing_is_kept_of_a_span_that_has_ended(exporter: SQLiteSpanExporter) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    live = LiveSpanProcessor(exporter)
+    provider.add_span_processor(live)
+    for _ in range(100):
+        provider.get_tracer("t").start_span("span").end()
+    assert live._open == {}
+
+
+def test_after_its_shutdown_it_ignores_what_comes(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    tracer = provider.get_tracer("t")
+    tracer.start_span("before").end()
+    provider.shutdown()
+    tracer.start_span("after").end()
+    assert provider.force_flush()
+    assert shown(store) == [("before", "completed")]
+
+
+def test_the_events_and_attributes_of_a_running_span_are_those_of_the_flush(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    span = provider.get_tracer("t").start_span("span")
+    span.set_attribute("a", 1)
+    span.add_event("event")
+    assert provider.force_flush()
+    (record,) = store.records
+    assert record.attributes == '{"a":1}'
+    assert record.events is not None
+    span.end()
+
+
+def test_a_running_span_is_read_without_its_locks(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    """A SIGTERM handler waits for the writer on the thread that may hold them."""
+    span = provider.get_tracer("t").start_span("span", attributes={"a": 1})
+    span.add_event("event")
+    locks = (span._lock, span._attributes._lock, span._events._lock)  # type: ignore[attr-defined]
+    for lock in locks:
+        lock.acquire()
+    try:
+        assert provider.force_flush()
+    finally:
+        for lock in locks:
+            lock.release()
+    assert shown(store) == [("span", "running")]
+    span.end()
+
+
+@pytest.mark.parametrize("method", ["on_start", "on_end"])
+def test_a_fault_of_ours_never_reaches_the_program(
+    provider: TracerProvider,
+    exporter: SQLiteSpanExporter,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+) -> None:
+    monkeypatch.delenv("FLUJO_OTEL_RAISE")
+    live = LiveSpanProcessor(exporter)
+    getattr(live, method)(_Broken())
+
+
+class _Broken(ReadableSpan):
+    def __init__(self) -> None:
+        pass
+
+    @property
+    def context(self) -> trace.SpanContext:
+        raise RuntimeError("broken")
+
+
+def test_two_processors_and_an_exporter_share_one_writer(
+    make_exporter: Callable[..., SQLiteSpanExporter],
+) -> None:
+    exporter = make_exporter()
+    assert LiveSpanProcessor(exporter).writer is LiveSpanProcessor(exporter).writer

@@ -1,0 +1,78 @@
+"""The estimate of what a span holds, and the light copy that is queued."""
+
+import tracemalloc
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.trace import Link, SpanContext, TraceFlags
+
+from flujo_otel_exporter.snapshot import light, size_of_open
+
+MEGABYTE = 1 << 20
+
+
+def ended(attributes=None, events=(), links=()) -> ReadableSpan:  # type: ignore[no-untyped-def]
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
+    span = tracer.start_span("name", attributes=attributes, links=links)
+    for name, values in events:
+        span.add_event(name, values)
+    span.end()
+    return span._readable_span()  # type: ignore[attr-defined,no-any-return]
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        ended({"text": "x" * MEGABYTE}),
+        ended({"wide": "\U0001f600" * (MEGABYTE // 4)}),
+        ended({"list": ["x" * 1024] * 1024}),
+        ended({"numbers": list(range(MEGABYTE // 8))}),
+        ended(events=[("event", {"text": "x" * MEGABYTE})]),
+        ended(links=[Link(SpanContext(1, 2, False, TraceFlags(1)), {"text": "x" * MEGABYTE})]),
+    ],
+    ids=["text", "wide text", "list of texts", "list of numbers", "event", "link"],
+)
+def test_a_megabyte_is_seen_wherever_it_is(span: ReadableSpan) -> None:
+    size_bytes = light(span)[1]
+    assert MEGABYTE <= size_bytes < 6 * MEGABYTE
+    assert MEGABYTE <= size_of_open(span)
+
+
+def test_a_usual_span_is_not_underestimated() -> None:
+    attributes = {"a": "hello", "http.method": "GET", "n": 42, "f": 1.5, "b": True}
+    provider = TracerProvider(shutdown_on_exit=False)
+    tracer = provider.get_tracer("t")
+    tracemalloc.start()
+    try:
+        kept = []
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(1000):
+            span = tracer.start_span("name", attributes=attributes)
+            span.end()
+            kept.append(light(span._readable_span()))  # type: ignore[attr-defined]
+            del span
+        measured = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert measured <= sum(size for _, size in kept) <= 2.5 * measured
+
+
+def test_the_light_copy_says_what_the_span_says() -> None:
+    link = Link(SpanContext(1, 2, False, TraceFlags(1)), {"l": 1})
+    span = ended({"a": 1}, [("event", {"e": 2})], [link])
+    copy, _ = light(span)
+    assert copy is not span
+    assert span.to_json() == copy.to_json()
+    assert span.instrumentation_scope == copy.instrumentation_scope
+
+
+def test_a_span_that_dropped_something_is_kept_with_its_counts() -> None:
+    span = ended(events=[(f"event {n}", None) for n in range(200)])
+    copy, _ = light(span)
+    assert copy.dropped_events == 72
+
+
+def test_spans_of_another_make_are_sized_through_their_public_face() -> None:
+    plain = ReadableSpan("name", attributes={"text": "x" * MEGABYTE})
+    assert light(plain)[1] >= MEGABYTE
+    assert size_of_open(plain) > 0
