@@ -67,11 +67,16 @@ def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:
         below: set[str] = set().union(*(said.pop(child, ()) for child in node.children))
         span = node.fold.worst.span if node.fold else node.span
         failure = failure_of(span) if span is not None and node.status == "failed" else None
-        if failure is not None and not any(message in failure.message for message in below):
+        if failure is not None and not any(_repeats(failure, message) for message in below):
             failures[node] = failure
             below = {failure.message}
         said[node] = below
     return failures
+
+
+def _repeats(failure: Failure, message: str) -> bool:
+    """Whether it says no more than what was said below: flujo wraps a message, or unwraps it."""
+    return message in failure.message or failure.message in message
 
 
 def failure_lines(failure: Failure, to: Terminal, hint: str = "") -> Iterator[Line]:
@@ -107,5 +112,9 @@ def event_lines(span: Span, to: Terminal) -> Iterator[Line]:
 
 
 def _event_text(event: Event, to: Terminal) -> str:
-    attributes = (f"{escape(key)}={value_text(value)}" for key, value in event.attributes.items())
+    attributes = (
+        f"{escape(key)}={value_text(value)}"
+        for key, value in event.attributes.items()
+        if key != "exception.stacktrace"  # its last line is said; `lens show --step` has all
+    )
     return "  ".join([head(event.name, to.width), *attributes])

@@ -66,7 +66,7 @@ def _fold_notes(node: Node, theme: Theme) -> Iterator[str]:
 def _kind_notes(node: Node, kind: str, theme: Theme) -> Iterator[str]:
     assert node.span is not None
     attributes = node.span.attributes
-    if flujo.BRANCH_KEY in attributes:
+    if flujo.BRANCH_KEY in attributes and kind != "parallel":  # its children are its branches
         yield f"{theme.arrow} {escape(str(attributes[flujo.BRANCH_KEY])[:80])}"
     if not kind:
         return

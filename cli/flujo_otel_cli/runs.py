@@ -56,6 +56,11 @@ def short_id(reader: TraceReader, run_id: str) -> str:
     return escape(run_id[: max(ID_WIDTH, reader.shortest_unique_prefix(run_id))])
 
 
+def short_name(run_id: str, unique: int) -> str:
+    """What to type for a run whose first `unique` characters name it alone."""
+    return run_id[: max(unique, ID_WIDTH if run_id.startswith("run_") else 4)]
+
+
 def title(run: Run) -> str:
     """Its pipeline's name and version; `latest` is no version that says anything."""
     version = "" if run.pipeline_version in ("", "latest") else f" {run.pipeline_version}"

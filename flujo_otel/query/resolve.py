@@ -10,6 +10,8 @@ CANDIDATES = 10
 """At most so many near or ambiguous ids are named."""
 
 _TRACE_ID_DIGITS = 32
+_FLUJO_PREFIX = "run_"
+"""flujo's own run ids begin so: a person need not type it."""
 
 
 def resolve(reader: TraceReader, name: str) -> Run:
@@ -42,6 +44,7 @@ def _candidates(reader: TraceReader, name: str) -> list[Run]:
     if not name:
         return []
     found = reader.runs_with_prefix(name, CANDIDATES)
+    found = found or reader.runs_with_prefix(_FLUJO_PREFIX + name, CANDIDATES)
     if not found and len(name) == _TRACE_ID_DIGITS:
         found = reader.runs_of_trace(name.lower())
     return found

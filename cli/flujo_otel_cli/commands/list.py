@@ -12,7 +12,7 @@ from flujo_otel_cli.document import run_document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.problem import FIRST_TRACE, Exit, Problem
-from flujo_otel_cli.runs import ID_WIDTH, status_line, title, took
+from flujo_otel_cli.runs import ID_WIDTH, short_name, status_line, title, took
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.text import escape
@@ -87,7 +87,7 @@ def _lines(session: Session, runs: list[Run], total: int, limit: int) -> list[Li
     unique = {run.run_id: session.reader.shortest_unique_prefix(run.run_id) for run in runs}
     width = max(ID_WIDTH, *unique.values()) if session.to.cuts else None
     rows = [_row(session, run, unique[run.run_id], width) for run in runs]
-    newest = escape(runs[0].run_id[: max(unique[runs[0].run_id], 4)])
+    newest = escape(short_name(runs[0].run_id, unique[runs[0].run_id]))
     more = f"lens list --limit {limit * 5}" if total > len(runs) else ""
     of = f"{len(runs):,} of {amounts.plural(total, 'run')}"
     footer = session.to.theme.dot.join(part for part in (of, more, f"lens trace {newest}") if part)
