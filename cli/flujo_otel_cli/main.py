@@ -76,6 +76,11 @@ def call(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         _forget_output()
         return Exit.CLOSED_PIPE
+    except SystemExit as error:
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        _forget_output()  # click makes an exit code 1 of it: a run that is not there
+        return Exit.CLOSED_PIPE
 
 
 def _usage(error: Any, *, wants_json: bool) -> int:

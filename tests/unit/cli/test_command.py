@@ -1,0 +1,294 @@
+"""`lens` on a real store: what it answers, where, and with which exit code."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flujo_otel.model.record import Role
+from flujo_otel.semconv import flujo
+from flujo_otel_cli.main import call
+from unit.cli.scenes import a_run, a_span, store, support_triage
+
+LENS = str(Path(sysconfig.get_path("scripts")) / "lens")
+ROOT = {
+    flujo.PIPELINE_NAME: "support-triage",
+    flujo.PIPELINE_VERSION: "1.2",
+    flujo.FINAL_CONTEXT: '{"n": 3}',
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own, no setting from outside."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("FLUJO_OTEL_DB", "FLUJO_STATE_URI", "COLUMNS", "LC_ALL"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def filled(here: Path) -> Path:
+    """A store at the default place with the run of docs/lens.md."""
+    _, spans = support_triage()
+    path = here / "flujo_otel.db"
+    store(path, spans, **ROOT)
+    return path
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = call(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    code, out, _ = answer(capsys, *arguments, "--json")
+    return code, json.loads(out)
+
+
+COMMANDS = ["list", "trace", "show", "spans", "stats", "doctor"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_without_a_database_it_says_how_to_get_one_and_makes_none(
+    command: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = answer(capsys, command)
+    assert (code, out) == (3, "")
+    assert "No database here" in err and "lens run -- python your_app.py" in err
+    assert document(capsys, command)[1]["error"]["code"] == "no_database"
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_database_of_another_program_is_refused_untouched(
+    command: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "flujo_otel.db").write_bytes(b"not a database at all" * 99)
+    assert document(capsys, command)[0] == 3
+    assert (here / "flujo_otel.db").read_bytes() == b"not a database at all" * 99
+
+
+def test_list(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(capsys, "list")
+    heading, row, footer = out.splitlines()
+    assert code == 0
+    assert " ".join(heading.split()) == "RUN PIPELINE STATUS STARTED TOOK COST TOKENS SPANS"
+    assert row.split("   ")[:3] == [a_run().run_id, "support-triage 1.2", "✘ failed"]
+    assert footer == "1 of 1 run · lens trace 7f3a"
+
+
+def test_list_of_nothing_is_an_answer(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "list", "--status", "paused")[0] == 0
+    assert document(capsys, "list", "--since", "1h")[1] == {"runs": [], "total": 0}
+
+
+def test_list_as_json(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = document(capsys, "list", "--status", "failed", "--pipeline", "support-triage")
+    assert (code, found["total"]) == (0, 1)
+    assert found["runs"][0]["run_id"] == a_run().run_id
+    assert found["runs"][0]["start_time"] == "2025-11-21T04:40:00.000000000Z"
+
+
+def test_trace_as_json_has_parents_before_children(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, found = document(capsys, "trace", "last")
+    tree = [(span["depth"], span["name"]) for span in found["spans"]]
+    assert tree[:4] == [(0, "pipeline_run"), (1, "classify"), (1, "climb"), (2, "up")]
+    assert len(tree) == 13
+
+
+def test_trace_of_errors_alone(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = document(capsys, "trace", "--errors")
+    assert [span["name"] for span in found["spans"]] == ["pipeline_run", "answer"]
+    assert "classify" not in answer(capsys, "trace", "--errors")[1]
+
+
+def test_show(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(capsys, "show")
+    assert code == 0
+    assert out.startswith("╭─ support-triage 1.2  ✘ failed ─")
+    assert 'final context  {"n": 3}' in out
+
+
+def test_show_one_step_with_its_exception(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(capsys, "show", "last", "--step", "answer")
+    assert code == 0
+    assert "exception  ValueError: sour milk\n  at /srv/app.py:41 in answer" in out
+    assert answer(capsys, "show", "last", "--step", "10")[1] == out
+
+
+def test_an_unknown_step_names_the_steps_there_are(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = document(capsys, "show", "last", "--step", "nope")
+    assert (code, found["error"]["code"]) == (1, "no_such_step")
+    assert "classify" in found["error"]["steps"]
+
+
+def test_spans_filtered(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = document(capsys, "spans", "last", "--status", "completed", "--name", "up")
+    assert [span["name"] for span in found["spans"]] == ["up", "up", "up"]
+
+
+def test_stats(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = document(capsys, "stats", "--hours", "900000", "--sort", "count")
+    assert found["statistics"][0]["name"] == "up"
+    assert answer(capsys, "stats", "--hours", "900000")[1].startswith("SPAN")
+
+
+def test_a_sound_database(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(capsys, "doctor")
+    assert code == 0
+    assert "1 run, 13 spans, integrity ok" in out
+    assert document(capsys, "doctor")[1]["sound"] is True
+
+
+def test_what_was_lost_is_a_fault(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from flujo_otel.model import Loss
+    from flujo_otel.spanstore.factory import open_writer
+
+    writer = open_writer(filled)
+    writer.count_losses([Loss("app", "queue_full", "64 MB", 120, 0, time.time_ns())])
+    writer.close()
+    code, out, _ = answer(capsys, "doctor")
+    assert code == 1
+    assert "120 spans of app" in out and "raise FLUJO_OTEL_QUEUE_BYTES" in out
+
+
+def test_an_unknown_run(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = document(capsys, "trace", "7f3a99")
+    assert (code, found["error"]["code"]) == (1, "no_such_run")
+    assert found["error"]["near"] == [a_run().run_id]
+
+
+def test_an_ambiguous_prefix_lists_its_candidates(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = a_span(1, "other", 0, 1, role=Role.RUN_ROOT, run_id="7f11")
+    store(filled, [other], **{flujo.PIPELINE_NAME: "nightly"})
+    code, _, err = answer(capsys, "trace", "7f")
+    assert code == 1
+    assert err.startswith("7f names 2 runs:")
+    assert "7f3a91c2  support-triage 1.2" in err and "7f11  nightly" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nope"], ["list", "--nope"], ["list", "--limit", "0"], ["list", "--since", "soon"]],
+)
+def test_a_wrong_command_line(
+    filled: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(capsys, *arguments)[0] == 2
+    assert document(capsys, *arguments)[1]["error"]["code"] == "usage"
+
+
+def test_a_closed_pipe_is_no_traceback(filled: Path) -> None:
+    program = f"{LENS} trace --all --attributes; echo $? >&2"
+    shell = subprocess.Popen(
+        ["sh", "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert shell.stdout is not None and shell.stderr is not None
+    shell.stdout.close()
+    assert shell.stderr.read() == "141\n"
+    shell.stderr.close()
+    shell.wait()
+
+
+def test_reading_imports_neither_the_sdk_nor_pydantic_nor_flujo(filled: Path) -> None:
+    code = (
+        "import sys; from flujo_otel_cli.main import call; call(['trace']); call(['list']);"
+        "call(['show']); heavy = ('opentelemetry', 'pydantic', 'flujo', 'google', 'rich.console');"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> str:
+    """What `lens` writes to a terminal."""
+    ours, theirs = pty.openpty()
+    subprocess.run([LENS, *arguments], stdout=theirs, env={**os.environ, **environment}, check=True)
+    os.close(theirs)
+    output = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            output += chunk
+    except OSError:  # Linux says EIO where nobody holds the other end
+        pass
+    os.close(ours)
+    return output.decode()
+
+
+def test_a_terminal_has_colour_and_no_color_takes_all_of_it_away(filled: Path) -> None:
+    terminal = {"TERM": "xterm-256color", "COLUMNS": "100", "LANG": "C.UTF-8"}
+    assert "\x1b[31m✘ failed\x1b[0m" in on_a_terminal("list", **terminal)
+    assert "\x1b" not in on_a_terminal("list", **terminal, NO_COLOR="1")
+
+
+def test_a_dumb_terminal_has_no_unicode(filled: Path) -> None:
+    assert on_a_terminal("trace", TERM="dumb", COLUMNS="100").isascii()
+
+
+TRACED = """
+import sys
+from opentelemetry import trace
+with trace.get_tracer("t").start_as_current_span("work"):
+    with trace.get_tracer("t").start_as_current_span("inner"):
+        print("said", sys.stdin.read())
+sys.exit(7)
+"""
+
+
+def lens_run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [LENS, "run", "--", *command], check=False, capture_output=True, text=True, **options
+    )
+
+
+def test_run_passes_streams_and_exit_code_and_shows_the_tree_on_standard_error() -> None:
+    done = lens_run(sys.executable, "-c", TRACED, input="hello")
+    assert (done.returncode, done.stdout) == (7, "said hello\n")
+    assert "✔ work  completed in" in done.stderr and "└─ ✔ inner" in done.stderr
+
+
+def test_run_of_a_program_that_makes_no_run_says_so() -> None:
+    done = lens_run("sh", "-c", "exit 3")
+    assert done.returncode == 3
+    assert "the command made no run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["sh", "-c", "kill -9 $$"], 137), (["no-such-command"], 127), (["/etc/passwd"], 126)],
+)
+def test_run_has_the_exit_codes_of_a_shell(command: list[str], code: int) -> None:
+    assert lens_run(*command).returncode == code
+
+
+def test_run_passes_signals_on() -> None:
+    program = (
+        "import signal, sys; signal.signal(15, lambda *_: sys.exit(5)); print('on', flush=True)"
+    )
+    lens = subprocess.Popen(
+        [LENS, "run", "--", sys.executable, "-c", f"{program}; signal.pause()"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert lens.stdout is not None
+    assert lens.stdout.readline() == "on\n"
+    lens.send_signal(signal.SIGTERM)
+    assert lens.wait(30) == 5
+    lens.stdout.close()
