@@ -118,13 +118,14 @@ class Delivery:
     def _paced(self, items: list[Item]) -> Iterator[tuple[ReadableSpan, str | None]]:
         """Rests now and then: a thread in pure Python keeps the GIL for 5 ms at a time otherwise,
         and for so long the traced program would stand still. Each rest lasts until the GIL is won
-        back, 5 ms for each busy thread, so a batch has only so much time for them."""
+        back, 5 ms for each busy thread, so a batch has only so much time for them; none where
+        producers will soon have to wait for the writer."""
         rests_end = time.perf_counter() + _RESTS_SECONDS
         slice_end = time.perf_counter() + _SLICE_SECONDS
         for span, run_id, _ in items:
             yield span, run_id
             now = time.perf_counter()
-            if slice_end < now < rests_end and not self.in_haste:
+            if slice_end < now < rests_end and not (self.in_haste or self._intake.is_filling):
                 self._intake.progress()
                 time.sleep(_REST_SECONDS)
                 slice_end = time.perf_counter() + _SLICE_SECONDS

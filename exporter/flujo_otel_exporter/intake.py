@@ -57,6 +57,11 @@ class Intake:
         """What is in memory: queued, or taken and not yet committed."""
         return self._accepted_bytes - self._released_bytes
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether the queue is more than half full."""
+        return 2 * self.held_bytes > self._limits.queue_bytes
+
     def __bool__(self) -> bool:
         return bool(self._entries)
 
