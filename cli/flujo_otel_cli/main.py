@@ -73,13 +73,11 @@ def call(arguments: Sequence[str]) -> int:
         return _tell(problem_of(error), wants_json=wants_json)
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        _forget_output()
-        return Exit.CLOSED_PIPE
-    except SystemExit as error:
-        if not isinstance(error.__context__, BrokenPipeError):
+    except (BrokenPipeError, SystemExit) as error:
+        # click makes SystemExit(1) of a closed pipe, which here would be a run that is not there.
+        if not any(isinstance(each, BrokenPipeError) for each in (error, error.__context__)):
             raise
-        _forget_output()  # click makes an exit code 1 of it: a run that is not there
+        _forget_output()
         return Exit.CLOSED_PIPE
 
 
