@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, time
 from enum import Enum
+from functools import lru_cache, partial
 from json.encoder import encode_basestring
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
@@ -85,7 +86,7 @@ class _Writer:
             self._other(value, kind, depth)
 
     def _other(self, value: Any, kind: type, depth: int) -> None:
-        plain = _plain(value, kind)
+        plain = _reader_of(kind)(value)
         if isinstance(plain, _Pairs | _Items):
             self._container(value, plain, depth)
         else:
@@ -191,49 +192,47 @@ def _safely(source: Iterable[Any]) -> Iterator[Any]:
         return
 
 
-def _plain(value: Any, kind: type) -> Any:
-    """`value` one step nearer to JSON: a scalar, `_Pairs` or `_Items`."""
-    if kind is dict:
-        return _mapping(value)
+@lru_cache(maxsize=1024)
+def _reader_of(kind: Any) -> Callable[[Any], Any]:
+    """What brings a value of class `kind` one step nearer to JSON: a scalar, _Pairs or _Items."""
     for types, read in _READERS:
-        if isinstance(value, types):
-            return read(value)
-    if "__pydantic_fields__" in kind.__dict__ or hasattr(kind, "__pydantic_core_schema__"):
-        return _pydantic(value, kind)
-    if is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in fields(value) if field.repr]
-        return _Pairs(((name, getattr(value, name)) for name in names), len(names))
-    if hasattr(kind, "tolist") and hasattr(value, "shape"):
-        return _array(value)
-    return _any_object(value, kind)
+        if issubclass(kind, types):
+            return read
+    if hasattr(kind, "__pydantic_core_schema__"):
+        declared = getattr(kind, "__pydantic_fields__", {}).items()
+        hidden = frozenset(name for name, item in declared if item.exclude or not item.repr)
+        return lambda value: _pydantic(value, hidden)
+    if is_dataclass(kind):
+        return partial(_named, [field.name for field in fields(kind) if field.repr])
+    if hasattr(kind, "tolist"):
+        return _array
+    if kind.__repr__ is object.__repr__:
+        return _attributes
+    return repr
 
 
-def _any_object(value: Any, kind: Any) -> Any:
-    """An object that no reader knows: its attributes, unless it has a `repr` of its own."""
-    if isinstance(value, type | FunctionType | MethodType | BuiltinFunctionType):
-        return str(value.__qualname__)
-    if kind.__repr__ is object.__repr__ and getattr(value, "__dict__", None):
-        return _mapping(vars(value))
-    return repr(value)
-
-
-def _pydantic(value: Any, kind: Any) -> _Pairs:
+def _pydantic(value: Any, hidden: Set[str]) -> "_Pairs":
     """A model's public fields, but those that hide from its own `repr` or dump."""
-    declared = getattr(kind, "__pydantic_fields__", {})
-    content = {**vars(value), **(getattr(value, "__pydantic_extra__", None) or {})}
-    shown = {
-        key: item
-        for key, item in content.items()
-        if not key.startswith("_")
-        and (key not in declared or (declared[key].repr and not declared[key].exclude))
-    }
-    return _mapping(shown)
+    extra = getattr(value, "__pydantic_extra__", None)
+    content = {**vars(value), **extra} if extra else vars(value)
+    return _mapping(
+        {key: each for key, each in content.items() if key[0] != "_" and key not in hidden}
+    )
+
+
+def _named(names: list[str], value: Any) -> "_Pairs":
+    return _Pairs(((name, getattr(value, name)) for name in names), len(names))
+
+
+def _attributes(value: Any) -> Any:
+    """An object without a `repr` of its own: its attributes, if it has any."""
+    return _mapping(vars(value)) if getattr(value, "__dict__", None) else repr(value)
 
 
 def _array(value: Any) -> Any:
     """numpy's and its kin: small ones in full, large ones by shape."""
-    shape = tuple(value.shape)
-    if math.prod(shape) <= _ARRAY_ITEM_LIMIT:
+    shape = tuple(getattr(value, "shape", ()))
+    if math.prod(shape) <= _ARRAY_ITEM_LIMIT and (shape or not hasattr(value, "__len__")):
         return value.tolist()
     facts = {"shape": list(shape), "dtype": str(getattr(value, "dtype", ""))}
     return _Pairs(facts.items(), len(facts))
@@ -273,6 +272,8 @@ def _exception(value: BaseException) -> _Pairs:
 
 
 _READERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
+    (dict, _mapping),
+    ((type, FunctionType, MethodType, BuiltinFunctionType), lambda value: value.__qualname__),
     (Enum, lambda value: value.value),
     (str, str.__str__),
     (Mapping, _mapping),

@@ -9,6 +9,7 @@ from opentelemetry import trace
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.content import DEFAULT_VALUE_LIMIT_BYTES, Recording
+from flujo_otel.integrations.flujo.hook import Hook
 from flujo_otel.integrations.flujo.run import (
     Paused,
     PipelineFacts,
@@ -48,10 +49,11 @@ class TraceManager:
         self._recording = Recording(content, value_limit_bytes)
         self._pipeline_name = pipeline_name
         self._attached: dict[Step, Attached] = {}
-
-    async def hook(self, payload: object) -> None:
+        self.hook: Final = Hook(self, self._handle)
         """flujo's hook. Never raises, changes nothing but `pipeline_result.trace_tree`."""
-        event = getattr(payload, "event_name", None)
+
+    def _handle(self, payload: Any) -> None:
+        event = payload.event_name
         with guarded(f"flujo's {event} hook"):
             if event == "pre_step":
                 self._pre_step(payload)

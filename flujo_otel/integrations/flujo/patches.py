@@ -13,6 +13,7 @@ from opentelemetry import trace
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.flujo.hook import Hook
 from flujo_otel.integrations.flujo.run import end_run, open_run, open_runs
 from flujo_otel.integrations.flujo.runner import RunnerHook
 from flujo_otel.integrations.flujo.step import Attached, Step, current_step
@@ -62,7 +63,7 @@ class Patches:
         busy = {id(run.owner) for run in list(open_runs.values())}
         for runner in list(self._runners):
             runner.hooks = [
-                hook for hook in runner.hooks if not is_ours(hook) or id(hook.__self__) in busy
+                hook for hook in runner.hooks if not is_ours(hook) or id(hook.owner) in busy
             ]
 
     def _apply(self, module: Any) -> None:
@@ -110,7 +111,7 @@ class Patches:
                 with guarded("the start of a resumed run"):
                     answer = args[0] if args else kwargs.get("human_input")
                     for hook in (hook for hook in runner.hooks if is_ours(hook)):
-                        hook.__self__.resume(context, answer)
+                        hook.owner.resume(context, answer)
             try:
                 return await original(runner, paused_result, *args, **kwargs)
             finally:
@@ -127,7 +128,7 @@ class Patches:
                 context = args[3] if len(args) > 3 else kwargs.get("context")
                 run = open_run(context)
                 if run is not None:
-                    run.result = args[4] if len(args) > 4 else kwargs.get("result")
+                    run.note_result(args[4] if len(args) > 4 else kwargs.get("result"))
             return original(*args, **kwargs)
 
         return execute_steps
@@ -206,7 +207,7 @@ def _call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]
 
 
 def is_ours(hook: Any) -> bool:
-    return isinstance(getattr(hook, "__self__", None), RunnerHook)
+    return isinstance(hook, Hook) and isinstance(hook.owner, RunnerHook)
 
 
 def _module(name: str) -> Any:

@@ -1,13 +1,14 @@
 """The instrumentor's own hook: it owns the spans of one runner's runs, the executor their steps."""
 
 import weakref
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from opentelemetry import trace
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.flujo.hook import Hook
 from flujo_otel.integrations.flujo.manager import run_id_of
 from flujo_otel.integrations.flujo.run import (
     PipelineFacts,
@@ -34,10 +35,11 @@ class RunnerHook:
     def __init__(self, runner: Any, settings: Settings) -> None:
         self._runner = weakref.ref(runner)
         self._settings = settings
-
-    async def hook(self, payload: object) -> None:
+        self.hook: Final = Hook(self, self._handle)
         """flujo's hook; the steps are left to the executor's wrapper."""
-        event = getattr(payload, "event_name", None)
+
+    def _handle(self, payload: Any) -> None:
+        event = payload.event_name
         if event == "pre_run" and self._settings.is_live:
             with guarded("the start of a run"):
                 self._pre_run(payload)
