@@ -113,11 +113,15 @@ def is_usage_limit(error: BaseException | None) -> bool:
 def result_attributes(result: Any, kind: Kind) -> dict[str, Any]:
     """A StepResult's facts as span attributes; whatever it does not say is absent."""
     metadata = metadata_of(result)
+    cost_usd = float(getattr(result, "cost_usd", 0.0) or 0.0)
+    tokens = int(getattr(result, "token_counts", 0) or 0)
     found: dict[str, Any] = {
         semconv.STEP_SUCCESS: bool(result.success),
         semconv.STEP_LATENCY_SECONDS: float(getattr(result, "latency_s", 0.0) or 0.0),
-        semconv.COST_USD: float(getattr(result, "cost_usd", 0.0) or 0.0),
-        semconv.TOKENS: int(getattr(result, "token_counts", 0) or 0),
+        semconv.COST_USD: cost_usd,
+        semconv.TOKENS: tokens,
+        semconv.ACTUAL_COST_USD: cost_usd,
+        semconv.ACTUAL_TOKENS: tokens,
     }
     attempts = int(getattr(result, "attempts", 0) or 0)
     if kind.is_loop:

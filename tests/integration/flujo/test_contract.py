@@ -86,6 +86,8 @@ def test_a_step_s_span(traced: Traced) -> None:
         "flujo.attempt_number": 1,
         "flujo.cost_usd": 0.0,
         "flujo.tokens": 0,
+        "flujo.budget.actual_cost_usd": 0.0,
+        "flujo.budget.actual_tokens": 0,
         "flujo.status": "completed",
     }
 
