@@ -1,5 +1,6 @@
 """`lens`: the commands, each imported when it is called, and how every error ends."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,6 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from flujo_otel.errors import FlujoOtelError
 from flujo_otel_cli.line import Piece
 from flujo_otel_cli.problem import Exit, Problem, problem_of
 from flujo_otel_cli.terminal import Terminal
@@ -55,7 +55,12 @@ def _options() -> None:
 
 def main() -> None:
     """The `lens` command."""
-    sys.exit(call(sys.argv[1:]))
+    if sys.stdout is None:  # as `lens list >&-` has it
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    code = call(sys.argv[1:])
+    # Else the interpreter looks through all that was imported for cycles: 10 ms of 110.
+    gc.freeze()
+    sys.exit(code)
 
 
 def call(arguments: Sequence[str]) -> int:
@@ -67,10 +72,6 @@ def call(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else Exit.OK
     except _COMMAND_LINE_ERROR as error:
         return _usage(error, wants_json=wants_json)
-    except Problem as problem:
-        return _tell(problem, wants_json=wants_json)
-    except FlujoOtelError as error:
-        return _tell(problem_of(error), wants_json=wants_json)
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
     except (BrokenPipeError, SystemExit) as error:
@@ -79,6 +80,8 @@ def call(arguments: Sequence[str]) -> int:
             raise
         _forget_output()
         return Exit.CLOSED_PIPE
+    except Exception as error:
+        return _tell(problem_of(error), wants_json=wants_json)
 
 
 def _usage(error: Any, *, wants_json: bool) -> int:

@@ -1,10 +1,12 @@
 """What a command has to say when it cannot do as asked, and the exit code that goes with it."""
 
+import os
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
 from flujo_otel import errors
+from flujo_otel_cli.text import escape
 
 
 class Exit(IntEnum):
@@ -62,8 +64,24 @@ FIRST_TRACE = (
 )
 
 
-def problem_of(error: errors.FlujoOtelError) -> Problem:
-    """The library's error as this command says it."""
-    exit_code, code = next((e, word) for kind, e, word in _CODES if isinstance(error, kind))
-    hints = FIRST_TRACE if isinstance(error, errors.NoDatabase) else ()
-    return Problem(exit_code, code, str(error), hints)
+def problem_of(error: Exception) -> Problem:
+    """`error` as this command says it. Raises a fault of our own where FLUJO_OTEL_RAISE is set."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, errors.FlujoOtelError):
+        exit_code, code = next((e, word) for kind, e, word in _CODES if isinstance(error, kind))
+        hints = FIRST_TRACE if isinstance(error, errors.NoDatabase) else ()
+        return Problem(exit_code, code, escape(str(error)), hints)
+    said = escape(str(error))
+    # By name: which database module is behind the store is the store's own affair.
+    if type(error).__module__ == "sqlite3":
+        message = f"The database cannot be read: {said}. lens doctor says more."
+        return Problem(Exit.NO_DATABASE, "database_error", message)
+    if isinstance(error, OSError):
+        return Problem(Exit.FAILED, "failed", f"lens cannot go on: {said}.")
+    if os.environ.get("FLUJO_OTEL_RAISE"):
+        raise error
+    message = (
+        f"A fault of lens itself: {type(error).__name__}: {said}. FLUJO_OTEL_RAISE=1 shows it."
+    )
+    return Problem(Exit.FAILED, "failed", message)

@@ -206,6 +206,29 @@ def test_a_closed_pipe_is_no_traceback(filled: Path) -> None:
     shell.wait()
 
 
+def test_a_full_disk_is_no_traceback(filled: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [LENS, "trace"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (
+        4,
+        "lens cannot go on: [Errno 28] No space left on device.\n",
+    )
+
+
+def test_a_damaged_page_is_no_traceback(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = a_span(1, "x", 0, 1, role=Role.RUN_ROOT, run_id="big")
+    rows = [a_span(n, "y" * 900, 0, 1, 1, run_id="big") for n in range(2, 2000)]
+    store(filled, [root, *rows])
+    damaged = bytearray(filled.read_bytes())
+    half = len(damaged) // 2
+    damaged[half:] = b"\xff" * (len(damaged) - half)
+    filled.write_bytes(damaged)
+    code, found = document(capsys, "trace", "big")
+    assert (code, found["error"]["code"]) == (3, "database_error")
+
+
 def test_reading_imports_neither_the_sdk_nor_pydantic_nor_flujo(filled: Path) -> None:
     code = (
         "import sys; from flujo_otel_cli.main import call; call(['trace']); call(['list']);"
