@@ -19,7 +19,9 @@ from flujo_otel_exporter.losses import LossCounter, service_of_record
 
 _SLICE_SECONDS: Final = 0.0005
 _REST_SECONDS: Final = 0.00005
-_RESTS_SECONDS: Final = 0.2
+_RESTS_SECONDS: Final = 0.05
+_CROWDED_SECONDS: Final = 0.01
+"""A rest this long means that several threads are busy, and a batch would take for ever."""
 
 
 class Source(Protocol):
@@ -129,6 +131,8 @@ class Delivery:
                 self._intake.progress()
                 time.sleep(_REST_SECONDS)
                 slice_end = time.perf_counter() + _SLICE_SECONDS
+                if slice_end - now > _CROWDED_SECONDS:
+                    rests_end = 0.0
 
     def _commit(self, held: _Held) -> None:
         try:
