@@ -9,8 +9,9 @@ def cost(usd: float | None) -> str | None:
         return None
     if abs(usd) >= 1:
         return f"${usd:,.2f}"
-    text = f"{usd:.2g}" if abs(usd) >= 0.0001 else f"{usd:.1e}"
-    return f"${text}"
+    if abs(usd) >= 0.01:
+        return f"${usd:.2f}" if abs(usd) >= 0.1 else f"${usd:.3f}"
+    return f"${usd:.2g}" if abs(usd) >= 0.0001 else f"${usd:.1e}"
 
 
 def count(number: int | None) -> str | None:

@@ -14,6 +14,7 @@ from flujo_otel_cli.header import header
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import end_of, shell_word
 from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import escape
 from flujo_otel_cli.tree import TreeView
 
 
@@ -52,5 +53,5 @@ def no_spans(run: Run, steps: list[Step], run_name: str, to: Terminal) -> Iterat
         return
     yield [Piece(f"This run has no spans, but {amounts.plural(len(steps), 'step')}:")]
     for step in steps:
-        yield [Piece(f"{to.theme.mark(step.status)} {step.step_name}")]
+        yield [Piece(f"{to.theme.mark(step.status)} {escape(step.step_name)}")]
     yield [Piece(f"lens show {shell_word(run_name)}", "dim")]

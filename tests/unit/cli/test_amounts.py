@@ -7,7 +7,15 @@ from flujo_otel_cli import amounts
 
 @pytest.mark.parametrize(
     ("usd", "text"),
-    [(None, None), (0.0, None), (0.013, "$0.013"), (1.25, "$1.25"), (1234.5, "$1,234.50")],
+    [
+        (None, None),
+        (0.0, None),
+        (0.013, "$0.013"),
+        (0.1, "$0.10"),
+        (0.00042, "$0.00042"),
+        (1.25, "$1.25"),
+        (1234.5, "$1,234.50"),
+    ],
 )
 def test_cost(usd: float | None, text: str | None) -> None:
     assert amounts.cost(usd) == text

@@ -166,6 +166,42 @@ def test_what_was_lost_is_a_fault(filled: Path, capsys: pytest.CaptureFixture[st
     assert "120 spans of app" in out and "raise FLUJO_OTEL_QUEUE_BYTES" in out
 
 
+async def test_a_run_without_spans_says_so_and_names_its_steps(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from datetime import UTC, datetime
+
+    from flujo_otel.storage.sqlite import SQLiteBackend
+
+    backend = SQLiteBackend(here / "flujo_otel.db")
+    run = {"pipeline_name": "p", "pipeline_version": "1", "start_time": datetime.now(UTC)}
+    for run_id in ("bare", "stepped"):
+        await backend.save_run_start({**run, "run_id": run_id, "status": "running"})
+    step = {"step_run_id": "s", "step_name": "\x1b[1mone", "step_index": 0, "status": "completed"}
+    times = {"start_time": datetime.now(UTC), "end_time": datetime.now(UTC)}
+    await backend.save_step_result({**step, **times, "run_id": "stepped"})
+    assert "This run has no spans.\n" in answer(capsys, "trace", "bare")[1]
+    assert "no spans, but 1 step:\n✔ \\x1b[1mone\n" in answer(capsys, "trace", "stepped")[1]
+
+
+def test_a_killed_program_s_run_died(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = (
+        "import flujo_otel, time; flujo_otel.configure(); from opentelemetry import trace;"
+        "trace.get_tracer('t').start_span('hangs'); time.sleep(1); print('on', flush=True);"
+        "time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert document(capsys, "list")[1]["runs"][0]["status"] == "running"
+        assert "● hangs  running for" in answer(capsys, "trace")[1]
+        child.kill()
+    assert document(capsys, "list", "--status", "died")[1]["total"] == 1
+    out = answer(capsys, "trace")[1]
+    assert out.startswith("✝ hangs  died after")
+    assert f"(pid {child.pid} on " in out and "is gone" in out
+
+
 def test_an_unknown_run(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = document(capsys, "trace", "7f3a99")
     assert (code, found["error"]["code"]) == (1, "no_such_run")

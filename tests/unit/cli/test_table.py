@@ -1,0 +1,52 @@
+"""Tables in narrow terminals and in pipes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from flujo_otel_cli.line import Piece
+from flujo_otel_cli.table import Column, table
+from flujo_otel_cli.text import escape
+from unit.cli.screen import screen, shown
+
+COLUMNS = (
+    Column("RUN"),
+    Column("PIPELINE", shrinks=True, least=4),
+    Column("COST", right=True, rank=2),
+    Column("SPANS", rank=1),
+)
+
+
+def drawn(*row: str, width: int, cuts: bool = True) -> list[str]:
+    to = screen(width, cuts=cuts)
+    return shown(to, table(COLUMNS, [[[Piece(cell)] for cell in row]], to)).splitlines()
+
+
+def test_columns_are_as_wide_as_their_content() -> None:
+    assert drawn("7f3a", "nightly-eval", "$1.25", "14", width=80) == [
+        "RUN    PIPELINE        COST   SPANS",
+        "7f3a   nightly-eval   $1.25   14",
+    ]
+
+
+def test_first_the_name_gives_way() -> None:
+    row = drawn("7f3a", "nightly-eval", "$1.25", "14", width=31)[1]
+    assert row == "7f3a   nightly…   $1.25   14"
+
+
+def test_then_whole_columns_the_least_telling_first() -> None:
+    assert drawn("7f3a", "nightly-eval", "$1.25", "14", width=23) == [
+        "RUN    PIPELINE   SPANS",
+        "7f3a   nightly…   14",
+    ]
+
+
+def test_a_pipe_gets_all_of_it() -> None:
+    row = drawn("7f3a", "nightly-eval" * 9, "$1.25", "14", width=24, cuts=False)[1]
+    assert "nightly-eval" * 9 in row
+
+
+@given(st.lists(st.text(max_size=12), min_size=4, max_size=4), st.integers(20, 90))
+def test_all_columns_start_where_their_heading_does(row: list[str], width: int) -> None:
+    heading, line = drawn(*map(escape, row), width=width)
+    assert max(cell_len(heading), cell_len(line)) <= width
