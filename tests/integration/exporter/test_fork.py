@@ -182,3 +182,44 @@ def test_a_grandchild_is_traced_too(db: Path) -> None:
     """
     run(db, REAP + dedent(source))
     assert names(db) == {"child": 3, "grandchild": 3, "parent": 3}
+
+
+def test_a_fork_amid_a_write_that_hangs_neither_waits_for_it_nor_touches_the_database(
+    db: Path,
+) -> None:
+    """The child drops its spans and says so once: its own connection could damage the file."""
+    source = """
+        import logging
+        from flujo_otel.spanstore.factory import open_writer
+        from flujo_otel_exporter import registry
+        logging.basicConfig(format="%(message)s")
+        hanging, go_on = threading.Event(), threading.Event()
+        class Hanging:
+            def __init__(self, store):
+                self._store = store
+            def write(self, batch):
+                hanging.set()
+                go_on.wait()
+                return self._store.write(batch)
+            def count_losses(self, losses):
+                self._store.count_losses(losses)
+            def close(self):
+                self._store.close()
+        registry.open_writer = lambda **given: Hanging(open_writer(**given))
+        provider = traced()
+        tracer = provider.get_tracer("t")
+        spans(tracer, 10, "parent")
+        hanging.wait()
+        started = time.monotonic()
+        def body():
+            spans(tracer, 10, "child")
+            provider.force_flush()
+        child = fork(body)
+        assert time.monotonic() - started < 5
+        reap([child])
+        go_on.set()
+    """
+    _, errors = run(db, REAP + dedent(source), FLUJO_OTEL_RAISE="0")
+    assert names(db) == {"parent": 10}
+    assert is_sound(db)
+    assert errors.count("forked while its parent was writing") == 1
