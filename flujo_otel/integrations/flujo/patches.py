@@ -107,7 +107,8 @@ class Patches:
     def _traced_resume(self, original: Callable[..., Any]) -> Callable[..., Any]:
         async def resume_async(runner: Any, paused_result: Any, *args: Any, **kwargs: Any) -> Any:
             context = getattr(paused_result, "final_pipeline_context", None)
-            if self.is_live:
+            # flujo refuses to resume what is not paused; that is no part of any run.
+            if self.is_live and facts.is_paused(context):
                 with guarded("the start of a resumed run"):
                     answer = args[0] if args else kwargs.get("human_input")
                     for hook in (hook for hook in runner.hooks if is_ours(hook)):

@@ -5,6 +5,7 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -64,7 +65,9 @@ class Numbering:
     def _position(self, step: Any) -> int | None:
         if self.steps is None:
             return self.cursor
-        order = (*range(self.cursor, len(self.steps)), *range(min(self.cursor, len(self.steps))))
+        if self.cursor < len(self.steps) and self.steps[self.cursor] is step:
+            return self.cursor
+        order = chain(range(self.cursor, len(self.steps)), range(self.cursor))
         return next((index for index in order if self.steps[index] is step), None)
 
 
@@ -195,6 +198,7 @@ class Run(OpenSpan):
 
     def resume(self, answer: object) -> None:
         """Say that a human answered; the answer is the input of what follows."""
+        self.set({semconv.RESUMED: True})
         self.event(semconv.EVENT_RESUMED, {})
         self.value(answer, semconv.INPUT_VALUE)
 

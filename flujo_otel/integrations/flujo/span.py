@@ -14,6 +14,10 @@ from flujo_otel.integrations.flujo.tree import Span as TreeSpan
 from flujo_otel.semconv import flujo as semconv
 
 _DESCRIPTION_LIMIT: Final = 1024
+_MIME_TYPE_OF: Final = {
+    semconv.INPUT_VALUE: semconv.INPUT_MIME_TYPE,
+    semconv.OUTPUT_VALUE: semconv.OUTPUT_MIME_TYPE,
+}
 
 
 class OpenSpan:
@@ -53,16 +57,15 @@ class OpenSpan:
         self.node.events.append({"name": name, "attributes": dict(attributes)})
 
     def value(self, value: object, *names: str) -> None:
-        """Record a piece of content under each of `names`; a `.value` gets its mime type."""
+        """Record a piece of content under each of `names`, with its mime type."""
         if not (self.recording.content and self.is_recording):
             return
         text, was_cut = self.recording.value(value)
         self.cuts += was_cut
+        self.span.set_attributes(dict.fromkeys(names, text))
         for name in names:
-            self.span.set_attribute(name, text)
-            if name.endswith(".value"):
-                mime_name = f"{name.removesuffix('.value')}.mime_type"
-                self.span.set_attribute(mime_name, semconv.MIME_JSON)
+            if name in _MIME_TYPE_OF:
+                self.span.set_attribute(_MIME_TYPE_OF[name], semconv.MIME_JSON)
 
     def context(self, event: str, context: object) -> None:
         """Record the pipeline's context as a span event of bounded size."""

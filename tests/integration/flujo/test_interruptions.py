@@ -10,8 +10,9 @@ from flujo import Step
 from flujo.domain.models import UsageLimits
 from flujo.exceptions import PipelineAbortSignal, UsageLimitExceededError
 
+from flujo_otel.integrations.flujo.run import paused_runs
 from support.flujo_runs import FLUJO, Traced, by_version, events, last_of
-from support.flujo_steps import Costs, Streams, adds, call, hang, loop, pipe
+from support.flujo_steps import Costs, Streams, adds, call, hang, loop, pipe, sour
 
 
 def ask(name: str) -> Any:
@@ -209,6 +210,40 @@ def test_a_resumed_run_goes_on_in_its_first_trace(instrumented: Traced) -> None:
     last = instrumented.spans[-2]
     assert events(last) == ["flujo.resumed"]
     assert last.attributes["input.value"] == "6"
+
+
+def test_a_run_that_was_paused_elsewhere_goes_on_under_its_id(instrumented: Traced) -> None:
+    runner, result = paused(instrumented, adds("first") >> ask("ask") >> adds("after"))
+    paused_runs.clear()  # as in another process
+    instrumented.drive(lambda: runner.resume_async(result, 5))
+    assert instrumented.tree() == (
+        "pipeline_run paused\n"
+        "  first [0] completed\n"
+        "  ask [1] paused\n"
+        "pipeline_run completed resumed\n"
+        "  after [2] completed"
+    )
+    assert len({span.attributes["flujo.run_id"] for span in instrumented.spans}) == 1
+
+
+def test_resuming_what_is_not_paused_adds_nothing_to_the_run(instrumented: Traced) -> None:
+    runner, result = paused(instrumented, pipe(adds("one")))
+    with pytest.raises(Exception, match="not paused"):
+        instrumented.drive(lambda: runner.resume_async(result, 5))
+    assert instrumented.tree() == "pipeline_run completed\n  one [0] completed"
+
+
+def test_a_step_that_fails_after_the_answer(instrumented: Traced) -> None:
+    pipeline = adds("first") >> ask("ask") >> call(sour, "bad", max_retries=1)
+    runner, result = paused(instrumented, pipeline)
+    instrumented.drive(lambda: runner.resume_async(result, 5))
+    assert instrumented.tree().replace(" attempts 2", "") == (
+        "pipeline_run paused\n"
+        "  first [0] completed\n"
+        "  ask [1] paused\n"
+        "  pipeline_run failed resumed error ValueError\n"
+        "    bad [2] failed error ValueError"
+    )
 
 
 def test_a_resumed_run_by_hook(hooked: Traced) -> None:
