@@ -1,6 +1,9 @@
 """The live processor: what is seen of a span while it runs, and what it passes to its children."""
 
+import sys
 from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -12,6 +15,8 @@ from flujo_otel_exporter import processor as processor_module
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from flujo_otel_exporter.processor import LiveSpanProcessor
 from support.fake_store import FakeStore
+
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 def shown(store: FakeStore) -> list[tuple[str, str]]:
@@ -204,3 +209,40 @@ def test_two_processors_and_an_exporter_share_one_writer(
 ) -> None:
     exporter = make_exporter()
     assert LiveSpanProcessor(exporter).writer is LiveSpanProcessor(exporter).writer
+
+
+def test_a_signal_between_any_two_lines_of_a_spans_life_is_served_at_once(
+    make_exporter: Callable[..., SQLiteSpanExporter],
+) -> None:
+    """What the SIGTERM handler does, done at each line, the SDK's and ours: nothing that the
+    interrupted line holds keeps it waiting."""
+    exporter = make_exporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(LiveSpanProcessor(exporter))
+    tracer = provider.get_tracer("t")
+    served: list[tuple[str, bool]] = []
+    handling = False
+
+    def interrupt(frame: FrameType, event: str, _: object) -> TraceFunction:
+        nonlocal handling
+        if event == "line" and not handling:
+            handling = True
+            where = f"{frame.f_code.co_qualname}:{frame.f_lineno}"
+            served.append((where, exporter.writer.flush(10)))
+            handling = False
+        return interrupt
+
+    before = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        span = tracer.start_span("span", attributes={"a": 1})
+        span.set_attribute("b", 2)
+        span.add_event("event", {"c": 3})
+        span.end()
+        exporter.writer._bell.ring()
+    finally:
+        sys.settrace(before)
+    assert [where for where, in_time in served if not in_time] == []
+    assert {"LiveSpanProcessor.on_end", "Intake.put", "Bell.ring", "Span.set_attribute"} <= {
+        where.split(":")[0] for where, _ in served
+    }
