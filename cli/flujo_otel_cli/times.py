@@ -12,7 +12,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _UNITS = {"s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
-_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)")
+_AGO = r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)"
 
 
 def duration(ns: float, micro: str = "µ") -> str:
@@ -93,7 +93,7 @@ def since(text: str, now_ns: int) -> int:
 
     Raises ValueError for anything else.
     """
-    match = _AGO.fullmatch(text.strip())
+    match = re.fullmatch(_AGO, text.strip())
     if match:
         return now_ns - int(float(match[1]) * _UNITS[match[2]])
     return int(datetime.fromisoformat(text.strip()).timestamp()) * SECOND

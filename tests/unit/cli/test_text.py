@@ -1,5 +1,6 @@
 """Other people's text is shown, never obeyed."""
 
+import re
 import unicodedata
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len as rich_cell_len
 
-from flujo_otel_cli.text import cell_len, cut, escape
+from flujo_otel_cli.text import _UNSAFE, cell_len, cut, escape
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,9 @@ def test_what_fits_is_not_cut() -> None:
     assert cut("abc", 3, "…") == "abc"
     assert cut("abcd", 3, "…") == "ab…"
     assert cut("日本", 3, "…") == "日…"
+
+
+def test_no_character_that_is_escaped_counts_as_printable() -> None:
+    """What lets `escape` pass printable text on unread."""
+    unsafe = [char for char in map(chr, range(0x110000)) if re.match(_UNSAFE, char)]
+    assert [char for char in unsafe if char.isprintable()] == []
