@@ -11,16 +11,17 @@
 -- CROSS JOIN, where it stands, keeps SQLite from starting at the large table: TEMP tables have no
 -- statistics. A bare column beside one MIN() or MAX() is that row's (SQLite documents this).
 
+-- Small columns first: each statement below scans this table, and would else walk over the large.
 CREATE TEMP TABLE staged (
     n INTEGER PRIMARY KEY,
-    -- as the record says
-    trace_id, otel_span_id, otel_parent_id, name, kind, start_time_ns, end_time_ns, status,
-    status_message, attributes, events, links, resource_id, scope_id, named_run_id, role, cost_usd,
-    tokens, otlp,
     -- given a first guess by the writer, settled below
     span_id, run_id,
     -- of the stored row that this one meets
-    old_status, old_run_id
+    old_status, old_run_id,
+    -- as the record says
+    role, status, start_time_ns, end_time_ns, kind, cost_usd, tokens, resource_id, scope_id,
+    trace_id, otel_span_id, otel_parent_id, named_run_id,
+    name, status_message, attributes, events, links, otlp
 );
 
 CREATE TEMP TABLE outcome (written INTEGER);
