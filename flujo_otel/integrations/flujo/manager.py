@@ -10,9 +10,9 @@ from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.content import DEFAULT_VALUE_LIMIT_BYTES, Recording
 from flujo_otel.integrations.flujo.hook import Hook
+from flujo_otel.integrations.flujo.pipeline import PipelineFacts
 from flujo_otel.integrations.flujo.run import (
     Paused,
-    PipelineFacts,
     Run,
     add_run,
     end_run,

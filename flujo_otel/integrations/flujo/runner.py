@@ -10,8 +10,8 @@ from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.hook import Hook
 from flujo_otel.integrations.flujo.manager import run_id_of
+from flujo_otel.integrations.flujo.pipeline import PipelineFacts
 from flujo_otel.integrations.flujo.run import (
-    PipelineFacts,
     Run,
     add_run,
     end_run,

@@ -171,6 +171,7 @@ def test_a_failed_step_says_what_and_of_what_kind(instrumented: Traced) -> None:
     assert span.status.description == span.attributes["flujo.error"]
     assert "sour milk" in span.attributes["flujo.error"]
     assert span.attributes["error.type"] == span.attributes["error_type"] == "ValueError"
+    assert "output.value" not in span.attributes
     assert instrumented.named("pipeline_run").status.description == span.status.description
 
 
