@@ -7,14 +7,16 @@ from types import CodeType, FrameType
 from typing import Any
 
 from flujo_otel_exporter import fork
+from flujo_otel_exporter.quiet import is_working
 
 
 def may_wait() -> bool:
     """False on a thread with a running event loop, in a signal handler and during a fork.
 
-    Asked only when the queue is full.
+    And on the writer's own, where the garbage collector may end a span. Asked only when the queue
+    is full.
     """
-    return not (_runs_event_loop() or fork.is_forking() or _handles_signal())
+    return not (_runs_event_loop() or fork.is_forking() or is_working() or _handles_signal())
 
 
 def _runs_event_loop() -> bool:

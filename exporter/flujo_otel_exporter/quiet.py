@@ -3,6 +3,7 @@
 With opentelemetry-instrumentation-sqlite3 in the program, one user span became 126,799 without it.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,20 +15,30 @@ from opentelemetry.context import (
     set_value,
 )
 
+_work = threading.local()
+
 
 def suppress_in_this_thread() -> None:
     """For a thread of ours, once, before anything else."""
     attach(_suppressed())
+    _work.is_ours = True
 
 
 @contextmanager
 def suppressed() -> Iterator[None]:
     """For work of ours on somebody else's thread."""
     token = attach(_suppressed())
+    before, _work.is_ours = is_working(), True
     try:
         yield
     finally:
+        _work.is_ours = before
         detach(token)
+
+
+def is_working() -> bool:
+    """Whether this thread is at work of ours: then it must not wait for the writer."""
+    return getattr(_work, "is_ours", False)
 
 
 def _suppressed() -> Context:

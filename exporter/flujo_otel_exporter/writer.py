@@ -71,6 +71,8 @@ class StoreWriter:
     def watch(self, source: Source) -> None:
         """Have the open spans of `source` written as running."""
         self._sources.append(source)
+        # The writer may have been made off the main thread, where no handler can be installed.
+        termination.install(self.terminate)
         self._start()
 
     def forget(self, source: Source) -> None:

@@ -91,6 +91,18 @@ def test_off_the_main_thread_no_handler_is_installed(db: Path) -> None:
     run(db, source)
 
 
+def test_a_second_setup_on_the_main_thread_installs_it(db: Path) -> None:
+    source = """
+        thread = threading.Thread(target=traced)
+        thread.start()
+        thread.join()
+        spans(traced().get_tracer("t"), 5)
+        signal.raise_signal(signal.SIGTERM)
+    """
+    run(db, source, status=-signal.SIGTERM)
+    assert names(db) == {"span": 5}
+
+
 def test_a_locked_database_does_not_keep_the_process_alive(db: Path) -> None:
     """The program prints how long its handler took: 2 s are allowed to the flush."""
     source = """

@@ -85,6 +85,20 @@ def test_a_spans_own_run_goes_before_its_parents(
     assert runs(store) == {"outer": "r1", "inner": "r2", "leaf": "r2", "sibling": "r1"}
 
 
+def test_a_forked_childs_spans_inherit_the_run_that_was_open_at_the_fork(
+    exporter: SQLiteSpanExporter, store: FakeStore
+) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    live = LiveSpanProcessor(exporter)
+    provider.add_span_processor(live)
+    tracer = provider.get_tracer("t")
+    with tracer.start_as_current_span("run", attributes={RUN_ID: "r1"}):
+        live.start_over()
+        tracer.start_span("child").end()
+    assert provider.force_flush()
+    assert runs(store) == {"child": "r1"}
+
+
 def test_a_span_that_was_open_before_the_processor_came_is_written(
     exporter: SQLiteSpanExporter, store: FakeStore
 ) -> None:

@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from flujo_otel.errors import ForeignDatabase
 from flujo_otel_exporter import fork, intake, limits, patience
+from flujo_otel_exporter.quiet import suppressed
 from flujo_otel_exporter.writer import StoreWriter
 from support.fake_store import FakeStore
 
@@ -222,6 +223,13 @@ def test_a_signal_handler_never_waits() -> None:
 def test_a_thread_amid_a_fork_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(fork._paused, threading.get_ident(), [])
     assert not patience.may_wait()
+
+
+def test_a_span_that_ends_during_work_of_ours_never_waits() -> None:
+    """The garbage collector may end one on the writer's own thread."""
+    with suppressed():
+        assert not patience.may_wait()
+    assert patience.may_wait()
 
 
 def test_many_threads_at_once_lose_nothing_and_the_books_balance(
