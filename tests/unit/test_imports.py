@@ -1,0 +1,27 @@
+"""Who loads what, in a process of its own each: what import-linter cannot say."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("opentelemetry.sdk", "flujo", "pydantic", "google.protobuf", "sqlite3")
+
+
+@pytest.mark.parametrize(
+    ("module", "never"),
+    [
+        ("flujo_otel", HEAVY),
+        ("flujo_otel.integrations.flujo", ("opentelemetry.sdk", "flujo", "pydantic", "sqlite3")),
+        ("flujo_otel.spanstore.sqlite.reader", ("opentelemetry", "flujo", "pydantic")),
+        ("flujo_otel_cli.main", HEAVY),
+    ],
+)
+def test_a_module_loads_nothing_heavy_before_it_is_needed(
+    module: str, never: tuple[str, ...]
+) -> None:
+    script = f"import sys, {module}; print(*(name for name in {never} if name in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "" == done.stdout.strip()
