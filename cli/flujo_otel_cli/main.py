@@ -101,7 +101,9 @@ def _tell(problem: Problem, *, wants_json: bool) -> int:
             sys.stdout.flush()
         else:
             lines = [problem.message, *problem.hints]
-            Terminal.of(sys.stderr).write([Piece(line)] for line in lines)
+            # Whole, also where the terminal has to break them.
+            to = Terminal.of(sys.stderr)._replace(cuts=False)
+            to.write([Piece(line)] for line in lines)
     except BrokenPipeError:
         _forget_output()
     return problem.exit_code

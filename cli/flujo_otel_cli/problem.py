@@ -59,8 +59,8 @@ _CODES: tuple[tuple[type[errors.FlujoOtelError], Exit, str], ...] = (
 )
 
 FIRST_TRACE = (
-    "Trace something first:  lens run -- python your_app.py      "
-    "or name a database:  lens list --db PATH",
+    "Trace something first:  lens run -- python your_app.py",
+    "or name a database:     lens list --db PATH",
 )
 
 

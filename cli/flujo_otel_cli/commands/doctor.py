@@ -1,6 +1,7 @@
 """`lens doctor`: is the database sound, who writes to it, what was lost and what to do about it."""
 
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from typing import Annotated
@@ -23,8 +24,14 @@ WAL_WORTH_A_WORD = 64_000_000
 """Bytes of write-ahead log from which a reader seems to hold it back."""
 _REMEDIES = {
     "queue_full": "raise FLUJO_OTEL_QUEUE_BYTES",
-    "rejected": "see docs/ledger.md",
+    "rejected": "such values cannot be stored: change what the program records",
+    "refused": "the database would not take them: name another with FLUJO_OTEL_DB",
+    "internal_error": "a fault of flujo-otel: FLUJO_OTEL_RAISE=1 in the program shows it",
+    "id_reused": "all are kept; does the program seed the generator of its ids?",
+    "database_replaced": "leave the file where it is while a program writes to it",
 }
+_INDENT = len("✔ database   ")
+_NOTHING_LOST = ("id_reused", "database_replaced")
 Finding = tuple[str, str, str]
 """Status, what it is about, what is to be said of it."""
 
@@ -48,7 +55,7 @@ def command(
         write_document(health_document(health) | {"sound": sound}, sys.stdout)
     else:
         to = Terminal.of(sys.stdout)
-        to.write(_line(finding, to) for finding in findings)
+        to.write(line for finding in findings for line in _lines(finding, to))
     if not sound:
         raise typer.Exit(Exit.NOT_FOUND)
 
@@ -62,8 +69,10 @@ def find(health: Health, now_ns: int) -> Iterator[Finding]:
         yield "warning", "log", f"the write-ahead log has {size}: close readers that stay open"
     writers = ", ".join(f"{escape(w.command)} (pid {w.pid})" for w in health.writers)
     yield "completed", "writers", writers or "none just now"
-    yield from (("failed", "lost", _loss(loss, now_ns)) for loss in health.losses)
-    if not health.losses:
+    for loss in health.losses:
+        kept = loss.reason in _NOTHING_LOST
+        yield *(("warning", "ledger") if kept else ("failed", "lost")), _loss(loss, now_ns)
+    if all(loss.reason in _NOTHING_LOST for loss in health.losses):
         yield "completed", "lost", "nothing"
 
 
@@ -85,12 +94,17 @@ def _database(health: Health) -> Finding:
 def _loss(loss: Loss, now_ns: int) -> str:
     when = ago(loss.last_time_ns, now_ns)
     detail = f" ({escape(loss.detail)})" if loss.detail else ""
-    remedy = _REMEDIES.get(loss.reason, "see docs/ledger.md")
-    spans = amounts.plural(loss.count, "span")
-    return f"{spans} of {escape(loss.service)}, {when}: {escape(loss.reason)}{detail}; {remedy}"
+    remedy = f"; {_REMEDIES[loss.reason]}" if loss.reason in _REMEDIES else ""
+    number = "" if loss.reason == "database_replaced" else f"{amounts.plural(loss.count, 'span')} "
+    of = f"{number}of {escape(loss.service)}"
+    return f"{of}, {when}: {escape(loss.reason.replace('_', ' '))}{detail}{remedy}"
 
 
-def _line(finding: Finding, to: Terminal) -> Line:
+def _lines(finding: Finding, to: Terminal) -> Iterator[Line]:
+    """One line, or several on a terminal that it would not fit: nothing of it may be cut."""
     status, subject, text = finding
     mark = Piece(f"{to.theme.mark(status)} ", STYLES[status])
-    return [mark, Piece(f"{subject:<10} ", "bold"), Piece(text)]
+    room = max(to.width - _INDENT, 20)
+    first, *rest = textwrap.wrap(text, room) if to.cuts else [text]
+    yield [mark, Piece(f"{subject:<10} ", "bold"), Piece(first)]
+    yield from ([Piece(" " * _INDENT), Piece(line)] for line in rest)
