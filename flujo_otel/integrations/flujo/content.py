@@ -15,7 +15,7 @@ from enum import Enum
 from functools import lru_cache, partial
 from json.encoder import encode_basestring
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 DEFAULT_VALUE_LIMIT_BYTES: Final = 64 * 1024
 CONTEXT_LIMIT_BYTES: Final = 16 * 1024
@@ -25,6 +25,7 @@ _MARKER_ROOM_BYTES: Final = 1024
 """Kept back for the closing brackets and the cut marks of at most `_DEPTH_LIMIT` open levels."""
 _ARRAY_ITEM_LIMIT: Final = 10_000
 _INTEGER_BIT_LIMIT: Final = 4096
+_KEPT_KEY_LENGTH: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,13 @@ class _Writer:
 
     def _other(self, value: Any, kind: type, depth: int) -> None:
         plain = _reader_of(kind)(value)
-        if isinstance(plain, _Pairs | _Items):
-            self._container(value, plain, depth)
-        else:
+        shape = type(plain)
+        if shape is not _Pairs and shape is not _Items:
             self._write(plain, depth)
+        elif plain[1] == 0:
+            self._raw("{}" if shape is _Pairs else "[]")
+        else:
+            self._container(value, plain, depth)
 
     def _container(self, owner: object, content: "_Pairs | _Items", depth: int) -> None:
         if id(owner) in self.open:
@@ -115,12 +119,18 @@ class _Writer:
         for number, (key, value) in enumerate(_safely(content.pairs)):
             if self.left <= 0:
                 self.was_cut = True
-                self._raw(f'{separator}"…": "{content.count - number} more keys cut"')
+                self._raw(f'{separator}"…": "{content.size - number} more keys cut"')
                 break
-            self._raw(separator)
-            self._text(key if type(key) is str else str(key))
-            self._raw(": ")
-            self.write(value, depth)
+            if type(key) is str and len(key) <= _KEPT_KEY_LENGTH:
+                self._raw(separator + _encoded_key(key))
+            else:
+                self._raw(separator)
+                self._text(key if type(key) is str else str(key))
+                self._raw(": ")
+            if type(value) is str:
+                self._text(value)
+            else:
+                self.write(value, depth)
             separator = ", "
         self._raw("}")
 
@@ -131,7 +141,7 @@ class _Writer:
             self._raw(separator)
             if self.left <= 0:
                 self.was_cut = True
-                self._raw(f'"… {content.count - number} more items cut"')
+                self._raw(f'"… {content.size - number} more items cut"')
                 break
             self.write(value, depth)
             separator = ", "
@@ -139,7 +149,7 @@ class _Writer:
 
     def _raw(self, text: str) -> None:
         self.parts.append(text)
-        self.left -= len(text)
+        self.left -= len(text)  # all but rare keys are ASCII; `as_json` holds the limit at last
 
     def _integer(self, value: int) -> None:
         bits = value.bit_length()
@@ -172,16 +182,20 @@ def _encoded(text: str) -> str:
     return encode_basestring(text)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
+@lru_cache(maxsize=2048)
+def _encoded_key(key: str) -> str:
+    """A field's name is written again and again."""
+    return f"{_encoded(key)}: "
+
+
+class _Pairs(NamedTuple):
     pairs: Iterable[tuple[Any, Any]]
-    count: int
+    size: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Items:
+class _Items(NamedTuple):
     items: Iterable[Any]
-    count: int
+    size: int
 
 
 def _safely(source: Iterable[Any]) -> Iterator[Any]:

@@ -171,8 +171,8 @@ def test_what_lies_beyond_the_limit_is_never_looked_at() -> None:
                 yield str(number), number
                 number += 1
 
-    as_json(Endless(), 4096)
-    assert len(looked_at) < 1000
+    as_json(Endless(a=1), 4096)
+    assert 100 < len(looked_at) < 1000
 
 
 def test_a_value_that_contains_itself() -> None:
@@ -221,7 +221,7 @@ def test_a_dict_that_changes_under_the_reader_ends_early() -> None:
             yield "a", 1
             raise RuntimeError("dictionary changed size during iteration")
 
-    assert read(Changing()) == {"a": 1}
+    assert read(Changing(a=1, b=2)) == {"a": 1}
 
 
 def test_contexts_have_a_smaller_limit_of_their_own() -> None:
