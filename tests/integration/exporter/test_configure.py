@@ -261,3 +261,15 @@ def test_instrumented_libraries_do_not_trace_the_exporter(
     """
     configured(db, source)
     assert names(db) == {"GET": 20, "SELECT": 20, "root": 20}
+
+
+@pytest.mark.flujo
+@pytest.mark.parametrize(("argument", "instrumented"), [("", "True"), ("flujo=False", "False")])
+def test_flujo_is_instrumented_unless_it_is_not_wanted(
+    db: Path, argument: str, instrumented: str
+) -> None:
+    source = f"""
+        flujo_otel.configure({argument})
+        print(flujo_otel.FlujoInstrumentor().is_instrumented_by_opentelemetry)
+    """
+    assert configured(db, source).splitlines()[-1] == instrumented
