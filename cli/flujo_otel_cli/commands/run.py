@@ -71,7 +71,8 @@ def _tell(db: str | None, pid: int, started_ns: int, *, json: bool) -> None:
         write_document(trace_document(run, build_tree(reader.spans(run.run_id))), to.stream)
     else:
         roots = build_tree(reader.spans(run.run_id, SpanFilter()))
-        drawing = Drawing(short_id(reader, run.run_id), run.run_id)
+        shown_id = short_id(reader, run.run_id)
+        drawing = Drawing(shown_id, shown_id)
         to.write(draw(run, roots, drawing, to, time.time_ns()))
     reader.close()
 
