@@ -7,14 +7,15 @@ from typing import Final
 from flujo_otel.errors import SettingsError
 from flujo_otel.settings import DEFAULT, Settings
 
-BATCH_SPANS: Final = 2000
+BATCH_SPANS: Final = 1000
+"""What the store commits in one transaction: a fork or the end of the process waits for no more."""
 BATCH_BYTES: Final = 16 * 1024 * 1024
 """A batch is made into records, which are as large again: the bound may not be doubled by it."""
 EXIT_SECONDS: Final = 5.0
 """How long a normal exit waits for a store that does not accept writes."""
 TERMINATION_SECONDS: Final = 2.0
 FORK_SECONDS: Final = 0.25
-BUSY_SECONDS: Final = 0.1
+BUSY_SECONDS: Final = 0.05
 """How long one write waits for another process's: batches are retried anyhow, and a fork must come
 in between (with SQLite's usual 5 s, children were forked while a write was waiting)."""
 WAIT_SECONDS: Final = 1.0

@@ -7,6 +7,11 @@ import pytest
 
 from support.programs import is_sound, losses, names, query, run
 
+PATIENT = """
+# On a machine under load a write may take longer than the 0.25 s that a fork waits for it.
+from flujo_otel_exporter import writer
+writer.FORK_SECONDS = 30
+"""
 REAP = """
 def fork(body):
     child = os.fork()
@@ -41,7 +46,7 @@ def test_both_sides_spans_arrive_where_the_writer_was_busy_at_each_fork(db: Path
                 spans(tracer, 100, "flood")
                 made += 100
                 time.sleep(0.001)
-        thread = threading.Thread(target=flood)
+        thread = threading.Thread(target=flood, daemon=True)
         thread.start()
         children = []
         for number in range(20):
@@ -55,7 +60,7 @@ def test_both_sides_spans_arrive_where_the_writer_was_busy_at_each_fork(db: Path
         thread.join()
         print(made)
     """
-    output, _ = run(db, REAP + dedent(source))
+    output, _ = run(db, PATIENT + REAP + dedent(source))
     assert names(db) == {"child": 500, "flood": int(output), "parent": 500}
     assert losses(db) == {}
     assert is_sound(db)
@@ -80,7 +85,7 @@ def test_a_prefork_server_and_its_workers_each_write_their_own_spans(db: Path) -
         for child in workers:
             assert os.waitpid(child, 0)[1] == 0
     """
-    run(db, source)
+    run(db, PATIENT + dedent(source))
     workers = {f"worker {number}": 100 for number in range(3)}
     assert names(db) == {"loading": 10, "master": 10, **workers}
 
@@ -113,7 +118,7 @@ def test_what_is_queued_at_a_fork_is_written_by_the_parent_alone(db: Path) -> No
         reap([fork(body)])
         open_span.end()
     """
-    run(db, REAP + dedent(source), FLUJO_OTEL_FLUSH_INTERVAL="60")
+    run(db, PATIENT + REAP + dedent(source), FLUJO_OTEL_FLUSH_INTERVAL="60")
     noted = (db.parent / "noted").read_text().split()
     assert sorted(["open"] + ["queued"] * 10 + ["child"] * 10) == sorted(noted)
 
@@ -130,7 +135,7 @@ def test_a_span_open_at_the_fork_ends_where_it_was_started(db: Path) -> None:
         span.set_attribute("ended by", "parent")
         span.end()
     """
-    run(db, REAP + dedent(source))
+    run(db, PATIENT + REAP + dedent(source))
     ended_by = "SELECT json_extract(attributes, '$.\"ended by\"') FROM spans"
     assert query(db, ended_by) == [("parent",)]
 
@@ -145,7 +150,7 @@ def test_a_childs_spans_belong_to_the_run_that_was_open_at_the_fork(db: Path) ->
                 assert provider.force_flush()
             reap([fork(body)])
     """
-    run(db, REAP + dedent(source))
+    run(db, PATIENT + REAP + dedent(source))
     assert query(db, "SELECT name, run_id FROM spans ORDER BY name") == [
         ("child", "r1"),
         ("run", "r1"),
@@ -161,7 +166,7 @@ def test_a_childs_ids_are_not_its_siblings(db: Path) -> None:
             assert provider.force_flush()
         reap([fork(body) for _ in range(3)])
     """
-    run(db, REAP + dedent(source))
+    run(db, PATIENT + REAP + dedent(source))
     assert names(db) == {"child": 300}
     assert query(db, "SELECT COUNT(DISTINCT trace_id) FROM spans") == [(300,)]
 
@@ -180,7 +185,7 @@ def test_a_grandchild_is_traced_too(db: Path) -> None:
             assert provider.force_flush()
         reap([fork(child)])
     """
-    run(db, REAP + dedent(source))
+    run(db, PATIENT + REAP + dedent(source))
     assert names(db) == {"child": 3, "grandchild": 3, "parent": 3}
 
 

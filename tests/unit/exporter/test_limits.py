@@ -8,7 +8,7 @@ from flujo_otel_exporter.limits import Limits
 
 
 def test_the_defaults_are_200_ms_and_64_mib() -> None:
-    assert Limits.of(settings.load()) == Limits(64 * 1024 * 1024, 0.2, 2000, None)
+    assert Limits.of(settings.load()) == Limits(64 * 1024 * 1024, 0.2, 1000, None)
 
 
 def test_otel_bsp_variables_apply_where_they_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
