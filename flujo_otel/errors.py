@@ -6,6 +6,7 @@ FlujoOtelError
 ├── StoreError               the database
 │   ├── NoDatabase           a reader found no file
 │   ├── ForeignDatabase      the file is another program's, or a newer version's of ours: untouched
+│   ├── DamagedDatabase      the file is broken: says how to recover what is in it
 │   ├── StoreUnavailable     retryable: locked, disk full, read-only for now
 │   └── RecordRejected       permanent: one record cannot be stored as it is
 ├── NoSuchRun                an id that names no run, with the near ones
@@ -39,6 +40,10 @@ class NoDatabase(StoreError):
 
 class ForeignDatabase(StoreError):
     """The file belongs to another program, or to a newer version of ours. It was not altered."""
+
+
+class DamagedDatabase(StoreError):
+    """The file is one of ours but broken; the text says how to recover what is in it."""
 
 
 class StoreUnavailable(StoreError):

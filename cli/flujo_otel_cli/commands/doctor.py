@@ -70,10 +70,15 @@ def find(health: Health, now_ns: int) -> Iterator[Finding]:
     writers = ", ".join(f"{escape(w.command)} (pid {w.pid})" for w in health.writers)
     yield "completed", "writers", writers or "none just now"
     for loss in health.losses:
-        kept = loss.reason in _NOTHING_LOST
-        yield *(("warning", "ledger") if kept else ("failed", "lost")), _loss(loss, now_ns)
-    if all(loss.reason in _NOTHING_LOST for loss in health.losses):
+        lost = ("failed", "lost") if _is_lost(loss) else ("warning", "ledger")
+        yield *lost, _loss(loss, now_ns)
+    # Of a damaged file nobody can say so.
+    if health.integrity in ("ok", "") and not any(map(_is_lost, health.losses)):
         yield "completed", "lost", "nothing"
+
+
+def _is_lost(loss: Loss) -> bool:
+    return loss.reason not in _NOTHING_LOST
 
 
 def _database(health: Health) -> Finding:

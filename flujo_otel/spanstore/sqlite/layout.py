@@ -11,6 +11,7 @@ from typing import Final
 
 from flujo_otel.errors import ForeignDatabase
 from flujo_otel.spanstore.kind import APPLICATION_ID
+from flujo_otel.spanstore.sqlite.faults import damaged
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
@@ -25,6 +26,14 @@ def migrations() -> list[str]:
     return [path.read_text(encoding="utf-8") for path in sorted(_MIGRATIONS.glob("*.sql"))]
 
 
+_LOOK: Final = """
+    SELECT (SELECT application_id FROM pragma_application_id),
+        (SELECT user_version FROM pragma_user_version),
+        (SELECT COUNT(*) FROM sqlite_master)
+"""
+"""One statement, so that all three are of one moment: another process may be making the file."""
+
+
 class Layout(Enum):
     EMPTY = "empty"
     OURS = "ours"
@@ -33,17 +42,17 @@ class Layout(Enum):
 def inspect(connection: sqlite3.Connection, path: Path, newest: int) -> tuple[Layout, int]:
     """The layout and its schema version.
 
-    Raises ForeignDatabase for a file of another program, of a newer version of ours, or none that
-    SQLite can read.
+    Raises ForeignDatabase for a file of another program, of a newer version of ours, or that is no
+    SQLite database at all; DamagedDatabase for a broken one.
     """
     try:
-        application_id = _pragma(connection, "application_id")
-        version = _pragma(connection, "user_version")
-        tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        application_id, version, tables = connection.execute(_LOOK).fetchone()
+    except sqlite3.OperationalError:
+        raise
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        raise ForeignDatabase(f"{path} is not a SQLite database: {error}.") from error
+        if error.sqlite_errorname == "SQLITE_NOTADB":
+            raise ForeignDatabase(f"{path} is not a SQLite database.") from error
+        raise damaged(path, error) from error
     if application_id == APPLICATION_ID and version > newest:
         raise ForeignDatabase(
             f"{path} was made by a newer flujo-otel (schema {version}, this one knows {newest}). "
@@ -92,7 +101,3 @@ def statements(script: str) -> list[str]:
             found.append(pending)
             pending = ""
     return found
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

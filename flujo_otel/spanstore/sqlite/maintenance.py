@@ -9,6 +9,7 @@ from flujo_otel import process
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Loss, Writer
 from flujo_otel.spanstore.api import Health
+from flujo_otel.spanstore.sqlite import faults
 from flujo_otel.spanstore.sqlite.checkpoint import Turns, has_wal_reset_fault
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading, connect_for_writing
 from flujo_otel.spanstore.sqlite.writers import listed
@@ -40,8 +41,12 @@ class SQLiteMaintenance:
         self._path = path
 
     def health(self, *, check_integrity: bool = True) -> Health:
-        """See `api.Maintenance.health`. Raises NoDatabase, ForeignDatabase, StoreUnavailable."""
-        with closing(connect_for_reading(self._path)) as connection:
+        """See `api.Maintenance.health`.
+
+        Raises NoDatabase, ForeignDatabase, StoreUnavailable; DamagedDatabase where not even this
+        much can be read.
+        """
+        with closing(connect_for_reading(self._path)) as connection, faults.reading(self._path):
             facts = {name: _scalar(connection, f"PRAGMA {name}") for name in _FACTS}
             integrity = _scalar(connection, "PRAGMA integrity_check(1)") if check_integrity else ""
             return Health(

@@ -3,13 +3,14 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 from flujo_otel import process
 from flujo_otel.model import Run, RunStatus, Span, Step, Writer
 from flujo_otel.spanstore.api import NameStatistics, RunFilter, SpanFilter
-from flujo_otel.spanstore.sqlite import rows
+from flujo_otel.spanstore.sqlite import faults, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
 from flujo_otel.spanstore.sqlite.statistics import Tally
 
@@ -35,6 +36,7 @@ class SQLiteTraceReader:
     """Reads one file of ours. Raises NoDatabase, ForeignDatabase or StoreUnavailable when made."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._connection = connect_for_reading(path)
         self._alive: dict[Writer, bool] = {}
 
@@ -48,18 +50,18 @@ class SQLiteTraceReader:
             return len(self._first(self._select_runs(where), where, limit=1 << 62))
         condition, values = _runs_where(where)
         query = f"SELECT COUNT(*) FROM runs {condition}"
-        return int(self._connection.execute(query, values).fetchone()[0])
+        return int(self._rows(query, values)[0][0])
 
     def get_run(self, run_id: str) -> Run | None:
         """See `api.TraceReader.get_run`."""
         query = f"{rows.SELECT_RUNS} WHERE runs.run_id = ?"
-        found = self._connection.execute(query, (run_id,)).fetchone()
-        return self._run(found) if found else None
+        found = self._rows(query, (run_id,))
+        return self._run(found[0]) if found else None
 
     def known_runs(self, run_ids: Sequence[str]) -> set[str]:
         """See `api.TraceReader.known_runs`."""
         query = "SELECT run_id FROM runs WHERE run_id IN (SELECT value FROM json_each(?))"
-        found = self._connection.execute(query, (json.dumps(list(run_ids)),)).fetchall()
+        found = self._rows(query, (json.dumps(list(run_ids)),))
         return {run_id for (run_id,) in found}
 
     def runs_with_prefix(self, prefix: str, limit: int) -> list[Run]:
@@ -69,7 +71,7 @@ class SQLiteTraceReader:
             " ORDER BY start_time_ns DESC LIMIT ?"
         )
         values = (prefix, prefix + "\U0010ffff", limit)
-        return [self._run(row) for row in self._connection.execute(query, values).fetchall()]
+        return [self._run(row) for row in self._rows(query, values)]
 
     def runs_of_trace(self, trace_id: str) -> list[Run]:
         """See `api.TraceReader.runs_of_trace`."""
@@ -77,16 +79,16 @@ class SQLiteTraceReader:
             f"{rows.SELECT_RUNS} WHERE runs.run_id = ? OR runs.run_id IN"
             " (SELECT run_id FROM run_traces WHERE trace_id = ?) ORDER BY start_time_ns DESC"
         )
-        found = self._connection.execute(query, (trace_id, trace_id)).fetchall()
+        found = self._rows(query, (trace_id, trace_id))
         return [self._run(row) for row in found]
 
     def shortest_unique_prefix(self, run_id: str) -> int:
         """See `api.TraceReader.shortest_unique_prefix`."""
-        neighbours = self._connection.execute(
-            "SELECT (SELECT MAX(run_id) FROM runs WHERE run_id < :id),"
-            " (SELECT MIN(run_id) FROM runs WHERE run_id > :id)",
-            {"id": run_id},
-        ).fetchone()
+        [neighbours] = self._rows(
+            "SELECT (SELECT MAX(run_id) FROM runs WHERE run_id < ?),"
+            " (SELECT MIN(run_id) FROM runs WHERE run_id > ?)",
+            (run_id, run_id),
+        )
         shared = max(_common_prefix(run_id, other or "") for other in neighbours)
         return min(shared + 1, len(run_id))
 
@@ -100,7 +102,7 @@ class SQLiteTraceReader:
                 values.append(value)
         query = f"{rows.SELECT_SPANS} WHERE {condition} ORDER BY rowid LIMIT {_PAGE_ROWS}"
         found: list[Span] = []
-        while page := self._connection.execute(query, values).fetchall():
+        while page := self._rows(query, values):
             found += [rows.span(row) for row in page]
             values[1] = page[-1][0]
         return iter(sorted(found, key=lambda span: span.start_time_ns))
@@ -108,7 +110,7 @@ class SQLiteTraceReader:
     def steps(self, run_id: str) -> list[Step]:
         """See `api.TraceReader.steps`."""
         query = f"{rows.SELECT_STEPS} WHERE run_id = ? ORDER BY step_index, start_time_ns"
-        return [Step(*row) for row in self._connection.execute(query, (run_id,)).fetchall()]
+        return [Step(*row) for row in self._rows(query, (run_id,))]
 
     def statistics(
         self, pipeline: str | None, since_ns: int | None, until_ns: int | None, buckets: int
@@ -122,7 +124,7 @@ class SQLiteTraceReader:
         cursor: tuple[float, int] = (first, -1)
         while True:
             values = (*cursor, last, *named, _STATISTICS_PAGE_ROWS)
-            page = self._connection.execute(query, values).fetchall()
+            page = self._rows(query, values)
             for start, _, name, seconds, failed in page:
                 tally.add(name, start, seconds, failed)
             if len(page) < _STATISTICS_PAGE_ROWS:
@@ -135,9 +137,9 @@ class SQLiteTraceReader:
 
     def _window(self, since_ns: int | None, until_ns: int | None) -> tuple[float, float]:
         """In seconds; what was not given, from the spans themselves."""
-        first, last = self._connection.execute(
+        [(first, last)] = self._rows(
             "SELECT (SELECT MIN(start_time) FROM spans), (SELECT MAX(start_time) FROM spans)"
-        ).fetchone()
+        )
         return (
             (first or 0.0) if since_ns is None else since_ns / 1e9,
             (last or 0.0) if until_ns is None else until_ns / 1e9,
@@ -146,21 +148,24 @@ class SQLiteTraceReader:
     def _select_runs(self, where: RunFilter) -> sqlite3.Cursor:
         condition, values = _runs_where(where)
         query = f"{rows.SELECT_RUNS} {condition} ORDER BY start_time_ns DESC, runs.rowid DESC"
-        return self._connection.execute(query, values)
+        with faults.reading(self._path):
+            return self._connection.execute(query, values)
 
     def _first(self, found: sqlite3.Cursor, where: RunFilter, limit: int) -> list[Run]:
         """The first `limit` that really have the status: whether a run died shows only here."""
         runs: list[Run] = []
-        try:
+        with faults.reading(self._path), closing(found):
             for row in found:
                 if len(runs) >= limit:
                     break
                 run = self._run(row)
                 if where.status in (None, run.status):
                     runs.append(run)
-        finally:
-            found.close()
         return runs
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with faults.reading(self._path):
+            return self._connection.execute(query, values).fetchall()
 
     def _run(self, row: tuple[Any, ...]) -> Run:
         return rows.run(row, self._is_alive)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from flujo_otel import process
-from flujo_otel.errors import StoreUnavailable
+from flujo_otel.errors import DamagedDatabase, StoreUnavailable
 from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
 from flujo_otel.spanstore.api import Rejected, WriteResult
 from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns
@@ -64,7 +64,7 @@ class SQLiteSpanWriter:
             rejected: list[Rejected] = []
             for records in pours(batch.records):
                 written += self._pour(opened, records, rejected)
-        except sqlite3.OperationalError as error:
+        except (sqlite3.DatabaseError, DamagedDatabase) as error:
             raise self._unavailable(error) from error
         unchanged = len(batch.records) - written - len(rejected)
         return WriteResult(written, unchanged, rejected)
@@ -86,7 +86,7 @@ class SQLiteSpanWriter:
                             loss.last_time_ns,
                         ),
                     )
-        except sqlite3.OperationalError as error:
+        except (sqlite3.DatabaseError, DamagedDatabase) as error:
             raise self._unavailable(error) from error
 
     def close(self) -> None:
@@ -110,9 +110,9 @@ class SQLiteSpanWriter:
 
     def _count_replaced(self, opened: "Opened") -> None:
         now_ns = time.time_ns()
-        opened.connection.execute(
-            _ADD_LOSS, (opened.service, "database_replaced", str(self._path), 1, now_ns, now_ns)
-        )
+        loss = (opened.service, "database_replaced", str(self._path), 1, now_ns, now_ns)
+        with opened.turns.writing():
+            opened.connection.execute(_ADD_LOSS, loss)
 
     def _pour(self, opened: "Opened", records: list[SpanRecord], rejected: list[Rejected]) -> int:
         """Write one pour; halve it where its data is refused, until the culprit stands alone."""
@@ -137,7 +137,7 @@ class SQLiteSpanWriter:
         opened.checkpointer.wrote(connection, size_bytes)
         return int(connection.execute("SELECT written FROM outcome").fetchone()[0])
 
-    def _unavailable(self, error: sqlite3.OperationalError) -> StoreUnavailable:
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
         # After an I/O error a connection may be of no more use; the next write opens a new one.
         if getattr(error, "sqlite_errorname", "") not in ("SQLITE_BUSY", "SQLITE_FULL"):
             self.close()

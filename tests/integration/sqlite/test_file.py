@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from flujo_otel.errors import ForeignDatabase, NoDatabase, StoreUnavailable
+from flujo_otel.errors import DamagedDatabase, ForeignDatabase, NoDatabase, StoreUnavailable
 from flujo_otel.model import Batch
 from flujo_otel.spanstore.sqlite import layout
 from flujo_otel.spanstore.sqlite.connection import connect_for_writing
@@ -230,6 +230,31 @@ def test_a_database_in_a_folder_that_cannot_be_written_can_be_read() -> None:
         assert 1 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         assert ["a.db"] == [p.name for p in Path(folder).iterdir() if "-lock" not in p.name]
         Path(folder).chmod(0o700)
+
+
+def damage(path: Path, kept_bytes: int) -> bytes:
+    write(path, *range(1, 500))
+    whole = bytearray(path.read_bytes())
+    whole[kept_bytes:] = b"\xff" * (len(whole) - kept_bytes)
+    path.write_bytes(whole)
+    return bytes(whole)
+
+
+@pytest.mark.parametrize("kept_bytes", [8192, 200_000])
+def test_a_damaged_file_is_said_to_be_damaged_and_how_to_recover_it(
+    path: Path, kept_bytes: int
+) -> None:
+    before = damage(path, kept_bytes)
+    with pytest.raises(DamagedDatabase, match="recover"):
+        count(path)
+    with pytest.raises(StoreUnavailable, match="does not take writes"):
+        write(path, 1000)
+    assert before == path.read_bytes()
+
+
+def test_health_names_the_damage_where_it_can_still_be_looked_for(path: Path) -> None:
+    damage(path, 200_000)
+    assert SQLiteMaintenance(path).health().integrity not in ("ok", "")
 
 
 def test_durable_full_asks_for_a_sync_at_every_commit(path: Path) -> None:

@@ -1,0 +1,26 @@
+"""What sqlite3 raises, as the errors of the span store."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flujo_otel.errors import DamagedDatabase, StoreUnavailable
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around whatever reads `path`: StoreUnavailable for what may pass, else DamagedDatabase."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"{path} cannot be read just now: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: sqlite3.DatabaseError) -> DamagedDatabase:
+    """The error for a file of ours that SQLite finds broken."""
+    return DamagedDatabase(
+        f"{path} is damaged: {error}. Keep a copy of it, then try: sqlite3 {path} .recover"
+    )
