@@ -100,6 +100,9 @@ WHERE s.role & 1 AND m.span_id NOT IN (SELECT span_id FROM staged);
 
 CREATE TEMP TRIGGER pouring INSTEAD OF INSERT ON pour
 BEGIN
+    -- The rows that only fill up the statement.
+    DELETE FROM staged WHERE trace_id IS NULL;
+
     -- 1. Who is there already? The id is free for us where the row that holds it is this very span.
     UPDATE staged
     SET old_status = o.status, old_run_id = o.run_id
