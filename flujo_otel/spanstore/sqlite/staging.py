@@ -1,6 +1,6 @@
 """Records into the TEMP table `staged`, all rows of a pour in one statement.
 
-`executemany` lets go of the GIL at every row and waits for it again: 2,350 us a row beside a busy
+`executemany` lets go of the GIL at every row and waits for it again: 2,350 us a row beside a
 busy thread. Statements of a few fixed sizes are prepared once and kept by the connection (varying
 sizes cost 306 MB and ten times the time); what is missing to the next size is filled with empty
 rows, since a second statement would be another wait for the GIL, some 25 ms beside 4 busy threads.
