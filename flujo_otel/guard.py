@@ -66,6 +66,11 @@ def report(what: str, error: Exception) -> bool:
 
 
 def faults() -> Mapping[str, int]:
-    """How often each guarded action failed in this process, by its `what`."""
-    with _lock:
-        return dict(_counts)
+    """How often each guarded action failed in this process, by its `what`. Takes no lock: the writer
+    asks while a signal handler may wait for it that has interrupted `report`."""
+    return _counts.copy()
+
+
+if hasattr(os, "register_at_fork"):
+    # The parent's faults are the parent's to tell.
+    os.register_at_fork(after_in_child=_counts.clear)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 
-from flujo_otel import process
+from flujo_otel import guard, process
 from flujo_otel.model import Batch, Loss, SpanRecord
 
 
@@ -42,7 +42,10 @@ class LossCounter:
         entry.last_time_ns = time_ns()
 
     def unreported(self) -> list[Loss]:
-        """What `reported` was not called for yet."""
+        """What `reported` was not called for yet, faults of ours in the traced program included."""
+        for what, count in guard.faults().items():
+            key = _Key(process.current().command, "fault", what)
+            self._counts.setdefault(key, _Count()).count = count
         return [
             Loss(*key, entry.count - entry.reported, entry.first_time_ns, entry.last_time_ns)
             for key, entry in list(self._counts.items())

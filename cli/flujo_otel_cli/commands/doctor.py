@@ -27,11 +27,13 @@ _REMEDIES = {
     "rejected": "such values cannot be stored: change what the program records",
     "refused": "the database would not take them: name another with FLUJO_OTEL_DB",
     "internal_error": "a fault of flujo-otel: FLUJO_OTEL_RAISE=1 in the program shows it",
+    "fault": "of flujo-otel itself, the program went on: FLUJO_OTEL_RAISE=1 shows it",
     "id_reused": "all are kept; does the program seed the generator of its ids?",
     "database_replaced": "leave the file where it is while a program writes to it",
 }
 _INDENT = len("✔ database   ")
-_NOTHING_LOST = ("id_reused", "database_replaced")
+_NOTHING_LOST = ("database_replaced", "fault", "id_reused")
+_NOT_SPANS = ("database_replaced", "fault")
 Finding = tuple[str, str, str]
 """Status, what it is about, what is to be said of it."""
 
@@ -100,7 +102,7 @@ def _loss(loss: Loss, now_ns: int) -> str:
     when = ago(loss.last_time_ns, now_ns)
     detail = f" ({escape(loss.detail)})" if loss.detail else ""
     remedy = f"; {_REMEDIES[loss.reason]}" if loss.reason in _REMEDIES else ""
-    number = "" if loss.reason == "database_replaced" else f"{amounts.plural(loss.count, 'span')} "
+    number = "" if loss.reason in _NOT_SPANS else f"{amounts.plural(loss.count, 'span')} "
     of = f"{number}of {escape(loss.service)}"
     return f"{of}, {when}: {escape(loss.reason.replace('_', ' '))}{detail}{remedy}"
 

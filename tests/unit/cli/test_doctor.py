@@ -67,7 +67,7 @@ def test_what_was_lost_says_what_to_do(reason: str, remedy: str) -> None:
     assert text.endswith(remedy) or remedy in text
 
 
-@pytest.mark.parametrize("reason", ["id_reused", "database_replaced"])
+@pytest.mark.parametrize("reason", ["id_reused", "database_replaced", "fault"])
 def test_what_was_kept_all_the_same_is_no_loss(reason: str) -> None:
     (*_, ledger, lost) = findings(losses=(a_loss(reason),))
     assert ledger[:2] == ("warning", "ledger")

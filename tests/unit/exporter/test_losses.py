@@ -5,7 +5,7 @@ import threading
 import pytest
 from opentelemetry.sdk.resources import Resource
 
-from flujo_otel import process
+from flujo_otel import guard, process
 from flujo_otel_exporter.losses import LossCounter, service_of
 
 
@@ -56,3 +56,16 @@ def test_a_loss_names_the_service_or_else_the_program(
     attributes: dict[str, str], service: str
 ) -> None:
     assert service_of(Resource(attributes)) == service
+
+
+def test_faults_of_ours_are_in_the_ledger_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLUJO_OTEL_RAISE")
+    losses = LossCounter()
+    before = guard.faults().get("a test", 0)
+    for _ in range(2):
+        with guard.guarded("a test"):
+            raise ValueError("sour milk")
+    found = [loss for loss in losses.unreported() if loss.detail == "a test"]
+    assert [("fault", before + 2)] == [(loss.reason, loss.count) for loss in found]
+    losses.reported(found)
+    assert [] == [loss for loss in losses.unreported() if loss.detail == "a test"]
