@@ -66,7 +66,7 @@ def report(what: str, error: Exception) -> bool:
 
 
 def faults() -> Mapping[str, int]:
-    """How often each guarded action failed in this process, by its `what`. Takes no lock: the writer
+    """How often each guarded action failed in this process, by its `what`. Lock-free: the writer
     asks while a signal handler may wait for it that has interrupted `report`."""
     return _counts.copy()
 
