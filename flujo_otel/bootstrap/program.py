@@ -25,6 +25,8 @@ def configure(
     flush_interval_seconds: float | None = None,
     queue_bytes: int | None = None,
     durable: str | None = None,
+    content: bool | None = None,
+    value_limit_bytes: int | None = None,
 ) -> None:
     """Trace this program into `db`: a path or a `sqlite:///` URI; None: what the settings name.
 
@@ -42,6 +44,8 @@ def configure(
         flush_interval_seconds=flush_interval_seconds,
         queue_bytes=queue_bytes,
         durable=durable,
+        content=content,
+        value_limit_bytes=value_limit_bytes,
     )
     provider = trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider):
@@ -50,7 +54,7 @@ def configure(
     join(provider, chosen)
     if flujo:
         with guard.guarded("instrumenting flujo"):
-            _instrument_flujo()
+            _instrument_flujo(chosen)
 
 
 def join(provider: trace.TracerProvider, chosen: Settings) -> None:
@@ -77,11 +81,11 @@ def is_disabled() -> bool:
     return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
-def _instrument_flujo() -> None:
+def _instrument_flujo(chosen: Settings) -> None:
     if find_spec("flujo") is None:
         return
     from flujo_otel.integrations.flujo import FlujoInstrumentor
 
     instrumentor = FlujoInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument()
+        instrumentor.instrument(content=chosen.content, value_limit_bytes=chosen.value_limit_bytes)

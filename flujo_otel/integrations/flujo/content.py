@@ -17,6 +17,8 @@ from json.encoder import encode_basestring
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
+from flujo_otel import settings
+
 DEFAULT_VALUE_LIMIT_BYTES: Final = 64 * 1024
 CONTEXT_LIMIT_BYTES: Final = 16 * 1024
 """Of the two context events of each step: a step's context is mostly its predecessor's again."""
@@ -34,6 +36,12 @@ class Recording:
 
     content: bool = True
     value_limit_bytes: int = DEFAULT_VALUE_LIMIT_BYTES
+
+    @classmethod
+    def chosen(cls, content: bool | None, value_limit_bytes: int | None) -> "Recording":
+        """What the settings say where an argument is None. Raises SettingsError."""
+        chosen = settings.load(content=content, value_limit_bytes=value_limit_bytes)
+        return cls(chosen.content, chosen.value_limit_bytes)
 
     def value(self, value: object) -> tuple[str, bool]:
         """`value` as JSON, and whether it was cut to the limit."""

@@ -11,7 +11,8 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 
 from flujo_otel.errors import MissingExtra
-from flujo_otel.integrations.flujo.content import DEFAULT_VALUE_LIMIT_BYTES, Recording
+from flujo_otel.guard import guarded
+from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.manager import SCOPE
 from flujo_otel.integrations.flujo.patches import Patches
 
@@ -23,8 +24,10 @@ class FlujoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """`FlujoInstrumentor().instrument()` before the runners are made; `uninstrument()` undoes it.
 
     `instrument` takes `tracer_provider` (None: the global one), `content` (False: no inputs,
-    outputs and contexts) and `value_limit_bytes` (where a recorded value is cut). flujo is not
-    imported by it: the work is done when the program does. Raises MissingExtra without flujo.
+    outputs and contexts) and `value_limit_bytes` (where a recorded value is cut), the last two from
+    docs/settings.md where they are not given. flujo is not imported by it: the work is done when
+    the program does. Raises MissingExtra without flujo, SettingsError for a setting that cannot be
+    used; under auto-instrumentation neither.
     """
 
     _patches: Patches | None = None
@@ -36,15 +39,25 @@ class FlujoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Once is enough: while instrumented this does nothing."""
         if self.is_instrumented_by_opentelemetry:
             return
+        # OpenTelemetry's auto-instrumentation gives one or the other.
+        automatic = kwargs.get("skip_dep_check") or kwargs.get("raise_exception_on_conflict")
         if importlib.util.find_spec("flujo") is None:
-            if kwargs.get("skip_dep_check") or kwargs.get("raise_exception_on_conflict"):
+            if automatic:
                 _logger.debug("flujo-otel: flujo is not installed, nothing to instrument")
                 return
             raise MissingExtra(
                 'flujo is not installed: pip install "flujo-otel[flujo]" brings the versions '
                 "that go together on this Python."
             )
-        super().instrument(**kwargs)
+        given = kwargs.pop("content", None), kwargs.pop("value_limit_bytes", None)
+        # Settings that cannot be read may have said so: then no content is recorded.
+        recording = Recording(content=False)
+        if automatic:
+            with guarded("reading the settings"):
+                recording = Recording.chosen(*given)
+        else:
+            recording = Recording.chosen(*given)
+        super().instrument(recording=recording, **kwargs)
 
     def uninstrument(self, **kwargs: Any) -> None:
         """Puts flujo back as it was; while not instrumented this does nothing."""
@@ -53,13 +66,12 @@ class FlujoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _instrument(
         self,
+        recording: Recording,
         tracer_provider: trace.TracerProvider | None = None,
-        content: bool = True,
-        value_limit_bytes: int = DEFAULT_VALUE_LIMIT_BYTES,
         **_: Any,
     ) -> None:
         tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
-        self._patches = Patches(tracer, Recording(content, value_limit_bytes))
+        self._patches = Patches(tracer, recording)
         self._patches.apply_when_imported()
 
     def _uninstrument(self, **_: Any) -> None:

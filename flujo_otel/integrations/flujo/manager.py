@@ -8,7 +8,7 @@ from opentelemetry import trace
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
-from flujo_otel.integrations.flujo.content import DEFAULT_VALUE_LIMIT_BYTES, Recording
+from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.hook import Hook
 from flujo_otel.integrations.flujo.pipeline import PipelineFacts
 from flujo_otel.integrations.flujo.run import (
@@ -32,21 +32,22 @@ class TraceManager:
     """`Flujo(pipeline, hooks=[TraceManager().hook])`: a span for the run, one for each step of it.
 
     `tracer_provider` None: the global one. `content` False: no inputs, outputs and contexts.
-    `value_limit_bytes`: where a recorded value is cut. `pipeline_name`: for flujo 0.4, which does
-    not tell a hook what the pipeline is called. One manager may serve many runners and concurrent
-    runs; a run that something else of this package already traces is left to it.
+    `value_limit_bytes`: where a recorded value is cut. Both None: what docs/settings.md says.
+    `pipeline_name`: for flujo 0.4, which does not tell a hook what the pipeline is called. One
+    manager may serve many runners and concurrent runs; a run that something else of this package
+    already traces is left to it. Raises SettingsError for a setting that cannot be used.
     """
 
     def __init__(
         self,
         tracer_provider: trace.TracerProvider | None = None,
         *,
-        content: bool = True,
-        value_limit_bytes: int = DEFAULT_VALUE_LIMIT_BYTES,
+        content: bool | None = None,
+        value_limit_bytes: int | None = None,
         pipeline_name: str | None = None,
     ) -> None:
         self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
-        self._recording = Recording(content, value_limit_bytes)
+        self._recording = Recording.chosen(content, value_limit_bytes)
         self._pipeline_name = pipeline_name
         self._attached: dict[Step, Attached] = {}
         self.hook: Final = Hook(self, self._handle)
