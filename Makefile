@@ -22,7 +22,7 @@ test: $(STAMP)
 
 # What depends on flujo's version: run again by .ci/run on Python 3.13.
 test-flujo: $(STAMP)
-	$(BIN)/python -m pytest -q tests/integration/flujo tests/integration/storage
+	$(BIN)/python -m pytest -q tests/integration/flujo tests/integration/storage tests/e2e
 
 check: $(STAMP)
 	$(BIN)/ruff check .
