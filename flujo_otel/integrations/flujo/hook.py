@@ -14,8 +14,7 @@ class Hook:
 
     __signature__: ClassVar = inspect.Signature()
 
-    def __init__(self, owner: object, handle: Callable[[Any], None]) -> None:
-        self.owner = owner
+    def __init__(self, handle: Callable[[Any], None]) -> None:
         self._handle = handle
 
     async def __call__(self, payload: object) -> None:

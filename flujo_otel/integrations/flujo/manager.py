@@ -50,7 +50,7 @@ class TraceManager:
         self._recording = Recording.chosen(content, value_limit_bytes)
         self._pipeline_name = pipeline_name
         self._attached: dict[Step, Attached] = {}
-        self.hook: Final = Hook(self, self._handle)
+        self.hook: Final = Hook(self._handle)
         """flujo's hook. Never raises, changes nothing but `pipeline_result.trace_tree`."""
 
     def _handle(self, payload: Any) -> None:

@@ -13,7 +13,6 @@ from opentelemetry import trace
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.content import Recording
-from flujo_otel.integrations.flujo.hook import Hook
 from flujo_otel.integrations.flujo.run import end_run, open_run, open_runs
 from flujo_otel.integrations.flujo.runner import RunnerHook
 from flujo_otel.integrations.flujo.step import Attached, Step, current_step
@@ -24,12 +23,9 @@ _EXECUTORS: Final = (
     ("flujo.application.core.ultra_executor", "UltraStepExecutor", "_execute_complex_step"),
     ("flujo.application.core.executor_core", "ExecutorCore", "execute"),
 )
-_STEP_LOOPS: Final = (
-    ("flujo.application.runner", "Flujo", "_execute_steps"),
-    ("flujo.application.run_session", "RunSession", "execute_steps"),
-)
 _STEP_LOGIC: Final = ("flujo.application.core.step_logic", "_run_step_logic")
-_ABSENT: Final = object()
+_AT_START: Final = guarded("the start of a step")
+_AT_END: Final = guarded("the end of a step")
 
 
 class Patches:
@@ -50,7 +46,7 @@ class Patches:
             wrapt.register_post_import_hook(self._apply, _RUNNER)
 
     def undo(self) -> None:
-        """Restore flujo. Runners made meanwhile lose our hook, those in mid-run keep it to its end.
+        """Restore flujo. Runners made meanwhile forget us, those in mid-run do at its end.
 
         The steps that follow in such a run are not traced any more.
         """
@@ -62,9 +58,8 @@ class Patches:
         self._undo.clear()
         busy = {id(run.owner) for run in list(open_runs.values())}
         for runner in list(self._runners):
-            runner.hooks = [
-                hook for hook in runner.hooks if not is_ours(hook) or id(hook.owner) in busy
-            ]
+            if id(hook_of(runner)) not in busy:
+                del runner._dispatch_hook
 
     def _apply(self, module: Any) -> None:
         if not self.is_live:
@@ -73,14 +68,10 @@ class Patches:
             runner = module.Flujo
             self._replace(runner, "__init__", self._traced_init)
             self._replace(runner, "resume_async", self._traced_resume)
-            for places, wrap in (
-                (_EXECUTORS, self._traced_executor),
-                (_STEP_LOOPS, self._noted_result),
-            ):
-                for module_name, class_name, method in places:
-                    owner = getattr(_module(module_name), class_name, None)
-                    if owner is not None and method in vars(owner):
-                        self._replace(owner, method, wrap)
+            for module_name, class_name, method in _EXECUTORS:
+                owner = getattr(_module(module_name), class_name, None)
+                if owner is not None and method in vars(owner):
+                    self._replace(owner, method, self._traced_executor)
             logic = _module(_STEP_LOGIC[0])
             if hasattr(logic, _STEP_LOGIC[1]):
                 self._replace(logic, _STEP_LOGIC[1], self._watched_logic)
@@ -95,11 +86,8 @@ class Patches:
         def init(runner: Any, *args: Any, **kwargs: Any) -> None:
             original(runner, *args, **kwargs)
             if self.is_live:
-                with guarded("adding the hook to a runner"):
-                    # An inner runner (`as_step`) is given the outer one's hooks.
-                    hooks = [hook for hook in runner.hooks if not is_ours(hook)]
-                    hook = RunnerHook(runner, self)
-                    runner.hooks = [*hooks, hook.hook]
+                with guarded("tracing a runner"):
+                    runner._dispatch_hook = RunnerHook(runner, self).dispatch
                     self._runners.add(runner)
 
         return init
@@ -110,9 +98,9 @@ class Patches:
             # flujo refuses to resume what is not paused; that is no part of any run.
             if self.is_live and facts.is_paused(context):
                 with guarded("the start of a resumed run"):
-                    answer = args[0] if args else kwargs.get("human_input")
-                    for hook in (hook for hook in runner.hooks if is_ours(hook)):
-                        hook.owner.resume(context, answer)
+                    hook = hook_of(runner)
+                    if hook is not None:
+                        hook.resume(context, args[0] if args else kwargs.get("human_input"))
             try:
                 return await original(runner, paused_result, *args, **kwargs)
             finally:
@@ -122,17 +110,6 @@ class Patches:
                         end_run(run, paused_result, context)
 
         return resume_async
-
-    def _noted_result(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def execute_steps(*args: Any, **kwargs: Any) -> Any:
-            with guarded("noting a run's result"):
-                context = args[3] if len(args) > 3 else kwargs.get("context")
-                run = open_run(context)
-                if run is not None:
-                    run.note_result(args[4] if len(args) > 4 else kwargs.get("result"))
-            return original(*args, **kwargs)
-
-        return execute_steps
 
     def _traced_executor(self, original: Callable[..., Any]) -> Callable[..., Any]:
         async def execute(*args: Any, **kwargs: Any) -> Any:
@@ -146,11 +123,11 @@ class Patches:
                 outcome = facts.outcome_of_exception(error)
                 if not isinstance(error, GeneratorExit):
                     attached.undo()
-                with guarded("the end of a step"):
+                with _AT_END:
                     step.finish(outcome, _call(args, kwargs)[2])
                 raise
             attached.undo()
-            with guarded("the end of a step"):
+            with _AT_END:
                 step.finish(facts.outcome_of(returned), _call(args, kwargs)[2])
             return returned
 
@@ -158,7 +135,7 @@ class Patches:
 
     def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Step | None:
         """The span of the step that is about to be executed; None if it is not to be traced."""
-        with guarded("the start of a step"):
+        with _AT_START:
             step, value, context = _call(args, kwargs)
             parent = current_step.get()
             run = open_run(context)
@@ -207,8 +184,10 @@ def _call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]
     return first, data, context
 
 
-def is_ours(hook: Any) -> bool:
-    return isinstance(hook, Hook) and isinstance(hook.owner, RunnerHook)
+def hook_of(runner: Any) -> RunnerHook | None:
+    """Our part in `runner`, if it was made while flujo was instrumented."""
+    owner = getattr(vars(runner).get("_dispatch_hook"), "__self__", None)
+    return owner if isinstance(owner, RunnerHook) else None
 
 
 def _module(name: str) -> Any:

@@ -52,7 +52,6 @@ class Run(OpenSpan):
         self.tracer = tracer
         self.owner = owner
         self._context = _weakly(context, _lost) or (lambda: context)
-        self._result: weakref.ref[Any] | None = None
         self.pipeline = pipeline
         self.run_id: str = outer.run.run_id if outer else paused.run_id if paused else run_id
         self.numbering = paused.numbering if paused else Numbering(pipeline.steps)
@@ -88,11 +87,6 @@ class Run(OpenSpan):
     def context_object(self) -> Any:
         """flujo's context, which is one object from the start of the run to its end."""
         return self._context()
-
-    def note_result(self, result: Any) -> None:
-        """flujo's own result object, where it can be seen: post_run is given a copy."""
-        # Weakly, since it holds the context, which must be free to go.
-        self._result = _weakly(result)
 
     def holds(self, reference: object) -> bool:
         return self._context is reference
@@ -191,10 +185,8 @@ class Run(OpenSpan):
         existing = getattr(result, "trace_tree", None)
         if self.alone and self.outer is None and tree.graft(self.node, existing):
             return
-        own = self._result() if self._result is not None else None
-        for each in (result, own):
-            if each is not None:
-                each.trace_tree = self.node
+        if result is not None:
+            result.trace_tree = self.node
 
     def keep_paused(self) -> None:
         """Remember where a paused run stopped; of very many the oldest are forgotten."""
