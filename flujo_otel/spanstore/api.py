@@ -43,6 +43,11 @@ class SpanWriter(Protocol):
         """Add to the ledger. Raises StoreUnavailable."""
         ...
 
+    def beat(self) -> None:
+        """Note that this process is alive, once a second or so while it has spans open: of a run
+        that dies it is then known how long it lived. Raises StoreUnavailable."""
+        ...
+
     def close(self) -> None:
         """Let go of the database; a later `write` opens it again. Safe in a fork's parent."""
         ...

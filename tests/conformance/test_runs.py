@@ -1,6 +1,8 @@
 """Which run a span belongs to, and what a run says of its spans."""
 
 import json
+import os
+import time
 from typing import Any
 
 from conformance.conftest import Store
@@ -203,11 +205,37 @@ def test_a_run_whose_process_is_gone_has_died(store: Store, dead_process_writes:
     dead_process_writes(store, record(1, status="running"), record(2, 1))
     run = store.run(TRACE)
     assert RunStatus.DIED == run.status
-    assert BASE_NS + 3 * MS == run.last_time_ns
+    assert run.last_time_ns >= BASE_NS + 3 * MS
     assert run.writer is not None
     assert [TRACE] == [r.run_id for r in store.runs(RunFilter(status="died"))]
     assert [] == store.runs(RunFilter(status="running"))
     assert 1 == len(store.runs())
+
+
+def test_a_died_run_lived_at_least_until_its_process_was_last_seen(
+    store: Store, dead_process_writes: Any
+) -> None:
+    before_ns = time.time_ns()
+    dead_process_writes(store, record(1, status="running"))
+    assert store.run(TRACE).last_time_ns > before_ns > BASE_NS + 2 * MS
+
+
+def test_a_process_that_only_adds_to_a_run_does_not_become_its_writer(
+    store: Store, dead_process_writes: Any
+) -> None:
+    store.write(record(1, status="running"))
+    dead_process_writes(store, record(2, 1), record(3, 1, status="running"))
+    run = store.run(TRACE)
+    assert (RunStatus.RUNNING, os.getpid()) == (run.status, run.writer.pid)
+
+
+def test_a_finished_run_keeps_its_writer(store: Store, dead_process_writes: Any) -> None:
+    dead_process_writes(store, record(1), record(2, 1))
+    store.write(record(3, 1))
+    run = store.run(TRACE)
+    assert RunStatus.COMPLETED == run.status
+    assert run.writer is not None
+    assert os.getpid() != run.writer.pid
 
 
 def test_statistics_are_per_name_over_ended_spans(store: Store) -> None:

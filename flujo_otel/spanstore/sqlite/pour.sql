@@ -32,7 +32,8 @@ CREATE TEMP TABLE moved (span_id PRIMARY KEY, old_run_id, run_id, status, start_
 
 -- What a batch does to the counts of each run it touches.
 CREATE TEMP TABLE touched (
-    run_id PRIMARY KEY, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage
+    run_id PRIMARY KEY, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage,
+    opens, opens_root  -- whether the batch has a running span, a running root of it
 );
 
 -- Per measure, the spans of a touched run that have usage below them.
@@ -229,13 +230,15 @@ BEGIN
             - SUM(COALESCE(old_status = 'running' AND old_run_id = run_id, 0)),
         MIN(start_time_ns),
         MAX(MAX(start_time_ns, COALESCE(end_time_ns, 0))),
-        MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL)
+        MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL),
+        MAX(status = 'running'),
+        MAX(status = 'running' AND role & 2 > 0)
     FROM staged
     GROUP BY run_id;
     INSERT INTO touched
     SELECT
         old_run_id, -COUNT(*), -SUM(old_status = 'failed'), -SUM(old_status = 'running'), NULL, NULL,
-        MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL)
+        MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL), 0, 0
     FROM staged
     WHERE old_run_id <> run_id
     GROUP BY old_run_id
@@ -262,7 +265,7 @@ BEGIN
     INSERT INTO touched
     SELECT
         run_id, COUNT(*), SUM(status = 'failed'), SUM(status = 'running'),
-        MIN(start_time_ns), MAX(last_ns), 1
+        MIN(start_time_ns), MAX(last_ns), 1, MAX(status = 'running'), 0
     FROM moved
     GROUP BY run_id
     ON CONFLICT DO UPDATE SET
@@ -274,7 +277,7 @@ BEGIN
         last_ns = MAX(COALESCE(last_ns, 0), excluded.last_ns);
     INSERT INTO touched
     SELECT
-        old_run_id, -COUNT(*), -SUM(status = 'failed'), -SUM(status = 'running'), NULL, NULL, 1
+        old_run_id, -COUNT(*), -SUM(status = 'failed'), -SUM(status = 'running'), NULL, NULL, 1, 0, 0
     FROM moved
     GROUP BY old_run_id
     ON CONFLICT DO UPDATE SET
@@ -298,8 +301,10 @@ BEGIN
             WHEN root_start_ns IS NULL THEN COALESCE(t.first_ns, start_time_ns)
             ELSE start_time_ns END,
         last_time_ns = MAX(last_time_ns, COALESCE(t.last_ns, 0)),
-        writer_id = CASE WHEN running_count + t.running_delta > 0
-            THEN NEW.writer_id ELSE writer_id END,
+        -- The process that has the root open, until then any open span: when that is gone, the run
+        -- has died. A process that only adds to another's run does not become its writer.
+        writer_id = CASE WHEN t.opens_root OR (t.opens AND root_start_ns IS NULL)
+            THEN NEW.writer_id ELSE COALESCE(writer_id, NEW.writer_id) END,
         change_seq = (SELECT value FROM sequence) + (SELECT MAX(n) FROM staged)
     FROM touched t
     WHERE runs.run_id = t.run_id;
@@ -426,6 +431,7 @@ BEGIN
         end_time_ns = excluded.end_time_ns
     WHERE excluded.start_time_ns >= steps.start_time_ns;
 
+    UPDATE writers SET seen_at_ns = NEW.now_ns WHERE writer_id = NEW.writer_id;
     UPDATE sequence
     SET value = value
         + COALESCE((SELECT MAX(n) FROM staged), 0) + COALESCE((SELECT MAX(rowid) FROM moved), 0);

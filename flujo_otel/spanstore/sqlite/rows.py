@@ -9,7 +9,7 @@ from flujo_otel.model import Event, Link, Run, RunStatus, Span, Writer
 SELECT_RUNS: Final = """
     SELECT runs.run_id, pipeline_name, pipeline_version, status, start_time_ns, end_time_ns,
         last_time_ns, total_cost, total_tokens, span_count, error_count, trace_id,
-        final_context_blob, host, pid, process_start, command
+        final_context_blob, seen_at_ns, host, pid, process_start, command
     FROM runs LEFT JOIN writers USING (writer_id)
 """
 SELECT_SPANS: Final = """
@@ -26,12 +26,13 @@ SELECT_STEPS: Final = """
 
 
 def run(row: tuple[Any, ...], is_alive: Callable[[Writer], bool]) -> Run:
-    """A row of SELECT_RUNS. An open run whose writer is gone has died."""
-    *facts, context, host, pid, process_start, command = row
+    """A row of SELECT_RUNS. An open run whose writer is gone has died when that was last seen."""
+    *facts, context, seen_at_ns, host, pid, process_start, command = row
     writer = Writer(host, pid, process_start, command) if host is not None else None
     status = RunStatus(facts[3])
     if status is RunStatus.RUNNING and writer is not None and not is_alive(writer):
         status = RunStatus.DIED
+        facts[6] = max(facts[6], seen_at_ns)
     return Run(
         run_id=facts[0],
         pipeline_name=facts[1],

@@ -14,7 +14,7 @@ from flujo_otel.spanstore.api import Rejected, WriteResult
 from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns
 from flujo_otel.spanstore.sqlite.connection import connect_for_writing
 from flujo_otel.spanstore.sqlite.staging import pours, stage
-from flujo_otel.spanstore.sqlite.writers import register
+from flujo_otel.spanstore.sqlite.writers import beat, register
 
 _DATA_ERRORS: Final = (
     UnicodeEncodeError,
@@ -86,6 +86,15 @@ class SQLiteSpanWriter:
                             loss.last_time_ns,
                         ),
                     )
+        except (sqlite3.DatabaseError, DamagedDatabase) as error:
+            raise self._unavailable(error) from error
+
+    def beat(self) -> None:
+        """See `api.SpanWriter.beat`."""
+        try:
+            opened = self._opened()
+            with opened.turns.writing():
+                beat(opened.connection, opened.writer_id)
         except (sqlite3.DatabaseError, DamagedDatabase) as error:
             raise self._unavailable(error) from error
 

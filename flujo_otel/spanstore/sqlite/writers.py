@@ -3,29 +3,29 @@
 import sqlite3
 import time
 
-from flujo_otel import process
 from flujo_otel.model import Writer
 
 
 def register(connection: sqlite3.Connection, writer: Writer) -> int:
-    """The writer's id, entering it if it is new; forgets the dead that no open run refers to."""
-    for writer_id, known in listed(connection):
-        if not process.is_alive(known):
-            connection.execute(
-                "DELETE FROM writers WHERE writer_id = ? AND NOT EXISTS ("
-                " SELECT 1 FROM runs WHERE status = 'running' AND writer_id = ?)",
-                (writer_id, writer_id),
-            )
+    """The writer's id, entering it if it is new. None is ever removed: runs refer to them."""
+    now_ns = time.time_ns()
     connection.execute(
-        "INSERT OR IGNORE INTO writers (host, pid, process_start, command, opened_at_ns)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (writer.host, writer.pid, writer.process_start, writer.command, time.time_ns()),
+        "INSERT OR IGNORE INTO writers"
+        " (host, pid, process_start, command, opened_at_ns, seen_at_ns) VALUES (?, ?, ?, ?, ?, ?)",
+        (writer.host, writer.pid, writer.process_start, writer.command, now_ns, now_ns),
     )
     row = connection.execute(
         "SELECT writer_id FROM writers WHERE host = ? AND pid = ? AND process_start = ?",
         (writer.host, writer.pid, writer.process_start),
     ).fetchone()
     return int(row[0])
+
+
+def beat(connection: sqlite3.Connection, writer_id: int) -> None:
+    """Note that the writer is alive."""
+    connection.execute(
+        "UPDATE writers SET seen_at_ns = ? WHERE writer_id = ?", (time.time_ns(), writer_id)
+    )
 
 
 def listed(connection: sqlite3.Connection) -> list[tuple[int, Writer]]:

@@ -20,7 +20,7 @@ CREATE TABLE runs (
     span_count INTEGER NOT NULL DEFAULT 0,
     error_count INTEGER NOT NULL DEFAULT 0,
     running_count INTEGER NOT NULL DEFAULT 0,
-    writer_id INTEGER,               -- who has its running spans
+    writer_id INTEGER,               -- who has its root open, else who wrote it first
     change_seq INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX idx_runs_status ON runs(status);
@@ -146,6 +146,7 @@ CREATE TABLE writers (
     process_start TEXT NOT NULL,
     command TEXT NOT NULL,
     opened_at_ns INTEGER NOT NULL,
+    seen_at_ns INTEGER NOT NULL,     -- last known to be alive: how long a died run lived, at least
     UNIQUE (host, pid, process_start)
 );
 
