@@ -6,6 +6,7 @@ is named where it stood ("… 998 more items cut"), so the text stays valid JSON
 """
 
 import base64
+import json
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
@@ -57,6 +58,59 @@ def as_json(value: object, limit_bytes: int) -> tuple[str, bool]:
 
     Never raises; secrets that hide from `repr` or from pydantic's dump stay hidden.
     """
+    text = _small_json(value, limit_bytes)
+    return (text, False) if text is not None else _walked(value, limit_bytes)
+
+
+def _small_json(value: Any, limit_bytes: int) -> str | None:
+    """`value` by the C encoder, where it is plain data or a model of it and within the limit.
+
+    The context of a pipeline takes 3 us so, and 6 us by the walk; one of 1,100 bytes 11 and 24.
+    """
+    try:
+        kind: type = type(value)
+        hidden = _hidden_of(kind)
+        plain = value if hidden is None else _visible(value, hidden)
+        if _left_after(plain, limit_bytes, _DEPTH_LIMIT) < 0:
+            return None
+        text = _encode(plain)
+        size_bytes = len(text) if text.isascii() else len(text.encode())
+    except Exception:  # what the strict encoder refuses: NaN, a lone surrogate
+        return None
+    return text if size_bytes <= limit_bytes else None
+
+
+def _left_after(value: Any, left: int, depth: int) -> int:
+    """`left` less about the length of `value` as JSON; negative: too long, deep or not plain."""
+    kind = type(value)
+    if kind is str:
+        return left - len(value)
+    if kind in _SCALARS:
+        return left - 8
+    if kind is int:
+        return left - 8 if value.bit_length() <= 64 else -1
+    if (kind is not dict and kind is not list) or depth == 0:
+        return -1
+    left -= 2 + 4 * len(value)
+    if kind is dict and left >= 0:
+        for key in value:
+            if type(key) is not str:
+                return -1
+            left -= len(key)
+        value = value.values()
+    for each in value if left >= 0 else ():
+        left = _left_after(each, left, depth - 1)
+        if left < 0:
+            break
+    return left
+
+
+_SCALARS: Final = frozenset({type(None), bool, float})
+_encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False).encode
+
+
+def _walked(value: object, limit_bytes: int) -> tuple[str, bool]:
+    """`value` of any kind and size: written while it is walked."""
     writer = _Writer(max(limit_bytes - _MARKER_ROOM_BYTES, limit_bytes // 2))
     writer.write(value, 0)
     text = "".join(writer.parts)
@@ -220,10 +274,9 @@ def _reader_of(kind: Any) -> Callable[[Any], Any]:
     for types, read in _READERS:
         if issubclass(kind, types):
             return read
-    if hasattr(kind, "__pydantic_core_schema__"):
-        declared = getattr(kind, "__pydantic_fields__", {}).items()
-        hidden = frozenset(name for name, item in declared if item.exclude or not item.repr)
-        return lambda value: _pydantic(value, hidden)
+    hidden = _hidden_of(kind)
+    if hidden is not None:
+        return lambda value: _mapping(_visible(value, hidden))
     if is_dataclass(kind):
         return partial(_named, [field.name for field in fields(kind) if field.repr])
     if hasattr(kind, "tolist"):
@@ -233,13 +286,20 @@ def _reader_of(kind: Any) -> Callable[[Any], Any]:
     return repr
 
 
-def _pydantic(value: Any, hidden: Set[str]) -> "_Pairs":
-    """A model's public fields, but those that hide from its own `repr` or dump."""
+@lru_cache(maxsize=1024)
+def _hidden_of(kind: Any) -> Set[str] | None:
+    """The fields of a class of models that hide from its `repr` or dump; None: no such class."""
+    if not hasattr(kind, "__pydantic_core_schema__"):
+        return None
+    declared = getattr(kind, "__pydantic_fields__", {}).items()
+    return frozenset(name for name, item in declared if item.exclude or not item.repr)
+
+
+def _visible(value: Any, hidden: Set[str]) -> dict[str, Any]:
+    """A model's public fields."""
     extra = getattr(value, "__pydantic_extra__", None)
     content = {**vars(value), **extra} if extra else vars(value)
-    return _mapping(
-        {key: each for key, each in content.items() if key[0] != "_" and key not in hidden}
-    )
+    return {key: each for key, each in content.items() if key[:1] != "_" and key not in hidden}
 
 
 def _named(names: list[str], value: Any) -> "_Pairs":

@@ -177,7 +177,8 @@ def _cause(error: Any, result: Any) -> BaseException | None:
 def _call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
     """step, input and context of a call of an executor; 0.6 may pack them into a frame."""
     first: Any = args[1] if len(args) > 1 else kwargs.get("step", kwargs.get("frame_or_step"))
-    if hasattr(first, "step") and hasattr(first, "data"):
+    # Asked last: for an attribute that it lacks, a model of pydantic's composes a message first.
+    if len(args) < 3 and "data" not in kwargs and hasattr(first, "step"):
         return first.step, first.data, first.context
     data = args[2] if len(args) > 2 else kwargs.get("data")
     context = args[3] if len(args) > 3 else kwargs.get("context")

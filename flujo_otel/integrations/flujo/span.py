@@ -21,7 +21,10 @@ _MIME_TYPE_OF: Final = {
 
 
 class OpenSpan:
-    """A span that was just started with `attributes`; `above` holds its parent in the tree."""
+    """A span that was just started with `attributes`; `above` holds its parent in the tree.
+
+    The node keeps the very dict of `attributes`.
+    """
 
     __slots__ = ("closed", "cuts", "is_recording", "node", "recording", "span")
 
@@ -43,29 +46,41 @@ class OpenSpan:
             name=name,
             start_time=time.time(),
             parent_span_id=above.node.span_id if above else None,
-            attributes=dict(attributes),
+            attributes=attributes,
         )
         if above:
             above.node.children.append(self.node)
 
-    def set(self, attributes: Mapping[str, AttributeValue]) -> None:
-        self.span.set_attributes(attributes)
+    def set(
+        self,
+        attributes: Mapping[str, AttributeValue],
+        content: Mapping[str, AttributeValue] | None = None,
+    ) -> None:
+        """Set both on the span; the tree is told of no content."""
+        self.span.set_attributes({**attributes, **content} if content else attributes)
         self.node.attributes.update(attributes)
 
     def event(self, name: str, attributes: Mapping[str, AttributeValue]) -> None:
         self.span.add_event(name, attributes)
         self.node.events.append({"name": name, "attributes": dict(attributes)})
 
-    def value(self, value: object, *names: str) -> None:
-        """Record a piece of content under each of `names`, with its mime type."""
+    def content(self, value: object, *names: str) -> dict[str, AttributeValue] | None:
+        """Attributes for a piece of content under each of `names`, with its mime type."""
         if not (self.recording.content and self.is_recording):
-            return
+            return None
         text, was_cut = self.recording.value(value)
         self.cuts += was_cut
-        self.span.set_attributes(dict.fromkeys(names, text))
+        found: dict[str, AttributeValue] = dict.fromkeys(names, text)
         for name in names:
             if name in _MIME_TYPE_OF:
-                self.span.set_attribute(_MIME_TYPE_OF[name], semconv.MIME_JSON)
+                found[_MIME_TYPE_OF[name]] = semconv.MIME_JSON
+        return found
+
+    def value(self, value: object, *names: str) -> None:
+        """Record a piece of content under each of `names`, with its mime type."""
+        content = self.content(value, *names)
+        if content:
+            self.span.set_attributes(content)
 
     def context(self, event: str, context: object) -> None:
         """Record the pipeline's context as a span event of bounded size."""

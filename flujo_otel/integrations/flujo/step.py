@@ -121,9 +121,10 @@ class Step(OpenSpan):
 
     def _result(self, result: Any) -> None:
         attributes = facts.result_attributes(result, self.kind)
-        self.set(attributes)
-        if result.success or result.output is not None:
-            self.value(result.output, semconv.OUTPUT_VALUE)
+        has_output = result.success or result.output is not None
+        self.set(
+            attributes, self.content(result.output, semconv.OUTPUT_VALUE) if has_output else None
+        )
         attempts = attributes.get(semconv.STEP_ATTEMPTS, 1)
         if attempts > 1:
             self.event(semconv.EVENT_RETRY, {semconv.STEP_ATTEMPTS: attempts})

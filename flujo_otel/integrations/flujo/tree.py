@@ -17,9 +17,10 @@ class Span:
     start_time: float
     end_time: float | None = None
     parent_span_id: str | None = None
-    attributes: dict[str, Any] = field(default_factory=dict)
-    children: list["Span"] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
+    # Not in the repr: asyncio writes the whole of a task's result to show 40 characters of it.
+    attributes: dict[str, Any] = field(default_factory=dict, repr=False)
+    children: list["Span"] = field(default_factory=list, repr=False)
+    events: list[dict[str, Any]] = field(default_factory=list, repr=False)
     status: str = "running"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -138,6 +139,23 @@ def test_the_limit_holds_and_a_cut_is_told(value: object, limit: int) -> None:
         assert "cut" in text
     else:
         assert text == as_json(value, LIMIT)[0]
+
+
+@given(VALUES)
+def test_plain_data_reads_as_it_does_among_what_is_not_plain(value: object) -> None:
+    """A list is written by the C encoder where it can be, a tuple is always walked."""
+    assert as_json((value,), LIMIT) == as_json([value], LIMIT)
+
+
+def test_plain_data_of_any_size_is_never_copied_as_a_whole() -> None:
+    values: list[Any] = [["x" * 1000] * 1_000_000, {"text": "ü" * 10_000_000}, "x" * 10_000_000]
+    tracemalloc.start()
+    try:
+        for value in values:
+            as_json(value, LIMIT)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_long_text_says_how_much_was_cut() -> None:
