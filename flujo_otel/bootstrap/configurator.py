@@ -1,14 +1,17 @@
 """`opentelemetry-instrument` and `lens run`: the configurator behind OTEL_PYTHON_CONFIGURATOR."""
 
 import os
+from functools import partial
 from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+from opentelemetry.sdk.trace import TracerProvider
 
 from flujo_otel import guard, settings
 from flujo_otel.bootstrap.environment import CONFIGURATOR, OURS
 from flujo_otel.bootstrap.program import join
+from flujo_otel.bootstrap.succession import make_way
 
 _EXPORTERS: Final = "OTEL_TRACES_EXPORTER"
 
@@ -34,7 +37,11 @@ class FlujoConfigurator(_OTelSDKConfigurator):
             if asked is not None:
                 os.environ[_EXPORTERS] = asked
         with guard.guarded("configuring from the environment"):
-            join(trace.get_tracer_provider(), settings.load())
+            chosen = settings.load()
+            provider = trace.get_tracer_provider()
+            join(provider, chosen)
+            if isinstance(provider, TracerProvider):
+                make_way(provider, partial(join, chosen=chosen))
 
 
 def without_ours(exporters: str) -> str:

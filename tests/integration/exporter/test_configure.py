@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import textwrap
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -191,6 +192,58 @@ def test_a_child_environment_and_configure_in_the_program_trace_once(db: Path) -
         text=True,
     )
     assert done.stdout == "1\n"
+
+
+OWN_PROVIDER = """
+import sqlite3
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+exporter = InMemorySpanExporter()
+mine = TracerProvider(resource=Resource.create({"service.name": "mine"}))
+mine.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(mine)
+assert trace.get_tracer_provider() is mine
+with trace.get_tracer("app").start_as_current_span("root"):
+    sqlite3.connect(":memory:").cursor().execute("SELECT 1")
+print(*[span.name for span in exporter.get_finished_spans()])
+"""
+
+
+def run_traced(db: Path, source: str, status: int = 0, **variables: str) -> tuple[str, str]:
+    """A program's output and errors, traced with no line of it changed."""
+    program = write_program(db.parent, source, prelude="")
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        env=child_environment(environment(db, **variables), db),
+        check=False,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    assert status == done.returncode, done.stderr
+    return done.stdout, done.stderr
+
+
+def test_a_provider_that_the_program_sets_itself_takes_the_place_of_ours(db: Path) -> None:
+    """Its exporters get every span, an instrumentation's too; so do we, under its name."""
+    output, errors = run_traced(db, OWN_PROVIDER)
+    assert output == "SELECT root\n"
+    assert "Overriding" not in errors
+    assert names(db) == {"SELECT": 1, "root": 1}
+    assert service_names(db) == ["mine"]
+
+
+def test_a_second_provider_that_the_program_sets_is_refused_as_ever(db: Path) -> None:
+    source = """
+        trace.set_tracer_provider(TracerProvider())
+        assert trace.get_tracer_provider() is mine
+    """
+    _, errors = run_traced(db, OWN_PROVIDER + textwrap.dedent(source))
+    assert errors.count("Overriding of current TracerProvider is not allowed") == 1
 
 
 def test_a_child_environment_keeps_what_is_set() -> None:
