@@ -7,21 +7,24 @@ to standard error, so that its output can still be piped.
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
+from flujo_otel import process
 from flujo_otel.errors import FlujoOtelError, NoDatabase
-from flujo_otel.model import Run
+from flujo_otel.model import Run, RunStatus, Writer
 from flujo_otel.query.tree import build_tree
 from flujo_otel.spanstore.api import RunFilter, SpanFilter, TraceReader
+from flujo_otel_cli import amounts
 from flujo_otel_cli.detail import Drawing
 from flujo_otel_cli.document import trace_document, write_document
 from flujo_otel_cli.drawing import draw
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.program import Program
-from flujo_otel_cli.runs import short_id
+from flujo_otel_cli.runs import shell_word, short_id
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 
@@ -29,8 +32,9 @@ SETTINGS = {
     # What follows the command's name is the command's own, options too.
     "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False}
 }
-_LOOKED_AT = 50
-"""Of the newest runs, so many are looked through for one of the program's own process."""
+_LOOKED_AT = 1000
+"""Of the newest runs, so many are looked through."""
+_FAILED = (RunStatus.FAILED, RunStatus.DIED)
 
 
 def command(
@@ -47,12 +51,12 @@ def command(
     started_ns = time.time_ns()
     child = Program(program, child_environment(os.environ, db))
     exit_code = child.wait()
-    _tell(db, child.pid, started_ns, json=json)
+    _tell(db, started_ns, json=json)
     raise typer.Exit(exit_code)
 
 
-def _tell(db: str | None, pid: int, started_ns: int, *, json: bool) -> None:
-    """Show the newest run; whatever is wrong with the store, the program's exit code stands."""
+def _tell(db: str | None, started_ns: int, *, json: bool) -> None:
+    """Show what it ran; whatever is wrong with the store, the program's exit code stands."""
     from flujo_otel.spanstore.factory import open_reader
 
     to = Terminal.of(sys.stderr)
@@ -64,24 +68,64 @@ def _tell(db: str | None, pid: int, started_ns: int, *, json: bool) -> None:
     except FlujoOtelError as error:
         to.write([[Piece(escape(str(error)))]])
         return
-    run = newest_of(reader, pid, started_ns)
-    if run is None:
+    runs = runs_of_program(reader, started_ns)
+    if not runs:
         to.write([_no_run()])
-    elif json:
+        reader.close()
+        return
+    run = chosen_of(runs)
+    if json:
         write_document(trace_document(run, build_tree(reader.spans(run.run_id))), to.stream)
     else:
         roots = build_tree(reader.spans(run.run_id, SpanFilter()))
         shown_id = short_id(reader, run.run_id)
         drawing = Drawing(shown_id, shown_id)
         to.write(draw(run, roots, drawing, to, time.time_ns()))
+        to.write(_others(runs, run, db))
     reader.close()
 
 
-def newest_of(reader: TraceReader, pid: int, started_ns: int) -> Run | None:
-    """The newest run since `started_ns` of process `pid`, else of whatever process: its child."""
+def runs_of_program(reader: TraceReader, started_ns: int) -> list[Run]:
+    """Runs made since `started_ns` by what we started, newest first.
+
+    Which processes it started, nobody knows once they are gone; but what was running on this
+    machine before us is none of them, nor is another machine's.
+    """
     runs = reader.list_runs(RunFilter(since_ns=started_ns), _LOOKED_AT)
-    own = (run for run in runs if run.writer is not None and run.writer.pid == pid)
-    return next(own, runs[0] if runs else None)
+    me = process.current()
+    return [run for run in runs if run.writer is None or _is_later(run.writer, me)]
+
+
+def chosen_of(runs: list[Run]) -> Run:
+    """The newest, but for a failure: where the newest is fine, the newest that is not."""
+    return runs[0] if runs[0].status in _FAILED else next(filter(_has_failed, runs), runs[0])
+
+
+def _has_failed(run: Run) -> bool:
+    return run.status in _FAILED
+
+
+def _is_later(writer: Writer, me: Writer) -> bool:
+    """Whether `writer` started after us, or may have."""
+    if writer.host != me.host:
+        return False
+    boot, _, ticks = writer.process_start.partition(":")
+    my_boot, _, my_ticks = me.process_start.partition(":")
+    if not (ticks.isdecimal() and my_ticks.isdecimal()):
+        return True  # not Linux: the start is a text to compare for equality alone
+    return boot == my_boot and int(ticks) >= int(my_ticks)
+
+
+def _others(runs: list[Run], shown: Run, db: str | None) -> Iterator[Line]:
+    """How many more there are, and how many of those failed."""
+    more = [run for run in runs if run is not shown]
+    if not more:
+        return
+    failed = sum(map(_has_failed, more))
+    least = "at least " if len(runs) == _LOOKED_AT else ""
+    said = f"{least}{amounts.plural(len(more), 'more run')}"
+    said += f", {failed:,} failed" if failed else ""
+    yield [Piece(f"{said}: lens list{f' --db {shell_word(db)}' if db else ''}", "dim")]
 
 
 def _no_run() -> Line:
