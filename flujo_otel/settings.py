@@ -42,7 +42,6 @@ class Settings:
     """Record inputs, outputs, prompts and contexts."""
     value_limit_bytes: int = 64 * 1024
     """Longer values of our own producers are cut."""
-    raise_errors: bool = False
     """Raise our own faults instead of counting them; our tests set it."""
     toml: Path | None = None
     """The flujo.toml that was read."""
@@ -130,7 +129,6 @@ SETTINGS = (
         _bytes(64),
         "a whole number of bytes >= 64",
     ),
-    Setting("raise_errors", "FLUJO_OTEL_RAISE", _flag, "true or false"),
 )
 
 

@@ -35,7 +35,8 @@ class SpanWriter(Protocol):
         MUST be idempotent: key is trace id, span id, start time and kind; a running record never
         overwrites an ended one; a duplicate that changes nothing gets no new change number.
         MUST reject single records only, never the batch, for what is wrong with their data.
-        Raises StoreUnavailable (retryable; nothing was written) or ForeignDatabase.
+        Raises StoreUnavailable (retryable: give the same batch again; some of it may be written) or
+        ForeignDatabase.
         """
         ...
 

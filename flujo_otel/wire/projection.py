@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, gen_ai
 
+_MOST = 1e15
 _STATED = frozenset({"completed", "failed", "paused"})
 _PLAIN, _RUN_ROOT = int(Role.PLAIN), int(Role.RUN_ROOT)
 _READ = frozenset(
@@ -62,11 +63,11 @@ def _status(stated: Any, *, ended: bool, is_error: bool) -> str:
 
 
 def _number(attributes: Mapping[str, Any], *names: str) -> float | None:
-    """The first of the names that holds a positive number: zero is what flujo 0.4 says of an
-    agent's cost when it does not know it, so zero is no fact."""
+    """The first of the names that holds a positive number of a size that usage can have: zero is
+    what flujo 0.4 says of an agent's cost when it does not know it, so zero is no fact."""
     for name in names:
         value = attributes.get(name)
-        if isinstance(value, (int, float)) and value > 0:
+        if isinstance(value, (int, float)) and 0 < value <= _MOST:
             return value
     return None
 

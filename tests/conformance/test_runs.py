@@ -171,6 +171,42 @@ def test_a_step_moves_with_its_span(store: Store) -> None:
     assert [] == store.steps(TRACE)
 
 
+def test_a_step_that_moves_as_it_arrives_gets_its_row_under_the_run_it_ends_up_in(
+    store: Store,
+) -> None:
+    store.write(step(3, 2, 0), record(2, 1), root(1, "r1"))
+    assert ["r1:0"] == [s.step_run_id for s in store.steps("r1")]
+    assert [] == store.steps(TRACE)
+
+
+def test_a_run_without_a_root_has_failed_where_a_span_that_moved_to_it_failed(
+    store: Store,
+) -> None:
+    store.write(record(3, 2, status="failed"))
+    store.write(record(2, 1, run_id="r1"))
+    assert RunStatus.FAILED == store.run("r1").status
+
+
+def test_usage_goes_with_a_span_that_moves(store: Store) -> None:
+    store.write(record(3, 2, tokens=5, cost_usd=0.5), record(9, 8, tokens=1))
+    store.write(root(2, "r1"))
+    assert (5, 0.5) == (store.run("r1").total_tokens, store.run("r1").total_cost_usd)
+    assert (1, None) == (store.run(TRACE).total_tokens, store.run(TRACE).total_cost_usd)
+
+
+def test_usage_of_any_size_blocks_nothing(store: Store) -> None:
+    store.write(record(1), record(2, 1, tokens=1 << 62), record(3, 1, tokens=1 << 62))
+    assert 3 == store.run(TRACE).span_count
+    assert store.run(TRACE).total_tokens >= 1 << 62
+
+
+def test_an_older_root_that_comes_late_gives_the_run_its_start(store: Store) -> None:
+    store.write(root(50, "r1"))
+    store.write(root(1, "r1", status="paused"))
+    run = store.run("r1")
+    assert (BASE_NS + MS, RunStatus.COMPLETED) == (run.start_time_ns, run.status)
+
+
 def test_runs_are_listed_newest_first_and_filtered(store: Store) -> None:
     for number in range(1, 6):
         trace = f"{number:032x}"
@@ -192,7 +228,7 @@ def test_runs_are_listed_newest_first_and_filtered(store: Store) -> None:
 
 def test_prefixes_name_runs(store: Store) -> None:
     for run_id in ("abc1", "abc2", "b", "bc"):
-        store.write(root(1, run_id, trace_id=f"{hash(run_id) & 0xFFFF:032x}"))
+        store.write(root(1, run_id, trace_id=run_id.encode().hex().rjust(32, "0")))
     reader = store.make_reader()
     assert {"abc1", "abc2"} == {run.run_id for run in reader.runs_with_prefix("abc", 10)}
     assert 4 == reader.shortest_unique_prefix("abc1")

@@ -141,6 +141,20 @@ def test_only_the_culprit_of_a_batch_is_rejected_with_the_reason(store: Store) -
     assert 38 == store.run(TRACE).span_count
 
 
+def test_a_record_that_the_store_chokes_on_costs_no_other(store: Store) -> None:
+    step = {"role": 1, "attributes": "{this is no JSON"}
+    result = store.write(record(1), record(2, 1, **step), record(3, 1))
+    assert (2, [span_id(2)]) == (
+        result.written,
+        [rejected.record.otel_span_id for rejected in result.rejected],
+    )
+
+
+def test_ids_that_look_like_our_long_names_are_no_reused_ones(store: Store) -> None:
+    store.write(record(1, trace_id="run@1", otel_span_id="root@x/1"))
+    assert () == store.maintenance.health(check_integrity=False).losses
+
+
 def test_a_span_filter_takes_status_and_name(store: Store) -> None:
     store.write(record(1), record(2, 1, status="failed"), record(3, 1, name="x", status="failed"))
     reader = store.make_reader()

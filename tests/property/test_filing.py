@@ -28,7 +28,7 @@ def arrivals(draw: st.DrawFn) -> list[list[SpanRecord]]:
             trace_id=trace_id,
             run_id=draw(st.sampled_from([None, None, None, "run-a", "run-b"])),
             status=draw(st.sampled_from(["completed", "completed", "failed"])),
-            role=int(Role.PLAIN),
+            role=int(draw(st.sampled_from([Role.PLAIN, Role.STEP]))),
         )
         for trace_id in (TRACE, OTHER_TRACE)
         for number in range(draw(st.integers(0, SPANS)))
@@ -86,6 +86,11 @@ def check(path: Path, ended: dict[tuple[str, str], SpanRecord]) -> None:
         runs = connection.execute(
             "SELECT run_id, span_count, error_count, running_count FROM runs"
         ).fetchall()
+        steps = connection.execute("SELECT run_id, span_id FROM steps").fetchall()
+        step_spans = connection.execute(
+            "SELECT span_id, run_id FROM spans WHERE role = 1"
+        ).fetchall()
+        statuses = dict(connection.execute("SELECT run_id, status FROM runs").fetchall())
         sequence = connection.execute("SELECT value FROM sequence").fetchone()[0]
     connection.close()
     assert {key: span.status for key, span in ended.items()} == {r[:2]: r[2] for r in rows}
@@ -95,6 +100,8 @@ def check(path: Path, ended: dict[tuple[str, str], SpanRecord]) -> None:
     counted = Counter(row[3] for row in rows)
     failed = Counter(row[3] for row in rows if row[2] == "failed")
     assert [(run, counted[run], failed[run], 0) for run in sorted(counted)] == sorted(runs)
+    assert sorted((run, span) for span, run in step_spans) == sorted(steps)
+    assert {run: "failed" if failed[run] else "completed" for run in counted} == statuses
     numbers = [row[4] for row in rows]
     assert len(set(numbers)) == len(numbers)
     assert max(numbers) <= sequence

@@ -182,6 +182,16 @@ def test_no_span_that_a_program_can_make_raises(
     assert 0 <= record.start_time_ns < 1 << 63
 
 
+@given(st.floats() | st.integers() | st.text() | st.none())
+def test_usage_of_any_kind_and_size_raises_nothing(value: Any) -> None:
+    def build(tracer: trace.Tracer) -> None:
+        names = ("gen_ai.usage.input_tokens", "flujo.cost_usd", "flujo.run_id", "flujo.status")
+        tracer.start_span("s", attributes=dict.fromkeys(names, value)).end()
+
+    [record] = to_batch([(finished(build), None)]).records
+    assert record.tokens is None or 0 <= record.tokens < 1 << 53
+
+
 def test_a_span_without_an_end_is_running() -> None:
     provider = TracerProvider()
     span = provider.get_tracer("t").start_span("open")

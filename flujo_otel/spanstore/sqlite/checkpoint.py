@@ -97,8 +97,15 @@ class Checkpointer:
     def wrote(self, connection: sqlite3.Connection, size_bytes: int) -> None:
         """Note a committed write; checkpoint where it is time. Never raises for a busy database."""
         self._written_bytes += size_bytes
-        if self._written_bytes < PASSIVE_AFTER_BYTES:
-            return
+        if self._written_bytes >= PASSIVE_AFTER_BYTES:
+            self._checkpoint(connection)
+
+    def wrote_once(self, connection: sqlite3.Connection) -> None:
+        """The same for a connection that is opened for one write: it goes by the WAL's size."""
+        if self._wal_bytes() >= PASSIVE_AFTER_BYTES:
+            self._checkpoint(connection)
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
         with self._turns.checkpointing() as alone, suppress(sqlite3.OperationalError):
             if not alone:
                 return
@@ -108,13 +115,14 @@ class Checkpointer:
             else:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
-    def _is_overgrown(self) -> bool:
-        if time.monotonic() < self._next_restart:
-            return False
+    def _wal_bytes(self) -> int:
         try:
-            return self._wal.stat().st_size > RESTART_ABOVE_BYTES
+            return self._wal.stat().st_size
         except OSError:
-            return False
+            return 0
+
+    def _is_overgrown(self) -> bool:
+        return time.monotonic() >= self._next_restart and self._wal_bytes() > RESTART_ABOVE_BYTES
 
     def _restart(self, connection: sqlite3.Connection) -> None:
         self._next_restart = time.monotonic() + _RESTART_EVERY_SECONDS

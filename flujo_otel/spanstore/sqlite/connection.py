@@ -15,6 +15,8 @@ from flujo_otel.spanstore.sqlite.layout import Layout, inspect, migrate, migrati
 from flujo_otel.spanstore.sqlite.staging import CACHED_STATEMENTS
 
 BUSY_TIMEOUT_SECONDS: Final = 5.0
+OLDEST_SQLITE: Final = (3, 35, 0)
+"""UPDATE FROM, and ON CONFLICT without a target."""
 _PAGE_SIZE: Final = 4096
 _INCREMENTAL: Final = 2
 
@@ -27,8 +29,14 @@ def connect_for_writing(
 ) -> sqlite3.Connection:
     """Open our file, making it (mode 0600), its folders and its tables where they are missing.
 
-    Raises ForeignDatabase, or StoreUnavailable for what may pass (locked, full, not permitted).
+    Raises ForeignDatabase, StoreUnavailable for what may pass (locked, full, not permitted), and
+    StoreError where this Python's SQLite is too old.
     """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        needed = ".".join(map(str, OLDEST_SQLITE))
+        raise StoreError(
+            f"This Python has SQLite {sqlite3.sqlite_version}; flujo-otel needs {needed} or newer."
+        )
     busy_seconds = BUSY_TIMEOUT_SECONDS if busy_timeout_seconds is None else busy_timeout_seconds
     try:
         _create(path)

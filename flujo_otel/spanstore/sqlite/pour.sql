@@ -8,6 +8,9 @@
 --
 -- The writer makes sure that within one pour no OTel span id occurs twice.
 --
+-- 0x7FFFFFFFFFFFFFFF as a run's root_start_ns: its row was handed in (runlog.STATED), so no span
+-- changes its name, status, times and totals.
+--
 -- CROSS JOIN, where it stands, keeps SQLite from starting at the large table: TEMP tables have no
 -- statistics. A bare column beside one MIN() or MAX() is that row's (SQLite documents this).
 
@@ -18,6 +21,8 @@ CREATE TEMP TABLE staged (
     span_id, run_id,
     -- of the stored row that this one meets
     old_status, old_run_id,
+    -- whether its ids were used before, for a span with another start
+    is_reused,
     -- as the record says
     role, status, start_time_ns, end_time_ns, kind, cost_usd, tokens, resource_id, scope_id,
     trace_id, otel_span_id, otel_parent_id, named_run_id,
@@ -43,8 +48,10 @@ CREATE TEMP TABLE covered (
 
 CREATE TEMP VIEW pour AS SELECT 0 AS writer_id, '' AS service, 0 AS now_ns;
 
--- The rows below a span that names its run, as far down as nobody else names one. UNION (not UNION
--- ALL) ends it where parents go round in a circle.
+-- The rows below a span that names its run, as far down as nobody else names one. Two beginnings: a
+-- staged span that names a run, in a trace some of whose spans were filed under the trace id (only
+-- then is there a run of that id); and the stored parent of a staged span that names none, in a
+-- trace where some span does. UNION (not UNION ALL) ends it where parents go round in a circle.
 CREATE TEMP VIEW below AS
 WITH RECURSIVE down(trace_id, otel_span_id, run_id) AS (
     SELECT s.trace_id, s.otel_span_id, s.run_id
@@ -125,7 +132,7 @@ BEGIN
         AND o.kind = staged.kind;
     -- The same ids once more, with another start: another span all the same.
     UPDATE staged
-    SET span_id = staged.span_id || '@' || staged.start_time_ns || '/' || staged.kind
+    SET span_id = staged.span_id || '@' || staged.start_time_ns || '/' || staged.kind, is_reused = 1
     WHERE span_id <> otel_span_id
         AND old_status IS NULL
         AND (
@@ -138,13 +145,13 @@ BEGIN
     UPDATE staged
     SET old_status = o.status, old_run_id = o.run_id
     FROM spans o
-    WHERE staged.span_id LIKE '%@%' AND old_status IS NULL AND o.span_id = staged.span_id;
+    WHERE staged.is_reused AND o.span_id = staged.span_id;
     INSERT OR IGNORE INTO shared_span_ids
     SELECT otel_span_id FROM staged WHERE span_id <> otel_span_id AND old_status IS NULL;
     INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
-    SELECT NEW.service, 'id_reused', '', COUNT(*), NEW.now_ns, NEW.now_ns
-    FROM staged WHERE span_id LIKE '%@%' AND old_status IS NULL
-    HAVING COUNT(*) > 0
+    SELECT NEW.service, 'id_reused', '', reused, NEW.now_ns, NEW.now_ns
+    FROM (SELECT COUNT(*) AS reused FROM staged WHERE is_reused AND old_status IS NULL)
+    WHERE reused > 0
     ON CONFLICT DO UPDATE SET
         count = count + excluded.count, last_time_ns = excluded.last_time_ns;
 
@@ -243,6 +250,7 @@ BEGIN
     WHERE old_run_id <> run_id
     GROUP BY old_run_id
     ON CONFLICT DO UPDATE SET
+        has_usage = MAX(has_usage, excluded.has_usage),
         span_delta = span_delta + excluded.span_delta,
         error_delta = error_delta + excluded.error_delta,
         running_delta = running_delta + excluded.running_delta;
@@ -281,9 +289,11 @@ BEGIN
     FROM moved
     GROUP BY old_run_id
     ON CONFLICT DO UPDATE SET
+        has_usage = 1,
         span_delta = span_delta + excluded.span_delta,
         error_delta = error_delta + excluded.error_delta,
         running_delta = running_delta + excluded.running_delta;
+    UPDATE staged SET run_id = m.run_id FROM moved m WHERE m.span_id = staged.span_id;
 
     INSERT INTO runs (
         run_id, pipeline_name, pipeline_version, status, start_time, start_time_ns, last_time_ns
@@ -319,29 +329,32 @@ BEGIN
             json_extract(r.attributes, '$."flujo.pipeline.version"'), x.service_version, 'latest'),
         status = r.status,
         start_time_ns = CASE
-            WHEN runs.root_start_ns IS NULL THEN r.start_time_ns
-            ELSE MIN(r.start_time_ns, runs.start_time_ns) END,
+            WHEN runs.root_start_ns IS NULL THEN r.start_time_ns ELSE runs.start_time_ns END,
         end_time_ns = r.end_time_ns,
         root_start_ns = r.start_time_ns,
         final_context_blob = COALESCE(
-            json_extract(r.attributes, '$."flujo.final_context"'), final_context_blob),
-        total_cost = COALESCE(r.cost_usd, total_cost),
-        total_tokens = COALESCE(r.tokens, total_tokens)
+            json_extract(r.attributes, '$."flujo.final_context"'), final_context_blob)
     FROM (SELECT *, MAX(start_time_ns) FROM staged WHERE role & 2 GROUP BY run_id) r
     LEFT JOIN resources x ON x.resource_id = r.resource_id
     WHERE runs.run_id = r.run_id
         AND r.start_time_ns >= COALESCE(runs.root_start_ns, r.start_time_ns);
-    -- Until it has come: the span of its spans.
+    UPDATE runs
+    SET start_time_ns = MIN(runs.start_time_ns, r.first_ns)
+    FROM (
+        SELECT run_id, MIN(start_time_ns) AS first_ns FROM staged WHERE role & 2 GROUP BY run_id
+    ) r
+    WHERE runs.run_id = r.run_id AND runs.root_start_ns <> 0x7FFFFFFFFFFFFFFF;
+    -- Until it has come: the span of its spans, named after the first of them.
     UPDATE runs
     SET status = CASE
             WHEN running_count > 0 THEN 'running'
             WHEN error_count > 0 THEN 'failed'
             ELSE 'completed' END,
-        end_time_ns = CASE WHEN running_count > 0 THEN NULL ELSE last_time_ns END,
-        trace_id = s.trace_id,
-        pipeline_name = CASE
-            WHEN runs.pipeline_name = '' OR s.start_time_ns <= runs.start_time_ns
-            THEN COALESCE(x.service_name, s.name) ELSE runs.pipeline_name END,
+        end_time_ns = CASE WHEN running_count > 0 THEN NULL ELSE last_time_ns END
+    WHERE root_start_ns IS NULL AND run_id IN (SELECT run_id FROM touched);
+    UPDATE runs
+    SET trace_id = s.trace_id,
+        pipeline_name = COALESCE(x.service_name, s.name),
         pipeline_version = COALESCE(x.service_version, 'latest')
     FROM (
         SELECT *, MIN(start_time_ns) FROM staged
@@ -352,29 +365,33 @@ BEGIN
         GROUP BY run_id
     ) s
     LEFT JOIN resources x ON x.resource_id = s.resource_id
-    WHERE runs.run_id = s.run_id;
+    WHERE runs.run_id = s.run_id
+        AND (runs.pipeline_name = '' OR s.start_time_ns <= runs.start_time_ns);
     UPDATE runs
     SET start_time = strftime('%Y-%m-%dT%H:%M:%S', start_time_ns / 1000000000, 'unixepoch')
             || printf('.%06d+00:00', start_time_ns / 1000 % 1000000),
         end_time = strftime('%Y-%m-%dT%H:%M:%S', end_time_ns / 1000000000, 'unixepoch')
             || printf('.%06d+00:00', end_time_ns / 1000 % 1000000)
     WHERE run_id IN (SELECT run_id FROM touched)
-        AND root_start_ns IS NOT 0x7FFFFFFFFFFFFFFF;  -- of a run that was handed in (runlog.py)
+        AND root_start_ns IS NOT 0x7FFFFFFFFFFFFFFF;
     INSERT INTO covered SELECT * FROM usage_ancestors;
     UPDATE runs
-    SET total_cost = COALESCE((
+    -- TOTAL and CAST: SUM raises where 64 bits do not hold it.
+    SET total_cost = (
             SELECT SUM(u.cost_usd) FROM spans u
             WHERE u.run_id = runs.run_id
                 AND (u.cost_usd IS NOT NULL OR u.tokens IS NOT NULL)
                 AND (u.run_id, 'cost', u.span_id) NOT IN covered
-        ), total_cost),
-        total_tokens = COALESCE((
-            SELECT SUM(u.tokens) FROM spans u
+        ),
+        total_tokens = (
+            SELECT CASE WHEN COUNT(u.tokens) > 0 THEN CAST(TOTAL(u.tokens) AS INTEGER) END
+            FROM spans u
             WHERE u.run_id = runs.run_id
                 AND (u.cost_usd IS NOT NULL OR u.tokens IS NOT NULL)
                 AND (u.run_id, 'tokens', u.span_id) NOT IN covered
-        ), total_tokens)
-    WHERE run_id IN (SELECT run_id FROM touched WHERE has_usage);
+        )
+    WHERE run_id IN (SELECT run_id FROM touched WHERE has_usage)
+        AND root_start_ns IS NOT 0x7FFFFFFFFFFFFFFF;
     -- The run that a trace was taken for until its real one was named.
     DELETE FROM runs
     WHERE span_count <= 0 AND run_id IN (SELECT run_id FROM touched WHERE span_delta < 0);

@@ -29,7 +29,7 @@ def run(row: tuple[Any, ...], is_alive: Callable[[Writer], bool]) -> Run:
     """A row of SELECT_RUNS. An open run whose writer is gone has died when that was last seen."""
     *facts, context, seen_at_ns, host, pid, process_start, command = row
     writer = Writer(host, pid, process_start, command) if host is not None else None
-    status = RunStatus(facts[3])
+    status = _status(facts[3])
     if status is RunStatus.RUNNING and writer is not None and not is_alive(writer):
         status = RunStatus.DIED
         facts[6] = max(facts[6], seen_at_ns)
@@ -49,6 +49,14 @@ def run(row: tuple[Any, ...], is_alive: Callable[[Writer], bool]) -> Run:
         final_context=context,
         writer=writer,
     )
+
+
+def _status(text: str) -> RunStatus:
+    """Whoever hands a run in may call its status anything; what is no success is none."""
+    try:
+        return RunStatus(text)
+    except ValueError:
+        return RunStatus.FAILED
 
 
 def span(row: tuple[Any, ...]) -> Span:

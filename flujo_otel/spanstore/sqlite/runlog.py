@@ -11,7 +11,7 @@ from flujo_otel.errors import NoDatabase, StoreUnavailable
 from flujo_otel.model import Batch
 from flujo_otel.settings import Durable
 from flujo_otel.spanstore.runlog import RunEnd, RunStart, SpanGroup, SpanRow, StepResult
-from flujo_otel.spanstore.sqlite.checkpoint import Turns
+from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading, connect_for_writing
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.staging import pours, stage
@@ -168,6 +168,7 @@ class SQLiteRunLog:
                 for records in pours(tree.records):
                     stage(connection, records)
                     pour(opened)
+            opened.checkpointer.wrote_once(connection)
 
     def run(self, run_id: str) -> Sequence[Any] | None:
         """See `runlog.RunLog.run`."""
@@ -212,10 +213,10 @@ class SQLiteRunLog:
             self._available(),
             closing(connect_for_writing(self._path, durable=self._durable)) as connection,
             closing(turns),
-            turns.writing(),
-            _transaction(connection),
         ):
-            yield connection
+            with turns.writing(), _transaction(connection):
+                yield connection
+            Checkpointer(self._path, turns).wrote_once(connection)
 
     def _read(self, query: str, values: Any) -> list[Any]:
         try:

@@ -26,6 +26,7 @@ _DATA_ERRORS: Final = (
 )
 """What sqlite3 raises for a value that it cannot take, by the Python version."""
 
+_SQLITE_ERROR: Final = 1
 _POUR: Final = Path(__file__).with_name("pour.sql")
 _ADD_LOSS: Final = """
     INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
@@ -130,8 +131,10 @@ class SQLiteSpanWriter:
             stage(connection, records)
             with opened.turns.writing():
                 pour(opened)
-        except _DATA_ERRORS as error:
+        except (*_DATA_ERRORS, sqlite3.OperationalError) as error:
             connection.execute("DELETE FROM staged")
+            if isinstance(error, sqlite3.OperationalError) and not _is_of_data(error):
+                raise
             if len(records) == 1:
                 rejected.append(Rejected(records[0], f"{type(error).__name__}: {error}"))
                 return 0
@@ -189,6 +192,12 @@ def open_database(
         raise
     service = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
     return Opened(connection, identity, turns, Checkpointer(path, turns), writer_id, service, set())
+
+
+def _is_of_data(error: sqlite3.OperationalError) -> bool:
+    """SQLITE_ERROR, not locked or full or unreadable: a function of the trigger's fails on what a
+    row holds (malformed JSON, an overflow)."""
+    return error.sqlite_errorcode & 0xFF == _SQLITE_ERROR
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,11 +1,13 @@
 """Several processes on one file: nothing lost, nothing locked for ever, nothing corrupt."""
 
+import asyncio
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns, has_wal_
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
+from flujo_otel.storage.sqlite import SQLiteBackend
 from support.records import record
 
 WRITER = """
@@ -174,6 +177,26 @@ def test_the_wal_does_not_grow_for_ever_while_readers_overlap(
     assert path.with_name("a.db-wal").stat().st_size < 4_000_000
     writer.close()
     assert "ok" == integrity(path)
+
+
+def test_the_wal_does_not_grow_for_ever_by_connections_that_write_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "PASSIVE_AFTER_BYTES", 200_000)
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path)
+    writer.write(Batch([record(1)]))
+    backend = SQLiteBackend(path)
+    for number in range(30):
+        output = {"step_name": "s", "step_index": 0, "status": "completed", "output": "x" * 50_000}
+        at = datetime.now(UTC)
+        asyncio.run(
+            backend.save_step_result(
+                {"step_run_id": f"r:{number}", "run_id": "r", "start_time": at} | output
+            )
+        )
+    assert path.with_name("a.db-wal").stat().st_size < 1_000_000
+    writer.close()
 
 
 def test_a_checkpoint_waits_for_nobody(tmp_path: Path) -> None:

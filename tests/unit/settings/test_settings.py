@@ -18,7 +18,6 @@ EXAMPLES: dict[str, tuple[Any, str, Any]] = {
     "durable": ("full", "FULL", "full"),
     "content": (False, "off", False),
     "value_limit_bytes": (100, "100", 100),
-    "raise_errors": (True, "1", True),
 }
 
 
