@@ -12,7 +12,7 @@ from flujo_otel_cli import amounts
 from flujo_otel_cli.detail import Details, Drawing
 from flujo_otel_cli.header import header
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.runs import end_of, shell_word
+from flujo_otel_cli.runs import end_of, shell_word, status_within
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.tree import TreeView
@@ -53,5 +53,9 @@ def no_spans(run: Run, steps: list[Step], run_name: str, to: Terminal) -> Iterat
         return
     yield [Piece(f"This run has no spans, but {amounts.plural(len(steps), 'step')}:")]
     for step in steps:
-        yield [Piece(f"{to.theme.mark(step.status)} {escape(step.step_name)}")]
+        yield [
+            Piece(
+                f"{to.theme.mark(status_within(run, step.status, step.end_time_ns))} {escape(step.step_name)}"
+            )
+        ]
     yield [Piece(f"lens show {shell_word(run_name)}", "dim")]

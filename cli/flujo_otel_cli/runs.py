@@ -72,12 +72,25 @@ def status_line(status: str, theme: Theme) -> Line:
 
 
 def took(run: Run, now_ns: int, theme: Theme) -> str:
-    """`4.21 s`; `1:04 …` while it runs, `9.1 s+` where it died: at least that long."""
+    """How long it took, as `lasted` says it."""
+    return lasted(run, run.start_time_ns, run.end_time_ns, now_ns, theme)
+
+
+def lasted(run: Run, start_ns: int, end_ns: int | None, now_ns: int, theme: Theme) -> str:
+    """Of `run` or a part of it: `4.21 s`; `1:04 …` while it runs, `9.1 s+` where it died.
+
+    `+`: at least that long, for `run.last_time_ns` is when it was last seen alive.
+    """
+    if end_ns is not None:
+        return duration(end_ns - start_ns, theme.micro)
     if run.status is RunStatus.DIED:
-        return duration(run.last_time_ns - run.start_time_ns, theme.micro) + "+"
-    if run.end_time_ns is None:
-        return f"{duration(now_ns - run.start_time_ns, theme.micro)} {theme.ellipsis}"
-    return duration(run.end_time_ns - run.start_time_ns, theme.micro)
+        return duration(max(run.last_time_ns - start_ns, 0), theme.micro) + "+"
+    return f"{duration(now_ns - start_ns, theme.micro)} {theme.ellipsis}"
+
+
+def status_within(run: Run, status: str, end_ns: int | None) -> str:
+    """A span's or step's status: what was still open in a process that is gone died with it."""
+    return RunStatus.DIED if end_ns is None and run.status is RunStatus.DIED else status
 
 
 def end_of(run: Run, now_ns: int) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from flujo_otel.model import Span, Step
+from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.failure import failure_of
 from flujo_otel.semconv import flujo
 from flujo_otel_cli import amounts
@@ -10,6 +10,7 @@ from flujo_otel_cli.content import content_lines
 from flujo_otel_cli.detail import attribute_lines, event_lines, place
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.runs import lasted, status_within
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.theme import STYLES
@@ -18,9 +19,9 @@ from flujo_otel_cli.times import MILLISECOND, duration
 _SHOWN_ABOVE = {flujo.INPUT_VALUE, flujo.OUTPUT_VALUE}
 
 
-def step_lines(step: Step, to: Terminal, *, full: bool) -> Iterator[Line]:
+def step_lines(run: Run, step: Step, to: Terminal, now_ns: int, *, full: bool) -> Iterator[Line]:
     """Its status, name and cost; beneath, input, output and error."""
-    yield _heading(step, to)
+    yield _heading(run, step, to, now_ns)
     failed = step.status == "failed"
     for label, text, style in (
         ("   in   ", step.input, ""),
@@ -31,9 +32,11 @@ def step_lines(step: Step, to: Terminal, *, full: bool) -> Iterator[Line]:
         yield from content_lines(label, shown, to, full=full, style=style)
 
 
-def one_step(step: Step, span: Span | None, to: Terminal, *, full: bool) -> Iterator[Line]:
+def one_step(
+    run: Run, step: Step, span: Span | None, to: Terminal, now_ns: int, *, full: bool
+) -> Iterator[Line]:
     """Everything about one step. Its values are whole, but for what would flood the screen."""
-    yield from step_lines(step, to, full=full)
+    yield from step_lines(run, step, to, now_ns, full=full)
     if span is None:
         return
     attempts = span.attributes.get(flujo.STEP_ATTEMPTS)
@@ -57,27 +60,26 @@ def _indented(lines: Iterator[Line]) -> Iterator[Line]:
     return ([Piece("  "), *line] for line in lines)
 
 
-def _heading(step: Step, to: Terminal) -> Line:
+def _heading(run: Run, step: Step, to: Terminal, now_ns: int) -> Line:
     theme = to.theme
+    status = status_within(run, step.status, step.end_time_ns)
     facts = [
-        _took(step, to),
+        _took(run, step, now_ns, to),
         amounts.cost(step.cost_usd),
-        f"{step.tokens:,} tokens" if step.tokens else None,
+        amounts.plural(step.tokens, "token") if step.tokens else None,
     ]
     return [
-        Piece(f"{theme.mark(step.status)} ", STYLES.get(step.status, "")),
+        Piece(f"{theme.mark(status)} ", STYLES.get(status, "")),
         Piece(f"{step.step_index} ", "dim"),
         Piece(head(step.step_name, to.width if to.cuts else None) or "(no name)", "bold"),
         Piece("  " + theme.dot.join(fact for fact in facts if fact), "dim"),
     ]
 
 
-def _took(step: Step, to: Terminal) -> str:
-    if step.end_time_ns is not None:
-        return duration(step.end_time_ns - step.start_time_ns, to.theme.micro)
-    if step.duration_ms is not None:
+def _took(run: Run, step: Step, now_ns: int, to: Terminal) -> str:
+    if step.end_time_ns is None and step.duration_ms is not None:
         return duration(step.duration_ms * MILLISECOND, to.theme.micro)
-    return to.theme.ellipsis
+    return lasted(run, step.start_time_ns, step.end_time_ns, now_ns, to.theme)
 
 
 def error_text(text: str | None) -> str | None:

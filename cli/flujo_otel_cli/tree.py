@@ -16,10 +16,9 @@ from flujo_otel_cli.bar import axis, bar
 from flujo_otel_cli.detail import Details
 from flujo_otel_cli.line import Line, Piece, cut_line, padded, width_of
 from flujo_otel_cli.notes import notes
-from flujo_otel_cli.runs import end_of
+from flujo_otel_cli.runs import end_of, lasted, status_within
 from flujo_otel_cli.text import head
 from flujo_otel_cli.theme import STYLES
-from flujo_otel_cli.times import duration
 
 BARS_FROM = 80
 """Columns from which there are bars; below, durations alone."""
@@ -84,7 +83,10 @@ class TreeView:
         lasted = padded([Piece(row.took, bright)], took, right=True)
         line = [*padded(label, left), Piece(" " * _GAP), *lasted]
         if bars:
-            drawn = bar(self.window, node.start_time_ns, node.end_time_ns, bars, theme)
+            end_ns = node.end_time_ns
+            if end_ns is None and self.run.status is RunStatus.DIED:
+                end_ns = self.run.last_time_ns  # it runs no more, as a bar without an end would say
+            drawn = bar(self.window, node.start_time_ns, end_ns, bars, theme)
             colour = STYLES["failed"] if node.status == "failed" else "cyan"
             style = f"{'bold' if bright else 'dim'} {colour}"
             line += [Piece(" " * _GAP), Piece(drawn, style)]
@@ -125,7 +127,7 @@ class TreeView:
 
     def _label(self, node: Node, parent: Node | None, *, cut_off: bool) -> Line:
         theme = self.to.theme
-        status = self._status(node)
+        status = status_within(self.run, node.status, node.end_time_ns)
         label = [Piece(theme.mark(status), STYLES.get(status, "")), Piece(" ")]
         name = head(node.name, self.to.width if self.to.cuts else None)
         if node.fold is not None:
@@ -140,16 +142,6 @@ class TreeView:
             label.append(Piece("  " + "  ".join(said), "dim"))
         return label
 
-    def _status(self, node: Node) -> str:
-        """An open span of a dead process died with it."""
-        if node.end_time_ns is None and self.run.status is RunStatus.DIED:
-            return RunStatus.DIED
-        return node.status
-
     def _took(self, node: Node) -> str:
-        theme = self.to.theme
-        if node.duration_ns is not None:
-            return duration(node.duration_ns, theme.micro)
-        if self.run.status is RunStatus.DIED:
-            return duration(self.run.last_time_ns - node.start_time_ns, theme.micro) + "+"
-        return f"{duration(self.now_ns - node.start_time_ns, theme.micro)} {theme.ellipsis}"
+        times = (node.start_time_ns, node.end_time_ns)
+        return lasted(self.run, *times, self.now_ns, self.to.theme)

@@ -79,7 +79,8 @@ def _show_steps(session: Session, run: Run, steps: list[Step], *, full: bool) ->
         session.answer({"run": run_document(run), "steps": shown})
         return
     for step in steps:
-        session.show(one_step(step, spans.get(step.span_id or ""), session.to, full=full))
+        span = spans.get(step.span_id or "")
+        session.show(one_step(run, step, span, session.to, session.now_ns, full=full))
 
 
 def _spans_of(session: Session, run: Run, steps: list[Step]) -> dict[str, Span]:
@@ -94,7 +95,7 @@ def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iter
     yield from panel(heading, list(_facts(session, run)), to)
     shown = steps if full else steps[:STEPS_SHOWN]
     for step in shown:
-        yield from step_lines(step, to, full=full)
+        yield from step_lines(run, step, to, session.now_ns, full=full)
     if len(shown) < len(steps):
         yield [Piece(f"{len(steps) - len(shown):,} more steps: --full shows them.", "dim")]
     if not steps:
@@ -112,8 +113,9 @@ def _facts(session: Session, run: Run) -> Iterator[tuple[str, Line]]:
     yield "started", [Piece(started), Piece(f"  {iso(run.start_time_ns)}", "dim")]
     yield "took", [Piece(took(run, now_ns, theme))]
     if run.total_cost_usd or run.total_tokens:
-        spent = (amounts.cost(run.total_cost_usd), amounts.count(run.total_tokens))
-        yield "spent", [Piece(f"{spent[0] or theme.none}, {spent[1] or theme.none} tokens")]
+        spent = amounts.cost(run.total_cost_usd)
+        tokens = amounts.plural(run.total_tokens or 0, "token")
+        yield "spent", [Piece(f"{spent or theme.none}, {tokens}")]
     failed = f", {run.error_count:,} failed" if run.error_count else ""
     yield "spans", [Piece(f"{run.span_count:,}{failed}")]
     if run.writer is not None:

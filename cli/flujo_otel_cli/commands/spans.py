@@ -9,7 +9,7 @@ from flujo_otel.spanstore.api import SpanFilter
 from flujo_otel_cli.document import run_document, span_document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
-from flujo_otel_cli.runs import find_run, status_line
+from flujo_otel_cli.runs import find_run, lasted, status_line, status_within
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.text import head
@@ -59,17 +59,13 @@ def _nothing(status: str | None, name: str | None) -> str:
 def _row(session: Session, run: Run, span: Span) -> list[Line]:
     theme = session.to.theme
     at = duration(span.start_time_ns - run.start_time_ns, theme.micro)
-    took = duration(_length(session, span), theme.micro)
+    took = lasted(run, span.start_time_ns, span.end_time_ns, session.now_ns, theme)
+    status = status_within(run, span.status, span.end_time_ns)
     return [
         [Piece(head(span.otel_span_id, 40), "dim")],
         [Piece(head(span.name, session.to.width if session.to.cuts else None))],
-        status_line(span.status, theme),
+        status_line(status, theme),
         [Piece(f"+{at}", "dim")],
-        [Piece(took if span.end_time_ns is not None else f"{took} {theme.ellipsis}")],
+        [Piece(took)],
         [Piece(head(span.otel_parent_id or theme.none, 40), "dim")],
     ]
-
-
-def _length(session: Session, span: Span) -> int:
-    end_ns = session.now_ns if span.end_time_ns is None else span.end_time_ns
-    return end_ns - span.start_time_ns
