@@ -6,6 +6,7 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
+from flujo_otel import guard
 from flujo_otel_exporter import exit as process_exit
 from flujo_otel_exporter import exporter as exporter_module
 from flujo_otel_exporter import fork, termination
@@ -17,6 +18,12 @@ from support.fake_store import FakeStore
 
 LONG = 60.0
 """A flush interval that no test waits for: what is written was flushed."""
+
+
+@pytest.fixture(autouse=True)
+def no_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults are counted for the process: each test begins with none."""
+    monkeypatch.setattr(guard, "_counts", {})
 
 
 @pytest.fixture
