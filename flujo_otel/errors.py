@@ -8,6 +8,7 @@ FlujoOtelError
 │   ├── ForeignDatabase      the file is another program's, or a newer version's of ours: untouched
 │   ├── DamagedDatabase      the file is broken: says how to recover what is in it
 │   ├── StoreUnavailable     retryable: locked, disk full, read-only for now
+│   │   └── StoreUnopenable  the file cannot be made or opened: no such folder, not permitted
 │   └── RecordRejected       permanent: one record cannot be stored as it is
 ├── NoSuchRun                an id that names no run, with the near ones
 ├── AmbiguousRun             a prefix that names several, with the candidates
@@ -48,6 +49,10 @@ class DamagedDatabase(StoreError):
 
 class StoreUnavailable(StoreError):
     """Retryable: the database is locked, its disk is full, or it cannot be written just now."""
+
+
+class StoreUnopenable(StoreUnavailable):
+    """The file cannot be made or opened: retryable, but seldom worth waiting for."""
 
 
 class RecordRejected(StoreError):

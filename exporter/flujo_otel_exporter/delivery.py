@@ -7,9 +7,10 @@ from threading import Lock
 from typing import Final, NamedTuple, Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import format_span_id
 
 from flujo_otel import guard
-from flujo_otel.errors import FlujoOtelError, StoreUnavailable
+from flujo_otel.errors import FlujoOtelError, StoreUnavailable, StoreUnopenable
 from flujo_otel.model import Batch
 from flujo_otel.spanstore.api import SpanWriter, WriteResult
 from flujo_otel.wire.sdk import to_batch
@@ -60,6 +61,9 @@ class Delivery:
         """Held while the store is used, so that a fork need not wait for more than that."""
         self._held: _Held | None = None
         self._running: Iterator[Item] | None = None
+        self.unavailable: StoreUnavailable | None = None
+        """Why the last batch could not be written."""
+        self._was_open = False
         self.in_haste = False
         """Somebody waits for it to stand still: no rests."""
 
@@ -91,6 +95,17 @@ class Delivery:
     def store(self) -> SpanWriter | None:
         """What is open, or was."""
         return self._store
+
+    @property
+    def cannot_open(self) -> bool:
+        """Whether the file was never open here, for a reason that is no lock and no full disk."""
+        return not self._was_open and isinstance(self.unavailable, StoreUnopenable)
+
+    def count_held(self) -> int:
+        """Spans that are accepted, or were seen running, and are not committed."""
+        records = self._held.batch.records if self._held is not None else ()
+        held = {record.otel_span_id for record in records}
+        return len(held.union(format_span_id(s.context.span_id) for s in self._intake.waiting()))
 
     def _load(self) -> None:
         # The list lives until all is converted: to_batch knows a resource by its identity.
@@ -138,13 +153,17 @@ class Delivery:
         try:
             with self.door:
                 result = self._opened().write(held.batch)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            self.unavailable = error
             self._intake.stall()
+            if self.cannot_open:
+                self._intake.give_up_markers()
             raise
         except Exception as error:
             self._settle(held)
             self._give_up(held.batch, error)
         else:
+            self.unavailable, self._was_open = None, True
             self._settle(held)
             self._count_rejected(held.batch, result)
 

@@ -8,7 +8,6 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from flujo_otel import guard, settings
 from flujo_otel.settings import Settings
-from flujo_otel_exporter.limits import EXIT_SECONDS
 from flujo_otel_exporter.registry import writer_for
 from flujo_otel_exporter.writer import StoreWriter
 
@@ -58,7 +57,8 @@ class SQLiteSpanExporter(SpanExporter):
         """Flush, and accept nothing more. Others' spans to the same database are not concerned."""
         if not self._is_shut_down:
             self._is_shut_down = True
-            self.force_flush(int(EXIT_SECONDS * 1000))
+            with guard.guarded("shutdown"):
+                self._writer.settle()
 
 
 def _settings_of(uri: str | Path | None) -> Settings:

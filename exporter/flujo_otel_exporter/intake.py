@@ -29,12 +29,18 @@ class Marker:
 
     def __init__(self) -> None:
         self._bell = Bell()
+        self._is_done = False
 
     def done(self) -> None:
+        self._is_done = True
+        self._bell.ring()
+
+    def give_up(self) -> None:
+        """Waiting for it is of no use just now."""
         self._bell.ring()
 
     def wait(self, timeout_seconds: float) -> bool:
-        return self._bell.wait(timeout_seconds)
+        return self._bell.wait(timeout_seconds) and self._is_done
 
 
 class Intake:
@@ -94,6 +100,16 @@ class Intake:
         while self._entries and isinstance(marker := self._entries[0], Marker):
             self._entries.popleft()
             marker.done()
+
+    def give_up_markers(self) -> None:
+        """Nobody is to wait for what is held. The spans stay."""
+        for entry in self._entries.copy():
+            if isinstance(entry, Marker):
+                entry.give_up()
+
+    def waiting(self) -> Iterator[ReadableSpan]:
+        """The spans in the queue, which they stay in."""
+        return (entry[0] for entry in self._entries.copy() if not isinstance(entry, Marker))
 
     def release(self, size_bytes: int) -> None:
         """So much of what was taken is committed, or given up and counted."""

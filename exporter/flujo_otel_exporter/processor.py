@@ -12,7 +12,6 @@ from flujo_otel import guard
 from flujo_otel.semconv.flujo import RUN_ID
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from flujo_otel_exporter.intake import Item
-from flujo_otel_exporter.limits import EXIT_SECONDS
 from flujo_otel_exporter.snapshot import size_of_open
 from flujo_otel_exporter.writer import StoreWriter
 
@@ -86,7 +85,8 @@ class LiveSpanProcessor(SpanProcessor):
     def shutdown(self) -> None:
         """Flush, and ignore what comes after. The database's writer lives on for others."""
         if not self._is_shut_down:
-            self.force_flush(int(EXIT_SECONDS * 1000))
+            with guard.guarded("shutdown"):
+                self._writer.settle()
             self._is_shut_down = True
             self._writer.forget(self)
 

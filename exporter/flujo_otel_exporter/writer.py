@@ -56,6 +56,8 @@ class StoreWriter:
         self._pausing = 0
         self._collected_seconds = 0.0
         self._collect_now = False
+        self._waited_seconds = 0.0
+        self._said: set[str] = set()
 
     # --- the traced program's threads --------------------------------------------------------
 
@@ -92,18 +94,26 @@ class StoreWriter:
 
     # --- the ends ----------------------------------------------------------------------------
 
+    def settle(self) -> bool:
+        """Flush, for a shutdown or the end of the process. In vain these wait 5 s in all."""
+        started = time.monotonic()
+        if self.flush(max(EXIT_SECONDS - self._waited_seconds, 0)):
+            return True
+        self._waited_seconds += time.monotonic() - started
+        return False
+
     def finish(self) -> None:
         """At the end of the process: write what is held on this thread and close, within 5 s."""
         self._ending = True
-        self._collect_now = True
-        self._bell.ring()
-        if not self._drain_here(EXIT_SECONDS):
-            _logger.warning(
-                "flujo-otel: the process ends with %d bytes of spans unwritten:"
-                " the database did not accept writes for %.0f s",
-                self._intake.held_bytes,
-                EXIT_SECONDS,
-            )
+        if not self.settle():
+            reason = self._delivery.unavailable or f"not done within {EXIT_SECONDS:.0f} s."
+            count = self._delivery.count_held()
+            self._say("flujo-otel: the process ends with %d spans unwritten: %s", count, reason)
+
+    def _say(self, message: str, *values: object) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            _logger.warning(message, *values)
 
     def terminate(self, deadline_seconds: float) -> None:
         """In a signal handler: wait for the writer's thread until `deadline_seconds` (monotonic).
@@ -190,8 +200,11 @@ class StoreWriter:
         try:
             self._drain()
         except StoreUnavailable as error:
+            if self._delivery.cannot_open:
+                self._say("flujo-otel: spans cannot be stored: %s", error)
             _logger.debug("flujo-otel: the database does not accept writes: %s", error)
             return False
+        self._waited_seconds = 0.0
         return True
 
     def _drain(self) -> None:
@@ -235,6 +248,8 @@ class StoreWriter:
                 if not self._delivery.step():
                     return True
             except StoreUnavailable:
+                if self._delivery.cannot_open:
+                    return False
                 time.sleep(_RETRY_SECONDS)
             if time.monotonic() > termination.soonest(deadline_seconds):
                 return False

@@ -4,13 +4,20 @@ The standard library's sqlite3 and no other: two SQLite libraries in one process
 each other's locks.
 """
 
+import errno
 import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
-from flujo_otel.errors import ForeignDatabase, NoDatabase, StoreError, StoreUnavailable
+from flujo_otel.errors import (
+    ForeignDatabase,
+    NoDatabase,
+    StoreError,
+    StoreUnavailable,
+    StoreUnopenable,
+)
 from flujo_otel.spanstore.sqlite.layout import Layout, inspect, migrate, migrations, newest_version
 from flujo_otel.spanstore.sqlite.staging import CACHED_STATEMENTS
 
@@ -29,8 +36,8 @@ def connect_for_writing(
 ) -> sqlite3.Connection:
     """Open our file, making it (mode 0600), its folders and its tables where they are missing.
 
-    Raises ForeignDatabase, StoreUnavailable for what may pass (locked, full, not permitted), and
-    StoreError where this Python's SQLite is too old.
+    Raises ForeignDatabase, StoreUnavailable for what may pass (StoreUnopenable where that is
+    neither a lock nor a full disk), and StoreError where this Python's SQLite is too old.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         needed = ".".join(map(str, OLDEST_SQLITE))
@@ -42,7 +49,7 @@ def connect_for_writing(
         _create(path)
         connection = _connect(f"{path.absolute().as_uri()}?mode=rw", busy_seconds)
     except (OSError, sqlite3.OperationalError) as error:
-        raise StoreUnavailable(f"{path} cannot be opened for writing: {error}.") from error
+        raise _unavailable(error)(f"{path} cannot be opened for writing: {error}.") from error
     try:
         _prepare(connection, path)
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable == 'full' else 'NORMAL'}")
@@ -53,7 +60,7 @@ def connect_for_writing(
         connection.execute("PRAGMA temp_store = MEMORY")
     except sqlite3.OperationalError as error:
         connection.close()
-        raise StoreUnavailable(f"{path} cannot be prepared for writing: {error}.") from error
+        raise _unavailable(error)(f"{path} cannot be prepared for writing: {error}.") from error
     except BaseException:
         connection.close()
         raise
@@ -102,6 +109,15 @@ def _open_and_inspect(uri: str, path: Path) -> tuple[sqlite3.Connection, Layout,
     except BaseException:
         connection.close()
         raise
+
+
+def _unavailable(error: OSError | sqlite3.OperationalError) -> type[StoreUnavailable]:
+    if isinstance(error, OSError):
+        passes = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    else:
+        code = error.sqlite_errorcode & 0xFF
+        passes = code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+    return StoreUnavailable if passes else StoreUnopenable
 
 
 def _create(path: Path) -> None:

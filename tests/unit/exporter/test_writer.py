@@ -96,6 +96,23 @@ def test_a_flush_that_timed_out_says_so(make_writer: Make, store: FakeStore) -> 
     assert not writer.flush(0.05)
 
 
+def test_shutdowns_and_the_end_wait_in_vain_so_long_in_all(
+    make_writer: Make, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flujo_otel_exporter.writer.EXIT_SECONDS", 0.2)
+    store.available = False
+    writer = make_writer()
+    writer.put(span(), None)
+    timeouts: list[float] = []
+    flush = writer.flush
+    monkeypatch.setattr(writer, "flush", lambda timeout: timeouts.append(timeout) or flush(timeout))
+    assert not writer.settle()
+    writer.finish()
+    assert timeouts == [0.2, pytest.approx(0, abs=0.01)]
+    store.available = True
+    assert writer.flush(PATIENT)
+
+
 def test_what_the_store_rejects_is_counted_and_the_rest_kept(
     make_writer: Make, store: FakeStore
 ) -> None:
@@ -129,7 +146,7 @@ def test_a_file_of_another_program_loses_its_spans_counted_and_the_host_hears_no
     writer.put(span("later"), None)
     assert writer.flush(PATIENT)
     assert store.names == ["later"]
-    assert losses(store) == {("shop", "refused"): 1}
+    assert losses(store)["shop", "refused"] == 1
 
 
 def test_memory_is_bounded_and_what_exceeds_it_is_dropped_newest_first_and_counted(

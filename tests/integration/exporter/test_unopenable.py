@@ -1,0 +1,67 @@
+"""A database that cannot be made: said with its path and cause, and nobody waits for it."""
+
+from pathlib import Path
+
+import pytest
+
+from support.programs import PRELUDE, names, run
+
+NOBODY_WAITS = """
+from flujo_otel_exporter import writer
+writer.EXIT_SECONDS = 1000  # longer than a program may take here
+"""
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "spans.db"
+
+
+def messages(errors: str) -> list[str]:
+    return [line for line in errors.splitlines() if line.startswith("flujo-otel:")]
+
+
+@pytest.mark.parametrize("shutdown", ["", "provider.shutdown()"])
+def test_a_short_programs_end_says_how_many_spans_are_lost_where_and_why(
+    db: Path, shutdown: str
+) -> None:
+    source = f"""
+        provider = traced("/proc/nope/x.db")
+        spans(provider.get_tracer("t"), 3)
+        {shutdown}
+    """
+    _, errors = run(db, source, prelude=PRELUDE + NOBODY_WAITS)
+    assert messages(errors)[-1] == (
+        "flujo-otel: the process ends with 3 spans unwritten: /proc/nope/x.db cannot be opened for"
+        " writing: [Errno 2] No such file or directory: '/proc/nope'."
+    )
+
+
+def test_a_long_program_is_told_once_at_the_first_failed_write(db: Path) -> None:
+    source = f"""
+        provider = traced({str(db.parent)!r})
+        tracer = provider.get_tracer("t")
+        for _ in range(3):
+            spans(tracer, 1)
+            assert not provider.force_flush(1_000_000)
+    """
+    _, errors = run(db, source, prelude=PRELUDE + NOBODY_WAITS)
+    cause = f"{db.parent} cannot be opened for writing: unable to open database file."
+    assert messages(errors) == [
+        f"flujo-otel: spans cannot be stored: {cause}",
+        f"flujo-otel: the process ends with 3 spans unwritten: {cause}",
+    ]
+
+
+def test_where_it_can_be_made_later_what_was_held_is_written(db: Path) -> None:
+    source = """
+        blocked = os.path.join(os.path.dirname(os.environ["FLUJO_OTEL_DB"]), "folder")
+        open(blocked, "w").close()
+        provider = traced(os.path.join(blocked, "spans.db"))
+        spans(provider.get_tracer("t"), 3)
+        assert not provider.force_flush()
+        os.remove(blocked)
+        assert provider.force_flush()
+    """
+    run(db, source)
+    assert names(db.parent / "folder" / "spans.db") == {"span": 3}
