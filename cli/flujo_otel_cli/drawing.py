@@ -25,7 +25,7 @@ def draw(
     yield header(run, drawing.shown_id, to, now_ns)
     group_rounds(roots)
     window = window_of(roots, Window(run.start_time_ns, end_of(run, now_ns)))
-    root, tops = _top_level(run, roots)
+    root, tops = top_level(run, roots)
     if not drawing.unfold:
         tops = fold(tops)
     if root is not None:
@@ -36,7 +36,7 @@ def draw(
     yield from TreeView(run, tops, window, details, now_ns).lines()
 
 
-def _top_level(run: Run, roots: list[Node]) -> tuple[Node | None, list[Node]]:
+def top_level(run: Run, roots: list[Node]) -> tuple[Node | None, list[Node]]:
     """The run's own root, where the header already says all of it, and what stands below it."""
     named = (PIPELINE_RUN, run.pipeline_name)
     root = next((node for node in roots if node.is_run_root and node.name in named), None)
@@ -53,9 +53,6 @@ def no_spans(run: Run, steps: list[Step], run_name: str, to: Terminal) -> Iterat
         return
     yield [Piece(f"This run has no spans, but {amounts.plural(len(steps), 'step')}:")]
     for step in steps:
-        yield [
-            Piece(
-                f"{to.theme.mark(status_within(run, step.status, step.end_time_ns))} {escape(step.step_name)}"
-            )
-        ]
+        mark = to.theme.mark(status_within(run, step.status, step.end_time_ns))
+        yield [Piece(f"{mark} {escape(step.step_name)}")]
     yield [Piece(f"lens show {shell_word(run_name)}", "dim")]

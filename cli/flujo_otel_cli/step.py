@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 from flujo_otel.model import Run, Span, Step
-from flujo_otel.query.failure import failure_of
 from flujo_otel.semconv import flujo
 from flujo_otel_cli import amounts
 from flujo_otel_cli.content import content_lines
-from flujo_otel_cli.detail import attribute_lines, event_lines, place
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import lasted, status_within
+from flujo_otel_cli.span import body
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.theme import STYLES
@@ -42,22 +41,8 @@ def one_step(
     attempts = span.attributes.get(flujo.STEP_ATTEMPTS)
     if attempts is not None:
         yield [Piece("attempts  ", "dim"), Piece(escape(str(attempts)))]
-    failure = failure_of(span)
-    if failure is not None and step.status == "failed":
-        yield [Piece("exception  ", "dim"), Piece(escape(failure.message), STYLES["failed"])]
-        if failure.location is not None:
-            yield [Piece(f"  at {place(failure.location)}", "dim")]
-        for line in (failure.stack or "").rstrip().split("\n"):
-            yield [Piece("  " + escape(line), "dim")]
-    if span.events:
-        yield [Piece("events", "dim")]
-        yield from _indented(event_lines(span, to))
-    yield [Piece("attributes", "dim")]
-    yield from _indented(attribute_lines(span, to, without=() if full else _SHOWN_ABOVE))
-
-
-def _indented(lines: Iterator[Line]) -> Iterator[Line]:
-    return ([Piece("  "), *line] for line in lines)
+    without = () if full else _SHOWN_ABOVE
+    yield from body(span, to, failed=step.status == "failed", without=without)
 
 
 def _heading(run: Run, step: Step, to: Terminal, now_ns: int) -> Line:

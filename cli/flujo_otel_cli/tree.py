@@ -57,6 +57,8 @@ class TreeView:
     def lines(self) -> Iterator[Line]:
         """The axis, then every node with what belongs beneath it."""
         rows = list(self._rows())
+        if not rows:  # a run of one span, which the header says
+            return
         took = max([_TOOK_LEAST, *(width_of([Piece(row.took)]) for row in rows)])
         left, bars = self._layout(max((width_of(row.label) for row in rows), default=0), took)
         scale = axis(self.window, bars, self.to.theme.micro) if bars else ""

@@ -1,6 +1,6 @@
 """`lens show`: a run's facts, its steps with what went in and came out, its final context."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
@@ -14,12 +14,14 @@ from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.panel import panel
 from flujo_otel_cli.problem import Exit, Problem
-from flujo_otel_cli.runs import find_run, process_of, status_line, title, took
+from flujo_otel_cli.runs import find_run, process_of, short_id, status_line, title, took
 from flujo_otel_cli.session import Session, open_session
+from flujo_otel_cli.span import opened, overview
 from flujo_otel_cli.step import one_step, step_lines
 from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.times import ago, iso, local
 
+_NO_STEPS: list[Line] = [[Piece("No steps.", "dim")]]
 STEPS_SHOWN = 200
 """Of a run with more steps, `--full` shows the rest too."""
 
@@ -41,7 +43,9 @@ def command(
     with open_session(db, json=json) as session:
         run = find_run(session.reader, name, session.now_ns)
         steps = session.reader.steps(run.run_id)
-        if step is not None:
+        if step is not None and not steps:
+            _show_spans(session, run, step)
+        elif step is not None:
             _show_steps(session, run, _chosen(steps, step), full=full)
         elif json:
             shown = [step_document(each) for each in steps]
@@ -58,14 +62,18 @@ def _chosen(steps: list[Step], name: str) -> list[Step]:
         chosen = [step for step in steps if step.step_index == int(name)]
     if chosen:
         return chosen
-    names = list(dict.fromkeys(step.step_name for step in steps))
-    known = [f"Its steps: {', '.join(escape(each) for each in names[:30])}"] if names else []
-    raise Problem(
+    raise _no_such("step", name, [step.step_name for step in steps])
+
+
+def _no_such(what: str, name: str, named: Iterable[str]) -> Problem:
+    names = list(dict.fromkeys(named))
+    known = f"Its {what}s: {', '.join(escape(each) for each in names[:30])}"
+    return Problem(
         Exit.NOT_FOUND,
         "no_such_step",
-        f"No step {escape(name)!r} in this run.",
-        known or ["It has no steps at all."],
-        {"steps": names},
+        f"No {what} {escape(name)!r} in this run.",
+        [known] if names else ["It has neither steps nor spans."],
+        {f"{what}s": names},
     )
 
 
@@ -81,6 +89,20 @@ def _show_steps(session: Session, run: Run, steps: list[Step], *, full: bool) ->
     for step in steps:
         span = spans.get(step.span_id or "")
         session.show(one_step(run, step, span, session.to, session.now_ns, full=full))
+
+
+def _show_spans(session: Session, run: Run, name: str) -> None:
+    """In a run without steps, the spans of this name. Raises Problem with the names there are."""
+    spans = list(session.reader.spans(run.run_id, SpanFilter()))
+    chosen = [span for span in spans if span.name == name]
+    if not chosen:
+        raise _no_such("span", name, [span.name for span in spans])
+    if session.json:
+        shown = [span_document(span) for span in chosen]
+        session.answer({"run": run_document(run), "steps": [], "spans": shown})
+        return
+    for span in chosen:
+        session.show(opened(run, span, session.to, session.now_ns))
 
 
 def _spans_of(session: Session, run: Run, steps: list[Step]) -> dict[str, Span]:
@@ -99,7 +121,9 @@ def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iter
     if len(shown) < len(steps):
         yield [Piece(f"{len(steps) - len(shown):,} more steps: --full shows them.", "dim")]
     if not steps:
-        yield [Piece("No steps.", "dim")]
+        spans = list(session.reader.spans(run.run_id, SpanFilter()))
+        shown_id = short_id(session.reader, run.run_id)
+        yield from overview(run, spans, shown_id, to, session.now_ns) if spans else _NO_STEPS
     yield from content_lines("final context", run.final_context, to, full=full)
 
 

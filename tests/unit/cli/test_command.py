@@ -17,7 +17,7 @@ import pytest
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo
 from flujo_otel_cli.main import call
-from unit.cli.scenes import a_run, a_span, store, support_triage
+from unit.cli.scenes import STACK, a_run, a_span, exception, store, support_triage
 
 LENS = str(Path(sysconfig.get_path("scripts")) / "lens")
 ROOT = {
@@ -135,6 +135,53 @@ def test_an_unknown_step_names_the_steps_there_are(
     code, found = document(capsys, "show", "last", "--step", "nope")
     assert (code, found["error"]["code"]) == (1, "no_such_step")
     assert "classify" in found["error"]["steps"]
+
+
+@pytest.fixture
+def plain(here: Path) -> Path:
+    """A store with a run that has spans alone: OpenTelemetry without flujo."""
+    spans = [
+        a_span(1, "GET /orders", 0, 900, role=Role.RUN_ROOT, status="failed"),
+        a_span(2, "SELECT", 0, 300, 1, attributes={"db.system": "sqlite", "rows": 3}),
+        a_span(
+            3,
+            "render",
+            300,
+            900,
+            1,
+            status="failed",
+            events=(exception("ValueError", "sour", STACK),),
+        ),
+        a_span(4, "inner", 300, 400, 3),
+    ]
+    path = here / "flujo_otel.db"
+    store(path, spans)
+    return path
+
+
+def test_show_of_a_run_without_steps_has_its_error_and_its_top_level_spans(
+    plain: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = answer(capsys, "show")
+    assert out.partition("╯\n")[2].splitlines() == [
+        "ValueError: sour",
+        "at /srv/app.py:41 in answer",
+        "✔ SELECT  300 ms  db.system=sqlite  rows=3",
+        "✘ render  600 ms",
+        "lens trace 7f3a91c2 --attributes",
+    ]
+
+
+def test_show_opens_a_span_of_a_run_without_steps(
+    plain: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = answer(capsys, "show", "last", "--step", "render")
+    assert out.startswith("✘ render  600 ms\nexception  ValueError: sour\n  at /srv/app.py:41")
+    assert "\nevents\n" in out and "\nattributes\n" in out
+    code, found = document(capsys, "show", "last", "--step", "SELECT")
+    assert (code, [span["name"] for span in found["spans"]]) == (0, ["SELECT"])
+    code, found = document(capsys, "show", "last", "--step", "nope")
+    assert (code, found["error"]["spans"][:2]) == (1, ["GET /orders", "SELECT"])
 
 
 def test_spans_filtered(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:

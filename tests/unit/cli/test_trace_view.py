@@ -176,6 +176,12 @@ def test_the_root_of_another_program_is_shown_as_a_span() -> None:
     assert "└─ ✔ GET /orders" in drawn(a_run([root], pipeline_name="shop"), [root])
 
 
+def test_a_run_of_one_span_has_no_axis_without_a_bar() -> None:
+    root = a_span(1, "work", 0, 9, role=Role.RUN_ROOT, status="failed", message="boom")
+    text = drawn(a_run([root], pipeline_name="work"), [root])
+    assert text.splitlines()[1:] == ["boom"]
+
+
 def test_depth_says_how_much_lies_below() -> None:
     run, spans = support_triage()
     text = drawn(run, spans, depth=1)

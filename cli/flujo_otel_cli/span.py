@@ -1,0 +1,89 @@
+"""Spans where there are no steps to show: one line each, or opened."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from flujo_otel.model import Run, Span
+from flujo_otel.query.failure import failure_of
+from flujo_otel.query.tree import build_tree
+from flujo_otel_cli.detail import (
+    attribute_lines,
+    event_lines,
+    failure_lines,
+    place,
+    unexplained_failures,
+)
+from flujo_otel_cli.drawing import top_level
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.runs import lasted, shell_word, status_within
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import escape, head, value_text
+from flujo_otel_cli.theme import STYLES
+
+SPANS_SHOWN = 200
+_ERRORS_SHOWN = 3
+
+
+def overview(
+    run: Run, spans: Sequence[Span], run_name: str, to: Terminal, now_ns: int
+) -> Iterator[Line]:
+    """What failed and where, the top-level spans, and the command that shows more."""
+    roots = build_tree(spans)
+    for failure in list(unexplained_failures(roots).values())[:_ERRORS_SHOWN]:
+        yield from failure_lines(failure, to)
+    root, tops = top_level(run, roots)
+    shown = tops or ([root] if root else [])
+    for node in shown[:SPANS_SHOWN]:
+        if node.span is not None:
+            yield _line(run, node.span, to, now_ns)
+    if len(shown) > SPANS_SHOWN:
+        yield [Piece(f"{len(shown) - SPANS_SHOWN:,} more spans.", "dim")]
+    yield [Piece(f"lens trace {shell_word(run_name)} --attributes", "dim")]
+
+
+def opened(run: Run, span: Span, to: Terminal, now_ns: int) -> Iterator[Line]:
+    """Everything about one span."""
+    yield [*_heading(run, span, to, now_ns)]
+    yield from body(span, to, failed=span.status == "failed")
+
+
+def body(
+    span: Span, to: Terminal, *, failed: bool, without: Collection[str] = ()
+) -> Iterator[Line]:
+    """Its exception with the stack, where it `failed`, its events and its attributes."""
+    failure = failure_of(span) if failed else None
+    if failure is not None:
+        yield [Piece("exception  ", "dim"), Piece(escape(failure.message), STYLES["failed"])]
+        if failure.location is not None:
+            yield [Piece(f"  at {place(failure.location)}", "dim")]
+        for line in (failure.stack or "").rstrip().split("\n"):
+            yield [Piece("  " + escape(line), "dim")]
+    if span.events:
+        yield [Piece("events", "dim")]
+        yield from _indented(event_lines(span, to))
+    yield [Piece("attributes", "dim")]
+    yield from _indented(attribute_lines(span, to, without=without))
+
+
+def _indented(lines: Iterator[Line]) -> Iterator[Line]:
+    return ([Piece("  "), *line] for line in lines)
+
+
+def _heading(run: Run, span: Span, to: Terminal, now_ns: int) -> Line:
+    status = status_within(run, span.status, span.end_time_ns)
+    took = lasted(run, span.start_time_ns, span.end_time_ns, now_ns, to.theme)
+    return [
+        Piece(f"{to.theme.mark(status)} ", STYLES.get(status, "")),
+        Piece(head(span.name, to.width if to.cuts else None) or "(no name)", "bold"),
+        Piece(f"  {took}", "dim"),
+    ]
+
+
+def _line(run: Run, span: Span, to: Terminal, now_ns: int) -> Line:
+    limit = to.width if to.cuts else None
+    said = "  ".join(
+        head(f"{key}={value_text(value)}", limit) for key, value in sorted(span.attributes.items())
+    )
+    return [
+        *_heading(run, span, to, now_ns),
+        Piece(f"  {head(said, limit)}" if said else "", "dim"),
+    ]
