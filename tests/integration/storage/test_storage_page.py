@@ -20,11 +20,9 @@ async def test_the_example_gives_the_tree_back(
     pending = eval(code, names)
     assert inspect.iscoroutine(pending)
     await pending
-    tree = names["tree"]
-    assert (tree["span_id"], tree["start_time"], tree["attributes"]) == (
-        "root",
-        1795233557.28,
-        {"model": "small"},
-    )
-    assert [(child["span_id"], child["end_time"]) for child in tree["children"]] == [("a", None)]
+    tree, began = names["tree"], names["began"]
+    assert ("root", began) == (tree["span_id"], tree["start_time"])
+    assert [("a", began + 1.5)] == [(c["span_id"], c["end_time"]) for c in tree["children"]]
+    details = await names["backend"].get_run_details("run-1")
+    assert ("demo", "completed") == (details["pipeline_name"], details["status"])
     assert (tmp_path / "traces.db").exists()
