@@ -2,18 +2,17 @@
 
 import os
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from opentelemetry import trace
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 from opentelemetry.sdk.trace import TracerProvider
 
 from flujo_otel import guard, settings
+from flujo_otel.bootstrap.components import only_installed
 from flujo_otel.bootstrap.environment import CONFIGURATOR, OURS
 from flujo_otel.bootstrap.program import join
+from flujo_otel.bootstrap.provider import global_provider
 from flujo_otel.bootstrap.succession import make_way
-
-_EXPORTERS: Final = "OTEL_TRACES_EXPORTER"
 
 
 class FlujoConfigurator(_OTelSDKConfigurator):
@@ -27,24 +26,11 @@ class FlujoConfigurator(_OTelSDKConfigurator):
         if os.environ.get(CONFIGURATOR) != OURS:
             super()._configure(**kwargs)  # type: ignore[no-untyped-call]
             return
-        asked = os.environ.get(_EXPORTERS)
-        if asked is not None:
-            # The live processor writes these spans; the SDK would wrap ours in a second one.
-            os.environ[_EXPORTERS] = without_ours(asked)
-        try:
+        with guard.guarded("the SDK's own configuration"), only_installed():
             super()._configure(**kwargs)  # type: ignore[no-untyped-call]
-        finally:
-            if asked is not None:
-                os.environ[_EXPORTERS] = asked
         with guard.guarded("configuring from the environment"):
             chosen = settings.load()
-            provider = trace.get_tracer_provider()
+            provider = global_provider()
             join(provider, chosen)
             if isinstance(provider, TracerProvider):
                 make_way(provider, partial(join, chosen=chosen))
-
-
-def without_ours(exporters: str) -> str:
-    """A list as OTEL_TRACES_EXPORTER has it, less our own exporter."""
-    names = [name.strip() for name in exporters.split(",")]
-    return ",".join(name for name in names if name != OURS) or "none"

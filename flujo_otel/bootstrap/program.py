@@ -9,7 +9,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from flujo_otel import guard, settings
-from flujo_otel.bootstrap.provider import make_provider
+from flujo_otel.bootstrap.provider import global_provider
 from flujo_otel.settings import Settings
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from flujo_otel_exporter.processor import LiveSpanProcessor
@@ -47,11 +47,7 @@ def configure(
         content=content,
         value_limit_bytes=value_limit_bytes,
     )
-    provider = trace.get_tracer_provider()
-    if isinstance(provider, trace.ProxyTracerProvider):
-        provider = make_provider(service_name)
-        trace.set_tracer_provider(provider)
-    join(provider, chosen)
+    join(global_provider(service_name), chosen)
     if flujo:
         with guard.guarded("instrumenting flujo"):
             _instrument_flujo(chosen)

@@ -135,12 +135,49 @@ def test_otel_traces_exporter_names_exporters_beside_ours(db: Path) -> None:
     assert names(db) == {"span": 1}
 
 
-def test_an_exporter_that_is_not_installed_is_a_clear_error(db: Path) -> None:
-    _, errors = run(
-        db, "flujo_otel.configure()", prelude=CONFIGURED, status=1, OTEL_TRACES_EXPORTER="nonsense"
-    )
-    assert "SettingsError" in errors
-    assert "'nonsense'" in errors
+MISSING = {
+    "OTEL_TRACES_EXPORTER": "otlp,nonsense",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+    "OTEL_PYTHON_ID_GENERATOR": "unknown",
+    "OTEL_TRACES_SAMPLER": "odd",
+}
+WARNINGS = [
+    "flujo-otel: the exporter 'otlp' of OTEL_TRACES_EXPORTER cannot be used (not installed: pip"
+    " install opentelemetry-exporter-otlp); tracing goes on without it",
+    "flujo-otel: the exporter 'nonsense' of OTEL_TRACES_EXPORTER cannot be used (no package that is"
+    " installed here brings it); tracing goes on without it",
+    "flujo-otel: the id generator 'unknown' of OTEL_PYTHON_ID_GENERATOR cannot be used (Requested"
+    " component 'unknown' not found in entry point 'opentelemetry_id_generator'); tracing goes on"
+    " without it",
+]
+
+
+def test_what_is_not_installed_is_warned_of_and_tracing_goes_on(db: Path) -> None:
+    source = "flujo_otel.configure()\ntrace.get_tracer('t').start_span('span').end()"
+    _, errors = run(db, source, prelude=CONFIGURED, **MISSING)
+    ours = [line for line in errors.splitlines() if line.startswith("flujo-otel")]
+    assert sorted(ours) == sorted(WARNINGS)
+    assert "sampler, odd" in errors
+    assert "Traceback" not in errors
+    assert names(db) == {"span": 1}
+
+
+def test_a_configuration_that_the_sdk_fails_on_is_warned_of_and_tracing_goes_on(db: Path) -> None:
+    source = "from opentelemetry import trace\ntrace.get_tracer('t').start_span('span').end()"
+    _, errors = run_traced(db, source, OTEL_CONFIG_FILE="nowhere.yaml", FLUJO_OTEL_RAISE="")
+    assert errors.count("flujo-otel: the SDK's own configuration failed") == 1
+    assert "Traceback" not in errors
+    assert names(db) == {"span": 1}
+
+
+def test_with_no_line_changed_the_same_is_warned_of(db: Path) -> None:
+    source = "from opentelemetry import trace\ntrace.get_tracer('t').start_span('span').end()"
+    _, errors = run_traced(db, source, **MISSING, OTEL_METRICS_EXPORTER="nonsense")
+    ours = [line for line in errors.splitlines() if line.startswith("flujo-otel")]
+    metrics = WARNINGS[1].replace("TRACES", "METRICS")
+    assert sorted(ours) == sorted([*WARNINGS, metrics])
+    assert "Traceback" not in errors
+    assert names(db) == {"span": 1}
 
 
 def test_a_database_of_an_unknown_kind_is_a_clear_error(db: Path) -> None:
