@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from flujo_otel.model import Run, Step
 from flujo_otel.query.fold import fold
+from flujo_otel.query.resume import mark_resumed
 from flujo_otel.query.rounds import group_rounds
 from flujo_otel.query.timeline import Window, window_of
 from flujo_otel.query.tree import Node
@@ -23,6 +24,7 @@ def draw(
 ) -> Iterator[Line]:
     """All lines; alters `roots`."""
     yield header(run, drawing.shown_id, to, now_ns)
+    mark_resumed(roots)
     group_rounds(roots)
     window = window_of(roots, Window(run.start_time_ns, end_of(run, now_ns)))
     root, tops = top_level(run, roots)

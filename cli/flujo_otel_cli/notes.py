@@ -11,12 +11,13 @@ from flujo_otel_cli.theme import Theme
 from flujo_otel_cli.times import duration
 
 _TIMES = {2: "retried once", 3: "retried twice"}
+_WAITS = "waits for a human"
 _KINDS = {
     "LoopStep": "loop",
     "MapStep": "map",
     "ParallelStep": "parallel",
     "DynamicParallelRouterStep": "router",
-    "HumanInTheLoopStep": "waits for a human",
+    "HumanInTheLoopStep": _WAITS,
     "StateMachineStep": "state machine",
 }
 """flujo's step types that say something: a condition and a cache show what they are."""
@@ -43,7 +44,7 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
     yield from _model_notes(node.name, attributes, theme)
     if "http.response.status_code" in attributes:
         yield f"HTTP {escape(str(attributes['http.response.status_code']))}"
-    if node.status == "paused":
+    if node.status == "paused" and not node.went_on:
         yield "paused"
 
 
@@ -70,7 +71,8 @@ def _kind_notes(node: Node, kind: str, theme: Theme) -> Iterator[str]:
         yield f"{theme.arrow} {escape(str(attributes[flujo.BRANCH_KEY])[:80])}"
     if not kind:
         return
-    said = [kind]
+    waits = node.status in ("paused", "running") and not node.went_on
+    said = ["waited for a human" if kind == _WAITS and not waits else kind]
     rounds = attributes.get(flujo.LOOP_ITERATIONS)
     if isinstance(rounds, int):
         said.append(amounts.plural(rounds, "round"))

@@ -20,6 +20,7 @@ from flujo_otel_cli.text import escape, head, value_text
 from flujo_otel_cli.theme import STYLES
 
 SPANS_SHOWN = 200
+"""Of the top-level spans; `lens trace --all` has the rest."""
 _ERRORS_SHOWN = 3
 
 
@@ -31,7 +32,9 @@ def overview(
     for failure in list(unexplained_failures(roots).values())[:_ERRORS_SHOWN]:
         yield from failure_lines(failure, to)
     root, tops = top_level(run, roots)
-    shown = tops or ([root] if root else [])
+    # A lone root says as little as the header does: what it did is in its children.
+    shown = [root] if root and not tops else tops
+    shown = [*shown, *shown[0].children] if len(shown) == 1 else shown
     for node in shown[:SPANS_SHOWN]:
         if node.span is not None:
             yield _line(run, node.span, to, now_ns)
@@ -42,7 +45,7 @@ def overview(
 
 def opened(run: Run, span: Span, to: Terminal, now_ns: int) -> Iterator[Line]:
     """Everything about one span."""
-    yield [*_heading(run, span, to, now_ns)]
+    yield _heading(run, span, to, now_ns)
     yield from body(span, to, failed=span.status == "failed")
 
 

@@ -49,6 +49,8 @@ class Node:
     iteration: int | None = None
     fault: Fault | None = None
     fold: Fold | None = None
+    went_on: bool = False
+    """It paused, and the run was resumed since."""
 
     @property
     def duration_ns(self) -> int | None:

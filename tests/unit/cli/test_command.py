@@ -140,18 +140,11 @@ def test_an_unknown_step_names_the_steps_there_are(
 @pytest.fixture
 def plain(here: Path) -> Path:
     """A store with a run that has spans alone: OpenTelemetry without flujo."""
+    sour = exception("ValueError", "sour", STACK)
     spans = [
         a_span(1, "GET /orders", 0, 900, role=Role.RUN_ROOT, status="failed"),
         a_span(2, "SELECT", 0, 300, 1, attributes={"db.system": "sqlite", "rows": 3}),
-        a_span(
-            3,
-            "render",
-            300,
-            900,
-            1,
-            status="failed",
-            events=(exception("ValueError", "sour", STACK),),
-        ),
+        a_span(3, "render", 300, 900, 1, status="failed", events=(sour,)),
         a_span(4, "inner", 300, 400, 3),
     ]
     path = here / "flujo_otel.db"
@@ -166,6 +159,7 @@ def test_show_of_a_run_without_steps_has_its_error_and_its_top_level_spans(
     assert out.partition("╯\n")[2].splitlines() == [
         "ValueError: sour",
         "at /srv/app.py:41 in answer",
+        "✘ GET /orders  900 ms",
         "✔ SELECT  300 ms  db.system=sqlite  rows=3",
         "✘ render  600 ms",
         "lens trace 7f3a91c2 --attributes",

@@ -176,6 +176,24 @@ def test_the_root_of_another_program_is_shown_as_a_span() -> None:
     assert "└─ ✔ GET /orders" in drawn(a_run([root], pipeline_name="shop"), [root])
 
 
+def test_a_resumed_run_says_what_waited_and_what_came_after() -> None:
+    waits = {flujo.STEP_TYPE: "HumanInTheLoopStep"}
+    first = replace(ROOT, status="paused")
+    again = {flujo.RESUMED: True}
+    spans = [
+        first,
+        a_step(2, "ask", 0, 9, 1, status="paused", attributes=waits),
+        a_span(3, flujo.PIPELINE_RUN, 500, 900, 1, status="paused", attributes=again),
+        a_step(4, "again", 500, 900, 3, status="paused", attributes=waits),
+    ]
+    text = drawn(a_run(spans, status=RunStatus.PAUSED), spans, screen(50))
+    assert text.splitlines()[1:] == [
+        "├─ ⏸ ask  waited for a human  9 ms",
+        "└─ ⏸ resumed  paused  400 ms",
+        "   └─ ⏸ again  waits for a human  paused  400 ms",
+    ]
+
+
 def test_a_run_of_one_span_has_no_axis_without_a_bar() -> None:
     root = a_span(1, "work", 0, 9, role=Role.RUN_ROOT, status="failed", message="boom")
     text = drawn(a_run([root], pipeline_name="work"), [root])
