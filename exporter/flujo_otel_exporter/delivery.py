@@ -16,7 +16,7 @@ from flujo_otel.spanstore.api import SpanWriter, WriteResult
 from flujo_otel.wire.sdk import to_batch
 from flujo_otel_exporter.intake import Intake, Item
 from flujo_otel_exporter.limits import BATCH_BYTES, Limits
-from flujo_otel_exporter.losses import LossCounter, service_of_record
+from flujo_otel_exporter.losses import LossCounter, service_of, service_of_record
 
 _SLICE_SECONDS: Final = 0.0005
 _REST_SECONDS: Final = 0.00005
@@ -121,7 +121,7 @@ class Delivery:
                 if size_bytes + intake_bytes >= BATCH_BYTES:
                     break
         if running or items:
-            self._held = _Held(to_batch(self._paced(running + items)), intake_bytes)
+            self._held = _Held(to_batch(self._paced(running + items), self._refuse), intake_bytes)
 
     def _running_items(self) -> Iterator[Item]:
         count = size_bytes = 0
@@ -175,6 +175,9 @@ class Delivery:
         for rejected in result.rejected:
             service = service_of_record(rejected.record, batch)
             self._losses.count(service, "rejected", rejected.reason)
+
+    def _refuse(self, span: ReadableSpan, error: Exception) -> None:
+        self._losses.count(service_of(span.resource), "rejected", f"{type(error).__name__}: {error}")
 
     def _give_up(self, batch: Batch, error: Exception) -> None:
         # Trying again is for StoreUnavailable alone; another program's file stays what it is.

@@ -53,13 +53,23 @@ _NAMES_KEPT: Final = 4096
 _names: dict[str, tuple[str, bytes]] = {}
 
 
-def to_batch(spans: Iterable[tuple[ReadableSpan, str | None]]) -> Batch:
+def to_batch(
+    spans: Iterable[tuple[ReadableSpan, str | None]],
+    refuse: Callable[[ReadableSpan, Exception], None],
+) -> Batch:
     """Records of `spans`, each given with the run id that it inherited (or None).
 
-    A span without an end time becomes a running record. Never raises for what a span holds.
+    A span without an end time becomes a running record. Whatever values a span holds, it becomes
+    one; `refuse` is told of one that does not all the same (an object that only looks like a
+    span), which costs no other.
     """
     shared = _Shared()
-    records = [_record(span, run_id, shared) for span, run_id in spans]
+    records = []
+    for span, run_id in spans:
+        try:
+            records.append(_record(span, run_id, shared))
+        except Exception as error:
+            refuse(span, error)
     return Batch(records, tuple(shared.resources.values()), tuple(shared.scopes.values()))
 
 

@@ -55,8 +55,12 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
-def refuse(constant: str) -> None:
+def not_json(constant: str) -> None:
     raise AssertionError(f"{constant} is not JSON")
+
+
+def refuse(span: ReadableSpan, error: Exception) -> None:
+    raise AssertionError(span.name) from error
 
 
 @given(values)
@@ -67,7 +71,7 @@ def test_a_value_is_read_by_the_protobuf_library_as_it_was(value: Any) -> None:
 @given(values)
 def test_a_value_is_strict_json_that_sqlite_reads(value: Any) -> None:
     text = encode_value(value)[1]
-    json.loads(text, parse_constant=refuse)
+    json.loads(text, parse_constant=not_json)
     connection = sqlite3.connect(":memory:")
     assert (1,) == connection.execute("SELECT json_valid(?)", (text,)).fetchone()
     connection.close()
@@ -140,7 +144,7 @@ def test_a_span_with_everything_is_what_the_official_encoder_makes_of_it() -> No
         span.end()
 
     span = finished(build, max_events=3, max_span_attributes=4)
-    batch = to_batch([(span, None)])
+    batch = to_batch([(span, None)], refuse)
     official = encode_spans([span]).resource_spans[0]
     expected = official.scope_spans[0].spans[0]
     ours = OTLPSpan.FromString(batch.records[0].otlp)
@@ -176,7 +180,7 @@ def test_no_span_that_a_program_can_make_raises(
     def build(tracer: trace.Tracer) -> None:
         tracer.start_span(name, attributes=attributes, start_time=start).end(end_time=start)
 
-    [record] = to_batch([(finished(build), "run")]).records
+    [record] = to_batch([(finished(build), "run")], refuse).records
     assert "run" == record.run_id
     OTLPSpan.FromString(record.otlp)
     assert 0 <= record.start_time_ns < 1 << 63
@@ -188,14 +192,25 @@ def test_usage_of_any_kind_and_size_raises_nothing(value: Any) -> None:
         names = ("gen_ai.usage.input_tokens", "flujo.cost_usd", "flujo.run_id", "flujo.status")
         tracer.start_span("s", attributes=dict.fromkeys(names, value)).end()
 
-    [record] = to_batch([(finished(build), None)]).records
+    [record] = to_batch([(finished(build), None)], refuse).records
     assert record.tokens is None or 0 <= record.tokens < 1 << 53
+
+
+def test_what_only_looks_like_a_span_costs_no_other() -> None:
+    def build(tracer: trace.Tracer) -> None:
+        tracer.start_span("sound").end()
+
+    sound, odd = finished(build), ReadableSpan("no ids at all")
+    refused: list[ReadableSpan] = []
+    batch = to_batch([(odd, None), (sound, None)], lambda span, _: refused.append(span))
+    assert ["sound"] == [record.name for record in batch.records]
+    assert [odd] == refused
 
 
 def test_a_span_without_an_end_is_running() -> None:
     provider = TracerProvider()
     span = provider.get_tracer("t").start_span("open")
-    [record] = to_batch([(span, None)]).records
+    [record] = to_batch([(span, None)], refuse).records
     assert ("running", None) == (record.status, record.end_time_ns)
     assert 0 == OTLPSpan.FromString(record.otlp).end_time_unix_nano
     span.end()
