@@ -6,7 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from flujo_otel import settings
 from flujo_otel.errors import MissingExtra
+from flujo_otel.spanstore.location import resolve
 
 _SITE: Final = "opentelemetry.instrumentation.auto_instrumentation"
 CONFIGURATOR: Final = "OTEL_PYTHON_CONFIGURATOR"
@@ -26,8 +28,10 @@ def child_environment(environ: Mapping[str, str], db: str | Path | None = None) 
 
     The child runs OpenTelemetry's own `sitecustomize`, which loads our configurator and every
     instrumentation that is installed. Variables of OpenTelemetry's that are set are kept. Raises
-    MissingExtra where opentelemetry-instrumentation is not installed.
+    MissingExtra where opentelemetry-instrumentation is not installed, and SettingsError for
+    settings of this process, which the child would have to refuse: said here, it is said once.
     """
+    resolve(settings.load(db=db))
     child = {**_UNLESS_SET, **environ, CONFIGURATOR: OURS}
     others = [p for p in environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != _site()]
     child["PYTHONPATH"] = os.pathsep.join([_site(), *others])

@@ -283,6 +283,33 @@ def test_a_second_provider_that_the_program_sets_is_refused_as_ever(db: Path) ->
     assert errors.count("Overriding of current TracerProvider is not allowed") == 1
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("FLUJO_STATE_URI", "postgres://x", "Set FLUJO_OTEL_DB to a file for the traces."),
+        ("FLUJO_OTEL_DURABLE", "odd", "it must be normal or full."),
+    ],
+)
+def test_lens_run_says_once_what_is_wrong_with_a_setting_and_starts_nothing(
+    db: Path, variable: str, value: str, said: str
+) -> None:
+    lens = Path(sys.executable).with_name("lens")
+    variables = {k: v for k, v in environment(db).items() if k != "FLUJO_OTEL_DB"}
+    done = subprocess.run(
+        [lens, "run", "--", sys.executable, "-c", "print('started')"],
+        env={**variables, variable: value},
+        check=False,
+        cwd=db.parent,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == ""
+    assert done.returncode not in (0, None)
+    assert done.stderr.count(said) == 1
+    assert "Traceback" not in done.stderr
+
+
 def test_a_child_environment_keeps_what_is_set() -> None:
     given = {"OTEL_TRACES_EXPORTER": "console", "PYTHONPATH": f"mine{os.pathsep}yours", "HOME": "/"}
     child = child_environment(given, "spans.db")
