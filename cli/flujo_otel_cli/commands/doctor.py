@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from flujo_otel.errors import NoDatabase
 from flujo_otel.model import Loss
 from flujo_otel.spanstore.api import Health
 from flujo_otel_cli import amounts
@@ -49,7 +50,12 @@ def command(
     """Is the database sound, and was anything lost?"""
     from flujo_otel.spanstore.factory import open_maintenance
 
-    health = open_maintenance(db).health(check_integrity=not quick)
+    try:
+        health = open_maintenance(db).health(check_integrity=not quick)
+    except NoDatabase:
+        if not _told_of_flujo(db, json=json):
+            raise
+        return
     now_ns = time.time_ns()
     findings = list(find(health, now_ns))
     sound = all(status != "failed" for status, _, _ in findings)
@@ -60,6 +66,26 @@ def command(
         to.write(line for finding in findings for line in _lines(finding, to))
     if not sound:
         raise typer.Exit(Exit.NOT_FOUND)
+
+
+def _told_of_flujo(db: str | None, *, json: bool) -> bool:
+    """Where there is nothing of ours yet, but flujo's own database is there: that is no fault."""
+    from flujo_otel.settings import load
+    from flujo_otel.spanstore.location import resolve
+
+    location = resolve(load(db=db))
+    if location.flujo_path is None:
+        return False
+    if json:
+        facts = {"path": str(location.path), "flujo_path": str(location.flujo_path)}
+        write_document({**facts, "run_count": 0, "span_count": 0, "sound": True}, sys.stdout)
+        return True
+    to = Terminal.of(sys.stdout)
+    ours = f"none of ours yet at {escape(str(location.path))}: lens run -- python your_app.py"
+    own = f"flujo's own is {escape(str(location.flujo_path))}: lens list shows its runs"
+    for finding in (("completed", "database", ours), ("completed", "flujo", own)):
+        to.write(_lines(finding, to))
+    return True
 
 
 def find(health: Health, now_ns: int) -> Iterator[Finding]:
@@ -86,7 +112,7 @@ def _is_lost(loss: Loss) -> bool:
 def _database(health: Health) -> Finding:
     facts = [
         escape(health.path),
-        amounts.size(health.size_bytes),
+        amounts.size(health.size_bytes + health.wal_bytes),
         f"schema {health.schema_version}",
         amounts.plural(health.run_count, "run"),
         amounts.plural(health.span_count, "span"),

@@ -18,7 +18,7 @@ _FACTS: Final = ("journal_mode", "page_size", "auto_vacuum", "freelist_count", "
 
 _FAULT: Final = (
     f"SQLite {sqlite3.sqlite_version} has the WAL-reset fault: writes take turns by a lock file; "
-    "programs other than flujo-otel that write to this file are not covered"
+    "where no other program than flujo-otel writes to this file, nothing to do"
 )
 
 _DELETE_RUN: Final = (

@@ -5,10 +5,12 @@ import os
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import sysconfig
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +189,18 @@ def test_stats(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, found = document(capsys, "stats", "--hours", "900000", "--sort", "count")
     assert found["statistics"][0]["name"] == "up"
     assert answer(capsys, "stats", "--hours", "900000")[1].startswith("SPAN")
+
+
+def test_doctor_where_there_is_flujo_s_own_database_alone(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(here / "flujo_ops.db")) as connection:
+        for table in ("workflow_state", "runs", "steps", "spans"):
+            connection.execute(f"CREATE TABLE {table} (run_id TEXT)")
+    code, out, err = answer(capsys, "doctor")
+    assert (code, err) == (0, "")
+    assert "none of ours yet" in out and f"flujo's own is {here}/flujo_ops.db" in out
+    assert document(capsys, "doctor")[1]["flujo_path"] == f"{here}/flujo_ops.db"
 
 
 def test_a_sound_database(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:

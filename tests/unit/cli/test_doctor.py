@@ -84,5 +84,16 @@ def test_a_log_that_does_not_shrink_is_a_warning() -> None:
     assert ("warning", "log") in [found[:2] for found in findings(wal_bytes=256_000_000)]
 
 
+def test_the_size_is_that_of_the_file_and_its_log() -> None:
+    assert "412 MB," in findings()[0][2]
+    assert "430 MB," in findings(wal_bytes=18_000_000)[0][2]
+
+
+def test_the_fault_of_sqlite_says_what_to_do() -> None:
+    from flujo_otel.spanstore.sqlite import maintenance
+
+    assert maintenance._FAULT.endswith("nothing to do")
+
+
 def test_known_faults_of_sqlite_are_warnings() -> None:
     assert ("warning", "sqlite", "it has a fault") in findings(faults=("it has a fault",))
