@@ -2,10 +2,10 @@
 
 from flujo_otel.model import Run, RunStatus
 from flujo_otel_cli import amounts
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Line, Piece, width_of
 from flujo_otel_cli.runs import process_of, title, took
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import escape
+from flujo_otel_cli.text import cut, escape
 from flujo_otel_cli.theme import STYLES
 
 _JOINED_BY = {
@@ -27,9 +27,17 @@ def header(run: Run, shown_id: str, to: Terminal, now_ns: int) -> Line:
         f"{process_of(run)} is gone" if run.status is RunStatus.DIED else "",
         f"from {escape(run.origin)}" if run.origin else "",
     ]
-    return [
-        Piece(f"{theme.mark(run.status)} ", colour),
-        Piece(title(run), "bold"),
-        Piece(f"  {escape(run.status)} {word} {took(run, now_ns, theme)}", colour),
-        Piece(theme.dot + theme.dot.join(fact for fact in facts if fact), "dim"),
-    ]
+    mark = Piece(f"{theme.mark(run.status)} ", colour)
+    how = Piece(f"  {escape(run.status)} {word} {took(run, now_ns, theme)}", colour)
+    name = Piece(title(run), "bold")
+    shown = [Piece(theme.dot + fact, "dim") for fact in facts if fact]
+    own = Piece(f"{theme.dot}run {shown_id}", "dim")
+    if to.cuts:
+        # Whatever there is no room for, the id by which to ask for more stays.
+        if width_of([mark, name, how, *shown]) > to.width:
+            shown = shown[: shown.index(own) + 1]
+        while shown[0] != own and width_of([mark, name, how, *shown]) > to.width:
+            del shown[0]
+        room = to.width - width_of([mark, how, *shown])
+        name = Piece(cut(name.text, max(room, 1), theme.ellipsis), name.style)
+    return [mark, name, how, *shown]

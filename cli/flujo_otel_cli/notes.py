@@ -56,7 +56,8 @@ def step_kind(attributes: Mapping[str, Any]) -> str:
 def _fold_notes(node: Node, theme: Theme) -> Iterator[str]:
     fold = node.fold
     assert fold is not None
-    yield f"sum {duration(fold.total_ns, theme.micro)}"
+    if fold.total_ns != node.duration_ns:
+        yield f"added up {duration(fold.total_ns, theme.micro)}"
     name = fold.worst.name
     if fold.worst.iteration is not None:
         name = f"#{fold.worst.iteration}"
