@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from itertools import takewhile
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -28,6 +28,18 @@ class LateCommands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except _COMMAND_LINE_ERROR as error:
+            import difflib  # only a mistyped command needs it
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            said = getattr(error, "message", "")
+            if near and "Did you mean" not in said:  # some versions of typer say it themselves
+                vars(error)["message"] = f"{said} Did you mean {near[0]}?"
+            raise
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
@@ -48,9 +60,22 @@ app = typer.Typer(
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        import flujo_otel
+
+        typer.echo(f"lens {flujo_otel.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options() -> None:
-    """No options of its own."""
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="The version.")
+    ] = False,
+) -> None:
+    """See what your pipelines did: runs, steps and spans from the local trace database."""
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from flujo_otel.spanstore.api import TraceReader
+from flujo_otel_cli.database import explained
 from flujo_otel_cli.line import Line
 from flujo_otel_cli.terminal import Terminal
 
@@ -41,7 +42,9 @@ class Session:
 
 
 def open_session(db: str | None, *, json: bool) -> Session:
-    """Raises what `open_reader` raises: NoDatabase, ForeignDatabase, SettingsError."""
+    """Raises Problem, or what `open_reader` raises: ForeignDatabase, SettingsError."""
     from flujo_otel.spanstore.factory import open_reader
 
-    return Session(open_reader(db), json=json)
+    with explained(db):
+        reader = open_reader(db)
+    return Session(reader, json=json)

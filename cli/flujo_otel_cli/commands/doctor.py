@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from flujo_otel.errors import NoDatabase
 from flujo_otel.model import Loss
 from flujo_otel.spanstore.api import Health
 from flujo_otel_cli import amounts
+from flujo_otel_cli.database import explained
 from flujo_otel_cli.document import health_document, write_document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json
-from flujo_otel_cli.problem import Exit
+from flujo_otel_cli.problem import Exit, Problem
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.theme import STYLES
@@ -51,9 +51,10 @@ def command(
     from flujo_otel.spanstore.factory import open_maintenance
 
     try:
-        health = open_maintenance(db).health(check_integrity=not quick)
-    except NoDatabase:
-        if not _told_of_flujo(db, json=json):
+        with explained(db):
+            health = open_maintenance(db).health(check_integrity=not quick)
+    except Problem as problem:
+        if problem.code != "no_database" or not _told_of_flujo(db, json=json):
             raise
         return
     now_ns = time.time_ns()

@@ -29,6 +29,8 @@ COLUMNS = (
     Column("SPANS", rank=2),
 )
 
+_FEW = 100
+
 
 class Status(StrEnum):
     """Statuses that `--status` takes."""
@@ -88,10 +90,15 @@ def _lines(session: Session, runs: list[Run], total: int, limit: int) -> list[Li
     width = max(ID_WIDTH, *unique.values()) if session.to.cuts else None
     rows = [_row(session, run, unique[run.run_id], width) for run in runs]
     newest = escape(short_name(runs[0].run_id, unique[runs[0].run_id]))
-    more = f"lens list --limit {limit * 5}" if total > len(runs) else ""
+    more = f"lens list --limit {_more(limit, total)}" if total > len(runs) else ""
     of = f"{len(runs):,} of {amounts.plural(total, 'run')}"
     footer = session.to.theme.dot.join(part for part in (of, more, f"lens trace {newest}") if part)
     return [*table(COLUMNS, rows, session.to), [Piece(footer, "dim")]]
+
+
+def _more(limit: int, total: int) -> int:
+    """The limit to ask for next: all where they are few, else twice as many."""
+    return total if total <= max(2 * limit, _FEW) else 2 * limit
 
 
 def _row(session: Session, run: Run, unique: int, width: int | None) -> list[Line]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from flujo_otel.query.statistics import Sort, statistics
-from flujo_otel.spanstore.api import NameStatistics
+from flujo_otel.spanstore.api import NameStatistics, RunFilter
 from flujo_otel_cli.bar import spark
 from flujo_otel_cli.document import statistics_document
 from flujo_otel_cli.line import Line, Piece
@@ -15,6 +15,9 @@ from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import head
 from flujo_otel_cli.times import duration
+
+_RUNS_ASKED = 1000
+"""Of the newest runs, so many are asked for their pipelines' names."""
 
 
 def command(
@@ -41,10 +44,16 @@ def command(
             cells = [_row(row, session.to) for row in rows]
             session.show(table(_columns(hours), cells, session.to))
         else:
-            session.show(_nothing(session, hours))
+            session.show(_nothing(session, pipeline, hours))
 
 
-def _nothing(session: Session, hours: float) -> list[Line]:
+def _nothing(session: Session, pipeline: str | None, hours: float) -> list[Line]:
+    if pipeline is not None and not session.reader.list_runs(RunFilter(pipeline=pipeline), 1):
+        runs = session.reader.list_runs(RunFilter(), _RUNS_ASKED)
+        names = ", ".join(dict.fromkeys(head(run.pipeline_name, 80) for run in runs))
+        return [
+            [Piece(f"No run of a pipeline {head(pipeline, 80)!r}. There are: {names or 'none'}.")]
+        ]
     hint = f"Look back further:  lens stats --hours {max(hours * 30, 24):g}"
     return [[Piece(f"No ended spans in the last {hours:g} hours.")], [Piece(hint, "dim")]]
 

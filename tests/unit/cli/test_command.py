@@ -11,11 +11,13 @@ import sys
 import sysconfig
 import time
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import flujo_otel
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo
 from flujo_otel_cli.main import call
@@ -307,6 +309,60 @@ def test_a_wrong_command_line(
 ) -> None:
     assert answer(capsys, *arguments)[0] == 2
     assert document(capsys, *arguments)[1]["error"]["code"] == "usage"
+
+
+def test_a_folder_is_said_to_be_one(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in COMMANDS:
+        code, _, err = answer(capsys, command, "--db", str(here))
+        assert (code, err) == (
+            3,
+            f"{here} is a folder. Name the file in it, as {here}/flujo_otel.db.\n",
+        )
+
+
+def test_an_empty_file_is_said_to_be_empty(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "new.db").touch()
+    for command in COMMANDS:
+        code, _, err = answer(capsys, command, "--db", "new.db")
+        assert (code, err.splitlines()[0]) == (
+            3,
+            f"{here}/new.db is empty: nothing was traced into it yet.",
+        )
+
+
+def test_who_named_a_database_is_not_told_to_name_one(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "--db PATH" in answer(capsys, "list")[2]
+    assert "--db PATH" not in answer(capsys, "list", "--db", "nowhere.db")[2]
+
+
+def test_a_list_that_is_cut_says_how_to_see_all(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [
+        a_span(n, "x", n, n + 1, role=Role.RUN_ROOT, run_id=f"{n:04}") for n in range(100, 110)
+    ]
+    store(filled, others)
+    assert "1 of 11 runs · lens list --limit 11 · " in answer(capsys, "list", "--limit", "1")[1]
+
+
+def test_stats_of_an_unknown_pipeline_name_those_there_are(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = answer(capsys, "stats", "--pipeline", "nope")[1]
+    assert out == "No run of a pipeline 'nope'. There are: support-triage.\n"
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "--version")[1] == f"lens {version('flujo-otel')}\n"
+    assert flujo_otel.__version__ == version("flujo-otel")
+
+
+def test_a_mistyped_command_is_told_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = answer(capsys, "lst")
+    assert code == 2
+    assert err.endswith("No such command 'lst'. Did you mean list?\n")
 
 
 def test_a_closed_pipe_is_no_traceback(filled: Path) -> None:

@@ -1,0 +1,39 @@
+"""Why there is no database to read: more than the store itself knows to say."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flujo_otel.errors import ForeignDatabase, NoDatabase, StoreUnavailable
+from flujo_otel_cli.problem import FIRST_TRACE, Exit, Problem
+from flujo_otel_cli.text import escape
+
+
+@contextmanager
+def explained(db: str | None) -> Iterator[None]:
+    """Raises Problem for what opening `db` may raise; `db` None: what the settings name."""
+    try:
+        yield
+    except (NoDatabase, ForeignDatabase, StoreUnavailable) as error:
+        problem = _problem(error, db)
+        if problem is None:
+            raise
+        raise problem from error
+
+
+def _problem(error: Exception, db: str | None) -> Problem | None:
+    from flujo_otel.settings import load
+    from flujo_otel.spanstore.location import DEFAULT_NAME, resolve
+
+    path = resolve(load(db=db)).path
+    named = escape(str(path))
+    if path.is_dir():
+        message = f"{named} is a folder. Name the file in it, as {named}/{DEFAULT_NAME}."
+        return Problem(Exit.NO_DATABASE, "no_database", message)
+    if not isinstance(error, NoDatabase):
+        return None
+    # Whoever named a database need not be told that one can be named.
+    hints = FIRST_TRACE if db is None else FIRST_TRACE[:1]
+    message = escape(str(error))
+    if path.exists():
+        message = f"{named} is empty: nothing was traced into it yet."
+    return Problem(Exit.NO_DATABASE, "no_database", message, hints)
