@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flujo_otel.errors import ForeignDatabase, NoDatabase, StoreUnavailable
-from flujo_otel_cli.problem import FIRST_TRACE, Exit, Problem
+from flujo_otel_cli.problem import Exit, Problem, first_trace
 from flujo_otel_cli.text import escape
 
 
@@ -31,9 +31,7 @@ def _problem(error: Exception, db: str | None) -> Problem | None:
         return Problem(Exit.NO_DATABASE, "no_database", message)
     if not isinstance(error, NoDatabase):
         return None
-    # Whoever named a database need not be told that one can be named.
-    hints = FIRST_TRACE if db is None else FIRST_TRACE[:1]
     message = escape(str(error))
     if path.exists():
         message = f"{named} is empty: nothing was traced into it yet."
-    return Problem(Exit.NO_DATABASE, "no_database", message, hints)
+    return Problem(Exit.NO_DATABASE, "no_database", message, first_trace(db))

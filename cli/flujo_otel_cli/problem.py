@@ -64,6 +64,11 @@ FIRST_TRACE = (
 )
 
 
+def first_trace(db: str | None) -> Sequence[str]:
+    """What to do where there is nothing; `db`: what was named with --db, if anything."""
+    return FIRST_TRACE if db is None else FIRST_TRACE[:1]
+
+
 def problem_of(error: Exception) -> Problem:
     """`error` as this command says it. Raises a fault of our own where FLUJO_OTEL_RAISE is set."""
     if isinstance(error, Problem):

@@ -11,7 +11,7 @@ from flujo_otel_cli import amounts
 from flujo_otel_cli.document import run_document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json
-from flujo_otel_cli.problem import FIRST_TRACE, Exit, Problem
+from flujo_otel_cli.problem import Exit, Problem, first_trace
 from flujo_otel_cli.runs import ID_WIDTH, short_name, status_line, title, took
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
@@ -66,7 +66,7 @@ def command(
         elif runs:
             session.show(_lines(session, runs, total, limit))
         else:
-            session.show(_nothing(where))
+            session.show(_nothing(where, db))
 
 
 def _since_ns(text: str | None, now_ns: int) -> int | None:
@@ -79,9 +79,9 @@ def _since_ns(text: str | None, now_ns: int) -> int | None:
         raise Problem(Exit.USAGE, "usage", message) from None
 
 
-def _nothing(where: RunFilter) -> list[Line]:
+def _nothing(where: RunFilter, db: str | None) -> list[Line]:
     if where == RunFilter():
-        return [[Piece(text)] for text in ("No runs here yet.", *FIRST_TRACE)]
+        return [[Piece(text)] for text in ("No runs here yet.", *first_trace(db))]
     return [[Piece("No runs match. lens list shows all.")]]
 
 

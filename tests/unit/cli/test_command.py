@@ -335,6 +335,9 @@ def test_who_named_a_database_is_not_told_to_name_one(
 ) -> None:
     assert "--db PATH" in answer(capsys, "list")[2]
     assert "--db PATH" not in answer(capsys, "list", "--db", "nowhere.db")[2]
+    store(here / "bare.db", [])
+    assert "--db PATH" not in "".join(answer(capsys, "list", "--db", "bare.db")[1:])
+    assert "--db PATH" not in "".join(answer(capsys, "trace", "--db", "bare.db")[1:])
 
 
 def test_a_list_that_is_cut_says_how_to_see_all(
