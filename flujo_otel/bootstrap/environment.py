@@ -11,6 +11,7 @@ from flujo_otel.errors import MissingExtra
 from flujo_otel.spanstore.location import resolve
 
 _SITE: Final = "opentelemetry.instrumentation.auto_instrumentation"
+_OUR_SITE: Final = Path(__file__).with_name("site")
 CONFIGURATOR: Final = "OTEL_PYTHON_CONFIGURATOR"
 OURS: Final = "flujo"
 
@@ -26,15 +27,16 @@ _UNLESS_SET: Final = {
 def child_environment(environ: Mapping[str, str], db: str | Path | None = None) -> dict[str, str]:
     """`environ` with what traces a child process into `db` (None: what the settings name).
 
-    The child runs OpenTelemetry's own `sitecustomize`, which loads our configurator and every
+    The child runs our `sitecustomize`, which has OpenTelemetry load our configurator and every
     instrumentation that is installed. Variables of OpenTelemetry's that are set are kept. Raises
     MissingExtra where opentelemetry-instrumentation is not installed, and SettingsError for
     settings of this process, which the child would have to refuse: said here, it is said once.
     """
     resolve(settings.load(db=db))
     child = {**_UNLESS_SET, **environ, CONFIGURATOR: OURS}
-    others = [p for p in environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != _site()]
-    child["PYTHONPATH"] = os.pathsep.join([_site(), *others])
+    ours = (str(_OUR_SITE), _site())
+    others = [p for p in environ.get("PYTHONPATH", "").split(os.pathsep) if p and p not in ours]
+    child["PYTHONPATH"] = os.pathsep.join([str(_OUR_SITE), *others])
     if db is not None:
         # A URI is given on as it is; a path counts from here, wherever the child goes.
         child["FLUJO_OTEL_DB"] = str(db) if "://" in str(db) else str(Path(db).absolute())
