@@ -7,6 +7,11 @@ from flujo_otel.model import Event, Span
 from flujo_otel.semconv.flujo import ERROR_MESSAGE, ERROR_TYPE
 
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+), in ([^\n]+)')
+_VALIDATION = (  # compiled when a message needs it: `lens` starts without
+    r"(?m)^(\s*)(?:Value error|Assertion failed), "
+    r"| \[type=\w+, input_value=.*, input_type=\w+\]$"
+    r"|\n\s*For further information visit https://errors\.pydantic\.dev/\S+"
+)
 _NOT_THE_USERS = ("/site-packages/", "/dist-packages/", "/lib/python", "<frozen ", "<string>")
 
 
@@ -32,9 +37,14 @@ def failure_of(span: Span) -> Failure | None:
     if exception is None:
         message = span.status_message or _text(span.attributes.get(ERROR_MESSAGE))
         message = message or _text(span.attributes.get(ERROR_TYPE))
-        return Failure(message, None, None) if message else None
+        return Failure(_plain(message), None, None) if message else None
     stack = _text(exception.attributes.get("exception.stacktrace"))
-    return Failure(_said(exception), _location(stack), stack or None)
+    return Failure(_plain(_said(exception)), _location(stack), stack or None)
+
+
+def _plain(message: str) -> str:
+    """Without what pydantic adds for its own users; the stack still has it all."""
+    return re.sub(_VALIDATION, r"\1", message) if "[type=" in message else message
 
 
 def _said(exception: Event) -> str:

@@ -34,3 +34,14 @@ def test_flujos_own_error_stands_in_for_both() -> None:
 
 def test_nothing_said_is_no_failure() -> None:
     assert failure_of(a_span(1, "x", 0, 1)) is None
+
+
+def test_a_validation_error_is_said_without_the_library_s_own_words() -> None:
+    said = (
+        "1 validation error for Order\nn\n"
+        "  Value error, n must be even [type=value_error, input_value=1, input_type=int]\n"
+        "    For further information visit https://errors.pydantic.dev/2.12/v/value_error"
+    )
+    failure = failure_of(a_span(1, "s", 0, 1, status="failed", message=said))
+    assert failure is not None
+    assert failure.message == "1 validation error for Order\nn\n  n must be even"
