@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from threading import Lock
 from typing import Final, NamedTuple, Protocol
@@ -18,6 +19,7 @@ from flujo_otel_exporter.intake import Intake, Item
 from flujo_otel_exporter.limits import BATCH_BYTES, Limits
 from flujo_otel_exporter.losses import LossCounter, service_of, service_of_record
 
+_BEAT_SECONDS: Final = 1.0
 _SLICE_SECONDS: Final = 0.0005
 _REST_SECONDS: Final = 0.00005
 _RESTS_SECONDS: Final = 0.05
@@ -30,6 +32,11 @@ class Source(Protocol):
 
     def collect(self) -> Iterator[Item]:
         """Open spans that were not written as running yet. Called by the writer, at a flush."""
+        ...
+
+    @property
+    def has_open(self) -> bool:
+        """Whether any span is open just now."""
         ...
 
     def start_over(self) -> None:
@@ -61,6 +68,8 @@ class Delivery:
         """Held while the store is used, so that a fork need not wait for more than that."""
         self._held: _Held | None = None
         self._running: Iterator[Item] | None = None
+        self._sources: list[Source] = []
+        self._beaten_seconds = 0.0
         self.unavailable: StoreUnavailable | None = None
         """Why the last batch could not be written."""
         self._was_open = False
@@ -69,8 +78,9 @@ class Delivery:
 
     def collect(self, sources: Iterable[Source]) -> None:
         """Have the open spans written as running, once those of the last time are through."""
+        self._sources = list(sources)
         if self._running is None:
-            self._running = chain.from_iterable(source.collect() for source in list(sources))
+            self._running = chain.from_iterable(source.collect() for source in self._sources)
 
     def step(self) -> bool:
         """Commit one batch; False where nothing is left.
@@ -84,6 +94,7 @@ class Delivery:
             return True
         self._report_losses()
         self._intake.pass_markers()
+        self._beat()
         return bool(self._intake)
 
     def close(self) -> None:
@@ -177,7 +188,8 @@ class Delivery:
             self._losses.count(service, "rejected", rejected.reason)
 
     def _refuse(self, span: ReadableSpan, error: Exception) -> None:
-        self._losses.count(service_of(span.resource), "rejected", f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}"
+        self._losses.count(service_of(span.resource), "rejected", reason)
 
     def _give_up(self, batch: Batch, error: Exception) -> None:
         # Trying again is for StoreUnavailable alone; another program's file stays what it is.
@@ -186,6 +198,16 @@ class Delivery:
             self._losses.count(service_of_record(record, batch), reason, type(error).__name__)
         if not guard.report("writing spans", error):
             raise error
+
+    def _beat(self) -> None:
+        """While spans are open and nothing is written, say now and then that the process lives."""
+        now = time.monotonic()
+        if self._store is None or now - self._beaten_seconds < _BEAT_SECONDS:
+            return
+        if any(source.has_open for source in self._sources):
+            self._beaten_seconds = now
+            with suppress(StoreUnavailable), self.door:
+                self._store.beat()
 
     def _report_losses(self) -> None:
         losses = self._losses.unreported()

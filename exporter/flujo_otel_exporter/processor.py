@@ -53,6 +53,8 @@ class LiveSpanProcessor(SpanProcessor):
         """Remember `span` as open, with the run id that its living parent has."""
         try:
             context = span.context
+            if self._is_shut_down:
+                return
             if context.trace_flags & _SAMPLED and len(self._open) < MAX_OPEN:
                 parent = span.parent
                 run_id = None if parent is None else self._run_of(parent)
@@ -100,6 +102,11 @@ class LiveSpanProcessor(SpanProcessor):
             entry = self._open.get(key)
             if entry is not None:
                 yield *entry, size_of_open(entry[0])
+
+    @property
+    def has_open(self) -> bool:
+        """Whether any span is open just now: see `delivery.Source`."""
+        return bool(self._open)
 
     def start_over(self) -> None:
         """In a forked child: what was open is the parent's and ends there; its run is ours too."""

@@ -29,7 +29,10 @@ def span_bytes(attributes: Iterable[Any], events: Iterable[Any], links: Iterable
 
 
 def _entries_bytes(entries: Iterable[Any]) -> int:
-    return sum(_ENTRY_BYTES + _deep_bytes(entry.attributes or {}) for entry in entries)
+    return sum(
+        _ENTRY_BYTES + len(getattr(entry, "name", "")) + _deep_bytes(entry.attributes or {})
+        for entry in entries
+    )
 
 
 def _deep_bytes(value: Any, depth: int = 0) -> int:
@@ -37,7 +40,7 @@ def _deep_bytes(value: Any, depth: int = 0) -> int:
         return getsizeof(value)
     value = getattr(value, "_dict", value)
     if isinstance(value, Mapping):
-        parts: Iterable[Any] = list(value.values())
+        parts: Iterable[Any] = [*value, *value.values()]
     elif isinstance(value, list | tuple):
         parts = value
     else:

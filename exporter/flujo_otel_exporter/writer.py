@@ -148,11 +148,11 @@ class StoreWriter:
 
     def start_over(self, *, safe: bool) -> None:
         """In the child: drop what is the parent's."""
-        open_store = self._open_store
         if not safe:
+            # For good: a grandchild has the same file locks from before the fork as this child.
             _leak(self._delivery.store)
-            open_store = _refuse
-        self._begin(open_store)
+            self._open_store = _refuse
+        self._begin(self._open_store)
         for source in self._sources:
             source.start_over()
 

@@ -50,6 +50,7 @@ _MAX_TIME_NS: Final = (1 << 63) - 1
 _UNSIGNED_32: Final = (1 << 32) - 1
 
 _NAMES_KEPT: Final = 4096
+_KEPT_LENGTH: Final = 200
 _names: dict[str, tuple[str, bytes]] = {}
 
 
@@ -117,7 +118,9 @@ def _record(span: ReadableSpan, inherited_run_id: str | None, shared: _Shared) -
         end_ns = _time(end_ns)
     held_attributes = getattr(span, "_attributes", None)
     attributes = _unlocked(held_attributes, copy=end_ns is None)
-    name, exact_name = _names.get(span.name) or _known_name(span.name)
+    given_name = span.name
+    kept_name = _names.get(given_name) if type(given_name) is str else None
+    name, exact_name = kept_name or _known_name(given_name)
     kind = span.kind.value + 1
     status = span.status
     facts = project(
@@ -169,9 +172,10 @@ def _known_name(name: Any) -> tuple[str, bytes]:
     """A span's name as text and as its field: a program has few, and uses them again and again."""
     text = clean_text(name if isinstance(name, str) else str(name))
     known = text, delimited(tag(5, 2), text.encode())
-    if len(_names) >= _NAMES_KEPT:
-        _names.clear()
-    _names[name] = known
+    if len(text) <= _KEPT_LENGTH:
+        if len(_names) >= _NAMES_KEPT:
+            _names.clear()
+        _names[text] = known
     return known
 
 
@@ -186,7 +190,7 @@ def _unlocked(bounded: Any, *, copy: bool) -> Mapping[str, Any]:
 
 def _time(time_ns: int | None) -> int:
     """A time that OTLP's fixed64 and SQLite's INTEGER both take; user code may pass any integer."""
-    time_ns = time_ns or 0
+    time_ns = int(time_ns or 0)
     return time_ns if 0 <= time_ns <= _MAX_TIME_NS else min(max(time_ns, 0), _MAX_TIME_NS)
 
 

@@ -29,6 +29,7 @@ _INT64_MIN: Final = -(1 << 63)
 _INT64_MAX: Final = (1 << 63) - 1
 
 _KEYS_KEPT: Final = 4096
+_KEPT_LENGTH: Final = 200
 _keys: dict[str, tuple[bytes, str]] = {}
 
 
@@ -62,9 +63,10 @@ def encode_attributes(tag: bytes, attributes: Mapping[str, Any] | None) -> tuple
 def _known_key(key: Any) -> tuple[bytes, str]:
     text = clean_text(key if isinstance(key, str) else str(key))
     known = delimited(_STRING, text.encode()), quote(text) + ":"
-    if len(_keys) >= _KEYS_KEPT:
-        _keys.clear()
-    _keys[key] = known
+    if len(text) <= _KEPT_LENGTH:
+        if len(_keys) >= _KEYS_KEPT:
+            _keys.clear()
+        _keys[key] = known
     return known
 
 

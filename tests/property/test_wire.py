@@ -5,6 +5,7 @@ import math
 import sqlite3
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
@@ -15,6 +16,8 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from flujo_otel.wire import sdk
+from flujo_otel.wire import values as values_module
 from flujo_otel.wire.sdk import to_batch
 from flujo_otel.wire.values import MAX_DEPTH, encode_attributes, encode_value
 
@@ -205,6 +208,29 @@ def test_what_only_looks_like_a_span_costs_no_other() -> None:
     batch = to_batch([(odd, None), (sound, None)], lambda span, _: refused.append(span))
     assert ["sound"] == [record.name for record in batch.records]
     assert [odd] == refused
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("start_time", 1.5), ("name", ["a", "list"]), ("name", {"a": "set"}), ("name", None)],
+)
+def test_arguments_of_another_type_than_the_sdk_asks_for_are_taken(
+    argument: str, value: Any
+) -> None:
+    def build(tracer: trace.Tracer) -> None:
+        tracer.start_span(**{"name": "n", argument: value}).end()
+
+    [record] = to_batch([(finished(build), None)], refuse).records
+    OTLPSpan.FromString(record.otlp)
+    assert record.name == (str(value) if argument == "name" else "n")
+
+
+def test_long_names_and_keys_are_not_kept() -> None:
+    def build(tracer: trace.Tracer) -> None:
+        tracer.start_span("n" * 10_000, attributes={"k" * 10_000: 1}).end()
+
+    to_batch([(finished(build), None)], refuse)
+    assert all(len(key) <= 200 for cache in (sdk._names, values_module._keys) for key in cache)
 
 
 def test_a_span_without_an_end_is_running() -> None:

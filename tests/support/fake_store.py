@@ -17,6 +17,7 @@ class FakeStore:
         self.failing: Exception | None = None
         self.refuse: set[str] = set()
         self.closed = 0
+        self.beats = 0
 
     @property
     def records(self) -> list[SpanRecord]:
@@ -37,6 +38,10 @@ class FakeStore:
     def count_losses(self, losses: Sequence[Loss]) -> None:
         self._check()
         self.losses += losses
+
+    def beat(self) -> None:
+        self._check()
+        self.beats += 1
 
     def close(self) -> None:
         self.closed += 1

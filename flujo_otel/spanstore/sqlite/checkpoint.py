@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from flujo_otel.errors import StoreUnavailable
+
 try:
     import fcntl
 except ImportError:  # Windows: SQLite's own locks are all there is
@@ -26,6 +28,8 @@ RESTART_ABOVE_BYTES: Final = 64 << 20
 """A WAL this large means that readers overlap without a gap: now and then one waits for them."""
 _RESTART_EVERY_SECONDS: Final = 5.0
 _RESTART_WAIT_MS: Final = 100
+WAIT_SECONDS: Final = 5.0
+_STEP_SECONDS: Final = 0.001
 
 
 def has_wal_reset_fault(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
@@ -38,19 +42,28 @@ def has_wal_reset_fault(version: tuple[int, ...] = sqlite3.sqlite_version_info) 
 class Turns:
     """The lock file beside the database: shared for writes, exclusive for a checkpoint."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, wait_seconds: float = WAIT_SECONDS) -> None:
         self._path = database.with_name(database.name + "-lock")
+        self._wait_seconds = wait_seconds
         self._fd: int | None = None
         self._needed = fcntl is not None and has_wal_reset_fault()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the lock shared; waits for a checkpoint under way."""
+        """Hold the lock shared; waits for a checkpoint under way.
+
+        Raises StoreUnavailable where that takes longer than `wait_seconds`: its process may have
+        been stopped in the middle of it.
+        """
         if not self._needed:
             yield
             return
         fd = self._open()
-        fcntl.flock(fd, fcntl.LOCK_SH)
+        deadline = time.monotonic() + self._wait_seconds
+        while not _taken(fd):
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(f"{self._path} is held by a checkpoint that does not end.")
+            time.sleep(_STEP_SECONDS)
         try:
             yield
         finally:
@@ -83,6 +96,14 @@ class Turns:
         if self._fd is None:
             self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         return self._fd
+
+
+def _taken(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Checkpointer:

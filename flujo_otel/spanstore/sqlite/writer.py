@@ -3,7 +3,8 @@
 import sqlite3
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -11,7 +12,7 @@ from flujo_otel import process
 from flujo_otel.errors import DamagedDatabase, StoreUnavailable
 from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
 from flujo_otel.spanstore.api import Rejected, WriteResult
-from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns
+from flujo_otel.spanstore.sqlite.checkpoint import WAIT_SECONDS, Checkpointer, Turns
 from flujo_otel.spanstore.sqlite.connection import connect_for_writing
 from flujo_otel.spanstore.sqlite.staging import pours, stage
 from flujo_otel.spanstore.sqlite.writers import beat, register
@@ -55,49 +56,29 @@ class SQLiteSpanWriter:
         self._busy_timeout_seconds = busy_timeout_seconds
         self._durable: Literal["normal", "full"] = durable
         self._open: Opened | None = None
+        self._was_replaced = False
 
     def write(self, batch: Batch) -> WriteResult:
         """See `api.SpanWriter.write`."""
-        try:
-            opened = self._opened()
+        written = 0
+        rejected: list[Rejected] = []
+        with self._using() as opened:
             describe(opened, batch.resources, batch.scopes)
-            written = 0
-            rejected: list[Rejected] = []
             for records in pours(batch.records):
                 written += self._pour(opened, records, rejected)
-        except (sqlite3.DatabaseError, DamagedDatabase) as error:
-            raise self._unavailable(error) from error
         unchanged = len(batch.records) - written - len(rejected)
         return WriteResult(written, unchanged, rejected)
 
     def count_losses(self, losses: Sequence[Loss]) -> None:
         """See `api.SpanWriter.count_losses`."""
-        try:
-            opened = self._opened()
+        with self._using() as opened:
             for loss in losses:
-                with opened.turns.writing():
-                    opened.connection.execute(
-                        _ADD_LOSS,
-                        (
-                            loss.service,
-                            loss.reason,
-                            loss.detail,
-                            loss.count,
-                            loss.first_time_ns,
-                            loss.last_time_ns,
-                        ),
-                    )
-        except (sqlite3.DatabaseError, DamagedDatabase) as error:
-            raise self._unavailable(error) from error
+                _count(opened, loss)
 
     def beat(self) -> None:
         """See `api.SpanWriter.beat`."""
-        try:
-            opened = self._opened()
-            with opened.turns.writing():
-                beat(opened.connection, opened.writer_id)
-        except (sqlite3.DatabaseError, DamagedDatabase) as error:
-            raise self._unavailable(error) from error
+        with self._using() as opened, opened.turns.writing():
+            beat(opened.connection, opened.writer_id)
 
     def close(self) -> None:
         """See `api.SpanWriter.close`."""
@@ -105,24 +86,39 @@ class SQLiteSpanWriter:
             opened, self._open = self._open, None
             opened.close()
 
+    @contextmanager
+    def _using(self) -> Iterator["Opened"]:
+        """The open database; whatever fails for no fault of the data is StoreUnavailable, a broken
+        file too: it may be moved away and a new one made."""
+        try:
+            yield self._opened()
+        except (sqlite3.DatabaseError, DamagedDatabase, OSError) as error:
+            # After an I/O error a connection may be of no more use; the next write opens another.
+            if getattr(error, "sqlite_errorname", "") not in ("SQLITE_BUSY", "SQLITE_FULL"):
+                self.close()
+            raise StoreUnavailable(
+                f"{self._path} does not take writes just now: {error}."
+            ) from error
+
     def _opened(self) -> "Opened":
         """The open database; opened again where the file was renamed, deleted or replaced."""
         if self._open is not None and _identity(self._path) != self._open.identity:
+            self._was_replaced = True
             self.close()
-            self._open = self._open_database()
-            self._count_replaced(self._open)
         if self._open is None:
             self._open = self._open_database()
+        if self._was_replaced:
+            now_ns = time.time_ns()
+            where = str(self._path)
+            _count(
+                self._open,
+                Loss(self._open.service, "database_replaced", where, 1, now_ns, now_ns),
+            )
+            self._was_replaced = False
         return self._open
 
     def _open_database(self) -> "Opened":
         return open_database(self._path, self._durable, self._busy_timeout_seconds)
-
-    def _count_replaced(self, opened: "Opened") -> None:
-        now_ns = time.time_ns()
-        loss = (opened.service, "database_replaced", str(self._path), 1, now_ns, now_ns)
-        with opened.turns.writing():
-            opened.connection.execute(_ADD_LOSS, loss)
 
     def _pour(self, opened: "Opened", records: list[SpanRecord], rejected: list[Rejected]) -> int:
         """Write one pour; halve it where its data is refused, until the culprit stands alone."""
@@ -148,12 +144,6 @@ class SQLiteSpanWriter:
         size_bytes = sum(len(record.otlp) + len(record.attributes) for record in records)
         opened.checkpointer.wrote(connection, size_bytes)
         return int(connection.execute("SELECT written FROM outcome").fetchone()[0])
-
-    def _unavailable(self, error: Exception) -> StoreUnavailable:
-        # After an I/O error a connection may be of no more use; the next write opens a new one.
-        if getattr(error, "sqlite_errorname", "") not in ("SQLITE_BUSY", "SQLITE_FULL"):
-            self.close()
-        return StoreUnavailable(f"{self._path} does not take writes just now: {error}.")
 
 
 class Opened(NamedTuple):
@@ -184,7 +174,8 @@ def open_database(
     try:
         identity = _identity(path)
         connection.executescript(_POUR.read_text(encoding="utf-8"))
-        turns = Turns(path)
+        wait_seconds = WAIT_SECONDS if busy_timeout_seconds is None else busy_timeout_seconds
+        turns = Turns(path, wait_seconds)
         with turns.writing():
             writer_id = register(connection, process.current())
     except BaseException:
@@ -192,6 +183,19 @@ def open_database(
         raise
     service = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
     return Opened(connection, identity, turns, Checkpointer(path, turns), writer_id, service, set())
+
+
+def _count(opened: Opened, loss: Loss) -> None:
+    values = (
+        loss.service,
+        loss.reason,
+        loss.detail,
+        loss.count,
+        loss.first_time_ns,
+        loss.last_time_ns,
+    )
+    with opened.turns.writing():
+        opened.connection.execute(_ADD_LOSS, values)
 
 
 def _is_of_data(error: sqlite3.OperationalError) -> bool:

@@ -1,9 +1,12 @@
 """How a traced process may end, and what is in the store then."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from flujo_otel.spanstore.api import RunFilter
+from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
 from support.programs import finish, is_sound, names, run, start, wait_for_line, wait_for_spans
 
 MORE_THAN_THE_INTERVAL = 0.6
@@ -130,3 +133,19 @@ def test_a_provider_shut_down_takes_nothing_from_another_one(db: Path) -> None:
     """
     run(db, source)
     assert names(db) == {"first": 5, "second": 5}
+
+
+def test_a_killed_run_is_known_to_have_lived_until_shortly_before(db: Path) -> None:
+    """Open spans tell nothing of how long; so the writer says now and then that it lives."""
+    program = start(
+        db, "traced().get_tracer('t').start_span('open'); print('up', flush=True); time.sleep(60)"
+    )
+    wait_for_line(program, "up")
+    started_ns = time.time_ns()
+    time.sleep(2.5)
+    program.kill()
+    program.communicate()
+    reader = SQLiteTraceReader(db)
+    [died] = reader.list_runs(RunFilter(status="died"), 10)
+    reader.close()
+    assert died.last_time_ns - started_ns > 1_000_000_000

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -157,6 +159,39 @@ def test_writers_share_their_turn_and_a_checkpoint_takes_it_alone(tmp_path: Path
             assert not other_alone
     one.close()
     other.close()
+
+
+def test_a_checkpoint_that_does_not_end_makes_nobody_wait_for_ever(tmp_path: Path) -> None:
+    """Its process may have been stopped in the middle of it."""
+    path = tmp_path / "a.db"
+    turns = Turns(path, wait_seconds=0.05)
+    turns._needed = True
+    with (
+        needing_turns(path).checkpointing() as alone,
+        pytest.raises(StoreUnavailable, match="held by a checkpoint"),
+        turns.writing(),
+    ):
+        assert alone
+    with turns.writing():
+        pass
+    turns.close()
+
+
+def test_a_moment_without_file_descriptors_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    for free in range(6):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + free, hard))
+        try:
+            with suppress(StoreUnavailable):
+                writer.write(Batch([record(1)]))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    writer.write(Batch([record(1), record(2, 1)]))
+    writer.close()
+    assert 2 == SQLiteMaintenance(path).health().span_count
 
 
 def test_the_wal_does_not_grow_for_ever_while_readers_overlap(

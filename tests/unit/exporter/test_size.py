@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.trace import Link, SpanContext, TraceFlags
+from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 
 from flujo_otel_exporter.snapshot import light, size_of_open
 
@@ -76,3 +76,18 @@ def test_spans_of_another_make_are_sized_through_their_public_face() -> None:
     plain = ReadableSpan("name", attributes={"text": "x" * MEGABYTE})
     assert light(plain)[1] >= MEGABYTE
     assert size_of_open(plain) > 0
+
+
+@pytest.mark.parametrize("where", ["name", "key", "description", "event", "event key"])
+def test_a_megabyte_counts_wherever_it_is(where: str) -> None:
+    long = "x" * MEGABYTE
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
+    span = tracer.start_span(long if where == "name" else "n")
+    if where == "key":
+        span.set_attribute(long, 1)
+    if where == "description":
+        span.set_status(StatusCode.ERROR, long)
+    if where.startswith("event"):
+        span.add_event(long if where == "event" else "e", {long: 1} if where == "event key" else {})
+    span.end()
+    assert light(span._readable_span())[1] >= MEGABYTE  # type: ignore[attr-defined]
