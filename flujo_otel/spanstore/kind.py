@@ -35,6 +35,9 @@ def kind_of(path: Path) -> FileKind:
     try:
         if not path.exists():
             return FileKind.MISSING
+        if not path.is_file():
+            # Opening a FIFO would wait for its other end for ever.
+            return FileKind.FOREIGN
         return peek(path, _kind)
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF

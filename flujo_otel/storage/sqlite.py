@@ -1,17 +1,19 @@
 """The interface of FSD-08 and Trace Storage v2.0 over our store."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from flujo_otel.errors import MalformedTrace
+from flujo_otel.errors import FlujoOtelError, MalformedTrace
 from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_run_log
 from flujo_otel.spanstore.location import resolve
 from flujo_otel.spanstore.runlog import SpanGroup
 from flujo_otel.storage import rows, tree
 from flujo_otel.storage.plain import from_json
+
+T = TypeVar("T")
 
 _RUN_KEYS = (
     "run_id",
@@ -51,28 +53,28 @@ class SQLiteBackend:
     async def save_run_start(self, run_data: Mapping[str, Any]) -> None:
         """`run_id`; pipeline_name ("unknown"), pipeline_version ("latest"), status ("running") and
         start_time (now; a datetime, UTC where naive) may be left out."""
-        await asyncio.to_thread(self._log.save_run_start, rows.run_start(run_data))
+        await _in_thread(lambda: self._log.save_run_start(rows.run_start(run_data)))
 
     async def save_step_result(self, step_data: Mapping[str, Any]) -> None:
         """`step_run_id`, `run_id`, `step_name`, `step_index`, `start_time`; status ("completed"),
         end_time, duration_ms, cost (USD), tokens, input, output and error may be left out. A step
         of the same step_run_id is replaced."""
-        await asyncio.to_thread(self._log.save_step_result, rows.step_result(step_data))
+        await _in_thread(lambda: self._log.save_step_result(rows.step_result(step_data)))
 
     async def save_run_end(self, run_id: str, end_data: Mapping[str, Any]) -> None:
         """status ("completed"), end_time (now), total_cost (USD), final_context."""
-        await asyncio.to_thread(self._log.save_run_end, run_id, rows.run_end(end_data))
+        await _in_thread(lambda: self._log.save_run_end(run_id, rows.run_end(end_data)))
 
     async def get_run_details(self, run_id: str) -> dict[str, Any] | None:
         """The run's row with `final_context` decoded; None where there is none."""
-        row = await asyncio.to_thread(self._log.run, run_id)
+        row = await _in_thread(lambda: self._log.run(run_id))
         if row is None:
             return None
         return {**dict(zip(_RUN_KEYS, row, strict=False)), "final_context": from_json(row[-1])}
 
     async def list_run_steps(self, run_id: str) -> list[dict[str, Any]]:
         """The run's steps in order, with `input`, `output` and `error` decoded."""
-        found = await asyncio.to_thread(self._log.steps, run_id)
+        found = await _in_thread(lambda: self._log.steps(run_id))
         return [
             {
                 **dict(zip(_STEP_KEYS, row, strict=False)),
@@ -91,18 +93,17 @@ class SQLiteBackend:
         """
         if not run_id:
             raise MalformedTrace("run_id is empty.")
-        batch = await asyncio.to_thread(tree.to_batch, run_id, trace)
-        await asyncio.to_thread(self._log.replace_tree, run_id, batch)
+        await _in_thread(lambda: self._log.replace_tree(run_id, tree.to_batch(run_id, trace)))
 
     async def get_trace(self, run_id: str) -> dict[str, Any] | None:
         """The run's spans as a tree, children in order of start; None where there are none."""
-        return tree.to_tree(await asyncio.to_thread(self._log.spans, run_id, None, None))
+        return await _in_thread(lambda: tree.to_tree(self._log.spans(run_id, None, None)))
 
     async def get_spans(
         self, run_id: str, status: str | None = None, name: str | None = None
     ) -> list[dict[str, Any]]:
         """The run's spans in order of start, of one status or name where given."""
-        found = await asyncio.to_thread(self._log.spans, run_id, status or None, name or None)
+        found = await _in_thread(lambda: self._log.spans(run_id, status or None, name or None))
         return [tree.to_span(row) for row in found]
 
     async def get_span_statistics(
@@ -112,15 +113,29 @@ class SQLiteBackend:
     ) -> dict[str, Any]:
         """Counts by name and by status, and durations by name in seconds, of the spans that have
         ended and whose start lies in `time_range` (Unix seconds, both ends included)."""
-        since_ns, until_ns = map(tree.to_nanoseconds, time_range) if time_range else (None, None)
-        groups = await asyncio.to_thread(
-            self._log.span_groups, pipeline_name or None, since_ns, until_ns
-        )
-        return _statistics(groups)
+
+        def groups() -> list[SpanGroup]:
+            since, until = map(tree.to_nanoseconds, time_range) if time_range else (None, None)
+            return self._log.span_groups(pipeline_name or None, since, until)
+
+        return _statistics(await _in_thread(groups))
 
     async def delete_run(self, run_id: str) -> None:
         """Delete the run with its steps and all of its spans; nothing where there is none."""
-        await asyncio.to_thread(self._log.delete_run, run_id)
+        await _in_thread(lambda: self._log.delete_run(run_id))
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """`work` off the event loop. What it finds wrong with the data is MalformedTrace, whatever odd
+    value of the caller's it met (a `str()` that raises, a number beyond all bounds)."""
+    try:
+        return await asyncio.to_thread(work)
+    except (FlujoOtelError, sqlite3.Error, OSError):
+        raise
+    except Exception as error:
+        raise MalformedTrace(
+            f"The data cannot be stored: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _statistics(groups: list[SpanGroup]) -> dict[str, Any]:

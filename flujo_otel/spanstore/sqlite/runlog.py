@@ -13,6 +13,7 @@ from flujo_otel.settings import Durable
 from flujo_otel.spanstore.runlog import RunEnd, RunStart, SpanGroup, SpanRow, StepResult
 from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading, connect_for_writing
+from flujo_otel.spanstore.sqlite.faults import damaged
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.staging import pours, stage
 from flujo_otel.spanstore.sqlite.writer import describe, open_database, pour
@@ -231,6 +232,10 @@ class SQLiteRunLog:
             yield
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(f"{self._path} cannot be used just now: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is sqlite3.DatabaseError:
+                raise damaged(self._path, error) from error
+            raise
 
 
 @contextmanager
