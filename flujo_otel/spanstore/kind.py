@@ -37,7 +37,7 @@ def kind_of(path: Path) -> FileKind:
             return FileKind.MISSING
         if not path.is_file():
             # Opening a FIFO would wait for its other end for ever.
-            return FileKind.FOREIGN
+            return FileKind.UNKNOWN
         return peek(path, _kind)
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF

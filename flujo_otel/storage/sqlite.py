@@ -130,12 +130,10 @@ async def _in_thread(work: Callable[[], T]) -> T:
     value of the caller's it met (a `str()` that raises, a number beyond all bounds)."""
     try:
         return await asyncio.to_thread(work)
-    except (FlujoOtelError, sqlite3.Error, OSError):
+    except (FlujoOtelError, OSError):
         raise
     except Exception as error:
-        raise MalformedTrace(
-            f"The data cannot be stored: {type(error).__name__}: {error}"
-        ) from error
+        raise MalformedTrace(f"This cannot be stored: {type(error).__name__}: {error}") from error
 
 
 def _statistics(groups: list[SpanGroup]) -> dict[str, Any]:

@@ -74,6 +74,9 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         raise NoDatabase(f"No database at {path}.")
+    if not path.is_file():
+        # Before SQLite tries: opening a FIFO waits for its other end.
+        raise ForeignDatabase(f"{path} is a folder or a device, not a database file.")
     connection, layout, version = _inspected(path)
     known = newest_version()
     if layout is Layout.EMPTY:

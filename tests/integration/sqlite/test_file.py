@@ -110,6 +110,14 @@ def test_a_file_that_is_not_ours_is_refused_and_not_altered(path: Path, make: ob
     assert before == path.read_bytes()
 
 
+def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo.db"
+    os.mkfifo(fifo)
+    for path in (fifo, tmp_path):
+        with pytest.raises(ForeignDatabase, match="not a database file"):
+            SQLiteTraceReader(path)
+
+
 def test_reading_never_makes_a_file(path: Path) -> None:
     with pytest.raises(NoDatabase):
         SQLiteTraceReader(path)
