@@ -8,7 +8,6 @@ from typing import Final
 
 from flujo_otel import settings
 from flujo_otel.errors import MissingExtra
-from flujo_otel.spanstore.location import resolve
 
 _SITE: Final = "opentelemetry.instrumentation.auto_instrumentation"
 _OUR_SITE: Final = Path(__file__).with_name("site")
@@ -32,6 +31,8 @@ def child_environment(environ: Mapping[str, str], db: str | Path | None = None) 
     MissingExtra where opentelemetry-instrumentation is not installed, and SettingsError for
     settings of this process, which the child would have to refuse: said here, it is said once.
     """
+    from flujo_otel.spanstore.location import resolve  # which looks into files: it loads sqlite3
+
     resolve(settings.load(db=db))
     child = {**_UNLESS_SET, **environ, CONFIGURATOR: OURS}
     ours = (str(_OUR_SITE), _site())
