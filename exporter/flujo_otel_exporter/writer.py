@@ -237,9 +237,17 @@ class StoreWriter:
             try:
                 return self._step_until(deadline)
             finally:
-                with self._delivery.door:
-                    self._delivery.close()
+                self._close_here()
                 self._turn.release()
+
+    def _close_here(self) -> None:
+        """Close the database, unless somebody who forks keeps the door: nothing at an end may wait
+        without a bound."""
+        if self._delivery.door.acquire(timeout=FORK_SECONDS):
+            try:
+                self._delivery.close()
+            finally:
+                self._delivery.door.release()
 
     def _step_until(self, deadline_seconds: float) -> bool:
         self._collect()
