@@ -7,9 +7,8 @@ FlujoOtelError
 │   ├── NoDatabase           a reader found no file
 │   ├── ForeignDatabase      the file is another program's, or a newer version's of ours: untouched
 │   ├── DamagedDatabase      the file is broken: says how to recover what is in it
-│   ├── StoreUnavailable     retryable: locked, disk full, read-only for now
-│   │   └── StoreUnopenable  the file cannot be made or opened: no such folder, not permitted
-│   └── RecordRejected       permanent: one record cannot be stored as it is
+│   └── StoreUnavailable     retryable: locked, disk full, read-only for now
+│       └── StoreUnopenable  the file cannot be made or opened: no such folder, not permitted
 ├── NoSuchRun                an id that names no run, with the near ones
 ├── AmbiguousRun             a prefix that names several, with the candidates
 ├── MalformedTrace           a trace tree or record handed in by a caller is not of the agreed shape
@@ -53,10 +52,6 @@ class StoreUnavailable(StoreError):
 
 class StoreUnopenable(StoreUnavailable):
     """The file cannot be made or opened: retryable, but seldom worth waiting for."""
-
-
-class RecordRejected(StoreError):
-    """Permanent: this one record cannot be stored; the text is the reason."""
 
 
 class NoSuchRun(FlujoOtelError):
