@@ -1,0 +1,1 @@
+"""OTLP out: destinations as cursors over the change sequence."""

@@ -1,0 +1,1 @@
+"""Wires `lens serve`."""
