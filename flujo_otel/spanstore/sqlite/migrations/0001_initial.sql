@@ -28,6 +28,7 @@ CREATE INDEX idx_runs_pipeline_name ON runs(pipeline_name);
 CREATE INDEX idx_runs_start_time_ns ON runs(start_time_ns);
 CREATE INDEX idx_runs_status_start ON runs(status, start_time_ns);
 CREATE INDEX idx_runs_pipeline_start ON runs(pipeline_name, start_time_ns);
+CREATE INDEX idx_runs_change_seq ON runs(change_seq);
 
 CREATE TABLE steps (
     step_run_id TEXT PRIMARY KEY,    -- <run_id>:<step_index>, as flujo names them
@@ -77,8 +78,11 @@ CREATE TABLE spans (
     role INTEGER NOT NULL,           -- model.Role
     cost_usd REAL,
     tokens INTEGER,
-    otlp BLOB NOT NULL,
+    flags INTEGER NOT NULL,
+    status_code INTEGER NOT NULL,
+    otlp BLOB,                       -- NULL: exactly what the columns say (wire/message.py)
     change_seq INTEGER NOT NULL,
+    content_seq INTEGER,             -- the change_seq of its content where that is an earlier one
     FOREIGN KEY (run_id) REFERENCES runs(run_id) ON DELETE CASCADE,
     FOREIGN KEY (parent_span_id) REFERENCES spans(span_id) ON DELETE CASCADE
 );
@@ -88,6 +92,8 @@ CREATE INDEX idx_spans_name ON spans(name);
 CREATE INDEX idx_spans_start_time ON spans(start_time);
 CREATE INDEX idx_spans_parent_span_id ON spans(parent_span_id);
 CREATE INDEX idx_spans_change_seq ON spans(change_seq);
+-- Few rows change but for their content: spans of a run that was named late.
+CREATE INDEX idx_spans_content_seq ON spans(content_seq) WHERE content_seq IS NOT NULL;
 -- Few spans carry usage: rolling a run's cost up reads only those.
 CREATE INDEX idx_spans_usage ON spans(run_id) WHERE cost_usd IS NOT NULL OR tokens IS NOT NULL;
 
@@ -149,6 +155,13 @@ CREATE TABLE writers (
     seen_at_ns INTEGER NOT NULL,     -- last known to be alive: how long a died run lived, at least
     UNIQUE (host, pid, process_start)
 );
+
+-- What came in and was no loss: spans by the service that sent them, identical duplicates.
+CREATE TABLE services (
+    service TEXT PRIMARY KEY,
+    stored INTEGER NOT NULL,
+    unchanged INTEGER NOT NULL
+) WITHOUT ROWID;
 
 CREATE TABLE ledger (
     service TEXT NOT NULL,
