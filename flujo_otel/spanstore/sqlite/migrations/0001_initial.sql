@@ -156,10 +156,10 @@ CREATE TABLE writers (
     UNIQUE (host, pid, process_start)
 );
 
--- What came in and was no loss: spans by the service that sent them, identical duplicates.
+-- What came in, by the service that sent it: ended spans, and how many were identical duplicates.
 CREATE TABLE services (
     service TEXT PRIMARY KEY,
-    stored INTEGER NOT NULL,
+    received INTEGER NOT NULL,
     unchanged INTEGER NOT NULL
 ) WITHOUT ROWID;
 
@@ -171,4 +171,22 @@ CREATE TABLE ledger (
     first_time_ns INTEGER NOT NULL,
     last_time_ns INTEGER NOT NULL,
     PRIMARY KEY (service, reason, detail)
+) WITHOUT ROWID;
+
+-- How far each destination of the forwarder has come in the change sequence, and who may send.
+CREATE TABLE cursors (
+    destination TEXT PRIMARY KEY,
+    endpoint TEXT NOT NULL,          -- without what may be secret in it
+    position INTEGER NOT NULL,       -- all changes up to it are sent, or passed by
+    holder TEXT,                     -- token of who may send; NULL: nobody
+    holder_id INTEGER,               -- the process that has it, in writers
+    leased_until_ns INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL DEFAULT 'ok',
+    sent INTEGER NOT NULL DEFAULT 0,
+    rejected INTEGER NOT NULL DEFAULT 0,
+    rejection TEXT NOT NULL DEFAULT '',
+    rejected_at_ns INTEGER,
+    error TEXT NOT NULL DEFAULT '',
+    error_at_ns INTEGER,
+    sent_at_ns INTEGER
 ) WITHOUT ROWID;
