@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flujo_otel.errors import NoDatabase
 from flujo_otel.settings import ARGUMENT, Settings, load
 from flujo_otel.spanstore.api import Maintenance, SpanWriter, TraceReader
+from flujo_otel.spanstore.changes import ChangeFeed
 from flujo_otel.spanstore.kind import FileKind, kind_of
 from flujo_otel.spanstore.location import Location, resolve
 from flujo_otel.spanstore.runlog import RunLog
@@ -67,6 +68,19 @@ def open_maintenance(db: str | Path | None = None, settings: Settings | None = N
     from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 
     return SQLiteMaintenance(location.path)
+
+
+def open_change_feed(db: str | Path | None = None, settings: Settings | None = None) -> ChangeFeed:
+    """What changes in our file, for live views: flujo's own has no change sequence.
+
+    Raises SettingsError; NoDatabase where our file does not exist; ForeignDatabase.
+    """
+    location = resolve(_settings(db, settings))
+    if kind_of(location.path) in _NOTHING_OF_OURS:
+        raise NoDatabase(_nothing_there(location))
+    from flujo_otel.spanstore.sqlite.changes import SQLiteChangeFeed
+
+    return SQLiteChangeFeed(location.path)
 
 
 def open_run_log(db: str | Path | None = None, settings: Settings | None = None) -> RunLog:

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -11,6 +13,8 @@ import pytest
 
 from flujo_otel.model import Batch, Run, Span, SpanRecord, Step
 from flujo_otel.spanstore.api import Health, RunFilter, SpanWriter, TraceReader, WriteResult
+from flujo_otel.spanstore.changes import ChangeFeed
+from flujo_otel.spanstore.sqlite.changes import SQLiteChangeFeed
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
@@ -31,6 +35,11 @@ class Store:
     make_writer: Callable[[], SpanWriter]
     make_reader: Callable[[], TraceReader]
     maintenance: Maintained
+    make_feed: Callable[[], ChangeFeed]
+    remove: Callable[[], None]
+    """Delete the store, as a person deletes the file."""
+    log_can_be_emptied: Callable[[], bool]
+    """Whether no reader holds on to an old state."""
     writer: SpanWriter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +81,21 @@ def _sqlite(folder: Path) -> Store:
         make_writer=lambda: SQLiteSpanWriter(path),
         make_reader=lambda: SQLiteTraceReader(path),
         maintenance=SQLiteMaintenance(path),
+        make_feed=lambda: SQLiteChangeFeed(path),
+        remove=lambda: _removed(path),
+        log_can_be_emptied=lambda: _emptied(path),
     )
+
+
+def _removed(path: Path) -> None:
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+
+
+def _emptied(path: Path) -> bool:
+    with closing(sqlite3.connect(path, timeout=0)) as connection:
+        busy, left, moved = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    return not busy and left == moved
 
 
 BACKENDS = {"sqlite": _sqlite}

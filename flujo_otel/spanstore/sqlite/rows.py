@@ -12,12 +12,11 @@ SELECT_RUNS: Final = """
         final_context_blob, seen_at_ns, host, pid, process_start, command
     FROM runs LEFT JOIN writers USING (writer_id)
 """
-SELECT_SPANS: Final = """
-    SELECT rowid, span_id, run_id, trace_id, otel_span_id, otel_parent_id, name, kind,
-        start_time_ns, end_time_ns, status, status_message, attributes, events, links, role,
-        cost_usd, tokens
-    FROM spans
+SPAN_COLUMNS: Final = """
+    span_id, run_id, trace_id, otel_span_id, otel_parent_id, name, kind, start_time_ns, end_time_ns,
+    status, status_message, attributes, events, links, role, cost_usd, tokens
 """
+SELECT_SPANS: Final = f"SELECT rowid, {SPAN_COLUMNS} FROM spans"
 SELECT_STEPS: Final = """
     SELECT step_run_id, run_id, step_name, step_index, status, start_time_ns, end_time_ns,
         duration_ms, cost, tokens, input_blob, output_blob, error_blob, span_id
@@ -60,7 +59,7 @@ def _status(text: str) -> RunStatus:
 
 
 def span(row: tuple[Any, ...]) -> Span:
-    """A row of SELECT_SPANS."""
+    """A row of SELECT_SPANS: one column, whatever it is, then SPAN_COLUMNS."""
     _, *identity, attributes, events, links, role, cost_usd, tokens = row
     decoded: tuple[Any, ...] = (
         json.loads(attributes) if attributes else {},
