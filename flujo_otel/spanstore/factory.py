@@ -8,6 +8,7 @@ from flujo_otel.errors import NoDatabase
 from flujo_otel.settings import ARGUMENT, Settings, load
 from flujo_otel.spanstore.api import Maintenance, SpanWriter, TraceReader
 from flujo_otel.spanstore.changes import ChangeFeed
+from flujo_otel.spanstore.destinations import DestinationStore
 from flujo_otel.spanstore.kind import FileKind, kind_of
 from flujo_otel.spanstore.location import Location, resolve
 from flujo_otel.spanstore.runlog import RunLog
@@ -81,6 +82,26 @@ def open_change_feed(db: str | Path | None = None, settings: Settings | None = N
     from flujo_otel.spanstore.sqlite.changes import SQLiteChangeFeed
 
     return SQLiteChangeFeed(location.path)
+
+
+def open_destinations(
+    db: str | Path | None = None,
+    settings: Settings | None = None,
+    *,
+    read_only: bool = False,
+    busy_timeout_seconds: float | None = None,
+) -> DestinationStore:
+    """A forwarder's way into our file, which its first call makes where it is missing.
+
+    `read_only`: the first call raises NoDatabase instead. Raises SettingsError.
+    """
+    from flujo_otel.spanstore.sqlite.destinations import SQLiteDestinations
+
+    return SQLiteDestinations(
+        resolve(_settings(db, settings)).path,
+        read_only=read_only,
+        busy_timeout_seconds=busy_timeout_seconds,
+    )
 
 
 def open_run_log(db: str | Path | None = None, settings: Settings | None = None) -> RunLog:
