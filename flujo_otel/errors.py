@@ -12,6 +12,8 @@ FlujoOtelError
 ├── NoSuchRun                an id that names no run, with the near ones
 ├── AmbiguousRun             a prefix that names several, with the candidates
 ├── MalformedTrace           a trace tree or record handed in by a caller is not of the agreed shape
+├── MalformedRequest         what came over the wire is not the OTLP message it should be
+├── Overloaded               more waits to be stored than memory may hold: retryable, says when
 └── MissingExtra             an optional dependency is not installed; says what to install
 """
 
@@ -74,6 +76,20 @@ class AmbiguousRun(FlujoOtelError):
 
 class MalformedTrace(FlujoOtelError, ValueError):
     """A trace tree or record that a caller handed in is not of the agreed shape."""
+
+
+class MalformedRequest(FlujoOtelError, ValueError):
+    """A request's body is no OTLP message of its kind; sending it again is no use."""
+
+
+class Overloaded(FlujoOtelError):
+    """What is accepted and not yet stored has reached its bound: retryable, after a while."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__(
+            f"Too much is waiting to be stored; try again in {retry_after_seconds:.0f} s."
+        )
+        self.retry_after_seconds = retry_after_seconds
 
 
 class MissingExtra(FlujoOtelError, ImportError):

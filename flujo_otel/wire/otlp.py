@@ -1,0 +1,226 @@
+"""ExportTraceServiceRequest to a `Batch`: the collector's hot path, written for speed.
+
+    parsed by the protobuf library (0.2 us a span), each span's own bytes written out again by it
+    (0.35 us, unknown fields included), its attributes read and written as JSON (4 us of 5)
+
+What a span says is taken as it is; only what nobody could file is refused, and costs no other span.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from json.encoder import encode_basestring as quote
+from typing import Final, NamedTuple
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource as OTLPResource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from flujo_otel.errors import MalformedRequest
+from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
+from flujo_otel.wire.anyvalue import json_members, json_object, plain_attributes
+from flujo_otel.wire.content import content_id
+from flujo_otel.wire.projection import READ, project
+
+_MAX_TIME_NS: Final = (1 << 63) - 1
+_DAY_NS: Final = 86_400 * 10**9
+_NO_TRACE: Final = bytes(16)
+_NO_SPAN: Final = bytes(8)
+_ERROR: Final = Status.STATUS_CODE_ERROR
+
+# Of the spans that have no attribute that matters: nearly all.
+_FACTS: Final = {
+    (is_root, is_error): project({}, is_root=is_root, ended=True, is_error=is_error)
+    for is_root in (True, False)
+    for is_error in (True, False)
+}
+
+
+class Decoded(NamedTuple):
+    """A request's spans, ready to be written."""
+
+    batch: Batch
+    rejected: int = 0
+    """Spans that are not in the batch."""
+    message: str = ""
+    """Why not, in English; "" where none was rejected."""
+    losses: Sequence[Loss] = ()
+    """The same for the ledger, with what the spans say of clocks and of data dropped on the way."""
+
+
+def decode_protobuf(body: bytes) -> Decoded:
+    """The spans of an ExportTraceServiceRequest in protobuf's binary form. An empty one is sound.
+
+    Raises MalformedRequest for what is none: truncated, of other types, nested deeper than 100.
+    """
+    try:
+        request = ExportTraceServiceRequest.FromString(body)
+    except DecodeError as error:
+        raise MalformedRequest(f"Not an ExportTraceServiceRequest in protobuf: {error}") from error
+    intake = Intake()
+    for resource_spans in request.resource_spans:
+        intake.resource(resource_spans.resource, resource_spans.schema_url)
+        for scope_spans in resource_spans.scope_spans:
+            intake.scope(scope_spans.scope, scope_spans.schema_url)
+            for span in scope_spans.spans:
+                intake.span(span)
+    return intake.decoded()
+
+
+class Intake:
+    """Collects one request: `resource`, `scope`, `span`, in the order in which OTLP nests them."""
+
+    def __init__(self) -> None:
+        self._now_ns = time.time_ns()
+        self._tomorrow_ns = self._now_ns + _DAY_NS
+        self._records: list[SpanRecord] = []
+        self._resources: dict[int, Resource] = {}
+        self._scopes: dict[int, Scope] = {}
+        self._counts: dict[tuple[str, str, str], int] = {}
+        self._service = ""
+        self._resource_id = self._scope_id = 0
+
+    def resource(self, message: OTLPResource, schema_url: str) -> None:
+        """The resource of the spans that follow."""
+        members = json_members(message.attributes)
+        exact = message.SerializeToString()
+        self._resource_id = content_id(exact, schema_url.encode())
+        if self._resource_id not in self._resources:
+            self._resources[self._resource_id] = Resource(
+                self._resource_id, json_object(members), schema_url, exact
+            )
+        named = "service.name" in members
+        self._service = str(plain_attributes(message.attributes)["service.name"]) if named else ""
+
+    def scope(self, message: InstrumentationScope, schema_url: str) -> None:
+        """The scope of the spans that follow."""
+        exact = message.SerializeToString()
+        self._scope_id = content_id(exact, schema_url.encode())
+        if self._scope_id not in self._scopes:
+            self._scopes[self._scope_id] = Scope(
+                self._scope_id, message.name, message.version, schema_url, exact
+            )
+
+    def span(self, span: Span) -> None:
+        """One span; refused where its ids are not such."""
+        trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
+        if parent_id == _NO_SPAN:  # some senders' way to say that there is none
+            parent_id = b""
+        if fault := _fault(trace_id, span_id, parent_id):
+            self.refuse(fault)
+            return
+        start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
+        ids = trace_id.hex(), span_id.hex(), parent_id.hex() or None
+        shared = self._resource_id, self._scope_id
+        self._records.append(_record(span, ids, start_ns, end_ns, shared))
+        if end_ns < start_ns:
+            self._note("clock_skewed", "ended before it started" if end_ns else "without an end")
+        elif end_ns > self._tomorrow_ns:
+            self._note("clock_skewed", "more than a day in the future")
+        if span.dropped_attributes_count or span.dropped_events_count or span.dropped_links_count:
+            self._note("truncated", "by the program that sent it")
+
+    def refuse(self, reason: str, spans: int = 1) -> None:
+        """Reject so many spans of the current resource; `reason`: an English phrase."""
+        self._note("rejected", reason, spans)
+
+    def decoded(self) -> Decoded:
+        """All of it."""
+        batch = Batch(self._records, tuple(self._resources.values()), tuple(self._scopes.values()))
+        if not self._counts:
+            return Decoded(batch)
+        reasons: dict[str, int] = {}
+        for (_, kind, detail), count in self._counts.items():
+            if kind == "rejected":
+                reasons[detail] = reasons.get(detail, 0) + count
+        losses = [
+            Loss(*key, count, self._now_ns, self._now_ns) for key, count in self._counts.items()
+        ]
+        return Decoded(batch, sum(reasons.values()), rejection(reasons), losses)
+
+    def _note(self, reason: str, detail: str, spans: int = 1) -> None:
+        key = self._service, reason, detail
+        self._counts[key] = self._counts.get(key, 0) + spans
+
+
+def rejection(reasons: dict[str, int]) -> str:
+    """How many spans were rejected for what, as one sentence; "" where there are none."""
+    if not reasons:
+        return ""
+    said = "; ".join(f"{count} for {reason}" for reason, count in reasons.items())
+    return f"Rejected {sum(reasons.values())} spans: {said}."
+
+
+def _fault(trace_id: bytes, span_id: bytes, parent_id: bytes) -> str:
+    """What is wrong with a span's ids; "" where nothing is."""
+    if len(trace_id) != 16:
+        return f"a trace id of {len(trace_id)} bytes (OTLP's have 16)"
+    if len(span_id) != 8:
+        return f"a span id of {len(span_id)} bytes (OTLP's have 8)"
+    if parent_id and len(parent_id) != 8:
+        return f"a parent span id of {len(parent_id)} bytes (OTLP's have 8)"
+    if trace_id == _NO_TRACE:
+        return "a trace id of zeros alone"
+    return "a span id of zeros alone" if span_id == _NO_SPAN else ""
+
+
+def _record(
+    span: Span,
+    ids: tuple[str, str, str | None],
+    start_ns: int,
+    end_ns: int,
+    shared: tuple[int, int],
+) -> SpanRecord:
+    members = json_members(span.attributes)
+    status = span.status
+    code = status.code
+    is_root, is_error = ids[2] is None, code == _ERROR
+    if READ.isdisjoint(members):
+        facts = _FACTS[is_root, is_error]
+    else:
+        attributes = plain_attributes(span.attributes)
+        facts = project(attributes, is_root=is_root, ended=True, is_error=is_error)
+    if start_ns > _MAX_TIME_NS or end_ns > _MAX_TIME_NS:
+        start_ns, end_ns = min(start_ns, _MAX_TIME_NS), min(end_ns, _MAX_TIME_NS)
+    events, links = span.events, span.links
+    return SpanRecord(
+        *ids,
+        span.name,
+        span.kind,
+        start_ns,
+        # OTLP carries ended spans alone: one without an end took no time, as far as anybody knows.
+        end_ns or start_ns,
+        facts.status,
+        status.message or None,
+        json_object(members),
+        _events_json(events) if events else None,
+        _links_json(links) if links else None,
+        *shared,
+        facts.run_id,
+        facts.role,
+        facts.cost_usd,
+        facts.tokens,
+        span.flags,
+        code,
+        span.SerializeToString(),
+    )
+
+
+def _events_json(events: Iterable[Span.Event]) -> str:
+    return "[" + ",".join([_event_json(event) for event in events]) + "]"
+
+
+def _event_json(event: Span.Event) -> str:
+    time_ns = min(event.time_unix_nano, _MAX_TIME_NS)
+    attributes = json_object(json_members(event.attributes))
+    return f'{{"name":{quote(event.name)},"time_ns":{time_ns},"attributes":{attributes}}}'
+
+
+def _links_json(links: Iterable[Span.Link]) -> str:
+    return "[" + ",".join([_link_json(link) for link in links]) + "]"
+
+
+def _link_json(link: Span.Link) -> str:
+    ids = f'"trace_id":"{link.trace_id.hex()}","span_id":"{link.span_id.hex()}"'
+    return f'{{{ids},"attributes":{json_object(json_members(link.attributes))}}}'

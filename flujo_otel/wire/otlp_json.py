@@ -1,0 +1,184 @@
+"""OTLP's JSON encoding of ExportTraceServiceRequest.
+
+protobuf's own JSON parser does not follow OTLP here: ids are hex, not base64. And one bad value
+would cost it the whole request, where it may cost that span alone. So each span's message is filled
+here, and taken from there on like one that came in protobuf.
+
+https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from flujo_otel.errors import MalformedRequest
+from flujo_otel.wire.json_fields import (
+    LONGEST_INTEGER,
+    BadValue,
+    Fields,
+    attributes,
+    enum,
+    hexadecimal,
+    items,
+    text,
+    uint32,
+    uint64,
+)
+from flujo_otel.wire.otlp import Decoded, Intake
+
+
+def decode_json(body: bytes) -> Decoded:
+    """The spans of an ExportTraceServiceRequest in OTLP's JSON. An empty one (`{}`) is sound.
+
+    A bad value rejects the span that has it; one in a resource or scope, all spans of that.
+    Raises MalformedRequest for what is no JSON, or no lists of objects down to the spans.
+    """
+    intake = Intake()
+    for resource_spans in _objects(_parsed(body), "resourceSpans"):
+        try:
+            resource = _resource(resource_spans.get("resource") or {})
+            schema_url = text(resource_spans, "schemaUrl")
+        except BadValue as error:
+            for scope_spans in _objects(resource_spans, "scopeSpans"):
+                intake.refuse(str(error), len(_spans(scope_spans)))
+            continue
+        intake.resource(resource, schema_url)
+        for scope_spans in _objects(resource_spans, "scopeSpans"):
+            _take_scope_spans(intake, scope_spans)
+    return intake.decoded()
+
+
+def _parsed(body: bytes) -> Fields:
+    try:
+        found = json.loads(body, parse_int=_integer)
+    except RecursionError as error:
+        raise MalformedRequest("Not OTLP's JSON: nested too deep.") from error
+    except ValueError as error:
+        raise MalformedRequest(f"Not JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise MalformedRequest("Not OTLP's JSON: no object with resourceSpans.")
+    return found
+
+
+def _integer(digits: str) -> int | str:
+    # Python refuses integers of thousands of digits, and would with them all that is around.
+    return int(digits) if len(digits) <= LONGEST_INTEGER else digits
+
+
+def _objects(fields: Fields, name: str) -> Iterator[Fields]:
+    found = fields.get(name)
+    if found is None:
+        return
+    if not isinstance(found, list):
+        raise MalformedRequest(f"Not OTLP's JSON: {name} is no list.")
+    for item in found:
+        if not isinstance(item, dict):
+            raise MalformedRequest(f"Not OTLP's JSON: an item of {name} is no object.")
+        yield item
+
+
+def _spans(scope_spans: Fields) -> list[Any]:
+    found = scope_spans.get("spans")
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise MalformedRequest("Not OTLP's JSON: spans is no list.")
+    return found
+
+
+def _take_scope_spans(intake: Intake, scope_spans: Fields) -> None:
+    spans = _spans(scope_spans)
+    try:
+        scope = _scope(scope_spans.get("scope") or {})
+        schema_url = text(scope_spans, "schemaUrl")
+    except BadValue as error:
+        intake.refuse(str(error), len(spans))
+        return
+    intake.scope(scope, schema_url)
+    for fields in spans:
+        try:
+            span = _span(fields)
+        except BadValue as error:
+            intake.refuse(str(error))
+        else:
+            intake.span(span)
+
+
+def _resource(fields: Any) -> Resource:
+    if not isinstance(fields, dict):
+        raise BadValue("resource", "an object")
+    return Resource(
+        attributes=attributes(fields),
+        dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
+    )
+
+
+def _scope(fields: Any) -> InstrumentationScope:
+    if not isinstance(fields, dict):
+        raise BadValue("scope", "an object")
+    return InstrumentationScope(
+        name=text(fields, "name"),
+        version=text(fields, "version"),
+        attributes=attributes(fields),
+        dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
+    )
+
+
+def _span(fields: Any) -> Span:
+    if not isinstance(fields, dict):
+        raise BadValue("spans", "a list of objects")
+    span = Span(
+        trace_id=hexadecimal(fields, "traceId"),
+        span_id=hexadecimal(fields, "spanId"),
+        trace_state=text(fields, "traceState"),
+        parent_span_id=hexadecimal(fields, "parentSpanId"),
+        flags=uint32(fields, "flags"),
+        name=text(fields, "name"),
+        kind=enum(fields, "kind"),  # type: ignore[arg-type]  # open: any int32 is kept
+        start_time_unix_nano=uint64(fields, "startTimeUnixNano"),
+        end_time_unix_nano=uint64(fields, "endTimeUnixNano"),
+        attributes=attributes(fields),
+        dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
+        dropped_events_count=uint32(fields, "droppedEventsCount"),
+        dropped_links_count=uint32(fields, "droppedLinksCount"),
+    )
+    if fields.get("events"):
+        span.events.extend([_event(event) for event in items(fields, "events")])
+    if fields.get("links"):
+        span.links.extend([_link(link) for link in items(fields, "links")])
+    if (status := fields.get("status")) is not None:
+        span.status.CopyFrom(_status(status))
+    return span
+
+
+def _event(fields: Fields) -> Span.Event:
+    return Span.Event(
+        time_unix_nano=uint64(fields, "timeUnixNano"),
+        name=text(fields, "name"),
+        attributes=attributes(fields),
+        dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
+    )
+
+
+def _link(fields: Fields) -> Span.Link:
+    return Span.Link(
+        trace_id=hexadecimal(fields, "traceId"),
+        span_id=hexadecimal(fields, "spanId"),
+        trace_state=text(fields, "traceState"),
+        attributes=attributes(fields),
+        dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
+        flags=uint32(fields, "flags"),
+    )
+
+
+def _status(fields: Any) -> Status:
+    if not isinstance(fields, dict):
+        raise BadValue("status", "an object")
+    return Status(
+        message=text(fields, "message"),
+        code=enum(fields, "code"),  # type: ignore[arg-type]
+    )
