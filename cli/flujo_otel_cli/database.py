@@ -20,6 +20,14 @@ def explained(db: str | None) -> Iterator[None]:
         raise problem from error
 
 
+def name_of(db: str | None) -> str:
+    """The file that `db`, or else the settings, name."""
+    from flujo_otel.settings import load
+    from flujo_otel.spanstore.location import resolve
+
+    return escape(str(resolve(load(db=db)).path))
+
+
 def _problem(error: Exception, db: str | None) -> Problem | None:
     from flujo_otel.settings import load
     from flujo_otel.spanstore.location import DEFAULT_NAME, resolve

@@ -18,6 +18,11 @@ def write_document(document: Mapping[str, Any], stream: TextIO) -> None:
     stream.write(json.dumps(document, indent=2, default=str) + "\n")
 
 
+def write_line(document: Mapping[str, Any], stream: TextIO) -> None:
+    """One document on a line of its own."""
+    stream.write(json.dumps(document, default=str) + "\n")
+
+
 def times(start_ns: int, end_ns: int | None) -> Document:
     return {
         "start_time_ns": start_ns,

@@ -4,6 +4,10 @@ from typing import Annotated
 
 import typer
 
+from flujo_otel_cli.problem import Exit, Problem
+from flujo_otel_cli.text import escape
+from flujo_otel_cli.times import since
+
 
 def complete_run(incomplete: str) -> list[str]:
     """Shell completion of a run: `last`, `prev`, or the id of a recent one."""
@@ -19,6 +23,17 @@ def complete_run(incomplete: str) -> list[str]:
     except FlujoOtelError:
         pass
     return [word for word in words if word.startswith(incomplete)]
+
+
+def since_ns(text: str | None, now_ns: int) -> int | None:
+    """What --since names, as Unix nanoseconds. Raises Problem."""
+    if text is None:
+        return None
+    try:
+        return since(text, now_ns)
+    except (ValueError, OverflowError, OSError):
+        message = f"--since {escape(text)!r} is no time: 30m, 2h, 3d, or like 2026-01-31T14:00."
+        raise Problem(Exit.USAGE, "usage", message) from None
 
 
 Db = Annotated[

@@ -11,8 +11,16 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-_UNITS = {"s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
-_AGO = r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)"
+_UNITS = {
+    "ms": MILLISECOND,
+    "s": SECOND,
+    "m": MINUTE,
+    "min": MINUTE,
+    "h": HOUR,
+    "d": DAY,
+    "w": 7 * DAY,
+}
+_LENGTH = r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)"
 
 
 def duration(ns: float, micro: str = "µ") -> str:
@@ -69,6 +77,15 @@ def local(ns: int, now_ns: int) -> str:
     return time.strftime(form, when).removeprefix("0")
 
 
+def moment(ns: int, now_ns: int) -> str:
+    """`14:02:03.123` today, else as `local` says it."""
+    if _date(ns) != _date(now_ns):
+        return local(ns, now_ns)
+    return (
+        f"{time.strftime('%H:%M:%S', time.localtime(ns // SECOND))}.{ns % SECOND // MILLISECOND:03}"
+    )
+
+
 def _date(ns: int) -> tuple[int, int]:
     try:
         when = time.localtime(ns // SECOND)
@@ -88,12 +105,20 @@ def iso(ns: int | None) -> str | None:
     return f"{when.tm_year:04}-{time.strftime('%m-%dT%H:%M:%S', when)}.{ns % SECOND:09}Z"
 
 
+def length(text: str) -> int:
+    """`500ms`, `30s`, `5m`, `2h`, `3d` in nanoseconds. Raises ValueError for anything else."""
+    match = re.fullmatch(_LENGTH, text.strip())
+    if not match:
+        raise ValueError(text)
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
 def since(text: str, now_ns: int) -> int:
     """`30m`, `2h`, `3d` before now, or an ISO date or time (local where it names no zone).
 
     Raises ValueError for anything else.
     """
-    match = re.fullmatch(_AGO, text.strip())
-    if match:
-        return now_ns - int(float(match[1]) * _UNITS[match[2]])
-    return int(datetime.fromisoformat(text.strip()).timestamp()) * SECOND
+    try:
+        return now_ns - length(text)
+    except ValueError:
+        return int(datetime.fromisoformat(text.strip()).timestamp()) * SECOND

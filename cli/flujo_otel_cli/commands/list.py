@@ -10,13 +10,13 @@ from flujo_otel.spanstore.api import RunFilter
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import run_document
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.options import Db, Json
-from flujo_otel_cli.problem import Exit, Problem, first_trace
+from flujo_otel_cli.options import Db, Json, since_ns
+from flujo_otel_cli.problem import first_trace
 from flujo_otel_cli.runs import ID_WIDTH, short_name, status_line, title, took
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.text import escape
-from flujo_otel_cli.times import ago, since
+from flujo_otel_cli.times import ago
 
 COLUMNS = (
     Column("RUN"),
@@ -58,7 +58,7 @@ def command(
 ) -> None:
     """The runs, newest first."""
     with open_session(db, json=json) as session:
-        where = RunFilter(status, pipeline, _since_ns(since, session.now_ns))
+        where = RunFilter(status, pipeline, since_ns(since, session.now_ns))
         runs = session.reader.list_runs(where, limit)
         total = session.reader.count_runs(where)
         if json:
@@ -67,16 +67,6 @@ def command(
             session.show(_lines(session, runs, total, limit))
         else:
             session.show(_nothing(where, db))
-
-
-def _since_ns(text: str | None, now_ns: int) -> int | None:
-    if text is None:
-        return None
-    try:
-        return since(text, now_ns)
-    except (ValueError, OverflowError, OSError):
-        message = f"--since {escape(text)!r} is no time: 30m, 2h, 3d, or like 2026-01-31T14:00."
-        raise Problem(Exit.USAGE, "usage", message) from None
 
 
 def _nothing(where: RunFilter, db: str | None) -> list[Line]:

@@ -1,0 +1,48 @@
+"""`lens hung`: what has been open for too long, with an exit code that says whether there is any."""
+
+from typing import Annotated
+
+import typer
+
+from flujo_otel_cli.activity import document, footer, lines, look
+from flujo_otel_cli.line import Piece
+from flujo_otel_cli.options import Db, Json
+from flujo_otel_cli.problem import Exit, Problem
+from flujo_otel_cli.session import open_session
+from flujo_otel_cli.text import escape
+from flujo_otel_cli.times import duration, length
+
+
+def command(
+    *,
+    over: Annotated[
+        str, typer.Option(metavar="DURATION", help="Open for longer than this: 500ms, 30s, 5m, 2h.")
+    ] = "30s",
+    everything: Annotated[
+        bool, typer.Option("--all", help="All runs that ever died, not the last hour's alone.")
+    ] = False,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """Runs and spans that are open for longer than --over. Exit code 1 where there are any."""
+    over_ns = _length(over)
+    with open_session(db, json=json) as session:
+        now = look(session, db, everything=everything, over_ns=over_ns)
+        if json:
+            facts = {"over_ns": over_ns, "hung": len(now.living), "died_earlier": now.died_earlier}
+            session.answer(facts | {"runs": document([*now.living, *now.died])})
+        else:
+            session.show(lines(session, now))
+            said = f"open for over {duration(over_ns, session.to.theme.micro)}"
+            counts = footer(session, now).replace("running", said, 1)
+            session.show([[Piece(counts, "dim")]])
+    if now.living:  # what died will never end, but nothing hangs in it
+        raise typer.Exit(Exit.NOT_FOUND)
+
+
+def _length(text: str) -> int:
+    try:
+        return length(text)
+    except ValueError:
+        message = f"--over {escape(text)!r} is no length of time: 500ms, 30s, 5m, 2h."
+        raise Problem(Exit.USAGE, "usage", message) from None

@@ -1,0 +1,29 @@
+"""`lens ps`: what is running now."""
+
+from typing import Annotated
+
+import typer
+
+from flujo_otel_cli.activity import document, footer, lines, look
+from flujo_otel_cli.line import Piece
+from flujo_otel_cli.options import Db, Json
+from flujo_otel_cli.session import open_session
+
+
+def command(
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All runs that ever died, not the last hour's alone.")
+    ] = False,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """What is running now: runs, their open spans, for how long, in which process."""
+    with open_session(db, json=json) as session:
+        now = look(session, db, everything=everything)
+        if json:
+            facts = {"running": len(now.living), "died_earlier": now.died_earlier}
+            session.answer(facts | {"runs": document([*now.living, *now.died])})
+            return
+        session.show(lines(session, now))
+        session.show([[Piece(footer(session, now), "dim")]])

@@ -1,0 +1,83 @@
+"""What a live view has to tell: of the changes, those that are a start or an end."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from flujo_otel import process
+from flujo_otel.model import Run, RunStatus
+from flujo_otel.spanstore.changes import ChangeFeed, ChangeFilter, Page, SpanChange
+from flujo_otel_cli.follower import Follower
+from flujo_otel_cli.moment import RunMoment, SpanMoment
+
+_SECONDS_TO_A_DEATH: Final = 1.0
+"""Between two looks whether the processes of running runs are still there."""
+_RUNS_REMEMBERED: Final = 10_000
+
+
+class SpanTail:
+    """Spans that match `where`; with `since_ns`, none that was over before."""
+
+    def __init__(self, where: ChangeFilter, since_ns: int | None) -> None:
+        self._where = where
+        self._since_ns = since_ns or 0
+
+    def next(self, follower: Follower) -> tuple[Sequence[SpanMoment], bool]:
+        """What happened since the last call, and whether that is all for now."""
+        changes, is_all = follower.next(self._page)
+        return [SpanMoment(change) for change in changes], is_all
+
+    def _page(self, feed: ChangeFeed, after: int) -> Page[SpanChange]:
+        page = feed.spans(after, self._where)
+        return page._replace(items=[c for c in page.items if self._is_news(c, after)])
+
+    def _is_news(self, change: SpanChange, after: int) -> bool:
+        """A span that only moved to another run has neither started nor ended by that."""
+        last_ns = change.span.end_time_ns or change.span.start_time_ns
+        return change.content_seq > after and last_ns >= self._since_ns
+
+
+class RunTail:
+    """Runs that match `where`, and what became of those that were told of as running."""
+
+    def __init__(self, where: ChangeFilter, since_ns: int | None) -> None:
+        self._where = where
+        self._since_ns = since_ns or 0
+        self._known: dict[str, Run] = {}
+        self._looked = time.monotonic()
+
+    def next(self, follower: Follower) -> tuple[Sequence[RunMoment], bool]:
+        """What happened since the last call, and whether that is all for now."""
+        runs, is_all = follower.next(lambda feed, after: feed.runs(after))
+        news = [run for run in runs if self._is_news(run)]
+        if is_all:
+            news += self._deaths()
+        return [RunMoment(run) for run in news if self._where.status in (None, run.status)], is_all
+
+    def _is_news(self, run: Run) -> bool:
+        """Whether it is another status than it was known to have."""
+        where = self._where
+        if not run.run_id.startswith(where.run or "") or run.last_time_ns < self._since_ns:
+            return False
+        if where.name not in (None, run.pipeline_name):
+            return False
+        known = self._known.pop(run.run_id, None)
+        self._known[run.run_id] = run
+        if len(self._known) > _RUNS_REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return known is None or known.status is not run.status
+
+    def _deaths(self) -> list[Run]:
+        """Nobody writes down that a process is gone: it has to be asked."""
+        if time.monotonic() - self._looked < _SECONDS_TO_A_DEATH:
+            return []
+        self._looked = time.monotonic()
+        running = [run for run in self._known.values() if run.status is RunStatus.RUNNING]
+        died = [
+            replace(run, status=RunStatus.DIED, last_time_ns=time.time_ns())
+            for run in running
+            if run.writer is not None and not process.is_alive(run.writer)
+        ]
+        self._known.update((run.run_id, run) for run in died)
+        return died
