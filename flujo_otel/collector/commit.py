@@ -1,0 +1,260 @@
+"""Group commit: one thread writes, and whatever waits is written together.
+
+A request is answered when its spans are committed, so many clients wait at once, and what waits
+costs the database one set of transactions instead of one each. Memory is bounded: above the bound
+requests are refused and told when to try again. Where the database takes no writes, what is
+accepted is tried again until each request's time is up; then its client hears that it is not
+stored, and sends it again. Nothing is acknowledged that is not committed, nothing accepted is
+dropped in silence.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from itertools import chain
+from threading import Event, Lock, Thread
+from typing import Final, NamedTuple
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from flujo_otel import guard
+from flujo_otel.collector.tally import Tally
+from flujo_otel.collector.waiting import Outcome, Pending, Waiting
+from flujo_otel.errors import FlujoOtelError, Overloaded, StoreUnavailable
+from flujo_otel.model import Batch, Loss
+from flujo_otel.spanstore.api import Rejected, SpanWriter
+from flujo_otel.wire.otlp import Decoded, rejection
+
+__all__ = ["Counts", "GroupCommit", "Outcome"]
+
+PATIENCE_SECONDS: Final = 8.0
+"""How long a request waits for a database that takes no writes: OTLP clients give up after 10 s."""
+SPANS_PER_GROUP: Final = 10_000
+"""Written in one go; more waits its turn, so that the first clients need not wait for the last."""
+RECORD_BYTES: Final = 1_300
+WIRE_FACTOR: Final = 3
+"""What a decoded span takes: so much, and so many times its bytes on the wire."""
+_RETRY_SECONDS: Final = 0.05
+_LONGEST_RETRY_SECONDS: Final = 1.0
+_LEDGER_SECONDS: Final = 1.0
+_BUSY_RETRY_AFTER_SECONDS: Final = 1.0
+_DOWN_RETRY_AFTER_SECONDS: Final = 5.0
+
+
+class Counts(NamedTuple):
+    """Since the start: spans, but for `requests` and `overloaded`, which are requests."""
+
+    received: int = 0
+    stored: int = 0
+    rejected: int = 0
+    requests: int = 0
+    overloaded: int = 0
+
+
+class GroupCommit:
+    """Starts its thread at once; `close` ends it.
+
+    `open_store`: called on that thread. Its writer should wait for a lock a second or so at a time.
+    `queue_bytes`: bound on what waits, as it is in memory.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], SpanWriter],
+        queue_bytes: int,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.unavailable: Exception | None = None
+        """Why the last attempt to write failed; None: it did not."""
+        self._open_store = open_store
+        self._patience_seconds = patience_seconds
+        self._store: SpanWriter | None = None
+        self._waiting = Waiting(queue_bytes)
+        self._counts: Counter[str] = Counter()
+        self._counting = Lock()
+        self._tally = Tally()
+        self._ledger_at_seconds = 0.0
+        self._closing = Event()
+        self._ends_at_seconds = float("inf")
+        self._thread = Thread(target=self._run, name="flujo-otel-commit", daemon=True)
+        self._thread.start()
+
+    def submit(self, decoded: Decoded, size_bytes: int) -> "Future[Outcome]":
+        """Have `decoded`, from a body of `size_bytes`, committed; the future says when it is.
+
+        Never blocks. Raises Overloaded. The future fails with StoreUnavailable where the database
+        took no writes for `patience_seconds` (retryable; some of it may be written), with another
+        error where it never will. It cannot be cancelled: what is accepted is written.
+        """
+        spans = len(decoded.batch.records)
+        future: Future[Outcome] = Future()
+        future.set_running_or_notify_cancel()
+        pending = Pending(
+            decoded,
+            spans * RECORD_BYTES + size_bytes * WIRE_FACTOR,
+            time.monotonic() + self._patience_seconds,
+            future,
+        )
+        if not self._waiting.put(pending):
+            self._count(overloaded=1)
+            is_down = self.unavailable is not None
+            raise Overloaded(_DOWN_RETRY_AFTER_SECONDS if is_down else _BUSY_RETRY_AFTER_SECONDS)
+        self._count(requests=1, received=spans + decoded.rejected)
+        return future
+
+    def count_losses(self, losses: Iterable[Loss]) -> None:
+        """Add to the ledger, within a second or so."""
+        self._tally.add(losses)
+
+    @property
+    def counts(self) -> Counts:
+        """As of now."""
+        with self._counting:
+            return Counts(**self._counts)
+
+    def close(self, timeout_seconds: float) -> bool:
+        """Take no more, write what waits and end; True if all of it was written in time.
+
+        What was not fails with StoreUnavailable.
+        """
+        self._ends_at_seconds = time.monotonic() + timeout_seconds
+        self._waiting.close()
+        self._closing.set()
+        self._thread.join(timeout_seconds + _LONGEST_RETRY_SECONDS)
+        return not self._thread.is_alive() and self.unavailable is None
+
+    def _count(self, **more: int) -> None:
+        with self._counting:
+            self._counts.update(more)
+
+    # --- the writer's thread -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        with suppress_instrumentation():
+            retry_seconds = _RETRY_SECONDS
+            while not self._waiting.is_over:
+                if self._step():
+                    retry_seconds = _RETRY_SECONDS
+                    continue
+                # Once it is closing there is nobody to wait for, but a loop needs its rest.
+                if self._closing.wait(retry_seconds):
+                    time.sleep(_RETRY_SECONDS)
+                retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
+            self._write_ledger(every_seconds=0)
+            if self._store is not None:
+                self._store.close()
+
+    def _step(self) -> bool:
+        """Write what waits; False where the database takes no writes."""
+        group = self._waiting.take(SPANS_PER_GROUP, _LEDGER_SECONDS)
+        try:
+            if group:
+                self._write(group)
+        except StoreUnavailable as error:
+            self.unavailable = error
+            self._keep([pending for pending in group if not pending.future.done()], error)
+            return False
+        self._write_ledger(every_seconds=_LEDGER_SECONDS)
+        return True
+
+    def _write(self, group: Sequence[Pending]) -> None:
+        try:
+            result = self._opened().write(_merged([pending.decoded.batch for pending in group]))
+        except StoreUnavailable:
+            raise
+        except FlujoOtelError as error:  # another program's file: that will not pass
+            self._refuse(group, error)
+        except Exception as error:
+            if len(group) == 1:
+                guard.report("writing spans", error)
+                self._refuse(group, error)
+                return
+            # A fault of ours, met with nobody knows whose spans: each request by itself.
+            for pending in group:
+                self._write([pending])
+        else:
+            self.unavailable = None
+            self._settle(group, result.rejected)
+
+    def _opened(self) -> SpanWriter:
+        if self._store is None:
+            self._store = self._open_store()
+        return self._store
+
+    def _settle(self, group: Sequence[Pending], rejected: Sequence[Rejected]) -> None:
+        reasons = {id(refused.record): refused.reason for refused in rejected}
+        outcomes = [self._outcome(pending.decoded, reasons) for pending in group]
+        stored = sum(len(pending.decoded.batch.records) for pending in group) - len(rejected)
+        self._count(stored=stored, rejected=sum(outcome.rejected for outcome in outcomes))
+        self._waiting.release(group)
+        for pending, outcome in zip(group, outcomes, strict=True):
+            pending.future.set_result(outcome)
+
+    def _outcome(self, decoded: Decoded, reasons: dict[int, str]) -> Outcome:
+        """What to answer, which is noted for the ledger as well."""
+        self._tally.add(decoded.losses)
+        if not reasons:
+            return Outcome(decoded.rejected, decoded.message)
+        refused = Counter[tuple[int, str]]()
+        for record in decoded.batch.records:
+            if id(record) in reasons:
+                refused[record.resource_id, reasons[id(record)]] += 1
+        now_ns = time.time_ns()
+        services = _services(decoded.batch)
+        self._tally.add(
+            Loss(services[resource_id], "rejected", reason, count, now_ns, now_ns)
+            for (resource_id, reason), count in refused.items()
+        )
+        said = rejection(Counter(reason for _, reason in refused.elements()))
+        return Outcome(
+            decoded.rejected + refused.total(), " ".join(filter(None, (decoded.message, said)))
+        )
+
+    def _refuse(self, group: Sequence[Pending], error: Exception) -> None:
+        self.unavailable = error
+        self._waiting.release(group)
+        for pending in group:
+            pending.future.set_exception(error)
+
+    def _keep(self, group: Sequence[Pending], error: StoreUnavailable) -> None:
+        """For the next try; all whose time is up hear that they are not stored."""
+        now_seconds = time.monotonic()
+        is_end = now_seconds >= self._ends_at_seconds
+        late = self._waiting.put_back(group, float("inf") if is_end else now_seconds)
+        self._waiting.release(late)
+        for pending in late:
+            pending.future.set_exception(error)
+
+    def _write_ledger(self, every_seconds: float) -> None:
+        now_seconds = time.monotonic()
+        if now_seconds - self._ledger_at_seconds < every_seconds:
+            return
+        self._ledger_at_seconds = now_seconds
+        losses = self._tally.take()
+        if not losses:
+            return
+        try:
+            self._opened().count_losses(losses)
+        except Exception as error:
+            self._tally.add(losses)
+            if not isinstance(error, FlujoOtelError):
+                guard.report("counting losses", error)
+
+
+def _merged(batches: Sequence[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    resources = {r.resource_id: r for batch in batches for r in batch.resources}
+    scopes = {s.scope_id: s for batch in batches for s in batch.scopes}
+    records = list(chain.from_iterable(batch.records for batch in batches))
+    return Batch(records, tuple(resources.values()), tuple(scopes.values()))
+
+
+def _services(batch: Batch) -> dict[int, str]:
+    return {
+        resource.resource_id: str(json.loads(resource.attributes).get("service.name") or "")
+        for resource in batch.resources
+    }
