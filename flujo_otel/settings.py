@@ -16,6 +16,7 @@ ARGUMENT = "argument"
 DEFAULT = "default"
 TOML_NAME = "flujo.toml"
 TOML_TABLE = "otel"
+FORWARD_TABLE = "forward"
 
 _MIB = 1024 * 1024
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -42,7 +43,13 @@ class Settings:
     """Record inputs, outputs, prompts and contexts."""
     value_limit_bytes: int = 64 * 1024
     """Longer values of our own producers are cut."""
+    token: str | None = field(default=None, repr=False)
+    """What clients of `lens serve` must send as `Authorization: Bearer`."""
+    max_request_bytes: int = 64 * _MIB
+    """`lens serve` refuses larger requests, after decompression."""
     """Raise our own faults instead of counting them; our tests set it."""
+    forward: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The [forward.NAME] tables as they stand there, by name (`forward.table` reads them)."""
     toml: Path | None = None
     """The flujo.toml that was read."""
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -102,6 +109,13 @@ def _seconds(value: Any) -> float:
     return number
 
 
+def _token(value: Any) -> str:
+    token = _text(value)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError
+    return token
+
+
 def _durable(value: Any) -> str:
     word = _text(value).strip().lower()
     if word not in ("normal", "full"):
@@ -129,6 +143,13 @@ SETTINGS = (
         _bytes(64),
         "a whole number of bytes >= 64",
     ),
+    Setting("token", "FLUJO_OTEL_TOKEN", _token, "printable ASCII without spaces"),
+    Setting(
+        "max_request_bytes",
+        "FLUJO_OTEL_MAX_REQUEST_BYTES",
+        _bytes(1024),
+        "a whole number of bytes >= 1024",
+    ),
 )
 
 
@@ -147,7 +168,8 @@ def load(**overrides: Any) -> Settings:
         if given is not None:
             value, origins[setting.name] = given
             values[setting.name] = _checked(setting, value, origins[setting.name])
-    return Settings(**values, toml=toml, origins=origins)
+    forward = in_toml.get(FORWARD_TABLE, {})
+    return Settings(**values, forward=forward, toml=toml, origins=origins)
 
 
 def _given(
@@ -193,7 +215,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
     _refuse_unknown(ours, f"{path} [{TOML_TABLE}]")
     if "state_uri" in ours:
         raise SettingsError(f"state_uri in {path} belongs at the top, not under [{TOML_TABLE}].")
-    return {**ours, **({"state_uri": data["state_uri"]} if "state_uri" in data else {})}
+    forward = data.get(FORWARD_TABLE, {})
+    if not isinstance(forward, dict):
+        raise SettingsError(f"{FORWARD_TABLE} in {path} must hold tables: [{FORWARD_TABLE}.NAME].")
+    state = {"state_uri": data["state_uri"]} if "state_uri" in data else {}
+    return {**ours, **state, FORWARD_TABLE: forward}
 
 
 def _refuse_unknown(given: Mapping[str, Any], origin: str) -> None:

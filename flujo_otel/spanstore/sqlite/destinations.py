@@ -46,6 +46,8 @@ _JOIN: Final = """
 """`:until`: a span that a wrong clock has start in the year 2300 says nothing of what is new."""
 _CLOCKS_DIFFER_SECONDS: Final = 60
 
+_ENDPOINT: Final = "SELECT endpoint FROM cursors WHERE destination = ?"
+
 _HOLDER: Final = """
     SELECT c.holder, w.host, w.pid, w.process_start, w.command
     FROM cursors c JOIN writers w ON w.writer_id = c.holder_id
@@ -100,7 +102,11 @@ class SQLiteDestinations:
         self._described: dict[tuple[str, int], Described] = {}
 
     def join(self, destination: str, endpoint: str, since_ns: int) -> None:
-        """See `DestinationStore.join`."""
+        """See `DestinationStore.join`. Writes only where there is something to change."""
+        with self._using() as opened:
+            known = opened.connection.execute(_ENDPOINT, (destination,)).fetchone()
+        if known == (endpoint,):
+            return
         values = {
             "destination": destination,
             "endpoint": endpoint,
@@ -113,13 +119,16 @@ class SQLiteDestinations:
         """See `DestinationStore.lease`. The lease of a process that is gone is taken over."""
         with self._using() as opened:
             now_ns = time.time_ns()
+            holder = opened.connection.execute(_HOLDER, (destination, token, now_ns)).fetchone()
+            if holder is not None and process.is_alive(Writer(*holder[1:])):
+                return None
             values = {
                 "destination": destination,
                 "token": token,
                 "writer_id": opened.writer_id,
                 "now_ns": now_ns,
                 "until_ns": now_ns + round(seconds * _SECOND_NS),
-                "dead": _dead_holder(opened.connection, destination, token, now_ns),
+                "dead": holder and holder[0],
             }
             if not self._changed(opened, _LEASE, values):
                 return None
@@ -263,16 +272,6 @@ class _Opened(NamedTuple):
     def close(self) -> None:
         self.connection.close()
         self.turns.close()
-
-
-def _dead_holder(
-    connection: sqlite3.Connection, destination: str, token: str, now_ns: int
-) -> str | None:
-    """The token of the holder whose process is gone, if it is."""
-    found = connection.execute(_HOLDER, (destination, token, now_ns)).fetchone()
-    if found is None or process.is_alive(Writer(*found[1:])):
-        return None
-    return str(found[0])
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,0 +1,186 @@
+"""One destination's cursor at work: lease, read, send, advance. One thread at a time uses it."""
+
+import secrets
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Final, NamedTuple
+
+from flujo_otel.forward.answer import Answer, Verdict
+from flujo_otel.forward.destination import Destination
+from flujo_otel.forward.patience import PAUSE_SECONDS, Patience
+from flujo_otel.forward.sender import sender_to
+from flujo_otel.forward.shipment import Shipment
+from flujo_otel.spanstore.destinations import CursorState, DestinationStore, Page, Progress
+
+MOST_SPANS: Final = 1000
+MOST_BYTES: Final = 2 << 20
+"""Below the 4 MiB that gRPC servers take unless told otherwise."""
+LEASE_SECONDS: Final = 30.0
+POLL_SECONDS: Final = 0.25
+_MARGIN_SECONDS: Final = 5.0
+
+
+class Tally(NamedTuple):
+    """What this process has done for a destination so far."""
+
+    state: CursorState = CursorState.OK
+    sent: int = 0
+    rejected: int = 0
+    error: str = ""
+
+
+class Delivery:
+    """Sends page after page. `open_store` is called when it is first needed; a destination that is
+    new begins with the spans that start since this was made."""
+
+    def __init__(
+        self, destination: Destination, open_store: Callable[[], DestinationStore]
+    ) -> None:
+        self.destination = destination
+        self.tally = Tally()
+        self.door = Lock()
+        """Held while the store is used, so that a fork need not wait for more than that."""
+        self.store: DestinationStore | None = None
+        """What is open, or was."""
+        self._open_store = open_store
+        self._since_ns = time.time_ns()
+        self._sender = sender_to(destination)
+        self._token = secrets.token_hex(8)
+        longest_send = destination.timeout_seconds + _MARGIN_SECONDS
+        self._lease_seconds = max(LEASE_SECONDS, 2 * longest_send)
+        self._leased_until = 0.0
+        self._position: int | None = None
+        self._seen = -1
+        self._most_bytes = MOST_BYTES
+        self._patience = Patience()
+        self._not_before = 0.0
+
+    def work(self, deadline: float | None = None) -> float:
+        """Send one page; seconds until there may be more to do, 0 where there is.
+
+        `deadline` (monotonic): no request lasts longer. Raises StoreUnavailable, ForeignDatabase.
+        """
+        if self.is_waiting:
+            return self._wait()
+        with self.door:
+            page = self._due()
+        if page is None:
+            return POLL_SECONDS
+        if not self._ship(page, deadline):
+            return POLL_SECONDS
+        if page.is_last:
+            self._seen = page.position
+            return POLL_SECONDS
+        return 0.0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the backend is left alone for a while."""
+        return time.monotonic() < self._not_before
+
+    def finish(self) -> None:
+        """Give the lease back and let go of everything. Raises as `work`."""
+        self._sender.close()
+        with self.door:
+            if self.store is None:
+                return
+            try:
+                if self._leased_until:
+                    self._leased_until = 0.0
+                    self.store.release(self.destination.name, self._token)
+            finally:
+                self.store.close()
+
+    def close_store(self) -> None:
+        """Let go of the database; the next `work` opens it again. The caller holds `door`."""
+        if self.store is not None:
+            self.store.close()
+
+    def _wait(self) -> float:
+        """The lease is kept meanwhile: another process would fare no better."""
+        with self.door:
+            if self._leased_until - time.monotonic() < self._lease_seconds / 2:
+                self._lease()
+        return min(self._not_before - time.monotonic(), self._lease_seconds / 4)
+
+    def _due(self) -> Page | None:
+        """The next page; None where nothing is due, or another process sends."""
+        store = self._opened()
+        if store.newest() == self._seen:
+            return None
+        position = self._position = self._lease()
+        if position is None:
+            return None
+        page = store.page(position, self.destination.where, MOST_SPANS, self._most_bytes)
+        if not page.spans and page.position > position:
+            self._note(Progress(page.position))
+        return page
+
+    def _ship(self, page: Page, deadline: float | None) -> bool:
+        """Whether all of it is settled."""
+        shipment = Shipment(page, self._sender)
+        while not shipment.is_done:
+            timeout_seconds = self.destination.timeout_seconds
+            if deadline is not None:
+                timeout_seconds = min(timeout_seconds, deadline - time.monotonic())
+            if timeout_seconds <= 0:
+                return False
+            with self.door:
+                if not self._has_lease(timeout_seconds + _MARGIN_SECONDS):
+                    return False
+                body = shipment.load(self._opened())
+            answer, progress = shipment.send(body, timeout_seconds)
+            if progress is not None:
+                with self.door:
+                    if not self._note(progress):
+                        return False
+            elif answer.verdict is Verdict.TOO_LARGE:
+                self._most_bytes = max(len(body) // 2, 1)
+            else:
+                self._postpone(answer)
+                return False
+        return True
+
+    def _note(self, progress: Progress) -> bool:
+        """False where the lease was lost meanwhile: what was sent is sent again by its holder."""
+        if not self._opened().advance(self.destination.name, self._token, progress):
+            self._leased_until = 0.0
+            return False
+        self._position = progress.position
+        self._patience.success()
+        sent, rejected = self.tally.sent + progress.sent, self.tally.rejected + progress.rejected
+        error = progress.words or self.tally.error
+        self.tally = Tally(CursorState.OK, sent, rejected, error)
+        return True
+
+    def _postpone(self, answer: Answer) -> None:
+        is_pause = answer.verdict is Verdict.PAUSE
+        state = CursorState.PAUSED if is_pause else CursorState.RETRYING
+        delay_seconds = PAUSE_SECONDS if is_pause else self._patience.failure()
+        if answer.after_seconds is not None:
+            delay_seconds = max(answer.after_seconds, delay_seconds)
+        self._not_before = time.monotonic() + delay_seconds
+        self.tally = self.tally._replace(state=state, error=answer.words)
+        with self.door:
+            self._opened().fail(self.destination.name, self._token, state, answer.words)
+
+    def _has_lease(self, seconds: float) -> bool:
+        """Whether the lease is ours for so long, renewing it where it is not. Where it had run out,
+        another process may have sent the very page that is to go now."""
+        if self._leased_until - time.monotonic() >= seconds:
+            return True
+        return self._lease() == self._position
+
+    def _lease(self) -> int | None:
+        store, name = self._opened(), self.destination.name
+        store.join(name, self.destination.shown, self._since_ns)
+        until = time.monotonic() + self._lease_seconds
+        position = store.lease(name, self._token, self._lease_seconds)
+        self._leased_until = 0.0 if position is None else until
+        return position
+
+    def _opened(self) -> DestinationStore:
+        if self.store is None:
+            self.store = self._open_store()
+        return self.store

@@ -1,0 +1,62 @@
+"""Where spans are sent on to: plain data, checked where it is made (`endpoint`, `environment`,
+`table`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from flujo_otel.spanstore.destinations import Filter
+
+TRACES_PATH: Final = "/v1/traces"
+TIMEOUT_SECONDS: Final = 10.0
+
+
+class Protocol(StrEnum):
+    """As OTEL_EXPORTER_OTLP_PROTOCOL words them."""
+
+    HTTP = "http/protobuf"
+    GRPC = "grpc"
+
+
+class Compression(StrEnum):
+    NONE = "none"
+    GZIP = "gzip"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One OTLP backend. Its `name` is what its cursor in the store goes by."""
+
+    name: str
+    endpoint: str = field(repr=False)
+    """http or https: for HTTP the URL that traces are posted to, for gRPC the server's."""
+    protocol: Protocol = Protocol.HTTP
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent with each request. They may be secret: never shown, never stored."""
+    compression: Compression = Compression.NONE
+    certificate: Path | None = None
+    """PEM file of the authorities that the server's certificate is held against."""
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    timeout_seconds: float = TIMEOUT_SECONDS
+    """For one request, its answer included."""
+    where: Filter = field(default_factory=Filter)
+
+    @property
+    def url(self) -> SplitResult:
+        """The endpoint in its parts."""
+        return urlsplit(self.endpoint)
+
+    @property
+    def shown(self) -> str:
+        """The endpoint without its query, which may hold a key."""
+        return self.url._replace(query="").geturl()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        url = self.url
+        return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)

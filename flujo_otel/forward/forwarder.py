@@ -1,0 +1,182 @@
+"""A thread that sends what is stored to one destination."""
+
+import logging
+import time
+from _thread import start_new_thread
+from collections.abc import Callable
+from threading import Event, Lock
+from typing import Final
+
+from flujo_otel.errors import StoreError, StoreUnavailable
+from flujo_otel.forward.delivery import Delivery, Tally
+from flujo_otel.forward.destination import Destination
+from flujo_otel.guard import guarded
+from flujo_otel.spanstore.destinations import DestinationStore
+
+_logger = logging.getLogger("flujo_otel")
+_FORK_SECONDS: Final = 0.25
+_STORE_RETRY_SECONDS: Final = 1.0
+_FAULT_SECONDS: Final = 60.0
+
+
+def nothing() -> None:
+    return None
+
+
+class Forwarder:
+    """Starts with `start`; never raises into, nor waits for, whoever made it.
+
+    `open_store` gives the cursor's store. `prepare` is called first in its thread (a traced program
+    keeps instrumentation away from it). A fork: `pause`, then `resume` in the parent and
+    `start_over` in the child, which begins with nothing.
+
+    Raises MissingExtra and SettingsError when made.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        open_store: Callable[[], DestinationStore],
+        *,
+        prepare: Callable[[], None] = nothing,
+    ) -> None:
+        self.destination = destination
+        self._open_store = open_store
+        self._prepare = prepare
+        self._begin()
+
+    def _begin(self) -> None:
+        self._delivery = Delivery(self.destination, self._open_store)
+        self._post = Lock()
+        self._ending = Event()
+        self._deadline: float | None = None
+        self._is_wanted = False
+        self._is_alive = False
+        self._is_finished = False
+        self._said: set[str] = set()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._is_alive
+
+    def status(self) -> Tally:
+        """What it has done so far. Cheap; from any thread."""
+        return self._delivery.tally
+
+    def start(self) -> None:
+        """Start the thread, if it does not run."""
+        if self._is_alive or self._ending.is_set():
+            return
+        self._is_wanted = self._is_alive = True
+        try:
+            # A bare one: `Thread.start` waits for the thread, and instrumentations wrap it.
+            start_new_thread(self._run, ())
+        except RuntimeError:  # out of threads, or the interpreter is shutting down
+            self._is_alive = False
+
+    def end(self, timeout_seconds: float) -> None:
+        """Have it send what is due, for so long at most, and end. Does not wait."""
+        self._deadline = time.monotonic() + timeout_seconds
+        self._ending.set()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """`end`, and wait. True if it has ended; what was not sent stays with the cursor.
+
+        Where `start` could start no thread, what is due is sent on the calling one.
+        """
+        if not self._is_wanted:
+            return True
+        if self._deadline is None:
+            self.end(timeout_seconds)
+        deadline = self._deadline or 0.0
+        if not self._post.acquire(timeout=max(deadline - time.monotonic(), 0.001)):
+            return False
+        try:
+            if not self._is_finished:
+                self._finish()
+            return True
+        finally:
+            self._post.release()
+
+    # --- fork --------------------------------------------------------------------------------
+
+    def pause(self) -> bool:
+        """Close the database, and keep it closed; False if it is busy for too long."""
+        if not self._delivery.door.acquire(timeout=_FORK_SECONDS):
+            return False
+        try:
+            self._delivery.close_store()
+        except BaseException:
+            self.resume()
+            raise
+        return True
+
+    def resume(self) -> None:
+        """After a `pause` that returned True."""
+        self._delivery.door.release()
+
+    def start_over(self, *, safe: bool) -> None:
+        """In the child. Its thread starts with the next `start`."""
+        if not safe:
+            _leak(self._delivery)
+            self._open_store = _refuse
+        self._begin()
+
+    # --- the thread --------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        with self._post:
+            try:
+                self._prepare()
+                if self._is_finished:
+                    return
+                while not self._ending.is_set():
+                    self._ending.wait(self._turn(None))
+                self._finish()
+            finally:
+                self._is_alive = False
+
+    def _turn(self, deadline: float | None) -> float:
+        """Seconds until the next one."""
+        with guarded(f"forwarding to {self.destination.name}"):
+            try:
+                return self._delivery.work(deadline)
+            except StoreUnavailable as error:
+                _logger.debug("flujo-otel: the forwarder waits for the database: %s", error)
+                return _STORE_RETRY_SECONDS
+            except StoreError as error:
+                self._say(str(error))
+        return _FAULT_SECONDS
+
+    def _finish(self) -> None:
+        """What is due, until the deadline or the first failure; then everything is let go."""
+        self._is_finished = True
+        deadline = self._deadline or 0.0
+        while time.monotonic() < deadline and not self._delivery.is_waiting:
+            if self._turn(deadline) > 0:
+                break
+        with guarded(f"ending the forwarder to {self.destination.name}"):
+            try:
+                self._delivery.finish()
+            except StoreError as error:
+                _logger.debug("flujo-otel: the forwarder keeps its lease: %s", error)
+
+    def _say(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            _logger.warning("flujo-otel: nothing is sent to %s: %s", self.destination.name, message)
+
+
+def _refuse() -> DestinationStore:
+    raise StoreError(
+        "This process was forked while its parent was using the database; the parent goes on "
+        "sending, this process does not."
+    )
+
+
+def _leak(delivery: Delivery) -> None:
+    """Keep the parent's connection from ever being finalised here: that would drop its locks."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(delivery))

@@ -1,0 +1,124 @@
+"""OTLP/HTTP out, by urllib3. No redirect is followed: the headers may be secret."""
+
+import gzip
+import ssl
+import time
+from typing import Any, Final
+
+from flujo_otel.errors import MissingExtra, SettingsError
+from flujo_otel.forward import answer
+from flujo_otel.forward.answer import ANSWER_BYTES, Answer, Verdict
+from flujo_otel.forward.destination import Compression, Destination
+
+try:
+    import urllib3
+    from urllib3.exceptions import HTTPError, LocationParseError
+except ImportError as error:
+    raise MissingExtra(
+        "Forwarding needs urllib3: pip install 'flujo-otel[forward]' installs it."
+    ) from error
+
+_CHUNK_BYTES: Final = 64 << 10
+_GZIP_LEVEL: Final = 1
+"""Three quarters of level 6's saving at a fifth of its time."""
+_HEADERS: Final = {
+    "content-type": "application/x-protobuf",
+    "user-agent": "OTel-OTLP-Exporter-flujo-otel",
+    "accept-encoding": "identity",
+}
+
+
+class HttpSender:
+    """See `sender.Sender`. Raises SettingsError where the TLS files cannot be used."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._url = destination.endpoint
+        self._is_zipped = destination.compression is Compression.GZIP
+        self._headers = {**_HEADERS, **destination.headers}
+        if self._is_zipped:
+            self._headers["content-encoding"] = "gzip"
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False, **_tls(destination))
+
+    def send(self, body: bytes, timeout_seconds: float) -> Answer:
+        """See `sender.Sender.send`."""
+        deadline = time.monotonic() + timeout_seconds
+        if self._is_zipped:
+            body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
+        try:
+            response = self._pool.request(
+                "POST",
+                self._url,
+                body=body,
+                headers=self._headers,
+                timeout=urllib3.Timeout(total=timeout_seconds),
+                redirect=False,
+                preload_content=False,
+            )
+        except LocationParseError as error:
+            return Answer(Verdict.PAUSE, answer.shown(str(error)))
+        except (HTTPError, OSError) as error:
+            return Answer(Verdict.RETRY, _words(error))
+        return _answer(response, deadline)
+
+    def close(self) -> None:
+        """See `sender.Sender.close`."""
+        self._pool.clear()
+
+
+def _answer(response: Any, deadline: float) -> Answer:
+    try:
+        body = _read(response, deadline)
+    except (HTTPError, OSError) as error:
+        if 200 <= response.status < 300:
+            # Whether it took them is not known; twice is better than never.
+            return Answer(Verdict.RETRY, _words(error))
+        body = b""
+    headers = response.headers
+    if 300 <= response.status < 400:
+        words = f"{response.status} {response.reason}: redirects are not followed; it points to "
+        return Answer(Verdict.PAUSE, answer.shown(words + headers.get("location", "nowhere")))
+    return answer.of_http(
+        response.status,
+        response.reason or "",
+        body,
+        content_type=headers.get("content-type", ""),
+        retry_after=headers.get("retry-after", ""),
+        now=time.time(),
+    )
+
+
+def _read(response: Any, deadline: float) -> bytes:
+    """At most ANSWER_BYTES of the body, before the deadline; where there is more, the connection is
+    dropped."""
+    parts: list[bytes] = []
+    size = 0
+    while size < ANSWER_BYTES and time.monotonic() < deadline:
+        part = response.read1(min(_CHUNK_BYTES, ANSWER_BYTES - size), decode_content=False)
+        if not part:
+            response.release_conn()
+            return b"".join(parts)
+        parts.append(part)
+        size += len(part)
+    response.close()
+    return b"".join(parts)
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, without urllib3's wrappings, which name its objects."""
+    cause: BaseException = getattr(error, "reason", None) or error
+    said = str(cause).rpartition(">: ")[2] or type(cause).__name__
+    return answer.shown(said.partition(": ")[2] if said.startswith("HTTP") else said)
+
+
+def _tls(destination: Destination) -> dict[str, Any]:
+    if destination.url.scheme != "https":
+        return {}
+    try:
+        context = ssl.create_default_context(cafile=destination.certificate)
+        if destination.client_certificate is not None:
+            context.load_cert_chain(destination.client_certificate, destination.client_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"The TLS files of the destination {destination.name} cannot be used: {error}."
+        ) from error
+    return {"ssl_context": context}

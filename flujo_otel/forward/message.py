@@ -1,0 +1,90 @@
+"""The few messages that a backend answers with, read without the protobuf library: a backend may
+send anything, and forwarding over HTTP does without that library."""
+
+from collections.abc import Iterator
+from typing import Final
+
+_VARINT: Final = 0
+_FIXED64: Final = 1
+_DELIMITED: Final = 2
+_FIXED32: Final = 5
+_SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
+_RETRY_INFO: Final = b"type.googleapis.com/google.rpc.RetryInfo"
+_INT64_RANGE: Final = 1 << 64
+
+
+def partial_success(body: bytes) -> tuple[int, str]:
+    """Rejected spans and the message of an ExportTraceServiceResponse. Raises ValueError."""
+    rejected, message = 0, ""
+    for number, value in _fields(body):
+        if number == 1 and isinstance(value, bytes):
+            for inner, content in _fields(value):
+                if inner == 1 and isinstance(content, int):
+                    rejected = content if content < _INT64_RANGE >> 1 else 0
+                elif inner == 2 and isinstance(content, bytes):
+                    message = content.decode("utf-8", "replace")
+    return rejected, message
+
+
+def status(body: bytes) -> tuple[str, float | None]:
+    """Message and, where it has a RetryInfo, the delay in seconds of a google.rpc.Status.
+
+    Raises ValueError.
+    """
+    message, delay = "", None
+    for number, value in _fields(body):
+        if number == 2 and isinstance(value, bytes):
+            message = value.decode("utf-8", "replace")
+        elif number == 3 and isinstance(value, bytes):
+            delay = _retry_info(value) if delay is None else delay
+    return message, delay
+
+
+def _retry_info(detail: bytes) -> float | None:
+    parts = {number: value for number, value in _fields(detail) if isinstance(value, bytes)}
+    if parts.get(1) != _RETRY_INFO:
+        return None
+    durations = [value for number, value in _fields(parts.get(2, b"")) if number == 1]
+    seconds = nanoseconds = 0
+    for duration in durations:
+        for number, value in _fields(duration) if isinstance(duration, bytes) else ():
+            if number == 1 and isinstance(value, int):
+                seconds = value if value < _INT64_RANGE >> 1 else 0
+            elif number == 2 and isinstance(value, int):
+                nanoseconds = value if value < 1_000_000_000 else 0
+    return seconds + nanoseconds / 1e9
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Number and value of each field; raises ValueError where this is no protobuf message."""
+    place = 0
+    while place < len(message):
+        key, place = _varint(message, place)
+        number, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value: int | bytes
+            value, place = _varint(message, place)
+        elif kind in _SIZES or kind == _DELIMITED:
+            size = _SIZES.get(kind, 0)
+            if kind == _DELIMITED:
+                size, place = _varint(message, place)
+            value = message[place : place + size]
+            place += size
+            if place > len(message):
+                raise ValueError("A field ends beyond its message.")
+        else:
+            raise ValueError(f"No field has the wire type {kind}.")
+        yield number, value
+
+
+def _varint(message: bytes, place: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if place >= len(message):
+            break
+        byte = message[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+    raise ValueError("A varint does not end.")

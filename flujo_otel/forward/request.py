@@ -1,0 +1,45 @@
+"""ExportTraceServiceRequest, as a concatenation of what is stored: nothing is decoded, so unknown
+fields pass too, and no protobuf library is needed."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from flujo_otel.spanstore.destinations import Described, DueSpan
+from flujo_otel.wire.protobuf import delimited, tag
+
+_RESOURCE_SPANS: Final = tag(1, 2)
+_RESOURCE: Final = tag(1, 2)
+_SCOPE_SPANS: Final = tag(2, 2)
+_SCOPE: Final = tag(1, 2)
+_SPANS: Final = tag(2, 2)
+_SCHEMA_URL: Final = tag(3, 2)
+
+Describe = Callable[[int], Described]
+
+
+def encode(spans: Iterable[DueSpan], resource: Describe, scope: Describe) -> bytes:
+    """`spans`, each below its resource and scope, in their order within it."""
+    groups: dict[int, dict[int, list[bytes]]] = {}
+    for _, resource_id, scope_id, otlp in spans:
+        scopes = groups.setdefault(resource_id, {})
+        scopes.setdefault(scope_id, []).append(delimited(_SPANS, otlp))
+    return b"".join(
+        delimited(_RESOURCE_SPANS, _resource_spans(resource(resource_id), scopes, scope))
+        for resource_id, scopes in groups.items()
+    )
+
+
+def _resource_spans(
+    resource: Described, scopes: dict[int, list[bytes]], describe: Describe
+) -> bytes:
+    parts = [delimited(_RESOURCE, resource.otlp)]
+    for scope_id, spans in scopes.items():
+        scope = describe(scope_id)
+        content = [delimited(_SCOPE, scope.otlp), *spans, _schema_url(scope)]
+        parts.append(delimited(_SCOPE_SPANS, b"".join(content)))
+    return b"".join([*parts, _schema_url(resource)])
+
+
+def _schema_url(described: Described) -> bytes:
+    text = described.schema_url
+    return delimited(_SCHEMA_URL, text.encode("utf-8", "backslashreplace")) if text else b""

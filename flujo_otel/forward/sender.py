@@ -1,0 +1,29 @@
+"""A way to a backend, by its protocol."""
+
+from typing import Protocol as Port
+
+from flujo_otel.forward.answer import Answer
+from flujo_otel.forward.destination import Destination, Protocol
+
+
+class Sender(Port):
+    """Used by one thread at a time."""
+
+    def send(self, body: bytes, timeout_seconds: float) -> Answer:
+        """Send one ExportTraceServiceRequest; whatever goes wrong on the way is an Answer too."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; the next `send` makes another."""
+        ...
+
+
+def sender_to(destination: Destination) -> Sender:
+    """Raises MissingExtra where what it takes is not installed."""
+    if destination.protocol is Protocol.GRPC:
+        from flujo_otel.forward.grpc import GrpcSender
+
+        return GrpcSender(destination)
+    from flujo_otel.forward.http import HttpSender
+
+    return HttpSender(destination)

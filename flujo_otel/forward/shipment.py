@@ -1,0 +1,58 @@
+"""One page on its way: sent whole, or in halves where the backend finds it too large."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from flujo_otel.forward.answer import Answer, Verdict
+from flujo_otel.forward.request import encode
+from flujo_otel.forward.sender import Sender
+from flujo_otel.spanstore.destinations import DestinationStore, DueSpan, Page, Progress
+
+
+class Step(NamedTuple):
+    """What one request came to. `progress` None: nothing is settled by it."""
+
+    answer: Answer
+    progress: Progress | None
+
+
+class Shipment:
+    """The spans of `page` in their order, so that what is settled is always a position."""
+
+    def __init__(self, page: Page, sender: Sender) -> None:
+        self._chunks = deque([page.spans] if page.spans else ())
+        self._position = page.position
+        self._sender = sender
+
+    @property
+    def is_done(self) -> bool:
+        return not self._chunks
+
+    def load(self, store: DestinationStore) -> bytes:
+        """The next request."""
+        return encode(self._chunks[0], store.resource, store.scope)
+
+    def send(self, body: bytes, timeout_seconds: float) -> Step:
+        """Send what `load` gave."""
+        answer = self._sender.send(body, timeout_seconds)
+        spans = self._chunks[0]
+        if answer.verdict is Verdict.TAKEN:
+            rejected = min(answer.rejected, len(spans))
+            return Step(answer, self._settled(spans, rejected, answer.words))
+        if answer.verdict is Verdict.TOO_LARGE and len(spans) > 1:
+            self._halve(spans)
+            return Step(answer, None)
+        if answer.verdict in (Verdict.REFUSED, Verdict.TOO_LARGE):
+            return Step(answer, self._settled(spans, len(spans), answer.words))
+        return Step(answer, None)
+
+    def _halve(self, spans: Sequence[DueSpan]) -> None:
+        self._chunks.popleft()
+        middle = len(spans) // 2
+        self._chunks.extendleft((spans[middle:], spans[:middle]))
+
+    def _settled(self, spans: Sequence[DueSpan], rejected: int, words: str) -> Progress:
+        self._chunks.popleft()
+        position = spans[-1].seq if self._chunks else self._position
+        return Progress(position, len(spans) - rejected, rejected, words)
