@@ -47,8 +47,8 @@ _BADGER = (
 class Jaeger:
     """`badger`: keeps its spans over a restart; else they are in memory.
 
-    `answers_first`: as Jaeger ships, with the batch processor that answers before it stores. Without
-    it a killed Jaeger (with Badger) still has all that it answered for.
+    `answers_first`: as Jaeger ships, with the batch processor, which answers before it stores.
+    Without it a killed Jaeger (with Badger) still has all that it answered for.
     """
 
     def __init__(self, folder: Path, *, badger: bool = False, answers_first: bool = False) -> None:

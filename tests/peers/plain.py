@@ -53,13 +53,24 @@ class PlainSpan:
     schema_urls: tuple[str, str]
     """The resource's and the scope's."""
 
-    def without(self, **fields: Any) -> "PlainSpan":
-        """With what a backend does not keep made equal on both sides."""
-        return replace(self, **fields)
-
 
 Spans: TypeAlias = dict[str, PlainSpan]
 """By span id; of one trace."""
+
+
+def changed(spans: Spans, **fields: Any) -> Spans:
+    """All of them with these fields made equal, which the one side does not keep."""
+    return {span_id: replace(span, **fields) for span_id, span in spans.items()}
+
+
+def without_order(spans: Spans) -> Spans:
+    """Events in order of time, for backends that sort them in ways of their own."""
+    return {
+        span_id: replace(
+            span, events=tuple(sorted(span.events, key=lambda event: (event.time_ns, event.name)))
+        )
+        for span_id, span in spans.items()
+    }
 
 
 def of_messages(resource_spans: Iterable[Any]) -> list[PlainSpan]:
@@ -95,9 +106,7 @@ def _span(span: Any, of_resource: Any, of_scope: Any) -> PlainSpan:
             PlainEvent(e.name, e.time_unix_nano, _attributes(e.attributes)) for e in span.events
         ),
         links=tuple(
-            PlainLink(
-                k.trace_id.hex(), k.span_id.hex(), _attributes(k.attributes), k.trace_state
-            )
+            PlainLink(k.trace_id.hex(), k.span_id.hex(), _attributes(k.attributes), k.trace_state)
             for k in span.links
         ),
         status=(span.status.code, span.status.message),

@@ -47,7 +47,7 @@ order.setAttributes({
   negative: -7,
   big: Number.MAX_SAFE_INTEGER,
   ratio: 0.1,
-  huge: 1e300,
+  tiny: 1e-300,
   not_a_number: NaN,
   infinite: Infinity,
   texts: ['a', '', 'ü'],

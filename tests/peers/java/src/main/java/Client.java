@@ -77,7 +77,7 @@ public final class Client {
     order.setAttribute("big", 9007199254740991L);
     order.setAttribute("smallest", Long.MIN_VALUE);
     order.setAttribute("ratio", 0.1);
-    order.setAttribute("huge", 1e300);
+    order.setAttribute("tiny", 1e-300);
     order.setAttribute("not_a_number", Double.NaN);
     order.setAttribute("infinite", Double.POSITIVE_INFINITY);
     order.setAttribute(stringArrayKey("texts"), List.of("a", "", "ü"));

@@ -1,0 +1,74 @@
+"""`lens serve` as a user starts it, on free ports of this machine."""
+
+import os
+import subprocess
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import store
+from .plain import Spans
+from .process import ServerProcess, free_ports, get
+
+LENS = Path(sysconfig.get_path("scripts")) / "lens"
+
+
+def environment() -> dict[str, str]:
+    """This one, without what a developer's shell may set."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "FLUJO_"))}
+    return {**kept, "FLUJO_OTEL_RAISE": "1"}
+
+
+class Collector:
+    """One `lens serve`. `forward`: its destinations."""
+
+    def __init__(
+        self, folder: Path, *, forward: Sequence[str] = (), before: Sequence[str] = ()
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.db = folder / "spans.db"
+        http_port, grpc_port = free_ports(2)
+        self.http = f"http://127.0.0.1:{http_port}"
+        self.grpc = f"http://127.0.0.1:{grpc_port}"
+        command = [*before, LENS, "serve", "--db", self.db]
+        command += ["--http-port", str(http_port), "--grpc-port", str(grpc_port)]
+        for destination in forward:
+            command += ["--forward", destination]
+        self.process = ServerProcess(
+            command, folder, lambda: get(f"{self.http}/healthz") is not None, environment()
+        )
+
+    def trace(self, trace_id: str) -> Spans:
+        """What its database holds of a trace, by span id."""
+        return store.trace(self.db, trace_id)
+
+    def lens(self, *arguments: str) -> str:
+        """What `lens` prints about its database."""
+        return lens(self.db, *arguments)
+
+
+def lens(db: Path, *arguments: str) -> str:
+    """What `lens` prints; it must end well."""
+    done = subprocess.run(
+        [LENS, *arguments, "--db", db],
+        env=environment() | {"COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert 0 == done.returncode, f"lens {arguments}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def readable_value(value: tuple[str, object]) -> object:
+    """What docs/spans.md says that JSON has for a value."""
+    kind, content = value
+    if kind == "array":
+        return [readable_value(item) for item in content]
+    if kind == "map":
+        return {key: readable_value(item) for key, item in content.items()}
+    if kind == "double" and content in (float("inf"), float("-inf")):
+        return "Infinity" if content > 0 else "-Infinity"
+    return content
