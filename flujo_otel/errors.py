@@ -13,11 +13,13 @@ FlujoOtelError
 ├── AmbiguousRun             a prefix that names several, with the candidates
 ├── MalformedTrace           a trace tree or record handed in by a caller is not of the agreed shape
 ├── MalformedRequest         what came over the wire is not the OTLP message it should be
+├── PortTaken                a port to listen on is another program's; says whose
 ├── Overloaded               more waits to be stored than memory may hold: retryable, says when
 └── MissingExtra             an optional dependency is not installed; says what to install
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class FlujoOtelError(Exception):
@@ -80,6 +82,15 @@ class MalformedTrace(FlujoOtelError, ValueError):
 
 class MalformedRequest(FlujoOtelError, ValueError):
     """A request's body is no OTLP message of its kind; sending it again is no use."""
+
+
+class PortTaken(FlujoOtelError):
+    """Another program listens there. `holder`: what its /healthz said, where it is one of ours."""
+
+    def __init__(self, message: str, port: int, holder: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.port = port
+        self.holder = holder
 
 
 class Overloaded(FlujoOtelError):

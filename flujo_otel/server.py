@@ -1,21 +1,48 @@
-"""Wires `lens serve`: the receivers, the group commit behind them, the destinations. Prints nothing.
+"""Wires `lens serve`: receivers, the group commit behind them, destinations. Prints nothing.
 
-    server = Server(ServerOptions(db="flujo_otel.db", http_port=0))
-    server.start()
-    while not server.wait(1.0):  # True once SIGINT or SIGTERM came
-        draw(server.counts())
-    server.stop()
+server = Server(ServerOptions(db="flujo_otel.db", http_port=0))
+server.start()
+while not server.wait(1.0):  # True once SIGINT or SIGTERM came
+    draw(server.counts())
+server.stop()
 """
 
-from collections.abc import Sequence
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-DEFAULT_HOST = "127.0.0.1"
-HTTP_PORT = 4318
-GRPC_PORT = 4317
-STOP_SECONDS = 10.0
+from flujo_otel.collector.access import Access, is_loopback, new_token
+from flujo_otel.collector.ports import PRODUCT, addresses_of, authority, listen, taken
+from flujo_otel.collector.stop_signals import StopSignals
+from flujo_otel.errors import MissingExtra, PortTaken, StoreError, StoreUnavailable, StoreUnopenable
+from flujo_otel.settings import load
+from flujo_otel.spanstore.api import SpanWriter
+from flujo_otel.spanstore.factory import open_destinations, open_writer
+from flujo_otel.spanstore.location import resolve
+from flujo_otel_exporter.quiet import suppress_in_this_thread
+
+if TYPE_CHECKING:
+    from flujo_otel.collector.commit import GroupCommit
+    from flujo_otel.collector.intake import Intake
+    from flujo_otel.collector.service import Service
+    from flujo_otel.collector.unstored import Unstored
+    from flujo_otel.forward.delivery import Tally
+    from flujo_otel.forward.destination import Destination
+    from flujo_otel.forward.forwarders import Forwarders
+
+DEFAULT_HOST: Final = "127.0.0.1"
+HTTP_PORT: Final = 4318
+GRPC_PORT: Final = 4317
+STOP_SECONDS: Final = 10.0
+_BUSY_SECONDS: Final = 1.0
+"""For one try of the group commit: it tries again, and meanwhile others' time may be up."""
+_PROBE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +60,9 @@ class ServerOptions:
     """Asked of every request as `Authorization: Bearer`."""
     allowed_hosts: Sequence[str] = ()
     """Further names by which clients may call this server."""
-    forward: Sequence[str] = ()
-    """Destinations as the user words them: URLs, names in flujo.toml, `env`."""
+    forward: Sequence[str] | None = None
+    """Destinations as the user words them: URLs, names in flujo.toml, `env`. None: all that
+    flujo.toml names."""
     max_request_bytes: int | None = None
     """Of a request after decompression."""
     queue_bytes: int | None = None
@@ -63,13 +91,29 @@ class Counts(NamedTuple):
 
 
 class Server:
-    """One collector. `start`, `wait` and `stop` are called by one thread, once each in this order
-    (`wait` as often as you like)."""
+    """One collector. `start`, `wait` and `stop` are called by one thread, `start` and `stop` once
+    each (`wait` as often as you like)."""
 
     def __init__(self, options: ServerOptions) -> None:
+        """Raises SettingsError."""
         self.options = options
-        self.token: str | None = options.token
-        """What clients must send; made by `start` where one is needed and none was given."""
+        self._settings = load(
+            db=options.db,
+            queue_bytes=options.queue_bytes,
+            token=options.token,
+            max_request_bytes=options.max_request_bytes,
+        )
+        self.database: Path = resolve(self._settings).path
+        """The file that spans go to."""
+        self.token: str | None = self._settings.token
+        """What clients must send; made here where one is needed and none was given."""
+        if self.token is None and not is_loopback(options.host):
+            self.token = new_token()
+        self._http_port = self._grpc_port = 0
+        self._stop_asked = threading.Event()
+        self._signals = StopSignals(self._stop_asked.set)
+        self._parts: _Parts | None = None
+        self._store_state: _StoreState | None = None
 
     def start(self) -> None:
         """Bind both ports, open the database, receive. On return clients are served.
@@ -78,31 +122,210 @@ class Server:
         and the other StoreErrors that will not pass; MissingExtra. A database that is locked or
         full just now is no reason not to start: clients are told to come again.
         """
-        raise NotImplementedError
+        try:
+            from flujo_otel.collector.service import PortInUse
+        except ImportError as error:
+            raise MissingExtra(
+                f"lens serve needs more: pip install 'flujo-otel[collector]' ({error})."
+            ) from error
+        options = self.options
+        sockets = self._listen()
+        self._http_port = sockets[0].getsockname()[1]
+        hosts = [address for _, address in addresses_of(options.host)]
+        try:
+            trouble = _trouble_of(self._open_store)
+            self._parts = parts = self._made()
+            self._store_state = _StoreState(parts.commit, self._open_store, trouble)
+            self._grpc_port = parts.service.start(sockets, hosts, options.grpc_port)
+            self._forward(parts, hosts)
+        except PortInUse:
+            self._let_go(sockets)
+            raise self._taken(options.grpc_port, "--grpc-port") from None
+        except BaseException:
+            self._let_go(sockets)
+            raise
+        self._signals.install()
 
     @property
     def addresses(self) -> Addresses:
         """Where it listens, once started."""
-        raise NotImplementedError
-
-    @property
-    def database(self) -> Path:
-        """The file that spans go to."""
-        raise NotImplementedError
+        host = self.options.host.strip("[]")
+        return Addresses(
+            f"http://{authority(host, self._http_port)}",
+            f"http://{authority(host, self._grpc_port)}",
+        )
 
     @property
     def state(self) -> str:
         """`ok`, or in words why nothing can be stored just now."""
-        raise NotImplementedError
+        error = None if self._store_state is None else self._store_state.now()
+        return "ok" if error is None else str(error)
 
     def counts(self) -> Counts:
         """What has come in so far. Cheap; from any thread."""
-        raise NotImplementedError
+        if self._parts is None:
+            return Counts()
+        from flujo_otel.collector.unstored import Signal
+
+        received = self._parts.commit.counts
+        totals = self._parts.unstored.totals
+        return Counts(
+            received.requests,
+            received.received,
+            received.stored,
+            received.rejected,
+            received.overloaded,
+            totals[Signal.METRICS],
+            totals[Signal.LOGS],
+        )
+
+    @property
+    def destinations(self) -> "list[Destination]":
+        """Where spans are sent on to, once started."""
+        forwarders = None if self._parts is None else self._parts.forwarders
+        return [] if forwarders is None else forwarders.destinations
+
+    def forwarding(self) -> "dict[str, Tally]":
+        """What each destination has got so far, by its name. Cheap; from any thread."""
+        forwarders = None if self._parts is None else self._parts.forwarders
+        return {} if forwarders is None else forwarders.statuses()
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Until SIGINT or SIGTERM, at most this long; True: it is time to `stop`."""
-        raise NotImplementedError
+        return self._stop_asked.wait(timeout_seconds)
 
     def stop(self, timeout_seconds: float = STOP_SECONDS) -> bool:
         """Take no more, answer what is in, write everything down. True: all of it is written."""
-        raise NotImplementedError
+        deadline = time.monotonic() + timeout_seconds
+        parts = self._parts
+        if parts is None:
+            return True
+        answered = parts.service.stop(timeout_seconds / 2)
+        parts.intake.close()
+        written = parts.commit.close(max(deadline - time.monotonic(), 0.1))
+        if parts.forwarders is not None:
+            # What they do not get rid of in time is in the store, and due at the next start.
+            parts.forwarders.stop(max(deadline - time.monotonic(), 0.1))
+        self._signals.remove()
+        return answered and written
+
+    def _listen(self) -> list[socket.socket]:
+        try:
+            return listen(self.options.host, self.options.http_port)
+        except OSError:
+            raise self._taken(self.options.http_port, "--http-port") from None
+
+    def _taken(self, port: int, option: str) -> PortTaken:
+        return taken(self.options.host, port, option, self.database, (HTTP_PORT,))
+
+    def _made(self) -> "_Parts":
+        from flujo_otel.collector.commit import GroupCommit
+        from flujo_otel.collector.intake import Intake
+        from flujo_otel.collector.service import Service
+        from flujo_otel.collector.unstored import Unstored
+
+        commit = GroupCommit(self._open_store, self._settings.queue_bytes)
+        unstored = Unstored(commit.count_losses)
+        intake = Intake(commit, unstored, self._settings.max_request_bytes)
+        access = Access(self.options.host, self.options.allowed_hosts, self.token)
+        service = Service(intake, access, self._health, on_end=self._stop_asked.set)
+        return _Parts(commit, unstored, intake, service)
+
+    def _forward(self, parts: "_Parts", hosts: Sequence[str]) -> None:
+        from flujo_otel.forward.choice import destinations
+        from flujo_otel.forward.forwarders import Forwarders
+
+        own = [(host, port) for host in hosts for port in (self._http_port, self._grpc_port)]
+        chosen = destinations(self.options.forward, self._settings, own)
+        forwarders = Forwarders(
+            chosen,
+            partial(open_destinations, settings=self._settings),
+            prepare=suppress_in_this_thread,
+        )
+        self._parts = parts._replace(forwarders=forwarders)
+        forwarders.start()
+
+    def _let_go(self, sockets: list[socket.socket]) -> None:
+        """Of a start that failed."""
+        for listening in sockets:
+            listening.close()
+        self.stop(1.0)
+
+    def _open_store(self) -> SpanWriter:
+        return open_writer(settings=self._settings, busy_timeout_seconds=_BUSY_SECONDS)
+
+    def _health(self, knows_the_token: bool) -> dict[str, Any]:
+        state = self.state
+        health = {"product": PRODUCT, "version": _version(), "state": "ok"}
+        if state != "ok":
+            health["state"] = "store unavailable"
+        if not knows_the_token:
+            return health
+        return {
+            **health,
+            **({} if state == "ok" else {"reason": state}),
+            "database": str(self.database),
+            "pid": os.getpid(),
+            "http_port": self._http_port,
+            "grpc_port": self._grpc_port,
+        }
+
+
+class _Parts(NamedTuple):
+    commit: "GroupCommit"
+    unstored: "Unstored"
+    intake: "Intake"
+    service: "Service"
+    forwarders: "Forwarders | None" = None
+
+
+class _StoreState:
+    """Whether spans can be stored: what the last write said; and after a failed one, since nobody
+    may be sending any more, what a try says, at most once a second."""
+
+    def __init__(
+        self, commit: "GroupCommit", open_store: Callable[[], SpanWriter], error: StoreError | None
+    ) -> None:
+        self._commit = commit
+        self._open_store = open_store
+        self._error: StoreError | None = error
+        self._seen = self._error
+        self._tried_at = time.monotonic()
+
+    def now(self) -> StoreError | None:
+        """Why they cannot; None: they can."""
+        failed = self._commit.unavailable
+        if isinstance(failed, StoreError) and failed is not self._seen:
+            self._seen = self._error = failed
+            self._tried_at = time.monotonic()
+        elif self._error is not None and time.monotonic() - self._tried_at > _PROBE_SECONDS:
+            try:
+                self._error = _trouble_of(self._open_store)
+            except StoreError as error:
+                self._error = error
+            self._tried_at = time.monotonic()
+        return self._error
+
+
+def _trouble_of(open_store: Callable[[], SpanWriter]) -> StoreUnavailable | None:
+    """Why the database takes no writes just now; None: it does, and is there from now on.
+
+    Raises what will not pass: ForeignDatabase, StoreUnopenable and other StoreErrors.
+    """
+    store = open_store()
+    try:
+        store.beat()
+    except StoreUnopenable:
+        raise
+    except StoreUnavailable as error:
+        return error
+    finally:
+        store.close()
+    return None
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    from importlib.metadata import version  # 30 ms, when somebody asks
+
+    return version(PRODUCT)

@@ -1,0 +1,108 @@
+"""An HTTP connection with bounds on what uvicorn leaves open.
+
+uvicorn 0.54 with httptools bounds neither the size of a request's head (or of the trailers behind a
+chunked body) nor the time it takes to come, nor the number of connections; it reads on for ever
+where a client sends on behind an early answer; and it hangs up on a client that has closed its side
+(`curl`'s and `nc`'s way to end a request) before the answer is out.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES: Final = 64 * 1024
+"""Of a head, of trailers, and of what stands between two pieces of a chunked body."""
+HEAD_SECONDS: Final = 10.0
+LINGER_SECONDS: Final = 5.0
+"""A client that is refused early may go on sending for so long: hanging up at once would reset the
+connection, and the answer might be lost with it."""
+CONNECTIONS: Final = 500
+_TOO_MANY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
+    b"connection: close\r\n\r\n"
+)
+_HEAD_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n"
+    b"connection: close\r\n\r\n"
+)
+
+
+class Connection(HttpToolsProtocol):
+    """Given to uvicorn as its `http`."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._idle_bytes = 0
+        self._is_whole = True
+        """Nothing of the current request is still to come."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS:
+            self._hang_up(_TOO_MANY)
+        else:
+            self._expect_within(HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self._idle_bytes += len(data)
+        super().data_received(data)
+        if self._idle_bytes > HEAD_BYTES:
+            self._hang_up(_HEAD_TOO_LARGE)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        answer_pending = self.cycle is not None and not self.cycle.response_complete
+        if answer_pending and self._is_whole:
+            self.cycle.keep_alive = False
+            return True
+        return False
+
+    def on_message_begin(self) -> None:
+        self._is_whole = False
+        self._expect_within(HEAD_SECONDS)
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._idle_bytes = 0
+        self._expect_nothing()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._idle_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._idle_bytes = 0
+        self._is_whole = True
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._expect_within(HEAD_SECONDS)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._is_whole:
+            self._expect_within(LINGER_SECONDS)
+
+    def _expect_within(self, seconds: float) -> None:
+        self._expect_nothing()
+        self._timer = self.loop.call_later(seconds, self._give_up)
+
+    def _expect_nothing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self.transport.abort()
+
+    def _hang_up(self, answer: bytes) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(answer)
+        self.transport.close()

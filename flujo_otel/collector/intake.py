@@ -1,0 +1,80 @@
+"""What both transports do with a request once its body is there."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+
+from flujo_otel.collector.answers import Encoding
+from flujo_otel.collector.body import Body, Budget
+from flujo_otel.collector.unstored import Signal, Unstored
+from flujo_otel.wire.otlp import Decoded, decode_protobuf
+
+if TYPE_CHECKING:
+    from flujo_otel.collector.commit import Outcome
+
+_T = TypeVar("_T")
+_INLINE_BYTES: Final = 512 * 1024
+"""Larger bodies are decoded in a thread of their own, one at a time: on the event loop 64 MiB would
+keep everybody waiting for seconds."""
+
+
+class Result(NamedTuple):
+    """What became of a request that was taken."""
+
+    rejected: int = 0
+    message: str = ""
+
+
+class Commit(Protocol):
+    """The part of `commit.GroupCommit` that receiving needs."""
+
+    def submit(self, decoded: Decoded, size_bytes: int) -> "Future[Outcome]": ...
+
+
+class Intake:
+    """From bytes to a commit. For one event loop."""
+
+    def __init__(self, commit: Commit, unstored: Unstored, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self._commit = commit
+        self._unstored = unstored
+        self._budget = Budget(2 * limit_bytes)
+        self._large = ThreadPoolExecutor(1, "flujo-otel-decode")
+
+    def body(self, *, gzipped: bool) -> Body:
+        """To collect a request's body in."""
+        return Body(self.limit_bytes, self._budget, gzipped=gzipped)
+
+    async def take(self, signal: Signal | None, body: bytes, encoding: Encoding) -> Result:
+        """Store a request; `signal` None: traces. On return its spans are committed.
+
+        Raises MalformedRequest, Overloaded and the StoreErrors.
+        """
+        if signal is None:
+            return await self._traces(body, encoding)
+        await self._run(len(body), lambda: self._unstored.count(signal, body, encoding))
+        return Result()
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        self._large.shutdown(wait=False, cancel_futures=True)
+
+    async def _traces(self, body: bytes, encoding: Encoding) -> Result:
+        decode = decode_protobuf if encoding is Encoding.PROTOBUF else _decode_json
+        decoded = await self._run(len(body), lambda: decode(body))
+        if not decoded.batch.records and not decoded.rejected:
+            return Result()
+        outcome = await asyncio.wrap_future(self._commit.submit(decoded, len(body)))
+        return Result(outcome.rejected, outcome.message)
+
+    async def _run(self, size_bytes: int, work: Callable[[], _T]) -> _T:
+        if size_bytes <= _INLINE_BYTES:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._large, work)
+
+
+def _decode_json(body: bytes) -> Decoded:
+    from flujo_otel.wire.otlp_json import decode_json  # few clients send it
+
+    return decode_json(body)

@@ -1,0 +1,112 @@
+"""OTLP over gRPC.
+
+Handlers take raw bytes, and each message as it came over the wire: gRPC's own decompression has no
+limit (10 MB would become 10 GB before anybody is asked), so it is switched off and `body` unpacks.
+A request is read as a stream of one message, which lets the token be looked at before the data.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from flujo_otel.collector.access import Access, authorization_of
+from flujo_otel.collector.answers import Code, Encoding, Refusal, accepted, status, verdict
+from flujo_otel.collector.deadline import Deadlines
+from flujo_otel.collector.intake import Intake
+from flujo_otel.collector.unstored import Signal
+
+# Before the import: the core writes its own lines on stderr for every client that errs.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+import grpc  # type: ignore[import-untyped]
+import grpc.aio  # type: ignore[import-untyped]
+
+_PACKAGE: Final = "opentelemetry.proto.collector"
+_SERVICES: Final[dict[str, Signal | None]] = {
+    f"{_PACKAGE}.trace.v1.TraceService": None,
+    f"{_PACKAGE}.metrics.v1.MetricsService": Signal.METRICS,
+    f"{_PACKAGE}.logs.v1.LogsService": Signal.LOGS,
+}
+_NOUNS: Final = {None: "Spans", Signal.METRICS: "DataPoints", Signal.LOGS: "LogRecords"}
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+"""No OTLP request starts so: it would be field 3 of wire type 7, which there is not."""
+_IDENTITY_AND_GZIP: Final = 0b101
+_READERS: Final = 16
+"""Requests whose message is read at once: what is not read yet waits in the client."""
+_STATUS: Final = "grpc-status-details-bin"
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+
+Context = Any
+"""grpc.aio.ServicerContext, which has no types."""
+
+
+class GrpcReceiver:
+    """The three services' Export."""
+
+    def __init__(self, intake: Intake, access: Access, deadlines: Deadlines) -> None:
+        self._intake = intake
+        self._access = access
+        self._deadlines = deadlines
+        self._readers = asyncio.Semaphore(_READERS)
+
+    def server(self) -> Any:
+        """A grpc.aio.Server with the services, bound to nothing yet."""
+        server = grpc.aio.server(
+            options=[
+                ("grpc.so_reuseport", 0),  # or two servers would share a port silently
+                ("grpc.max_receive_message_length", self._intake.limit_bytes),
+                ("grpc.per_message_decompression", 0),
+                ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
+                ("grpc.max_concurrent_streams", 100),
+                ("grpc.server_handshake_timeout_ms", 10_000),
+            ]
+        )
+        server.add_generic_rpc_handlers(
+            [
+                grpc.method_handlers_generic_handler(
+                    service, {"Export": grpc.stream_unary_rpc_method_handler(self._export(signal))}
+                )
+                for service, signal in _SERVICES.items()
+            ]
+        )
+        return server
+
+    def _export(self, signal: Signal | None) -> Callable[[Any, Context], Awaitable[bytes]]:
+        async def export(_: Any, context: Context) -> bytes:
+            try:
+                return await self._taken(signal, context)
+            except Exception as error:
+                said = verdict(error)
+            metadata = ((_STATUS, status(Encoding.PROTOBUF, said)),)
+            await context.abort(_CODES[said.grpc], said.message, metadata)
+            raise AssertionError("abort raises")
+
+        return export
+
+    async def _taken(self, signal: Signal | None, context: Context) -> bytes:
+        self._access.check_token(authorization_of(_headers(context.invocation_metadata())))
+        async with self._deadlines.start(), self._readers:
+            message = await _only_message(context)
+        body = self._intake.body(gzipped=message.startswith(_GZIP_MAGIC))
+        try:
+            await body.add(message)
+            del message
+            result = await self._intake.take(signal, body.complete(), Encoding.PROTOBUF)
+        finally:
+            body.release()
+        return accepted(Encoding.PROTOBUF, result.rejected, result.message, noun=_NOUNS[signal])
+
+
+async def _only_message(context: Context) -> bytes:
+    message = await context.read()
+    if message is grpc.aio.EOF or await context.read() is not grpc.aio.EOF:
+        raise Refusal(400, Code.INVALID_ARGUMENT, "Export takes one message.")
+    return bytes(message)
+
+
+def _headers(metadata: Sequence[tuple[str, str | bytes]] | None) -> list[tuple[bytes, bytes]]:
+    return [
+        (name.encode(), value.encode() if isinstance(value, str) else value)
+        for name, value in metadata or ()
+    ]

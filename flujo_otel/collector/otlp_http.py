@@ -1,0 +1,222 @@
+"""OTLP over HTTP, as an ASGI application.
+
+Bare ASGI: four routes need no router, and starlette would add 100 ms to the start.
+"""
+
+import json
+import math
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final, NamedTuple
+
+from flujo_otel.collector.access import Access, authorization_of
+from flujo_otel.collector.answers import (
+    Code,
+    Encoding,
+    Refusal,
+    accepted,
+    status,
+    too_large,
+    verdict,
+)
+from flujo_otel.collector.body import Body
+from flujo_otel.collector.deadline import Deadlines
+from flujo_otel.collector.intake import Intake
+from flujo_otel.collector.unstored import Signal
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+Health = Callable[[bool], Mapping[str, Any]]
+"""What /healthz answers with; True: to somebody who may know all."""
+
+TRACES_PATH: Final = "/v1/traces"
+HEALTH_PATH: Final = "/healthz"
+_SIGNALS: Final[dict[str, Signal | None]] = {
+    TRACES_PATH: None,
+    "/v1/metrics": Signal.METRICS,
+    "/v1/logs": Signal.LOGS,
+}
+_NOUNS: Final = {None: "Spans", Signal.METRICS: "DataPoints", Signal.LOGS: "LogRecords"}
+_ENCODINGS: Final = {encoding.content_type: encoding for encoding in Encoding}
+_GZIP: Final = {b"": False, b"identity": False, b"gzip": True, b"x-gzip": True}
+_JSON: Final = Encoding.JSON.content_type
+_HEADERS_OF: Final[dict[int, tuple[tuple[bytes, bytes], ...]]] = {
+    401: ((b"www-authenticate", b"Bearer"),),
+    405: ((b"allow", b"POST"),),
+    415: ((b"accept-encoding", b"gzip, identity"),),
+}
+"""What RFC 9110 asks to be said beside some statuses."""
+
+
+class Answer(NamedTuple):
+    """A response, whole."""
+
+    status: int
+    body: bytes
+    content_type: bytes = _JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Disconnected(Exception):
+    """The client went away in the middle of its request: nobody to answer."""
+
+
+class HttpReceiver:
+    """The application."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        access: Access,
+        deadlines: Deadlines,
+        health: Health,
+    ) -> None:
+        self._intake = intake
+        self._access = access
+        self._deadlines = deadlines
+        self._health = health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI 3."""
+        headers: Headers = scope["headers"]
+        try:
+            origin = self._checked(headers)
+            answer = await self._route(scope, headers, receive)
+        except Disconnected:
+            return
+        except Refusal as refusal:
+            origin, answer = None, refused(refusal, _encoding_of(headers))
+        if origin is not None:
+            answer = answer._replace(headers=(*answer.headers, *_cors(origin)))
+        await _respond(answer, send)
+
+    def _checked(self, headers: Headers) -> bytes | None:
+        """The page that sends, if it is one and may. Raises Refusal."""
+        origin = None
+        hosts = 0
+        for name, value in headers:
+            if name == b"host":
+                hosts += 1
+                self._access.check_host(value if hosts == 1 else b"")
+            elif name == b"origin":
+                self._access.check_origin(value)
+                origin = value
+        return origin
+
+    async def _route(self, scope: Scope, headers: Headers, receive: Receive) -> Answer:
+        encoding = _encoding_of(headers)
+        try:
+            path, method = scope["path"], scope["method"]
+            if path == HEALTH_PATH:
+                return self._healthz(method, headers)
+            if method == "OPTIONS" and path in _SIGNALS:
+                return Answer(204, b"")
+            self._access.check_token(authorization_of(headers))
+            if path not in _SIGNALS:
+                raise Refusal(
+                    404,
+                    Code.NOT_FOUND,
+                    "Nothing is here. OTLP goes to POST /v1/traces; /healthz says how things are.",
+                )
+            if method != "POST":
+                raise Refusal(405, Code.UNIMPLEMENTED, f"{path} takes POST.")
+            return await self._export(_SIGNALS[path], headers, receive)
+        except Disconnected:
+            raise
+        except Exception as error:
+            return refused(error, encoding)
+
+    def _healthz(self, method: str, headers: Headers) -> Answer:
+        if method not in ("GET", "HEAD"):
+            raise Refusal(405, Code.UNIMPLEMENTED, f"{HEALTH_PATH} takes GET.")
+        health = self._health(self._access.has_token(authorization_of(headers)))
+        return Answer(200 if health["state"] == "ok" else 503, json.dumps(health).encode())
+
+    async def _export(self, signal: Signal | None, headers: Headers, receive: Receive) -> Answer:
+        encoding = _encoding_of(headers)
+        if encoding is None:
+            raise Refusal(
+                415,
+                Code.INVALID_ARGUMENT,
+                "The Content-Type must be application/x-protobuf or application/json.",
+            )
+        body = self._intake.body(gzipped=_is_gzipped(headers, self._intake.limit_bytes))
+        try:
+            async with self._deadlines.start():
+                await _read(receive, body)
+            content = body.complete()
+            result = await self._intake.take(signal, content, encoding)
+        finally:
+            body.release()
+        answer = accepted(encoding, result.rejected, result.message, noun=_NOUNS[signal])
+        return Answer(200, answer, encoding.content_type)
+
+
+async def _read(receive: Receive, body: Body) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        await body.add(message["body"])
+        if not message["more_body"]:
+            return
+
+
+def _encoding_of(headers: Headers) -> Encoding | None:
+    for name, value in headers:
+        if name == b"content-type":
+            return _ENCODINGS.get(value.partition(b";")[0].strip().lower())
+    return None
+
+
+def _is_gzipped(headers: Headers, limit_bytes: int) -> bool:
+    """Raises Refusal: another compression, or a length that is over the limit as it stands."""
+    gzipped, length_bytes = False, 0
+    for name, value in headers:
+        if name == b"content-encoding":
+            known = _GZIP.get(value.strip().lower())
+            if known is None or gzipped:
+                raise Refusal(
+                    415, Code.UNIMPLEMENTED, "The Content-Encoding must be gzip or identity."
+                )
+            gzipped = known
+        elif name == b"content-length":
+            length_bytes = int(value)
+    if not gzipped and length_bytes > limit_bytes:
+        raise too_large(limit_bytes)
+    return gzipped
+
+
+def refused(error: Exception, encoding: Encoding | None) -> Answer:
+    """The answer to an error; in JSON where the client speaks neither encoding."""
+    encoding = Encoding.JSON if encoding is None else encoding
+    said = verdict(error)
+    headers = _HEADERS_OF.get(said.http, ())
+    if said.retry_after_seconds is not None:
+        seconds = str(max(1, math.ceil(said.retry_after_seconds))).encode()
+        headers = (*headers, (b"retry-after", seconds))
+    return Answer(said.http, status(encoding, said), encoding.content_type, headers)
+
+
+def _cors(origin: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """For a page that may send: its own origin, never `*`."""
+    return (
+        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-methods", b"POST"),
+        (b"access-control-allow-headers", b"authorization, content-encoding, content-type"),
+        (b"vary", b"Origin"),
+    )
+
+
+async def _respond(answer: Answer, send: Send) -> None:
+    headers = [
+        (b"content-type", answer.content_type),
+        (b"content-length", str(len(answer.body)).encode()),
+        *answer.headers,
+    ]
+    if answer.status == 204:
+        del headers[:2]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

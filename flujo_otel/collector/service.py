@@ -1,0 +1,153 @@
+"""Both receivers on one event loop, in a thread of their own.
+
+A thread, so that the program's main thread is free for signals and for a screen; one loop, so that
+a request costs no more than its decoding whichever way it came.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from flujo_otel.collector.connection import Connection
+from flujo_otel.collector.deadline import Deadlines
+from flujo_otel.collector.otlp_grpc import GrpcReceiver
+from flujo_otel.collector.otlp_http import Health, HttpReceiver
+from flujo_otel.collector.ports import authority
+
+if TYPE_CHECKING:
+    from flujo_otel.collector.access import Access
+    from flujo_otel.collector.intake import Intake
+
+REQUEST_SECONDS: Final = 60.0
+"""For a request to be all there; SDKs give up after 10."""
+_KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than the minute in which SDKs send metrics: a connection that is closed at the very moment
+of a request costs that request."""
+
+
+class PortInUse(Exception):
+    """gRPC could not bind."""
+
+
+class Service:
+    """`start`, then `stop`; each once."""
+
+    def __init__(
+        self,
+        intake: "Intake",
+        access: "Access",
+        health: Health,
+        *,
+        on_end: Callable[[], None],
+    ) -> None:
+        """`on_end` is called when it serves no more, whatever the reason."""
+        self._on_end = on_end
+        self._intake = intake
+        self._access = access
+        self._health = health
+        self._deadlines = Deadlines(REQUEST_SECONDS)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Future[float] | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(
+        self, sockets: Sequence[socket.socket], grpc_hosts: Sequence[str], grpc_port: int
+    ) -> int:
+        """Serve HTTP on these, and gRPC on that port of these hosts; the port, if it was 0.
+
+        Raises PortInUse; the sockets are closed then.
+        """
+        bound: Future[int] = Future()
+        self._thread = threading.Thread(
+            target=self._run,
+            args=(list(sockets), grpc_hosts, grpc_port, bound),
+            name="flujo-otel receive",
+            daemon=True,
+        )
+        self._thread.start()
+        return bound.result()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Take no more and answer what is in; False where that took longer."""
+        if self._thread is None or self._loop is None or self._stopping is None:
+            return True
+        self._loop.call_soon_threadsafe(self._stopping.set_result, timeout_seconds)
+        self._thread.join(timeout_seconds + 1)
+        return not self._thread.is_alive()
+
+    def _run(self, *arguments: Any) -> None:
+        try:
+            with suppress_instrumentation():
+                asyncio.run(self._serve(*arguments))
+        finally:
+            self._on_end()
+
+    async def _serve(
+        self,
+        sockets: list[socket.socket],
+        grpc_hosts: Sequence[str],
+        grpc_port: int,
+        bound: "Future[int]",
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = self._loop.create_future()
+        grpc = GrpcReceiver(self._intake, self._access, self._deadlines).server()
+        http = uvicorn.Server(self._config())
+        try:
+            grpc_port = _bind(grpc, grpc_hosts, grpc_port)
+            await grpc.start()
+            serving = await _started(http, sockets)
+        except BaseException as error:
+            for listening in sockets:
+                listening.close()
+            await grpc.stop(0)
+            bound.set_exception(error)
+            return
+        bound.set_result(grpc_port)
+        grace_seconds = await self._stopping
+        self._deadlines.end_all()
+        http.config.timeout_graceful_shutdown = max(1, int(grace_seconds))
+        http.should_exit = True
+        await asyncio.gather(grpc.stop(grace_seconds), serving)
+
+    def _config(self) -> uvicorn.Config:
+        return uvicorn.Config(
+            HttpReceiver(self._intake, self._access, self._deadlines, self._health),
+            http=Connection,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        )
+
+
+def _bind(grpc: Any, hosts: Sequence[str], port: int) -> int:
+    """All hosts on one port. Raises PortInUse."""
+    for host in hosts:
+        try:
+            port = int(grpc.add_insecure_port(authority(host, port)))
+        except RuntimeError as error:
+            raise PortInUse from error
+    return port
+
+
+async def _started(http: uvicorn.Server, sockets: list[socket.socket]) -> "asyncio.Task[None]":
+    # In a thread that is not the main one uvicorn leaves the signals alone.
+    serving = asyncio.create_task(http.serve(sockets))
+    while not http.started and not serving.done():
+        await asyncio.sleep(0.001)
+    if serving.done():
+        await serving
+    return serving
