@@ -50,6 +50,8 @@ def _command() -> str:
         return f"python -m {program.parent.name}"
     if program.name in ("", "-c", "-m"):
         return f"python {program.name}".strip()
+    if program.name == "lens" and sys.argv[1:] and sys.argv[1].isalpha():
+        return f"lens {sys.argv[1]}"
     return program.name
 
 

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.tree import Node, walk
 from flujo_otel.spanstore.api import Health, NameStatistics
+from flujo_otel.spanstore.destinations import Cursor
 from flujo_otel_cli.times import iso
 
 Document = dict[str, Any]
@@ -136,6 +137,16 @@ def health_document(health: Health) -> Document:
             | {"first_time": iso(loss.first_time_ns), "last_time": iso(loss.last_time_ns)}
             for loss in health.losses
         ]
+    }
+
+
+def cursor_document(cursor: Cursor) -> Document:
+    """A destination of forwarding."""
+    return asdict(cursor) | {
+        "state": str(cursor.state),
+        "rejected_at": iso(cursor.rejected_at_ns),
+        "error_at": iso(cursor.error_at_ns),
+        "sent_at": iso(cursor.sent_at_ns),
     }
 
 

@@ -15,7 +15,10 @@ from flujo_otel_cli.line import Piece
 from flujo_otel_cli.problem import Exit, Problem, problem_of
 from flujo_otel_cli.terminal import Terminal
 
-COMMANDS = ("list", "show", "trace", "spans", "tail", "ps", "hung", "stats", "doctor", "run")
+COMMANDS = (
+    *("list", "show", "trace", "spans", "stats", "tail", "ps", "hung"),
+    *("doctor", "forward", "run"),
+)
 """In the order of the help; each is the function of its name in flujo_otel_cli.commands."""
 
 # typer brings a click of its own from 0.26 on, so click's error class is reached through typer.

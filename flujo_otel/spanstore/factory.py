@@ -9,6 +9,7 @@ from flujo_otel.settings import ARGUMENT, Settings, load
 from flujo_otel.spanstore.api import Maintenance, SpanWriter, TraceReader
 from flujo_otel.spanstore.changes import ChangeFeed
 from flujo_otel.spanstore.destinations import DestinationStore
+from flujo_otel.spanstore.diagnosis import Diagnostician
 from flujo_otel.spanstore.kind import FileKind, kind_of
 from flujo_otel.spanstore.location import Location, resolve
 from flujo_otel.spanstore.runlog import RunLog
@@ -69,6 +70,18 @@ def open_maintenance(db: str | Path | None = None, settings: Settings | None = N
     from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 
     return SQLiteMaintenance(location.path)
+
+
+def open_diagnostician(
+    db: str | Path | None = None, settings: Settings | None = None
+) -> Diagnostician:
+    """What is wrong with our file, beyond its health. Raises as `open_maintenance` does."""
+    location = resolve(_settings(db, settings))
+    if kind_of(location.path) in _NOTHING_OF_OURS:
+        raise NoDatabase(_nothing_there(location))
+    from flujo_otel.spanstore.sqlite.diagnosis import SQLiteDiagnostician
+
+    return SQLiteDiagnostician(location.path)
 
 
 def open_change_feed(db: str | Path | None = None, settings: Settings | None = None) -> ChangeFeed:

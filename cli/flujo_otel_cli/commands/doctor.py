@@ -3,40 +3,29 @@
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from flujo_otel.model import Loss
 from flujo_otel.spanstore.api import Health
-from flujo_otel_cli import amounts
+from flujo_otel.spanstore.destinations import Cursor
+from flujo_otel.spanstore.diagnosis import Diagnosis
+from flujo_otel_cli import findings
 from flujo_otel_cli.database import explained
-from flujo_otel_cli.document import health_document, write_document
+from flujo_otel_cli.document import Document, cursor_document, health_document, write_document
+from flujo_otel_cli.findings import Finding
 from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.neighbour import server_here
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.problem import Exit, Problem
+from flujo_otel_cli.service import Service, services_of
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.theme import STYLES
-from flujo_otel_cli.times import ago
 
-WAL_WORTH_A_WORD = 64_000_000
-"""Bytes of write-ahead log from which a reader seems to hold it back."""
-_REMEDIES = {
-    "queue_full": "raise FLUJO_OTEL_QUEUE_BYTES",
-    "rejected": "such values cannot be stored: change what the program records",
-    "refused": "the database would not take them: name another with FLUJO_OTEL_DB",
-    "internal_error": "a fault of flujo-otel: FLUJO_OTEL_RAISE=1 in the program shows it",
-    "fault": "of flujo-otel itself, the program went on: FLUJO_OTEL_RAISE=1 shows it",
-    "id_reused": "all are kept; does the program seed the generator of its ids?",
-    "database_replaced": "leave the file where it is while a program writes to it",
-}
 _INDENT = len("✔ database   ")
-_NOTHING_LOST = ("database_replaced", "fault", "id_reused")
-_NOT_SPANS = ("database_replaced", "fault")
-Finding = tuple[str, str, str]
-"""Status, what it is about, what is to be said of it."""
 
 
 def command(
@@ -48,25 +37,89 @@ def command(
     json: Json = False,
 ) -> None:
     """Is the database sound, and was anything lost?"""
-    from flujo_otel.spanstore.factory import open_maintenance
-
     try:
         with explained(db):
-            health = open_maintenance(db).health(check_integrity=not quick)
+            examined = _examined(db, quick=quick)
     except Problem as problem:
         if problem.code != "no_database" or not _told_of_flujo(db, json=json):
             raise
         return
-    now_ns = time.time_ns()
-    findings = list(find(health, now_ns))
-    sound = all(status != "failed" for status, _, _ in findings)
+    found = list(_found(examined))
+    sound = findings.is_sound(found)
     if json:
-        write_document(health_document(health) | {"sound": sound}, sys.stdout)
+        write_document(_document(examined) | {"sound": sound}, sys.stdout)
     else:
         to = Terminal.of(sys.stdout)
-        to.write(line for finding in findings for line in _lines(finding, to))
+        to.write(line for finding in found for line in _lines(finding, to))
     if not sound:
         raise typer.Exit(Exit.NOT_FOUND)
+
+
+class Examined(NamedTuple):
+    """All that was looked at. Of a damaged file, little more than its health can be."""
+
+    health: Health
+    diagnosis: Diagnosis | None
+    cursors: Sequence[Cursor]
+    server: dict[str, Any] | None
+
+
+def _examined(db: str | None, *, quick: bool) -> Examined:
+    from flujo_otel.spanstore.factory import (
+        open_destinations,
+        open_diagnostician,
+        open_maintenance,
+    )
+
+    health = open_maintenance(db).health(check_integrity=not quick)
+    if health.integrity not in ("ok", ""):
+        return Examined(health, None, (), server_here())
+    diagnosis = open_diagnostician(db).diagnose()
+    with closing(open_destinations(db, read_only=True)) as destinations:
+        return Examined(health, diagnosis, destinations.cursors(), server_here())
+
+
+def _found(examined: Examined) -> Iterator[Finding]:
+    now_ns = time.time_ns()
+    health = examined.health
+    yield from findings.of_health(health)
+    if examined.server is not None:
+        yield findings.of_server(examined.server, health.path)
+    if examined.diagnosis is not None:
+        yield from findings.of_diagnosis(examined.diagnosis, health)
+    yield from (findings.of_destination(cursor, now_ns) for cursor in examined.cursors)
+    yield from findings.of_losses(health, now_ns)
+
+
+def _document(examined: Examined) -> Document:
+    document = health_document(examined.health) | {
+        "destinations": [cursor_document(cursor) for cursor in examined.cursors],
+        "server": examined.server,
+    }
+    diagnosis = examined.diagnosis
+    if diagnosis is None:
+        return document
+    return document | {
+        "obstacle": diagnosis.obstacle or None,
+        "free_bytes": diagnosis.free_bytes,
+        "services": [_service(each) for each in services_of(diagnosis, examined.health.losses)],
+        "orphans_among": diagnosis.orphans_among,
+    }
+
+
+def _service(service: Service) -> Document:
+    return {
+        "service": service.service,
+        "received": service.received,
+        "stored": service.stored,
+        "unchanged": service.unchanged,
+        "rejected": dict(service.rejected),
+        "dropped": dict(service.dropped),
+        "truncated": service.truncated,
+        "clock_skewed": service.clock_skewed,
+        "id_reused": service.id_reused,
+        "orphaned": service.orphaned,
+    }
 
 
 def _told_of_flujo(db: str | None, *, json: bool) -> bool:
@@ -84,61 +137,15 @@ def _told_of_flujo(db: str | None, *, json: bool) -> bool:
     to = Terminal.of(sys.stdout)
     ours = f"none of ours yet at {escape(str(location.path))}: lens run -- python your_app.py"
     own = f"flujo's own is {escape(str(location.flujo_path))}: lens list shows its runs"
-    for finding in (("completed", "database", ours), ("completed", "flujo", own)):
-        to.write(_lines(finding, to))
+    for subject, text in (("database", ours), ("flujo", own)):
+        to.write(_lines(Finding("completed", subject, text), to))
     return True
-
-
-def find(health: Health, now_ns: int) -> Iterator[Finding]:
-    """Every finding; one that is not `completed` says what to do."""
-    yield _database(health)
-    yield from (("warning", "sqlite", fault) for fault in health.faults)
-    if health.wal_bytes > WAL_WORTH_A_WORD:
-        size = amounts.size(health.wal_bytes)
-        yield "warning", "log", f"the write-ahead log has {size}: close readers that stay open"
-    writers = ", ".join(f"{escape(w.command)} (pid {w.pid})" for w in health.writers)
-    yield "completed", "writers", writers or "none just now"
-    for loss in health.losses:
-        lost = ("failed", "lost") if _is_lost(loss) else ("warning", "ledger")
-        yield *lost, _loss(loss, now_ns)
-    # Of a damaged file nobody can say so.
-    if health.integrity in ("ok", "") and not any(map(_is_lost, health.losses)):
-        yield "completed", "lost", "nothing"
-
-
-def _is_lost(loss: Loss) -> bool:
-    return loss.reason not in _NOTHING_LOST
-
-
-def _database(health: Health) -> Finding:
-    facts = [
-        escape(health.path),
-        amounts.size(health.size_bytes + health.wal_bytes),
-        f"schema {health.schema_version}",
-        amounts.plural(health.run_count, "run"),
-        amounts.plural(health.span_count, "span"),
-    ]
-    if health.integrity in ("ok", ""):
-        facts.append("integrity ok" if health.integrity else "integrity not checked")
-        return "completed", "database", ", ".join(facts)
-    fault = f"damaged: {escape(health.integrity)}. Keep a copy, then: sqlite3 FILE .recover"
-    return "failed", "database", ", ".join([*facts, fault])
-
-
-def _loss(loss: Loss, now_ns: int) -> str:
-    when = ago(loss.last_time_ns, now_ns)
-    detail = f" ({escape(loss.detail)})" if loss.detail else ""
-    remedy = f"; {_REMEDIES[loss.reason]}" if loss.reason in _REMEDIES else ""
-    number = "" if loss.reason in _NOT_SPANS else f"{amounts.plural(loss.count, 'span')} "
-    of = f"{number}of {escape(loss.service)}"
-    return f"{of}, {when}: {escape(loss.reason.replace('_', ' '))}{detail}{remedy}"
 
 
 def _lines(finding: Finding, to: Terminal) -> Iterator[Line]:
     """One line, or several on a terminal that it would not fit: nothing of it may be cut."""
-    status, subject, text = finding
-    mark = Piece(f"{to.theme.mark(status)} ", STYLES[status])
+    mark = Piece(f"{to.theme.mark(finding.status)} ", STYLES[finding.status])
     room = max(to.width - _INDENT, 20)
-    first, *rest = textwrap.wrap(text, room) if to.cuts else [text]
-    yield [mark, Piece(f"{subject:<10} ", "bold"), Piece(first)]
+    first, *rest = textwrap.wrap(finding.text, room) if to.cuts else [finding.text]
+    yield [mark, Piece(f"{finding.subject:<10} ", "bold"), Piece(first)]
     yield from ([Piece(" " * _INDENT), Piece(line)] for line in rest)

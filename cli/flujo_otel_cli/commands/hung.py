@@ -1,4 +1,4 @@
-"""`lens hung`: what has been open for too long, with an exit code that says whether there is any."""
+"""`lens hung`: what has been open for too long; its exit code says whether there is any."""
 
 from typing import Annotated
 

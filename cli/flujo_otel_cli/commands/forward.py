@@ -1,0 +1,202 @@
+"""`lens forward`: sends what is stored to an OTLP backend, or says how far each has come."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flujo_otel.errors import NoDatabase
+from flujo_otel.settings import load
+from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor, CursorState, Selection
+from flujo_otel_cli import amounts
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.options import Db, Json, complete_run, since_ns
+from flujo_otel_cli.problem import Exit, Problem
+from flujo_otel_cli.progress import Progress
+from flujo_otel_cli.runs import find_run
+from flujo_otel_cli.session import Session, open_session
+from flujo_otel_cli.table import Column, table
+from flujo_otel_cli.text import escape
+from flujo_otel_cli.times import ago, iso
+
+if TYPE_CHECKING:
+    from flujo_otel.forward.destination import Destination
+    from flujo_otel.forward.transfer import Transferred
+
+COLUMNS = (
+    Column("DESTINATION", shrinks=True, least=20),
+    Column("STATE"),
+    Column("WAITING", right=True),
+    Column("SENT", right=True),
+    Column("REJECTED", right=True),
+    Column("LAST SENT", rank=1),
+    Column("POSITION", right=True, rank=2),
+)
+
+
+def command(
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Send to this backend: a URL like http://host:4318 or grpc://host:4317, the NAME "
+            "of a [forward.NAME] in flujo.toml, or env for the OTEL_EXPORTER_OTLP_* variables.",
+        ),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Only this run.", autocompletion=complete_run),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only spans since: 30m, 2h, 3d, or an ISO time."),
+    ] = None,
+    status: Annotated[
+        bool, typer.Option("--status", help="How far each destination has come.")
+    ] = False,
+    db: Db = None,
+    json: Json = False,
+) -> None:
+    """Send what is stored to an OTLP backend, or see how forwarding goes."""
+    if status is (to is not None):
+        raise Problem(Exit.USAGE, "usage", "Either --to URL sends, or --status tells how it goes.")
+    if run is not None and since is not None:
+        raise Problem(Exit.USAGE, "usage", "Either --run or --since, not both.")
+    with open_session(db, json=json) as session:
+        if to is None:
+            _tell(session, db)
+        else:
+            _send(session, db, to, run, since)
+
+
+# --- --status ------------------------------------------------------------------------------------
+
+
+def _tell(session: Session, db: str | None) -> None:
+    cursors = _cursors(db)
+    if session.json:
+        session.answer({"destinations": [_cursor_document(cursor) for cursor in cursors]})
+    elif cursors:
+        rows = [_row(session, cursor) for cursor in cursors]
+        session.show(table(COLUMNS, rows, session.to))
+        session.show(line for cursor in cursors for line in _notes(session, cursor))
+    else:
+        session.show([[Piece("Nothing is forwarded yet:  lens serve --forward http://host:4318")]])
+
+
+def _cursors(db: str | None) -> list[Cursor]:
+    from flujo_otel.spanstore.factory import open_destinations
+
+    store = open_destinations(db, read_only=True)
+    try:
+        return list(store.cursors())
+    except NoDatabase:  # flujo's own database alone
+        return []
+    finally:
+        store.close()
+
+
+def _cursor_document(cursor: Cursor) -> dict[str, Any]:
+    return asdict(cursor) | {
+        "rejected_at": iso(cursor.rejected_at_ns),
+        "error_at": iso(cursor.error_at_ns),
+        "sent_at": iso(cursor.sent_at_ns),
+    }
+
+
+def _row(session: Session, cursor: Cursor) -> list[Line]:
+    none = session.to.theme.none
+    sent_at = ago(cursor.sent_at_ns, session.now_ns) if cursor.sent_at_ns is not None else none
+    more = "+" if cursor.lag == LAG_COUNTED else ""
+    return [
+        [Piece(escape(cursor.destination), "bold")],
+        _state(session, cursor),
+        [Piece(f"{cursor.lag:,}{more}")],
+        [Piece(f"{cursor.sent:,}")],
+        [Piece(f"{cursor.rejected:,}", "red" if cursor.rejected else "dim")],
+        [Piece(sent_at)],
+        [Piece(f"{cursor.position:,}", "dim")],
+    ]
+
+
+def _state(session: Session, cursor: Cursor) -> Line:
+    mark = session.to.theme.mark
+    if cursor.state is CursorState.PAUSED:
+        return [Piece(f"{mark('failed')} paused", "red")]
+    if cursor.state is CursorState.RETRYING:
+        return [Piece(f"{mark('warning')} retrying", "yellow")]
+    if not cursor.lag:
+        return [Piece(f"{mark('completed')} up to date", "green")]
+    if cursor.holder is not None:
+        return [Piece(f"{mark('running')} sending", "cyan")]
+    return [Piece(f"{mark('warning')} nobody sends", "yellow")]
+
+
+def _notes(session: Session, cursor: Cursor) -> Iterator[Line]:
+    name = escape(cursor.destination)
+    if cursor.rejected_at_ns is not None:
+        when = ago(cursor.rejected_at_ns, session.now_ns)
+        words = escape(cursor.rejection) or "it did not say why"
+        yield _note(session, "warning", f"{name} rejected spans {when}: {words}")
+    if cursor.state is not CursorState.OK and cursor.error_at_ns is not None:
+        when = ago(cursor.error_at_ns, session.now_ns)
+        remedy = ""
+        if cursor.state is CursorState.PAUSED:
+            remedy = "; it is asked again once a minute, and nothing is lost meanwhile"
+        yield _note(session, "failed", f"{name}, {when}: {escape(cursor.error)}{remedy}")
+    elif cursor.lag and cursor.holder is None:
+        yield _note(session, "warning", f"{name}: no process forwards to it just now")
+
+
+def _note(session: Session, status: str, text: str) -> Line:
+    style = "red" if status == "failed" else "yellow"
+    return [Piece(f"{session.to.theme.mark(status)} ", style), Piece(text)]
+
+
+# --- --to ----------------------------------------------------------------------------------------
+
+
+def _send(session: Session, db: str | None, to: str, run: str | None, since: str | None) -> None:
+    from flujo_otel.forward.choice import destinations
+    from flujo_otel.forward.transfer import transfer
+    from flujo_otel.spanstore.factory import open_destinations
+
+    [destination] = destinations([to], load(db=db), where="--to")
+    run_id = find_run(session.reader, run, session.now_ns).run_id if run is not None else None
+    which = Selection(run_id, since_ns(since, session.now_ns), destination.where)
+    store = open_destinations(db, read_only=True)
+    try:
+        total = store.count_selected(which)
+        with Progress(f"to {escape(destination.name)}", total, hidden=session.json) as progress:
+            done = transfer(destination, store, which, lambda so_far: progress.show(so_far.settled))
+    finally:
+        store.close()
+    _conclude(session, destination, done, total)
+
+
+def _conclude(
+    session: Session, destination: "Destination", done: "Transferred", total: int
+) -> None:
+    facts = {
+        "to": destination.shown,
+        "total": total,
+        "sent": done.sent,
+        "rejected": done.rejected,
+        "rejection": done.words,
+    }
+    sent = f"{amounts.plural(done.sent, 'span')} sent to {escape(destination.name)}"
+    if done.error:
+        message = f"{escape(destination.name)}: {escape(done.error)}"
+        hints = [f"{done.sent:,} of {amounts.plural(total, 'span')} were sent; once more is safe."]
+        raise Problem(Exit.FAILED, "not_sent", message, hints, facts)
+    if done.rejected:
+        words = escape(done.words) or "it did not say why"
+        message = f"{sent}; it rejected {done.rejected:,}: {words}"
+        raise Problem(Exit.FAILED, "rejected", message, details=facts)
+    if session.json:
+        session.answer(facts)
+        return
+    mark = session.to.theme.mark("completed")
+    session.show([[Piece(f"{mark} ", "green"), Piece(f"{sent}.")]])

@@ -1,0 +1,204 @@
+"""What `lens doctor` finds: each finding that is not sound says what to do."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from flujo_otel.model import Loss, Writer
+from flujo_otel.spanstore.api import Health
+from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor, CursorState
+from flujo_otel.spanstore.diagnosis import Diagnosis
+from flujo_otel_cli import amounts
+from flujo_otel_cli.service import Service, services_of
+from flujo_otel_cli.text import escape, head
+from flujo_otel_cli.times import ago
+
+WAL_WORTH_A_WORD: Final = 64_000_000
+"""Bytes of write-ahead log from which a reader seems to hold it back."""
+DISK_FULL_BYTES: Final = 16_000_000
+DISK_LOW_BYTES: Final = 1_000_000_000
+_SERVICES_SHOWN: Final = 10
+_REMEDIES: Final = {
+    "queue_full": "raise FLUJO_OTEL_QUEUE_BYTES",
+    "rejected": "such values cannot be stored: change what the program records",
+    "refused": "the database would not take them: name another with FLUJO_OTEL_DB",
+    "internal_error": "a fault of flujo-otel: FLUJO_OTEL_RAISE=1 in the program shows it",
+    "fault": "of flujo-otel itself, the program went on: FLUJO_OTEL_RAISE=1 shows it",
+    "id_reused": "all are kept; does the program seed the generator of its ids?",
+    "database_replaced": "leave the file where it is while a program writes to it",
+    "truncated": "raise the program's limits, as OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "clock_skewed": "all are kept; set that machine's clock, or end spans after they start",
+    "metrics_not_stored": "there is no table for metrics: OTEL_METRICS_EXPORTER=none sends none",
+    "logs_not_stored": "there is no table for logs: OTEL_LOGS_EXPORTER=none sends none",
+}
+_NOUNS: Final = {
+    "database_replaced": "",
+    "fault": "",
+    "metrics_not_stored": "data point",
+    "logs_not_stored": "log record",
+}
+"""What is counted where that is not spans; "": nothing that a number would tell more of."""
+_KEPT: Final = frozenset(
+    {"database_replaced", "fault", "id_reused", "truncated", "clock_skewed"}
+    | {"metrics_not_stored", "logs_not_stored"}
+)
+"""Reasons worth knowing that cost no span."""
+
+
+class Finding(NamedTuple):
+    """`completed`, `warning` or `failed`; what it is about; what is to be said of it."""
+
+    status: str
+    subject: str
+    text: str
+
+
+def is_sound(findings: Sequence[Finding]) -> bool:
+    return all(finding.status != "failed" for finding in findings)
+
+
+def of_health(health: Health) -> Iterator[Finding]:
+    """The file, its library, its log, its writers."""
+    yield _database(health)
+    yield from (Finding("warning", "sqlite", fault) for fault in health.faults)
+    if health.wal_bytes > WAL_WORTH_A_WORD:
+        size = amounts.size(health.wal_bytes)
+        text = f"the write-ahead log has {size}: close readers that stay open"
+        yield Finding("warning", "log", text)
+    yield Finding("completed", "writers", _named(health.writers) or "none just now")
+
+
+def of_diagnosis(diagnosis: Diagnosis, health: Health) -> Iterator[Finding]:
+    """Whether it takes writes, the disk, what came in, spans without their parents."""
+    if diagnosis.obstacle:
+        yield _obstacle(diagnosis.obstacle, health)
+    yield from _disk(diagnosis.free_bytes)
+    services = [s for s in services_of(diagnosis, health.losses) if s.received or s.dropped]
+    yield from (Finding("completed", "received", _flow(s)) for s in services[:_SERVICES_SHOWN])
+    if len(services) > _SERVICES_SHOWN:
+        more = amounts.plural(len(services) - _SERVICES_SHOWN, "more service")
+        yield Finding("completed", "received", f"{more}: --json has all")
+    for name, spans in diagnosis.orphans:
+        yield Finding(
+            "warning",
+            "orphaned",
+            f"{amounts.plural(spans, 'span')} of {escape(name) or 'a service without a name'}"
+            f" (of the newest {diagnosis.orphans_among:,}) without their parent: it is not over "
+            "yet, or its program was killed or sends elsewhere; send that one's spans here too",
+        )
+
+
+def of_losses(health: Health, now_ns: int) -> Iterator[Finding]:
+    """The ledger."""
+    for loss in health.losses:
+        lost = ("failed", "lost") if _is_lost(loss) else ("warning", "ledger")
+        yield Finding(*lost, _loss(loss, now_ns))
+    # Of a damaged file nobody can say so.
+    if health.integrity in ("ok", "") and not any(map(_is_lost, health.losses)):
+        yield Finding("completed", "lost", "nothing")
+
+
+def of_destination(cursor: Cursor, now_ns: int) -> Finding:
+    """One destination of forwarding: how far behind, and why."""
+    plus = "+" if cursor.lag >= LAG_COUNTED else ""
+    said = f"{head(cursor.destination, 60)}  {cursor.lag:,}{plus} behind, {cursor.sent:,} sent"
+    if cursor.state is CursorState.PAUSED:
+        return Finding(
+            "failed",
+            "forwarding",
+            f"{said}, paused: {_last_error(cursor, now_ns)}. It refuses what we send to "
+            f"{escape(cursor.endpoint)}: mend its address, token or headers; nothing is lost",
+        )
+    if cursor.state is CursorState.RETRYING:
+        text = f"{said}, retrying: {_last_error(cursor, now_ns)}. Is it up at "
+        return Finding("warning", "forwarding", f"{text}{escape(cursor.endpoint)}? Nothing is lost")
+    if cursor.lag and cursor.holder is None:
+        text = f"{said}; nobody forwards just now: lens serve --forward {escape(cursor.endpoint)}"
+        return Finding("warning", "forwarding", text)
+    if cursor.rejected:
+        words = f"{cursor.rejected:,} rejected by it: {head(cursor.rejection, 200)}"
+        return Finding("warning", "forwarding", f"{said}, {words}")
+    return Finding("completed", "forwarding", said)
+
+
+def of_server(said: dict[str, Any], path: str) -> Finding:
+    """The `lens serve` that answers where SDKs send to by default; `said`: its /healthz."""
+    who = f"lens serve on {escape(str(said['address']))} (pid {escape(str(said.get('pid', '?')))})"
+    theirs = str(said.get("database", path))
+    if theirs != path:
+        text = f"{who} stores in {escape(theirs)}: what is sent there is not here; --db names it"
+        return Finding("warning", "server", text)
+    state = str(said.get("state", "ok"))
+    if state != "ok":
+        return Finding("failed", "server", f"{who} cannot store: {head(state, 300)}")
+    return Finding("completed", "server", who)
+
+
+def _database(health: Health) -> Finding:
+    facts = [
+        escape(health.path),
+        amounts.size(health.size_bytes + health.wal_bytes),
+        f"schema {health.schema_version}",
+        amounts.plural(health.run_count, "run"),
+        amounts.plural(health.span_count, "span"),
+        f"change {health.change_seq:,}",
+    ]
+    if health.integrity in ("ok", ""):
+        facts.append("integrity ok" if health.integrity else "integrity not checked")
+        return Finding("completed", "database", ", ".join(facts))
+    fault = f"damaged: {escape(health.integrity)}. Keep a copy, then: sqlite3 FILE .recover"
+    return Finding("failed", "database", ", ".join([*facts, fault]))
+
+
+def _obstacle(obstacle: str, health: Health) -> Finding:
+    writers = _named(health.writers)
+    if "readonly" in obstacle:
+        text = "this user may not write to it: programs that it runs are not traced into it"
+        return Finding("warning", "read-only", text)
+    if "locked" in obstacle or "checkpoint" in obstacle:
+        who = f"of the writers above, {writers}," if writers else "some other program"
+        text = f"{who} holds it: spans wait in memory meanwhile. Let it go on, or end it"
+        return Finding("failed", "locked", f"{escape(obstacle)}: {text}")
+    return Finding("failed", "writing", f"{escape(obstacle)}: spans wait in memory meanwhile")
+
+
+def _disk(free_bytes: int) -> Iterator[Finding]:
+    free = f"{amounts.size(free_bytes)} free"
+    if free_bytes < DISK_FULL_BYTES:
+        text = f"full, {free}: spans wait in memory, then the newest are dropped. Make room"
+        yield Finding("failed", "disk", text)
+    elif free_bytes < DISK_LOW_BYTES:
+        yield Finding("warning", "disk", f"{free}: make room before it is full")
+
+
+def _flow(service: Service) -> str:
+    of = escape(service.service) or "a service without a name"
+    counts = {
+        "sent again": service.unchanged,
+        "rejected": service.rejected.total(),
+        "dropped by it": service.dropped.total(),
+    }
+    more = "".join(f", {count:,} {what}" for what, count in counts.items() if count)
+    return f"{amounts.plural(service.received, 'span')} of {of}: {service.stored:,} stored{more}"
+
+
+def _is_lost(loss: Loss) -> bool:
+    return loss.reason not in _KEPT
+
+
+def _loss(loss: Loss, now_ns: int) -> str:
+    when = ago(loss.last_time_ns, now_ns)
+    detail = f" ({escape(loss.detail)})" if loss.detail else ""
+    remedy = f"; {_REMEDIES[loss.reason]}" if loss.reason in _REMEDIES else ""
+    noun = _NOUNS.get(loss.reason, "span")
+    number = f"{amounts.plural(loss.count, noun)} " if noun else ""
+    of = f"{number}of {escape(loss.service) or 'a service without a name'}"
+    return f"{of}, {when}: {escape(loss.reason.replace('_', ' '))}{detail}{remedy}"
+
+
+def _last_error(cursor: Cursor, now_ns: int) -> str:
+    when = f" ({ago(cursor.error_at_ns, now_ns)})" if cursor.error_at_ns else ""
+    return f"{head(cursor.error, 200).rstrip('.')}{when}"
+
+
+def _named(writers: Sequence[Writer]) -> str:
+    return ", ".join(f"{escape(writer.command)} (pid {writer.pid})" for writer in writers)

@@ -1,0 +1,55 @@
+"""A bar on standard error for what takes a while; nothing where that is no terminal."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Final
+
+from flujo_otel_cli import amounts
+from flujo_otel_cli.line import Piece, cut_line, plain
+from flujo_otel_cli.terminal import Terminal
+
+_WIDTH: Final = 24
+_EVERY_SECONDS: Final = 0.1
+_TO_START: Final = "\r\x1b[K"
+
+
+class Progress:
+    """Shows `done` of `total` spans; wiped away when the `with` ends."""
+
+    def __init__(self, what: str, total: int, *, hidden: bool) -> None:
+        self._what = what
+        self._total = total
+        self._to = Terminal.of(sys.stderr)
+        self._is_shown = not hidden and self._to.cuts
+        self._next = 0.0
+
+    def __enter__(self) -> "Progress":
+        self.show(0)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._is_shown:
+            self._to.stream.write(_TO_START)
+            self._to.stream.flush()
+
+    def show(self, done: int) -> None:
+        """Draw it anew, ten times a second at most."""
+        now = time.monotonic()
+        if not self._is_shown or now < self._next:
+            return
+        self._next = now + _EVERY_SECONDS
+        self._to.stream.write(_TO_START + self._text(done))
+        self._to.stream.flush()
+
+    def _text(self, done: int) -> str:
+        share = min(done / self._total, 1.0) if self._total else 1.0
+        full = self._to.theme.blocks[-1] * round(share * _WIDTH)
+        of = f"{done:,} of {amounts.plural(self._total, 'span')}"
+        line = [Piece(f"{full.ljust(_WIDTH, self._to.theme.dot.strip() or '.')} {of} {self._what}")]
+        return plain(cut_line(line, self._to.width - 1, self._to.theme.ellipsis))
