@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from .plain import Spans, by_id, of_json
@@ -51,7 +52,14 @@ class Jaeger:
     Without it a killed Jaeger (with Badger) still has all that it answered for.
     """
 
-    def __init__(self, folder: Path, *, badger: bool = False, answers_first: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        badger: bool = False,
+        answers_first: bool = False,
+        before: Sequence[str] = (),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         query, query_grpc, self.http_port, self.grpc_port = free_ports(4)
         config = folder / "jaeger.yaml"
@@ -69,7 +77,7 @@ class Jaeger:
         self.http = f"http://127.0.0.1:{self.http_port}"
         self.grpc = f"http://127.0.0.1:{self.grpc_port}"
         self.process = ServerProcess(
-            [BINARY, "--config", config],
+            [*before, BINARY, "--config", config],
             folder,
             lambda: get(f"{self.query}/api/services") is not None,
             # It traces itself, to port 4317 whoever listens there.

@@ -37,6 +37,13 @@ def traces(db: Path) -> dict[str, int]:
     return {row["trace_id"]: row["n"] for row in _rows(db, counted)}
 
 
+def run_of(db: Path, trace_id: str) -> str:
+    """The one run that a trace belongs to."""
+    (row,) = _rows(db, "SELECT DISTINCT run_id FROM spans WHERE trace_id = ?", trace_id)
+    run_id: str = row["run_id"]
+    return run_id
+
+
 def readable(db: Path, trace_id: str) -> dict[str, dict[str, Any]]:
     """What the columns that people read say of each span."""
     return {
