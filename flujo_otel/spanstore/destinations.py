@@ -5,7 +5,7 @@ nanoseconds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -64,6 +64,7 @@ class Selection:
     run_id: str | None = None
     since_ns: int | None = None
     """Only spans that started since."""
+    where: Filter = field(default_factory=Filter)
 
 
 class Progress(NamedTuple):

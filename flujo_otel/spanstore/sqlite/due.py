@@ -117,16 +117,9 @@ def page(
     connection: sqlite3.Connection, after: int, where: Filter, most_spans: int, most_bytes: int
 ) -> Page:
     """See `DestinationStore.page`."""
-    values = {
-        "services": json.dumps(list(where.services)),
-        "names": json.dumps(list(where.names)),
-        "statuses": json.dumps(list(where.statuses)),
-    }
-    given = ((where.services, _SERVICES), (where.names, _NAMES), (where.statuses, _STATUSES))
-    condition = " AND ".join(part for wanted, part in given if wanted) or "true"
-    query = _PAGE.format(due=_CHANGED, where=condition)
-    bounds = {"after": after, "most_spans": most_spans, "most_bytes": most_bytes}
-    return _page(connection, query, values | bounds)
+    condition, values = _condition(where)
+    values |= {"after": after, "most_spans": most_spans, "most_bytes": most_bytes}
+    return _page(connection, _PAGE.format(due=_CHANGED, where=condition), values)
 
 
 def selected(
@@ -137,27 +130,38 @@ def selected(
     most_bytes: int,
 ) -> Page:
     """See `DestinationStore.selected`."""
-    bounds = {"after": after, "most_spans": most_spans, "most_bytes": most_bytes}
-    if which.run_id is not None:
-        query = _PAGE.format(due=_OF_RUN, where="true")
-        return _page(connection, query, {"run_id": which.run_id} | bounds)
-    since_ns = which.since_ns or 0
-    query = _PAGE.format(due=_STORED, where="s.start_time_ns >= :since_ns")
-    values = {"since": since_ns / 1e9 - 0.001, "since_ns": since_ns}
-    return _page(connection, query, values | bounds)
+    condition, values = _chosen(which)
+    values |= {"after": after, "most_spans": most_spans, "most_bytes": most_bytes}
+    rows = _STORED if which.run_id is None else _OF_RUN
+    return _page(connection, _PAGE.format(due=rows, where=condition), values)
 
 
 def count_selected(connection: sqlite3.Connection, which: Selection) -> int:
     """See `DestinationStore.count_selected`."""
-    value: Any
+    condition, values = _chosen(which)
+    query = f"SELECT COUNT(*) FROM spans s WHERE s.status <> 'running' AND {condition}"
+    return int(connection.execute(query, values).fetchone()[0])
+
+
+def _chosen(which: Selection) -> tuple[str, dict[str, Any]]:
+    condition, values = _condition(which.where)
     if which.run_id is not None:
-        condition, value = "run_id = ?", which.run_id
-    elif which.since_ns is not None:
-        condition, value = "start_time_ns >= ?", which.since_ns
-    else:
-        condition, value = "?", True
-    query = f"SELECT COUNT(*) FROM spans WHERE status <> 'running' AND {condition}"
-    return int(connection.execute(query, (value,)).fetchone()[0])
+        return f"{condition} AND s.run_id = :run_id", values | {"run_id": which.run_id}
+    since_ns = which.since_ns or 0
+    # REAL seconds are exact to 0.24 us.
+    values |= {"since": since_ns / 1e9 - 0.001, "since_ns": since_ns}
+    return f"{condition} AND s.start_time_ns >= :since_ns", values
+
+
+def _condition(where: Filter) -> tuple[str, dict[str, Any]]:
+    given = {
+        "services": (where.services, _SERVICES),
+        "names": (where.names, _NAMES),
+        "statuses": (where.statuses, _STATUSES),
+    }
+    wanted = {name: part for name, part in given.items() if part[0]}
+    condition = " AND ".join([text for _, text in wanted.values()]) or "true"
+    return condition, {name: json.dumps(list(values)) for name, (values, _) in wanted.items()}
 
 
 def _page(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -> Page:
