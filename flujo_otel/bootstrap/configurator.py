@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from flujo_otel import guard, settings
 from flujo_otel.bootstrap.components import only_installed
 from flujo_otel.bootstrap.environment import CONFIGURATOR, OURS
-from flujo_otel.bootstrap.program import join
+from flujo_otel.bootstrap.program import forwarding_of, join
 from flujo_otel.bootstrap.provider import global_provider
 from flujo_otel.bootstrap.succession import make_way
 
@@ -30,7 +30,10 @@ class FlujoConfigurator(_OTelSDKConfigurator):
             super()._configure(**kwargs)  # type: ignore[no-untyped-call]
         with guard.guarded("configuring from the environment"):
             chosen = settings.load()
+            forwarding = None
+            with guard.guarded("making the forwarder"):
+                forwarding = forwarding_of(chosen)
             provider = global_provider()
-            join(provider, chosen)
+            join(provider, chosen, forwarding)
             if isinstance(provider, TracerProvider):
-                make_way(provider, partial(join, chosen=chosen))
+                make_way(provider, partial(join, chosen=chosen, forwarding=forwarding))

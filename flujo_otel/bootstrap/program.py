@@ -2,17 +2,19 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from flujo_otel import guard, settings
 from flujo_otel.bootstrap.provider import global_provider
 from flujo_otel.settings import Settings
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from flujo_otel_exporter.processor import LiveSpanProcessor
+from flujo_otel_exporter.writer import StoreWriter
 
 _logger = logging.getLogger("flujo_otel")
 
@@ -20,6 +22,7 @@ _logger = logging.getLogger("flujo_otel")
 def configure(
     db: str | Path | None = None,
     *,
+    forward: str | Sequence[str] | None = None,
     service_name: str | None = None,
     flujo: bool = True,
     flush_interval_seconds: float | None = None,
@@ -31,11 +34,14 @@ def configure(
     """Trace this program into `db`: a path or a `sqlite:///` URI; None: what the settings name.
 
     Joins the TracerProvider that is there; makes one, and makes it the global one, where there is
-    none. `service_name` is for a provider made here. `flujo`: instrument flujo, if it is installed.
+    none. `forward`: OTLP backends that get every span as well, over HTTP (docs/forward.md): URLs,
+    names of [forward.NAME] in flujo.toml, or `env`; None: every one of flujo.toml, (): none.
+    `service_name` is for a provider made here. `flujo`: instrument flujo, if it is installed.
     The others are settings of docs/settings.md. Called again it changes nothing. Does nothing under
     OTEL_SDK_DISABLED=true.
 
-    Raises SettingsError for an argument, a variable or a flujo.toml that cannot be used.
+    Raises SettingsError for an argument, a variable or a flujo.toml that cannot be used, and
+    MissingExtra where forwarding needs what is not installed.
     """
     if is_disabled():
         return
@@ -47,14 +53,18 @@ def configure(
         content=content,
         value_limit_bytes=value_limit_bytes,
     )
-    join(global_provider(service_name), chosen)
+    forwarding = forwarding_of(chosen, forward)
+    join(global_provider(service_name), chosen, forwarding)
     if flujo:
         with guard.guarded("instrumenting flujo"):
             _instrument_flujo(chosen)
 
 
-def join(provider: trace.TracerProvider, chosen: Settings) -> None:
-    """Add our live processor to `provider`, unless it has one for the same database."""
+def join(
+    provider: trace.TracerProvider, chosen: Settings, forwarding: SpanProcessor | None = None
+) -> None:
+    """Add our live processor to `provider`, unless it has one for the same database, and what
+    starts forwarding."""
     if not isinstance(provider, TracerProvider):
         _logger.warning(
             "flujo-otel: the global tracer provider is a %s, not the OpenTelemetry SDK's: nothing"
@@ -66,10 +76,25 @@ def join(provider: trace.TracerProvider, chosen: Settings) -> None:
     # The SDK has no public way to ask; where it is kept otherwise, a second processor writes the
     # same rows again, which changes nothing in them.
     present = getattr(provider._active_span_processor, "_span_processors", ())
-    for processor in present:
-        if isinstance(processor, LiveSpanProcessor) and processor.writer is exporter.writer:
-            return
-    provider.add_span_processor(LiveSpanProcessor(exporter))
+    if not any(_feeds(processor, exporter.writer) for processor in present):
+        provider.add_span_processor(LiveSpanProcessor(exporter))
+    if forwarding is not None and forwarding not in present:
+        provider.add_span_processor(forwarding)
+
+
+def _feeds(processor: SpanProcessor, writer: StoreWriter) -> bool:
+    return isinstance(processor, LiveSpanProcessor) and processor.writer is writer
+
+
+def forwarding_of(
+    chosen: Settings, forward: str | Sequence[str] | None = None
+) -> SpanProcessor | None:
+    """See `bootstrap.forwarding`; None where nothing is forwarded, which then loads nothing."""
+    if not chosen.forward if forward is None else not forward:
+        return None
+    from flujo_otel.bootstrap.forwarding import forwarding_to
+
+    return forwarding_to(chosen, [forward] if isinstance(forward, str) else forward)
 
 
 def is_disabled() -> bool:
