@@ -15,6 +15,8 @@ from flujo_otel.errors import SettingsError
 ARGUMENT = "argument"
 DEFAULT = "default"
 TOML_NAME = "flujo.toml"
+TOML_VARIABLE = "FLUJO_OTEL_CONFIG"
+"""Names the file to read instead of the nearest."""
 TOML_TABLE = "otel"
 FORWARD_TABLE = "forward"
 
@@ -196,6 +198,8 @@ def _checked(setting: Setting, value: Any, origin: str) -> Any:
 
 def _nearest_toml() -> Path | None:
     here = working_directory()
+    if named := os.environ.get(TOML_VARIABLE):
+        return here / named
     for folder in (here, *here.parents):
         if (folder / TOML_NAME).is_file():
             return folder / TOML_NAME

@@ -17,7 +17,7 @@ from flujo_otel_cli.terminal import Terminal
 
 COMMANDS = (
     *("list", "show", "trace", "spans", "stats", "tail", "ps", "hung"),
-    *("doctor", "forward", "run"),
+    *("doctor", "forward", "serve", "run"),
 )
 """In the order of the help; each is the function of its name in flujo_otel_cli.commands."""
 

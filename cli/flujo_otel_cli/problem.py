@@ -20,6 +20,7 @@ class Exit(IntEnum):
     """No database, or one that cannot be used."""
     FAILED = 4
     """Anything else went wrong."""
+    PORT_TAKEN = 5
     INTERRUPTED = 130
     CLOSED_PIPE = 141
 
@@ -55,6 +56,8 @@ _CODES: tuple[tuple[type[errors.FlujoOtelError], Exit, str], ...] = (
     (errors.ForeignDatabase, Exit.NO_DATABASE, "foreign_database"),
     (errors.StoreUnavailable, Exit.NO_DATABASE, "database_unavailable"),
     (errors.StoreError, Exit.NO_DATABASE, "database_error"),
+    (errors.PortTaken, Exit.PORT_TAKEN, "port_taken"),
+    (errors.MissingExtra, Exit.FAILED, "missing_extra"),
     (errors.FlujoOtelError, Exit.FAILED, "failed"),
 )
 

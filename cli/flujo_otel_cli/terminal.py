@@ -50,9 +50,10 @@ class Terminal(NamedTuple):
 
     def write(self, lines: Iterable[Line]) -> None:
         """Each line on its own, cut to the width where this is a terminal."""
-        self.stream.writelines(self._rendered(line) + "\n" for line in lines)
+        self.stream.writelines(self.rendered(line) + "\n" for line in lines)
 
-    def _rendered(self, line: Line) -> str:
+    def rendered(self, line: Line) -> str:
+        """The text of a line, with its colours."""
         if self.theme is themes.ASCII:
             line = [Piece(self._spelled(text), style) for text, style in line]
         if self.cuts:
