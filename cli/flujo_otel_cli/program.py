@@ -16,16 +16,24 @@ _NOT_EXECUTABLE = 126
 
 
 class Program:
-    """Started when made. Raises Problem, with a shell's exit code, where it cannot be."""
+    """Started when made. Raises Problem, with a shell's exit code, where it cannot be.
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    `terminal`: what it writes to in place of the terminal that it would write to.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        terminal: int | None = None,
+    ) -> None:
         self._early: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
         shared = _FROM_THE_KEYBOARD if _is_in_foreground() else ()
         for name in _FORWARDED:
             # The keyboard's signals reach the whole foreground group: forwarded they come twice.
             signal.signal(getattr(signal, name), self._ignore if name in shared else self._forward)
-        self._process = _started(arguments, environment)
+        self._process = _started(arguments, environment, terminal)
         for number in self._early:
             self._process.send_signal(number)
 
@@ -33,6 +41,11 @@ class Program:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        assert self._process is not None
+        return self._process.poll() is not None
 
     def wait(self) -> int:
         """Its exit code; 128 + n where signal n killed it, as shells say it."""
@@ -50,10 +63,13 @@ class Program:
         """Unlike SIG_IGN, a handler is not inherited by the program."""
 
 
-def _started(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _started(
+    arguments: Sequence[str], environment: Mapping[str, str], terminal: int | None
+) -> subprocess.Popen[bytes]:
     name = escape(arguments[0])
+    stdout = terminal if terminal is not None and os.isatty(1) else None
     try:
-        return subprocess.Popen(arguments, env=environment)
+        return subprocess.Popen(arguments, env=environment, stdout=stdout, stderr=terminal)
     except FileNotFoundError:
         raise Problem(_NOT_FOUND, "no_such_command", f"lens run: {name}: not found.") from None
     except OSError as error:

@@ -7,7 +7,8 @@ to standard error, so that its output can still be piped.
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -42,6 +43,9 @@ def command(
     program: Annotated[
         list[str], typer.Argument(metavar="COMMAND...", help="The command and its arguments.")
     ],
+    live: Annotated[
+        bool, typer.Option("--live", help="Draw the tree while it runs, below what it prints.")
+    ] = False,
     db: Db = None,
     json: Json = False,
 ) -> None:
@@ -49,10 +53,31 @@ def command(
     from flujo_otel.bootstrap import child_environment
 
     started_ns = time.time_ns()
-    child = Program(program, child_environment(os.environ, db))
-    exit_code = child.wait()
+    environment = child_environment(os.environ, db)
+    if live and not json:
+        exit_code = _watched(program, environment, db, started_ns)
+    else:
+        exit_code = Program(program, environment).wait()
     _tell(db, started_ns, json=json)
     raise typer.Exit(exit_code)
+
+
+def _watched(
+    program: list[str], environment: Mapping[str, str], db: str | None, started_ns: int
+) -> int:
+    """Its exit code; where standard error is no terminal, without the drawing."""
+    from flujo_otel_cli.live import LiveTree, can_draw, watch
+    from flujo_otel_cli.relay import Relay
+
+    if not can_draw():
+        return Program(program, environment).wait()
+    me = process.current()
+    tree = LiveTree(db, started_ns, lambda run: _is_of_program(run, started_ns, me))
+    with closing(Relay()) as relay, closing(tree):
+        child = Program(program, environment, relay.theirs)
+        relay.started()
+        watch(child, relay, tree)
+        return child.wait()
 
 
 def _tell(db: str | None, started_ns: int, *, json: bool) -> None:
@@ -93,7 +118,13 @@ def runs_of_program(reader: TraceReader, started_ns: int) -> list[Run]:
     """
     runs = reader.list_runs(RunFilter(since_ns=started_ns), _LOOKED_AT)
     me = process.current()
-    return [run for run in runs if run.writer is None or _is_later(run.writer, me)]
+    return [run for run in runs if _is_of_program(run, started_ns, me)]
+
+
+def _is_of_program(run: Run, started_ns: int, me: Writer) -> bool:
+    if run.start_time_ns < started_ns:
+        return False
+    return run.writer is None or _is_later(run.writer, me)
 
 
 def chosen_of(runs: list[Run]) -> Run:

@@ -6,6 +6,7 @@ import typer
 
 from flujo_otel.model import Run, Span
 from flujo_otel.spanstore.api import SpanFilter
+from flujo_otel_cli.commands.list import Status
 from flujo_otel_cli.document import run_document, span_document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
@@ -29,8 +30,8 @@ def command(
     *,
     name: RunName = "last",
     status: Annotated[
-        str | None,
-        typer.Option(metavar="STATUS", help="Only running, completed, failed or paused ones."),
+        Status | None,
+        typer.Option(help="Only spans of this status; died: open when their process ended."),
     ] = None,
     span_name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Only spans of this name.")
@@ -41,7 +42,7 @@ def command(
     """A run's spans one by one, in order of start."""
     with open_session(db, json=json) as session:
         run = find_run(session.reader, name, session.now_ns)
-        spans = list(session.reader.spans(run.run_id, SpanFilter(status, span_name)))
+        spans = _chosen(session, run, status, span_name)
         if json:
             shown = [span_document(span) for span in spans]
             session.answer({"run": run_document(run), "spans": shown})
@@ -50,6 +51,14 @@ def command(
             session.show(table(COLUMNS, rows, session.to))
         else:
             session.show([[Piece(_nothing(status, span_name))]])
+
+
+def _chosen(session: Session, run: Run, status: Status | None, name: str | None) -> list[Span]:
+    """What is stored as running in a run that died has died with it."""
+    stored = Status.RUNNING if status is Status.DIED else status
+    if stored is Status.RUNNING and (status is Status.DIED) != (run.status == "died"):
+        return []
+    return list(session.reader.spans(run.run_id, SpanFilter(stored, name)))
 
 
 def _nothing(status: str | None, name: str | None) -> str:

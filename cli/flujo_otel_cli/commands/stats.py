@@ -16,6 +16,8 @@ from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import head
 from flujo_otel_cli.times import duration
 
+_ALL_HOURS = 1_000_000
+"""Longer ago than any span: a window beyond that is the same window."""
 _RUNS_ASKED = 1000
 """Of the newest runs, so many are asked for their pipelines' names."""
 
@@ -26,13 +28,14 @@ def command(
         str | None, typer.Option(metavar="NAME", help="Only runs of this pipeline.")
     ] = None,
     hours: Annotated[
-        float, typer.Option(min=0.01, max=1_000_000, metavar="N", help="Look back so many hours.")
+        float, typer.Option(min=0.01, metavar="N", help="Look back so many hours.")
     ] = 24,
     sort: Annotated[Sort, typer.Option(help="What to order by, largest first.")] = Sort.TOTAL,
     db: Db = None,
     json: Json = False,
 ) -> None:
     """Per span name: count, errors, percentiles, total time."""
+    hours = min(_ALL_HOURS, hours)  # in this order NaN is no bound either
     with open_session(db, json=json) as session:
         rows = statistics(
             session.reader, pipeline=pipeline, hours=hours, sort=sort, now_ns=session.now_ns
@@ -54,8 +57,16 @@ def _nothing(session: Session, pipeline: str | None, hours: float) -> list[Line]
         return [
             [Piece(f"No run of a pipeline {head(pipeline, 80)!r}. There are: {names or 'none'}.")]
         ]
-    hint = f"Look back further:  lens stats --hours {max(hours * 30, 24):g}"
-    return [[Piece(f"No ended spans in the last {hours:g} hours.")], [Piece(hint, "dim")]]
+    lines = [[Piece(f"No ended spans in the last {_figure(hours)} hours.")]]
+    if hours < _ALL_HOURS:
+        further = _figure(min(max(hours * 30, 24), _ALL_HOURS))
+        lines.append([Piece(f"Look back further:  lens stats --hours {further}", "dim")])
+    return lines
+
+
+def _figure(hours: float) -> str:
+    """Without an exponent: it is to be typed."""
+    return f"{hours:.2f}".rstrip("0").rstrip(".")
 
 
 def _columns(hours: float) -> tuple[Column, ...]:
@@ -68,7 +79,7 @@ def _columns(hours: float) -> tuple[Column, ...]:
         Column("P95", right=True, rank=2),
         Column("P99", right=True, rank=5),
         Column("TOTAL", right=True),
-        Column(f"LAST {hours:g} H", rank=6),
+        Column(f"LAST {_figure(hours)} H", rank=6),
     )
 
 

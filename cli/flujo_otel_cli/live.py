@@ -1,0 +1,127 @@
+"""The tree of what a program does, drawn while it does it."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from typing import Final
+
+from flujo_otel.model import Run, RunStatus
+from flujo_otel.query.tree import build_tree
+from flujo_otel_cli.detail import Drawing
+from flujo_otel_cli.drawing import draw
+from flujo_otel_cli.follower import Follower
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.program import Program
+from flujo_otel_cli.relay import Footer, Relay
+from flujo_otel_cli.runs import short_id
+from flujo_otel_cli.terminal import Terminal
+
+_LOOK_SECONDS: Final = 0.2
+_TICK_SECONDS: Final = 1.0
+"""What runs grows older: drawn anew although nothing happened."""
+_SHARE: Final = 5
+"""After a drawing that took long, so many times as long without one."""
+
+
+def can_draw() -> bool:
+    """Whether standard error is a terminal that can be drawn on."""
+    to = Terminal.of(sys.stderr)
+    return to.cuts and hasattr(os, "openpty") and os.environ.get("TERM") != "dumb"
+
+
+def watch(program: Program, relay: Relay, view: "LiveTree") -> None:
+    """Until the program is over and all it wrote is shown. Its exit code is `program.wait`'s."""
+    footer = Footer()
+    try:
+        while True:
+            output = relay.read(_LOOK_SECONDS)
+            if output:
+                footer.write(output)
+            elif program.is_over():
+                return
+            elif output is None:
+                time.sleep(_LOOK_SECONDS)
+            lines = view.lines()
+            if lines is not None:
+                relay.resize()
+                footer.draw(lines)
+    finally:
+        footer.close()
+
+
+class LiveTree:
+    """The newest of the runs that `is_ours`, as lines that fit the terminal."""
+
+    def __init__(self, db: str | None, started_ns: int, is_ours: Callable[[Run], bool]) -> None:
+        self._db = db
+        self._is_ours = is_ours
+        self._follower = Follower(db, started_ns)
+        self._run: Run | None = None
+        self._next_look = self._next_tick = 0.0
+
+    def lines(self) -> list[str] | None:
+        """The tree as it is now; None: nothing new to be seen."""
+        began = time.monotonic()
+        if began < self._next_look:
+            return None
+        try:
+            lines = self._lines() if self._is_due(began) else None
+        except Exception:
+            # The program comes first. Locked or replaced just now, another look will do; what lasts
+            # is said at the end.
+            lines = None
+        took = time.monotonic() - began
+        self._next_look = time.monotonic() + max(_LOOK_SECONDS, _SHARE * took)
+        return lines
+
+    def close(self) -> None:
+        self._follower.close()
+
+    def _is_due(self, now: float) -> bool:
+        changed = False
+        is_all = False
+        while not is_all:
+            runs, is_all = self._follower.next(lambda feed, after: feed.runs(after))
+            for run in filter(self._is_ours, runs):
+                changed |= self._take(run)
+        is_running = self._run is not None and self._run.status is RunStatus.RUNNING
+        if not changed and not (is_running and now >= self._next_tick):
+            return False
+        self._next_tick = now + _TICK_SECONDS
+        return True
+
+    def _take(self, run: Run) -> bool:
+        """Whether this is the run to show from now on: the newest that there is."""
+        if self._run is not None and run.start_time_ns < self._run.start_time_ns:
+            return False
+        self._run = run
+        return True
+
+    def _lines(self) -> list[str]:
+        from flujo_otel.spanstore.factory import open_reader
+
+        assert self._run is not None
+        to = Terminal.of(sys.stderr)
+        with closing(open_reader(self._db)) as reader:
+            run = reader.get_run(self._run.run_id) or self._run
+            shown_id = short_id(reader, run.run_id)
+            roots = build_tree(reader.spans(run.run_id))
+        drawn = draw(run, roots, Drawing(shown_id, shown_id), to, time.time_ns())
+        return [to.rendered(line) for line in _fitting(drawn, to)]
+
+
+def _fitting(lines: Iterable[Line], to: Terminal) -> list[Line]:
+    """As many as the terminal has room for: the first, and the last ones, where things happen."""
+    shown = list(lines)
+    room = max(shutil.get_terminal_size().lines - 2, 3)
+    if len(shown) <= room:
+        return shown
+    left_out = len(shown) - room + 1
+    return [
+        shown[0],
+        [Piece(f"{to.theme.ellipsis} {left_out:,} lines", "dim")],
+        *shown[-room + 2 :],
+    ]
