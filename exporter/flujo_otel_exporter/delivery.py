@@ -7,7 +7,6 @@ from itertools import chain
 from threading import Lock
 from typing import Final, NamedTuple, Protocol
 
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import format_span_id
 
 from flujo_otel import guard
@@ -15,6 +14,7 @@ from flujo_otel.errors import FlujoOtelError, StoreUnavailable, StoreUnopenable
 from flujo_otel.model import Batch
 from flujo_otel.spanstore.api import SpanWriter, WriteResult
 from flujo_otel.wire.sdk import to_batch
+from flujo_otel.wire.snapshot import Snapshot
 from flujo_otel_exporter.intake import Intake, Item
 from flujo_otel_exporter.limits import BATCH_BYTES, Limits
 from flujo_otel_exporter.losses import LossCounter, service_of, service_of_record
@@ -143,7 +143,7 @@ class Delivery:
                 return
         self._running = None
 
-    def _paced(self, items: list[Item]) -> Iterator[tuple[ReadableSpan, str | None]]:
+    def _paced(self, items: list[Item]) -> Iterator[tuple[Snapshot, str | None]]:
         """Rests now and then: a thread in pure Python keeps the GIL for 5 ms at a time otherwise,
         and for so long the traced program would stand still. Each rest lasts until the GIL is won
         back, 5 ms for each busy thread, so a batch has only so much time for them; none where
@@ -187,7 +187,7 @@ class Delivery:
             service = service_of_record(rejected.record, batch)
             self._losses.count(service, "rejected", rejected.reason)
 
-    def _refuse(self, span: ReadableSpan, error: Exception) -> None:
+    def _refuse(self, span: Snapshot, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
         self._losses.count(service_of(span.resource), "rejected", reason)
 

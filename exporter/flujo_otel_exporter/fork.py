@@ -6,6 +6,7 @@ children hung).
 """
 
 import os
+from functools import cache
 from threading import get_ident
 from typing import Protocol
 
@@ -36,11 +37,17 @@ _paused: dict[int, list[Participant]] = {}
 
 def join(participant: Participant) -> None:
     """Have `participant` told of each fork from now on."""
-    if not _participants and hasattr(os, "register_at_fork"):
+    _hook()
+    _participants.append(participant)
+
+
+@cache
+def _hook() -> None:
+    """Once: of two hooks the second would find all paused by the first, and leave them so."""
+    if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child
         )
-    _participants.append(participant)
 
 
 def is_forking() -> bool:

@@ -11,15 +11,16 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from flujo_otel.wire.snapshot import Snapshot, snapshot
 from flujo_otel_exporter import patience
 from flujo_otel_exporter.bell import Bell
 from flujo_otel_exporter.limits import STALL_SECONDS, WAIT_SECONDS, Limits
-from flujo_otel_exporter.snapshot import light
+from flujo_otel_exporter.size import span_bytes
 
 _STEP_SECONDS: Final = 0.001
 
 
-Item = tuple[ReadableSpan, str | None, int]
+Item = tuple[Snapshot, str | None, int]
 """A span that waits, the run id that it inherited, its size in bytes. One is made for every span in
 the traced program's thread, so it is a bare tuple: a named one costs five times as much."""
 
@@ -73,10 +74,11 @@ class Intake:
 
     def put(self, span: ReadableSpan, run_id: str | None) -> bool:
         """Accept `span`; False if there is no room, and none came within the bounded wait."""
-        copy, size_bytes = light(span)
+        taken = snapshot(span)
+        size_bytes = span_bytes(taken)
         if not self._has_room(size_bytes) and not self._wait_for_room(size_bytes):
             return False
-        self._entries.append((copy, run_id, size_bytes))
+        self._entries.append((taken, run_id, size_bytes))
         self._accepted_bytes += size_bytes
         if len(self._entries) == self._limits.batch_spans:
             self._bell.ring()
@@ -107,7 +109,7 @@ class Intake:
             if isinstance(entry, Marker):
                 entry.give_up()
 
-    def waiting(self) -> Iterator[ReadableSpan]:
+    def waiting(self) -> Iterator[Snapshot]:
         """The spans in the queue, which they stay in."""
         return (entry[0] for entry in self._entries.copy() if not isinstance(entry, Marker))
 

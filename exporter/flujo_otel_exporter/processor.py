@@ -10,9 +10,10 @@ from opentelemetry.trace import SpanContext
 
 from flujo_otel import guard
 from flujo_otel.semconv.flujo import RUN_ID
+from flujo_otel.wire.snapshot import snapshot
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from flujo_otel_exporter.intake import Item
-from flujo_otel_exporter.snapshot import size_of_open
+from flujo_otel_exporter.size import span_bytes
 from flujo_otel_exporter.writer import StoreWriter
 
 MAX_OPEN: Final = 10_000
@@ -101,7 +102,8 @@ class LiveSpanProcessor(SpanProcessor):
         for key in fresh:
             entry = self._open.get(key)
             if entry is not None:
-                yield *entry, size_of_open(entry[0])
+                taken = snapshot(entry[0])
+                yield taken, entry[1], span_bytes(taken)
 
     @property
     def has_open(self) -> bool:

@@ -4,18 +4,24 @@ from collections.abc import Iterable, Mapping
 from sys import getsizeof
 from typing import Any, Final
 
+from flujo_otel.wire.snapshot import Snapshot
+
 SPAN_BYTES: Final = 1024
-"""A span as it is queued (`snapshot.light`) with five attributes, as measured, and some room. What
+"""A span as it is queued (`wire.snapshot`) with five attributes, as measured, and some room. What
 the values hold comes on top."""
 _ENTRY_BYTES: Final = 512
 """An event or a link beside its attributes."""
 _FLAT: Final = frozenset({bool, int, float, type(None)})
 
 
-def span_bytes(attributes: Iterable[Any], events: Iterable[Any], links: Iterable[Any]) -> int:
-    """Bytes of a span with these attribute values, events and links; within a factor of two."""
-    total = SPAN_BYTES
-    for value in attributes:
+def span_bytes(span: Snapshot) -> int:
+    """Bytes of a queued span; within a factor of two."""
+    attributes, events, links = span.attributes, span.events, span.links
+    # One join costs a third of adding up the keys' lengths.
+    total = SPAN_BYTES + len("".join(attributes))
+    if isinstance(span.name, str):  # a program may pass anything
+        total += len(span.name)
+    for value in attributes.values():
         kind = type(value)
         if kind is str:
             total += getsizeof(value)
@@ -25,6 +31,8 @@ def span_bytes(attributes: Iterable[Any], events: Iterable[Any], links: Iterable
         total += _entries_bytes(events)
     if links:
         total += _entries_bytes(links)
+    if span.status.description:
+        total += len(span.status.description)
     return total
 
 

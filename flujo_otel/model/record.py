@@ -49,8 +49,13 @@ class SpanRecord(NamedTuple):
     role: int
     cost_usd: float | None
     tokens: int | None
-    otlp: bytes
-    """The span as an OTLP protobuf message, unknown fields included: the truth."""
+    flags: int
+    """OTLP's span flags: W3C trace flags, and whether the parent is remote."""
+    status_code: int
+    """OTLP's: 0 unset, 1 ok, 2 error."""
+    otlp: bytes | None
+    """The span as an OTLP protobuf message, unknown fields included: the truth. None: it is exactly
+    what the other fields say, with no links and nothing dropped; `wire.message` writes it then."""
 
 
 class Resource(NamedTuple):

@@ -19,10 +19,8 @@ class Rejected(NamedTuple):
 
 
 class WriteResult(NamedTuple):
-    """What became of a batch: `written` new or changed rows, `unchanged` duplicates."""
+    """What became of a batch: all of it is stored but `rejected`."""
 
-    written: int
-    unchanged: int
     rejected: Sequence[Rejected] = ()
 
 

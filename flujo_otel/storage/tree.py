@@ -9,7 +9,6 @@ from flujo_otel.errors import MalformedTrace
 from flujo_otel.model import Batch, Resource, Scope, SpanRecord
 from flujo_otel.model.record import Role
 from flujo_otel.spanstore.runlog import SpanRow
-from flujo_otel.storage.otlp import ATTRIBUTES, encode_span
 from flujo_otel.storage.plain import to_plain
 from flujo_otel.wire.content import content_id
 from flujo_otel.wire.protobuf import delimited, tag
@@ -23,6 +22,7 @@ _RESOURCE: Final = Resource(content_id(b"", b""), "{}", "", b"")
 
 _LAST_NS: Final = (1 << 63) - 1
 _INTERNAL: Final = 1
+_STATUS_ERROR: Final = 2
 
 
 class _Node(NamedTuple):
@@ -110,7 +110,6 @@ def _record(run_id: str, node: _Node) -> SpanRecord:
     start_time_ns = _time_ns(node, "start_time", 0.0) or 0
     end_time_ns = _time_ns(node, "end_time", None)
     status = clean_text(str(node.span.get("status") or "running"))
-    exact, attributes = _attributes(node)
     return SpanRecord(
         trace_id=run_id,
         otel_span_id=span_id,
@@ -121,7 +120,7 @@ def _record(run_id: str, node: _Node) -> SpanRecord:
         end_time_ns=end_time_ns,
         status=status,
         status_message=None,
-        attributes=attributes,
+        attributes=_attributes(node),
         events=None,
         links=None,
         resource_id=_RESOURCE.resource_id,
@@ -130,16 +129,9 @@ def _record(run_id: str, node: _Node) -> SpanRecord:
         role=Role.RUN_ROOT if node.parent_id is None else Role.PLAIN,
         cost_usd=None,
         tokens=None,
-        otlp=encode_span(
-            trace_id=run_id,
-            span_id=span_id,
-            parent_id=node.parent_id,
-            name=name,
-            start_time_ns=start_time_ns,
-            end_time_ns=end_time_ns,
-            is_error=status == "failed",
-            attributes=exact,
-        ),
+        flags=0,
+        status_code=_STATUS_ERROR if status == "failed" else 0,
+        otlp=None,
     )
 
 
@@ -163,13 +155,13 @@ def _time_ns(node: _Node, key: str, default: float | None) -> int | None:
     return to_nanoseconds(value)
 
 
-def _attributes(node: _Node) -> tuple[bytes, str]:
+def _attributes(node: _Node) -> str:
     given = node.span.get("attributes")
     if given is None:
         given = {}
     if not isinstance(given, Mapping):
         raise MalformedTrace(f"{node.path}.attributes is {_what(given)}; it must be a dict.")
-    return encode_attributes(ATTRIBUTES, to_plain(given))
+    return encode_attributes(b"", to_plain(given))[1]
 
 
 def _what(value: Any) -> str:

@@ -6,6 +6,10 @@ and the base install stays without it. tests/property/test_wire.py holds the byt
 library's.
 """
 
+from struct import Struct
+
+_FIXED32 = Struct("<I").pack
+_FIXED64 = Struct("<Q").pack
 _SMALL = tuple(bytes((n,)) for n in range(128))
 _INT64_RANGE = 1 << 64
 
@@ -37,3 +41,13 @@ def tag(field: int, wire_type: int) -> bytes:
 def delimited(key: bytes, content: bytes) -> bytes:
     """A length-delimited field with its key."""
     return key + varint(len(content)) + content
+
+
+def fixed32(key: bytes, value: int) -> bytes:
+    """A fixed32 field with its key."""
+    return key + _FIXED32(value)
+
+
+def fixed64(key: bytes, value: int) -> bytes:
+    """A fixed64 field with its key."""
+    return key + _FIXED64(value)

@@ -8,6 +8,7 @@ which neither UTF-8 nor SQLite takes, are written as their escapes.
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from json import JSONEncoder
 from json.encoder import encode_basestring as quote
 from math import isfinite, isnan
 from struct import Struct
@@ -68,6 +69,44 @@ def _known_key(key: Any) -> tuple[bytes, str]:
             _keys.clear()
         _keys[key] = known
     return known
+
+
+_to_json = JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+).encode
+_PLAIN: Final = frozenset({str, bool, float})
+
+
+def plain_json(attributes: Mapping[str, Any]) -> str | None:
+    """The JSON object that `encode_attributes` would write, where reading it back gives the very
+    same attributes; None where it would not (bytes, NaN, what becomes its text).
+
+    By the C encoder: half the time of ours, and no bytes to make beside.
+    """
+    if not attributes:
+        return "{}"
+    for value in attributes.values():
+        kind = type(value)
+        if kind not in _PLAIN and not _reads_back(value, kind):
+            return None
+    try:
+        text = _to_json(attributes)
+        if not text.isascii():
+            text.encode()
+    except (ValueError, TypeError):  # NaN or infinite, a lone surrogate; a key that is no text
+        return None
+    return text
+
+
+def _reads_back(value: Any, kind: type) -> bool:
+    if kind is int:
+        return bool(_INT64_MIN <= value <= _INT64_MAX)
+    if kind is tuple or kind is list:  # of plain values, as OpenTelemetry's arrays are
+        kinds = set(map(type, value))
+        if int not in kinds:
+            return kinds <= _PLAIN
+        return kinds == {int} and all(_reads_back(item, int) for item in value)
+    return False
 
 
 def encode_value(value: Any, depth: int = 0) -> tuple[bytes, str]:

@@ -13,7 +13,7 @@ import pytest
 
 from flujo_otel.model import Batch, Run, Span, SpanRecord, Step
 from flujo_otel.spanstore.api import Health, RunFilter, SpanWriter, TraceReader, WriteResult
-from flujo_otel.spanstore.changes import ChangeFeed
+from flujo_otel.spanstore.changes import ChangeFeed, Page, SpanChange
 from flujo_otel.spanstore.sqlite.changes import SQLiteChangeFeed
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
@@ -47,6 +47,20 @@ class Store:
 
     def write(self, *records: SpanRecord) -> WriteResult:
         return self.writer.write(Batch(records))
+
+    def changes(self, *records: SpanRecord) -> int:
+        """Write, and tell how many rows got a new change number."""
+        self.write()
+        before = self.change_seq()
+        assert [] == list(self.write(*records).rejected)
+        feed = self.make_feed()
+        page: Page[SpanChange] = Page([], before, is_last=False)
+        count = 0
+        while not page.is_last:
+            page = feed.spans(page.position)
+            count += len(page.items)
+        feed.close()
+        return count
 
     def run(self, run_id: str) -> Run | None:
         return self._read(lambda reader: reader.get_run(run_id))

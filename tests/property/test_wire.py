@@ -16,10 +16,11 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from flujo_otel.wire import sdk
 from flujo_otel.wire import values as values_module
 from flujo_otel.wire.sdk import to_batch
-from flujo_otel.wire.values import MAX_DEPTH, encode_attributes, encode_value
+from flujo_otel.wire.snapshot import Snapshot, snapshot
+from flujo_otel.wire.values import MAX_DEPTH, encode_attributes, encode_value, plain_json
+from support.records import otlp
 
 scalars = (
     st.text()
@@ -62,7 +63,7 @@ def not_json(constant: str) -> None:
     raise AssertionError(f"{constant} is not JSON")
 
 
-def refuse(span: ReadableSpan, error: Exception) -> None:
+def refuse(span: Snapshot, error: Exception) -> None:
     raise AssertionError(span.name) from error
 
 
@@ -78,6 +79,16 @@ def test_a_value_is_strict_json_that_sqlite_reads(value: Any) -> None:
     connection = sqlite3.connect(":memory:")
     assert (1,) == connection.execute("SELECT json_valid(?)", (text,)).fetchone()
     connection.close()
+
+
+@given(st.dictionaries(st.text(), values | st.lists(st.text()).map(tuple), max_size=4))
+def test_plain_json_says_all_that_the_bytes_say_or_is_not_given(attributes: dict[str, Any]) -> None:
+    exact, text = encode_attributes(b"\x4a", attributes)
+    plain_text = plain_json(attributes)
+    assert plain_text is None or (text, exact) == (
+        plain_text,
+        encode_attributes(b"\x4a", json.loads(plain_text))[0],
+    )
 
 
 @given(st.dictionaries(st.text(), scalars, max_size=6))
@@ -147,10 +158,10 @@ def test_a_span_with_everything_is_what_the_official_encoder_makes_of_it() -> No
         span.end()
 
     span = finished(build, max_events=3, max_span_attributes=4)
-    batch = to_batch([(span, None)], refuse)
+    batch = to_batch([(snapshot(span), None)], refuse)
     official = encode_spans([span]).resource_spans[0]
     expected = official.scope_spans[0].spans[0]
-    ours = OTLPSpan.FromString(batch.records[0].otlp)
+    ours = OTLPSpan.FromString(otlp(batch.records[0]))
     # The official encoder leaves the W3C flags and the link's trace state out.
     assert ours.flags & 0xFF == span.context.trace_flags
     assert "k=v" == ours.links[0].trace_state
@@ -183,9 +194,9 @@ def test_no_span_that_a_program_can_make_raises(
     def build(tracer: trace.Tracer) -> None:
         tracer.start_span(name, attributes=attributes, start_time=start).end(end_time=start)
 
-    [record] = to_batch([(finished(build), "run")], refuse).records
+    [record] = to_batch([(snapshot(finished(build)), "run")], refuse).records
     assert "run" == record.run_id
-    OTLPSpan.FromString(record.otlp)
+    OTLPSpan.FromString(otlp(record))
     assert 0 <= record.start_time_ns < 1 << 63
 
 
@@ -195,7 +206,7 @@ def test_usage_of_any_kind_and_size_raises_nothing(value: Any) -> None:
         names = ("gen_ai.usage.input_tokens", "flujo.cost_usd", "flujo.run_id", "flujo.status")
         tracer.start_span("s", attributes=dict.fromkeys(names, value)).end()
 
-    [record] = to_batch([(finished(build), None)], refuse).records
+    [record] = to_batch([(snapshot(finished(build)), None)], refuse).records
     assert record.tokens is None or 0 <= record.tokens < 1 << 53
 
 
@@ -203,8 +214,8 @@ def test_what_only_looks_like_a_span_costs_no_other() -> None:
     def build(tracer: trace.Tracer) -> None:
         tracer.start_span("sound").end()
 
-    sound, odd = finished(build), ReadableSpan("no ids at all")
-    refused: list[ReadableSpan] = []
+    sound, odd = snapshot(finished(build)), snapshot(ReadableSpan("no ids at all"))
+    refused: list[Snapshot] = []
     batch = to_batch([(odd, None), (sound, None)], lambda span, _: refused.append(span))
     assert ["sound"] == [record.name for record in batch.records]
     assert [odd] == refused
@@ -220,8 +231,8 @@ def test_arguments_of_another_type_than_the_sdk_asks_for_are_taken(
     def build(tracer: trace.Tracer) -> None:
         tracer.start_span(**{"name": "n", argument: value}).end()
 
-    [record] = to_batch([(finished(build), None)], refuse).records
-    OTLPSpan.FromString(record.otlp)
+    [record] = to_batch([(snapshot(finished(build)), None)], refuse).records
+    OTLPSpan.FromString(otlp(record))
     assert record.name == (str(value) if argument == "name" else "n")
 
 
@@ -229,15 +240,15 @@ def test_long_names_and_keys_are_not_kept() -> None:
     def build(tracer: trace.Tracer) -> None:
         tracer.start_span("n" * 10_000, attributes={"k" * 10_000: 1}).end()
 
-    to_batch([(finished(build), None)], refuse)
-    assert all(len(key) <= 200 for cache in (sdk._names, values_module._keys) for key in cache)
+    to_batch([(snapshot(finished(build)), None)], refuse)
+    assert all(len(key) <= 200 for key in values_module._keys)
 
 
 def test_a_span_without_an_end_is_running() -> None:
     provider = TracerProvider()
     span = provider.get_tracer("t").start_span("open")
-    [record] = to_batch([(span, None)], refuse).records
+    [record] = to_batch([(snapshot(span), None)], refuse).records
     assert ("running", None) == (record.status, record.end_time_ns)
-    assert 0 == OTLPSpan.FromString(record.otlp).end_time_unix_nano
+    assert 0 == OTLPSpan.FromString(otlp(record)).end_time_unix_nano
     span.end()
     provider.shutdown()

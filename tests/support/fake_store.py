@@ -33,7 +33,7 @@ class FakeStore:
             raise self.failing
         rejected = [Rejected(r, "does not fit") for r in batch.records if r.name in self.refuse]
         self.batches.append(batch)
-        return WriteResult(len(batch.records) - len(rejected), 0, rejected)
+        return WriteResult(rejected)
 
     def count_losses(self, losses: Sequence[Loss]) -> None:
         self._check()

@@ -1,9 +1,11 @@
 """SpanRecords for tests, with sensible values for all that a test does not care about."""
 
+import inspect
 from typing import Any
 
 from flujo_otel.model import SpanRecord
 from flujo_otel.model.record import Role
+from flujo_otel.wire import message
 
 BASE_NS = 1_700_000_000_000_000_000
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -38,7 +40,21 @@ def record(number: int, parent: int | None = None, /, **given: Any) -> SpanRecor
         "role": int(Role.RUN_ROOT if parent is None else Role.PLAIN),
         "cost_usd": None,
         "tokens": None,
+        "flags": 0x101,
+        "status_code": 0,
     }
     values |= given
     values.setdefault("otlp", repr(sorted(values.items())).encode())
     return SpanRecord(**values)
+
+
+FROM_COLUMNS = tuple(inspect.signature(message.of_columns).parameters)
+"""The columns that a span's OTLP message is made of, where it is stored without."""
+
+
+def otlp(record: SpanRecord) -> bytes:
+    """The span as OTLP, as a record says it."""
+    if record.otlp is not None:
+        return record.otlp
+    assert record.links is None
+    return message.of_columns(**{name: getattr(record, name) for name in FROM_COLUMNS})

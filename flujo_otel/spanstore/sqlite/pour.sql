@@ -23,14 +23,14 @@ CREATE TEMP TABLE staged (
     old_status, old_run_id,
     -- whether its ids were used before, for a span with another start
     is_reused,
+    -- the number of its content where that row has the very same
+    content_seq,
     -- as the record says
     role, status, start_time_ns, end_time_ns, kind, cost_usd, tokens, resource_id, scope_id,
+    flags, status_code,
     trace_id, otel_span_id, otel_parent_id, named_run_id,
     name, status_message, attributes, events, links, otlp
 );
-
-CREATE TEMP TABLE outcome (written INTEGER);
-INSERT INTO outcome VALUES (0);
 
 -- Rows that change their run: by a late ancestor that names it.
 CREATE TEMP TABLE moved (span_id PRIMARY KEY, old_run_id, run_id, status, start_time_ns, last_ns);
@@ -46,7 +46,13 @@ CREATE TEMP TABLE covered (
     run_id, measure, span_id, PRIMARY KEY (run_id, measure, span_id)
 ) WITHOUT ROWID;
 
-CREATE TEMP VIEW pour AS SELECT 0 AS writer_id, '' AS service, 0 AS now_ns;
+-- Rows of `staged` whose span id is in use. Most often none, and what only looks at these costs
+-- nothing then.
+CREATE TEMP TABLE taken (n INTEGER PRIMARY KEY);
+
+-- `row_count`: without the rows that only fill up. `received`: ended spans by resource, as a JSON object.
+CREATE TEMP VIEW pour AS
+SELECT 0 AS row_count, 0 AS writer_id, '' AS service, '{}' AS received, 0 AS now_ns;
 
 -- The rows below a span that names its run, as far down as nobody else names one. Two beginnings: a
 -- staged span that names a run, in a trace some of whose spans were filed under the trace id (only
@@ -58,7 +64,7 @@ WITH RECURSIVE down(trace_id, otel_span_id, run_id) AS (
     FROM staged s
     WHERE s.named_run_id IS NOT NULL
         AND s.trace_id <> s.run_id
-        AND EXISTS (SELECT 1 FROM runs r WHERE r.run_id = s.trace_id)
+        AND s.trace_id IN (SELECT run_id FROM runs)
     UNION
     SELECT p.trace_id, p.otel_span_id, p.run_id
     FROM staged s
@@ -66,7 +72,7 @@ WITH RECURSIVE down(trace_id, otel_span_id, run_id) AS (
     WHERE s.named_run_id IS NULL
         AND p.trace_id = s.trace_id
         AND p.run_id <> s.run_id
-        AND EXISTS (SELECT 1 FROM run_traces t WHERE t.trace_id = s.trace_id)
+        AND s.trace_id IN (SELECT trace_id FROM run_traces)
     UNION
     SELECT c.trace_id, c.otel_span_id, d.run_id
     FROM down d
@@ -83,9 +89,8 @@ WHERE c.trace_id = d.trace_id AND c.named_run_id IS NULL AND c.run_id <> d.run_i
 CREATE TEMP VIEW usage_ancestors AS
 WITH RECURSIVE up(run_id, measure, span_id) AS (
     SELECT u.run_id, m.column1, u.parent_span_id
-    FROM touched t
+    FROM (SELECT run_id FROM touched WHERE has_usage) t
     CROSS JOIN spans u ON u.run_id = t.run_id AND (u.cost_usd IS NOT NULL OR u.tokens IS NOT NULL)
-        AND t.has_usage
     JOIN (VALUES ('cost'), ('tokens')) m
         ON CASE m.column1 WHEN 'cost' THEN u.cost_usd ELSE u.tokens END IS NOT NULL
     UNION
@@ -108,32 +113,34 @@ WHERE s.role & 1 AND m.span_id NOT IN (SELECT span_id FROM staged);
 
 CREATE TEMP TRIGGER pouring INSTEAD OF INSERT ON pour
 BEGIN
-    -- The rows that only fill up the statement.
-    DELETE FROM staged WHERE trace_id IS NULL;
+    DELETE FROM staged WHERE n > NEW.row_count;
 
     -- 1. Who is there already? The id is free for us where the row that holds it is this very span.
+    INSERT INTO taken SELECT n FROM staged WHERE otel_span_id IN (SELECT span_id FROM spans);
     UPDATE staged
-    SET old_status = o.status, old_run_id = o.run_id
-    FROM spans o
-    WHERE o.span_id = staged.otel_span_id
-        AND o.trace_id = staged.trace_id
-        AND o.start_time_ns = staged.start_time_ns
-        AND o.kind = staged.kind;
+    SET (old_status, old_run_id) = (
+        SELECT o.status, o.run_id FROM spans o
+        WHERE o.span_id = staged.otel_span_id
+            AND o.trace_id = staged.trace_id
+            AND o.start_time_ns = staged.start_time_ns
+            AND o.kind = staged.kind
+    )
+    WHERE n IN taken;
     UPDATE staged
-    SET span_id = staged.trace_id || ':' || staged.otel_span_id
-    WHERE old_status IS NULL
-        AND EXISTS (SELECT 1 FROM spans o WHERE o.span_id = staged.otel_span_id);
+    SET span_id = trace_id || ':' || otel_span_id
+    WHERE n IN taken AND old_status IS NULL;
     UPDATE staged
-    SET old_status = o.status, old_run_id = o.run_id
-    FROM spans o
-    WHERE staged.span_id <> staged.otel_span_id
-        AND o.span_id = staged.span_id
-        AND o.start_time_ns = staged.start_time_ns
-        AND o.kind = staged.kind;
+    SET (old_status, old_run_id) = (
+        SELECT o.status, o.run_id FROM spans o
+        WHERE o.span_id = staged.span_id
+            AND o.start_time_ns = staged.start_time_ns
+            AND o.kind = staged.kind
+    )
+    WHERE n IN taken AND old_status IS NULL;
     -- The same ids once more, with another start: another span all the same.
     UPDATE staged
     SET span_id = staged.span_id || '@' || staged.start_time_ns || '/' || staged.kind, is_reused = 1
-    WHERE span_id <> otel_span_id
+    WHERE n IN taken
         AND old_status IS NULL
         AND (
             EXISTS (SELECT 1 FROM spans o WHERE o.span_id = staged.span_id)
@@ -143,40 +150,73 @@ BEGIN
             )
         );
     UPDATE staged
-    SET old_status = o.status, old_run_id = o.run_id
-    FROM spans o
-    WHERE staged.is_reused AND o.span_id = staged.span_id;
+    SET (old_status, old_run_id) = (
+        SELECT o.status, o.run_id FROM spans o WHERE o.span_id = staged.span_id
+    )
+    WHERE n IN taken AND is_reused;
     INSERT OR IGNORE INTO shared_span_ids
-    SELECT otel_span_id FROM staged WHERE span_id <> otel_span_id AND old_status IS NULL;
+    SELECT otel_span_id FROM staged
+    WHERE n IN taken AND span_id <> otel_span_id AND old_status IS NULL;
     INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
     SELECT NEW.service, 'id_reused', '', reused, NEW.now_ns, NEW.now_ns
-    FROM (SELECT COUNT(*) AS reused FROM staged WHERE is_reused AND old_status IS NULL)
+    FROM (
+        SELECT COUNT(*) AS reused FROM staged
+        WHERE n IN taken AND is_reused AND old_status IS NULL
+    )
     WHERE reused > 0
     ON CONFLICT DO UPDATE SET
         count = count + excluded.count, last_time_ns = excluded.last_time_ns;
 
     -- 2. What is nothing new: a running record of a span that has ended, and a duplicate.
-    DELETE FROM staged WHERE status = 'running' AND old_status <> 'running';
     DELETE FROM staged
-    WHERE old_status IS NOT NULL AND EXISTS (
-        SELECT 1 FROM spans o
+    WHERE n IN taken AND status = 'running' AND old_status <> 'running';
+    UPDATE staged
+    SET content_seq = (
+        SELECT COALESCE(o.content_seq, o.change_seq) FROM spans o
         WHERE o.span_id = staged.span_id
-            AND o.otlp = staged.otlp
+            AND o.otlp IS staged.otlp
             AND o.status = staged.status
+            AND o.end_time_ns IS staged.end_time_ns
             AND o.resource_id = staged.resource_id
             AND o.scope_id = staged.scope_id
-            AND o.run_id = COALESCE(staged.named_run_id, o.run_id)
-    );
-    UPDATE outcome SET written = (SELECT COUNT(*) FROM staged);
+            AND o.name = staged.name
+            AND o.attributes = staged.attributes
+            AND o.events IS staged.events
+            AND o.otel_parent_id IS staged.otel_parent_id
+            AND o.status_message IS staged.status_message
+            AND o.status_code = staged.status_code
+            AND o.flags = staged.flags
+    )
+    WHERE n IN taken AND old_status IS NOT NULL;
+    INSERT INTO services
+    SELECT COALESCE(x.service_name, NEW.service), SUM(c.received), SUM(c.unchanged)
+    FROM (
+        SELECT CAST(key AS INTEGER) AS resource_id, value AS received, 0 AS unchanged
+        FROM json_each(NEW.received)
+        UNION ALL
+        SELECT resource_id, 0, 1 FROM staged WHERE n IN taken AND content_seq IS NOT NULL
+    ) c
+    LEFT JOIN resources x ON x.resource_id = c.resource_id
+    WHERE true
+    GROUP BY 1
+    ON CONFLICT DO UPDATE SET
+        received = received + excluded.received, unchanged = unchanged + excluded.unchanged;
+    DELETE FROM staged
+    WHERE n IN taken
+        AND content_seq IS NOT NULL
+        AND old_run_id = COALESCE(named_run_id, old_run_id);
 
     -- A span stays where it was filed unless it now names its run itself.
-    UPDATE staged SET run_id = old_run_id WHERE named_run_id IS NULL AND old_run_id IS NOT NULL;
+    UPDATE staged
+    SET run_id = old_run_id
+    WHERE n IN taken AND named_run_id IS NULL AND old_run_id IS NOT NULL;
 
     -- 3. The rows. A parent's id may be one that several spans use.
     INSERT INTO spans (
         span_id, run_id, parent_span_id, name, start_time, end_time, status, attributes, trace_id,
         otel_span_id, otel_parent_id, start_time_ns, end_time_ns, kind, status_message, events,
-        links, resource_id, scope_id, named_run_id, role, cost_usd, tokens, otlp, change_seq
+        links, resource_id, scope_id, named_run_id, role, cost_usd, tokens, flags, status_code, otlp,
+        content_seq, change_seq, created_at
     )
     SELECT
         span_id, run_id,
@@ -189,8 +229,8 @@ BEGIN
         END,
         name, start_time_ns / 1e9, end_time_ns / 1e9, status, attributes, trace_id,
         otel_span_id, otel_parent_id, start_time_ns, end_time_ns, kind, status_message, events,
-        links, resource_id, scope_id, named_run_id, role, cost_usd, tokens, otlp,
-        (SELECT value FROM sequence) + n
+        links, resource_id, scope_id, named_run_id, role, cost_usd, tokens, flags, status_code, otlp,
+        content_seq, (SELECT value FROM sequence) + n, datetime(NEW.now_ns / 1000000000, 'unixepoch')
     FROM staged
     WHERE true
     ORDER BY n
@@ -212,29 +252,28 @@ BEGIN
         role = excluded.role,
         cost_usd = excluded.cost_usd,
         tokens = excluded.tokens,
+        flags = excluded.flags,
+        status_code = excluded.status_code,
         otlp = excluded.otlp,
+        content_seq = excluded.content_seq,
         change_seq = excluded.change_seq;
 
     -- Children that came before a parent whose id turned out to be taken.
     UPDATE spans
     SET parent_span_id = c.span_id
     FROM staged c
-    WHERE c.span_id = c.trace_id || ':' || c.otel_span_id
+    WHERE c.n IN taken
+        AND c.span_id = c.trace_id || ':' || c.otel_span_id
         AND c.old_status IS NULL
         AND spans.parent_span_id = c.otel_span_id
         AND spans.trace_id = c.trace_id;
 
-    -- 4. Runs. A row that only changed counts by the difference.
+    -- 4. Runs. What a row was is taken off the counts, what it is now is added.
     INSERT OR IGNORE INTO run_traces
     SELECT DISTINCT trace_id, run_id FROM staged WHERE run_id <> trace_id;
     INSERT INTO touched
     SELECT
-        run_id,
-        SUM(old_status IS NULL OR old_run_id <> run_id),
-        SUM(status = 'failed')
-            - SUM(COALESCE(old_status = 'failed' AND old_run_id = run_id, 0)),
-        SUM(status = 'running')
-            - SUM(COALESCE(old_status = 'running' AND old_run_id = run_id, 0)),
+        run_id, COUNT(*), SUM(status = 'failed'), SUM(status = 'running'),
         MIN(start_time_ns),
         MAX(MAX(start_time_ns, COALESCE(end_time_ns, 0))),
         MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL),
@@ -247,7 +286,7 @@ BEGIN
         old_run_id, -COUNT(*), -SUM(old_status = 'failed'), -SUM(old_status = 'running'), NULL, NULL,
         MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL), 0, 0
     FROM staged
-    WHERE old_run_id <> run_id
+    WHERE n IN taken AND old_status IS NOT NULL
     GROUP BY old_run_id
     ON CONFLICT DO UPDATE SET
         has_usage = MAX(has_usage, excluded.has_usage),
@@ -262,10 +301,14 @@ BEGIN
         MAX(start_time_ns, COALESCE(end_time_ns, 0))
     FROM below;
     UPDATE spans
-    SET run_id = m.run_id,
-        change_seq = (SELECT value FROM sequence) + (SELECT MAX(n) FROM staged) + m.rowid
-    FROM moved m
-    WHERE spans.span_id = m.span_id;
+    SET content_seq = COALESCE(content_seq, change_seq),
+        (run_id, change_seq) = (
+            SELECT m.run_id,
+                (SELECT value FROM sequence) + (SELECT MAX(n) FROM staged) + m.rowid
+            FROM moved m
+            WHERE m.span_id = spans.span_id
+        )
+    WHERE span_id IN (SELECT span_id FROM moved);
     INSERT OR IGNORE INTO run_traces
     SELECT DISTINCT s.trace_id, s.run_id
     FROM moved m CROSS JOIN spans s ON s.span_id = m.span_id
@@ -357,7 +400,8 @@ BEGIN
         pipeline_name = COALESCE(x.service_name, s.name),
         pipeline_version = COALESCE(x.service_version, 'latest')
     FROM (
-        SELECT *, MIN(start_time_ns) FROM staged
+        SELECT run_id, trace_id, name, resource_id, MIN(start_time_ns) AS start_time_ns
+        FROM staged
         WHERE run_id IN (
             SELECT t.run_id FROM touched t CROSS JOIN runs q ON q.run_id = t.run_id
             WHERE q.root_start_ns IS NULL
@@ -399,7 +443,8 @@ BEGIN
     -- 5. Steps.
     DELETE FROM steps
     WHERE (run_id, span_id) IN (
-        SELECT old_run_id, span_id FROM staged WHERE old_run_id <> run_id AND role & 1
+        SELECT old_run_id, span_id FROM staged
+        WHERE n IN taken AND old_run_id <> run_id AND role & 1
         UNION ALL
         SELECT old_run_id, span_id FROM moved
     );
@@ -452,6 +497,7 @@ BEGIN
     UPDATE sequence
     SET value = value
         + COALESCE((SELECT MAX(n) FROM staged), 0) + COALESCE((SELECT MAX(rowid) FROM moved), 0);
+    DELETE FROM taken;
     DELETE FROM covered;
     DELETE FROM touched;
     DELETE FROM moved;

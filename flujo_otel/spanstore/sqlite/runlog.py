@@ -168,7 +168,7 @@ class SQLiteRunLog:
                     connection.execute(statement, values)
                 for records in pours(tree.records):
                     stage(connection, records)
-                    pour(opened)
+                    pour(opened, records)
             opened.checkpointer.wrote_once(connection)
 
     def run(self, run_id: str) -> Sequence[Any] | None:

@@ -1,8 +1,10 @@
 """SpanWriter on SQLite."""
 
+import json
 import sqlite3
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,14 +62,12 @@ class SQLiteSpanWriter:
 
     def write(self, batch: Batch) -> WriteResult:
         """See `api.SpanWriter.write`."""
-        written = 0
         rejected: list[Rejected] = []
         with self._using() as opened:
             describe(opened, batch.resources, batch.scopes)
             for records in pours(batch.records):
-                written += self._pour(opened, records, rejected)
-        unchanged = len(batch.records) - written - len(rejected)
-        return WriteResult(written, unchanged, rejected)
+                self._pour(opened, records, rejected)
+        return WriteResult(rejected)
 
     def count_losses(self, losses: Sequence[Loss]) -> None:
         """See `api.SpanWriter.count_losses`."""
@@ -120,30 +120,28 @@ class SQLiteSpanWriter:
     def _open_database(self) -> "Opened":
         return open_database(self._path, self._durable, self._busy_timeout_seconds)
 
-    def _pour(self, opened: "Opened", records: list[SpanRecord], rejected: list[Rejected]) -> int:
+    def _pour(self, opened: "Opened", records: list[SpanRecord], rejected: list[Rejected]) -> None:
         """Write one pour; halve it where its data is refused, until the culprit stands alone."""
         connection = opened.connection
         try:
             stage(connection, records)
             with opened.turns.writing():
-                pour(opened)
+                pour(opened, records)
         except (*_DATA_ERRORS, sqlite3.OperationalError) as error:
             connection.execute("DELETE FROM staged")
             if isinstance(error, sqlite3.OperationalError) and not _is_of_data(error):
                 raise
             if len(records) == 1:
                 rejected.append(Rejected(records[0], f"{type(error).__name__}: {error}"))
-                return 0
+                return
             middle = len(records) // 2
-            return self._pour(opened, records[:middle], rejected) + self._pour(
-                opened, records[middle:], rejected
-            )
+            self._pour(opened, records[:middle], rejected)
+            self._pour(opened, records[middle:], rejected)
+            return
         except BaseException:
             connection.execute("DELETE FROM staged")
             raise
-        size_bytes = sum(len(record.otlp) + len(record.attributes) for record in records)
-        opened.checkpointer.wrote(connection, size_bytes)
-        return int(connection.execute("SELECT written FROM outcome").fetchone()[0])
+        opened.checkpointer.wrote(connection, sum(map(_size_bytes, records)))
 
 
 class Opened(NamedTuple):
@@ -198,6 +196,10 @@ def _count(opened: Opened, loss: Loss) -> None:
         opened.connection.execute(_ADD_LOSS, values)
 
 
+def _size_bytes(record: SpanRecord) -> int:
+    return len(record.attributes) + len(record.otlp or b"")
+
+
 def _is_of_data(error: sqlite3.OperationalError) -> bool:
     """SQLITE_ERROR, not locked or full or unreadable: a function of the trigger's fails on what a
     row holds (malformed JSON, an overflow)."""
@@ -212,10 +214,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def pour(opened: Opened) -> None:
-    """Write what is staged, in one statement; the caller holds its turn."""
+def pour(opened: Opened, records: Sequence[SpanRecord]) -> None:
+    """Write what is staged, `records`, in one statement; the caller holds its turn."""
+    ended = Counter(record.resource_id for record in records if record.end_time_ns is not None)
     opened.connection.execute(
-        "INSERT INTO pour VALUES (?, ?, ?)", (opened.writer_id, opened.service, time.time_ns())
+        "INSERT INTO pour VALUES (?, ?, ?, ?, ?)",
+        (len(records), opened.writer_id, opened.service, json.dumps(ended), time.time_ns()),
     )
 
 

@@ -246,5 +246,7 @@ def _record(span: Span, more: Mapping[str, Any]) -> SpanRecord:
         role=span.role,
         cost_usd=span.cost_usd,
         tokens=span.tokens,
-        otlp=b"",
+        flags=0,
+        status_code=0,
+        otlp=None,
     )

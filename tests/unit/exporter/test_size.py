@@ -1,4 +1,4 @@
-"""The estimate of what a span holds, and the light copy that is queued."""
+"""The estimate of what a queued span holds."""
 
 import tracemalloc
 
@@ -6,7 +6,8 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 
-from flujo_otel_exporter.snapshot import light, size_of_open
+from flujo_otel.wire.snapshot import snapshot
+from flujo_otel_exporter.size import span_bytes
 
 MEGABYTE = 1 << 20
 
@@ -33,9 +34,7 @@ def ended(attributes=None, events=(), links=()) -> ReadableSpan:  # type: ignore
     ids=["text", "wide text", "list of texts", "list of numbers", "event", "link"],
 )
 def test_a_megabyte_is_seen_wherever_it_is(span: ReadableSpan) -> None:
-    size_bytes = light(span)[1]
-    assert MEGABYTE <= size_bytes < 6 * MEGABYTE
-    assert MEGABYTE <= size_of_open(span)
+    assert MEGABYTE <= span_bytes(snapshot(span)) < 6 * MEGABYTE
 
 
 def test_a_usual_span_is_not_underestimated() -> None:
@@ -49,33 +48,17 @@ def test_a_usual_span_is_not_underestimated() -> None:
         for _ in range(1000):
             span = tracer.start_span("name", attributes=attributes)
             span.end()
-            kept.append(light(span._readable_span()))  # type: ignore[attr-defined]
+            kept.append(snapshot(span._readable_span()))  # type: ignore[attr-defined]
             del span
         measured = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert measured <= sum(size for _, size in kept) <= 2.5 * measured
-
-
-def test_the_light_copy_says_what_the_span_says() -> None:
-    link = Link(SpanContext(1, 2, False, TraceFlags(1)), {"l": 1})
-    span = ended({"a": 1}, [("event", {"e": 2})], [link])
-    copy, _ = light(span)
-    assert copy is not span
-    assert span.to_json() == copy.to_json()
-    assert span.instrumentation_scope == copy.instrumentation_scope
-
-
-def test_a_span_that_dropped_something_is_kept_with_its_counts() -> None:
-    span = ended(events=[(f"event {n}", None) for n in range(200)])
-    copy, _ = light(span)
-    assert copy.dropped_events == 72
+    assert measured <= sum(map(span_bytes, kept)) <= 2.5 * measured
 
 
 def test_spans_of_another_make_are_sized_through_their_public_face() -> None:
     plain = ReadableSpan("name", attributes={"text": "x" * MEGABYTE})
-    assert light(plain)[1] >= MEGABYTE
-    assert size_of_open(plain) > 0
+    assert span_bytes(snapshot(plain)) >= MEGABYTE
 
 
 @pytest.mark.parametrize("where", ["name", "key", "description", "event", "event key"])
@@ -90,4 +73,4 @@ def test_a_megabyte_counts_wherever_it_is(where: str) -> None:
     if where.startswith("event"):
         span.add_event(long if where == "event" else "e", {long: 1} if where == "event key" else {})
     span.end()
-    assert light(span._readable_span())[1] >= MEGABYTE  # type: ignore[attr-defined]
+    assert span_bytes(snapshot(span._readable_span())) >= MEGABYTE  # type: ignore[attr-defined]

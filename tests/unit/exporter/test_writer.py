@@ -1,6 +1,7 @@
 """The one writer: what is accepted, when it is committed, what is lost and how that is counted."""
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -300,6 +301,22 @@ def test_a_paused_writer_has_closed_the_store_and_writes_nothing(
         writer.resume()
     assert writer.flush(PATIENT)
     assert store.names == ["before", "meanwhile"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_leaves_nothing_paused_when_all_writers_had_left_before(
+    make_writer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork, "_participants", [])
+    first = make_writer()
+    fork._participants.remove(first)
+    writer = make_writer()
+    fork._participants.append(first)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert not writer._delivery.door.locked()
 
 
 def test_a_pause_does_not_wait_for_a_write_that_hangs(make_writer: Make) -> None:

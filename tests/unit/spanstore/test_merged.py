@@ -67,7 +67,9 @@ def root(run: Given) -> SpanRecord:
         role=Role.RUN_ROOT,
         cost_usd=None,
         tokens=None,
-        otlp=b"",
+        flags=0,
+        status_code=0,
+        otlp=None,
     )
 
 

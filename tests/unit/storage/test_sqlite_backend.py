@@ -21,7 +21,8 @@ from flujo_otel.model import Batch
 from flujo_otel.spanstore.api import RunFilter
 from flujo_otel.spanstore.factory import open_reader, open_writer
 from flujo_otel.storage.sqlite import SQLiteBackend
-from support.records import record
+from flujo_otel.wire import message
+from support.records import FROM_COLUMNS, record
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = {
@@ -262,8 +263,11 @@ class TestIds:
     ) -> None:
         child = node("00f067aa0ba902b7", status="failed", attributes={"a": [1, "x"]})
         await backend.save_trace("run-1", node("test-123", child))
-        rows = table(path, "SELECT otlp FROM spans ORDER BY rowid")
-        root, leaf = (OTLPSpan.FromString(row[0]) for row in rows)
+        rows = table(path, f"SELECT {', '.join(FROM_COLUMNS)} FROM spans ORDER BY rowid")
+        root, leaf = (
+            OTLPSpan.FromString(message.of_columns(**dict(zip(FROM_COLUMNS, row, strict=True))))
+            for row in rows
+        )
         assert (len(root.trace_id), len(root.span_id)) == (16, 8)
         assert (leaf.trace_id, leaf.parent_span_id) == (root.trace_id, root.span_id)
         assert leaf.span_id.hex() == "00f067aa0ba902b7"
