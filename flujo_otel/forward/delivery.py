@@ -107,7 +107,8 @@ class Delivery:
     def _due(self) -> Page | None:
         """The next page; None where nothing is due, or another process sends."""
         store = self._opened()
-        if store.newest() == self._seen:
+        is_new = store.join(self.destination.name, self.destination.shown, self._since_ns)
+        if not is_new and store.newest() == self._seen:
             return None
         position = self._position = self._lease()
         if position is None:
@@ -173,10 +174,9 @@ class Delivery:
         return self._lease() == self._position
 
     def _lease(self) -> int | None:
-        store, name = self._opened(), self.destination.name
-        store.join(name, self.destination.shown, self._since_ns)
         until = time.monotonic() + self._lease_seconds
-        position = store.lease(name, self._token, self._lease_seconds)
+        name, token = self.destination.name, self._token
+        position = self._opened().lease(name, token, self._lease_seconds)
         self._leased_until = 0.0 if position is None else until
         return position
 

@@ -17,6 +17,8 @@ except ImportError as error:
 
 _EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _STATUS_DETAILS: Final = "grpc-status-details-bin"
+_OUR_LIMIT: Final = "CLIENT: Received message larger than max"
+"""The backend's answer is too long to be read: only a yes has one."""
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", ANSWER_BYTES),
     ("grpc.max_send_message_length", -1),
@@ -48,6 +50,8 @@ class GrpcSender:
                 compression=self._compression,
             )
         except grpc.RpcError as error:
+            if (error.details() or "").startswith(_OUR_LIMIT):
+                return Answer(Verdict.TAKEN)
             trailers = dict(error.trailing_metadata() or ())
             details = trailers.get(_STATUS_DETAILS, b"")
             return answer.of_grpc(error.code().name, error.details() or "", details)

@@ -109,9 +109,10 @@ class DestinationStore(Protocol):
     All raise StoreUnavailable for what may pass, and ForeignDatabase.
     """
 
-    def join(self, destination: str, endpoint: str, since_ns: int) -> None:
-        """Enter a destination. A new one begins with the spans that started since `since_ns`; one
-        that is known goes on where it stopped."""
+    def join(self, destination: str, endpoint: str, since_ns: int) -> bool:
+        """Enter a destination; True where it was not as here. A new one begins with the spans that
+        started since `since_ns`, one that is known goes on where it stopped. Cheap where there is
+        nothing to change, so that a database that was replaced is noticed."""
         ...
 
     def lease(self, destination: str, token: str, seconds: float) -> int | None:

@@ -101,19 +101,19 @@ class SQLiteDestinations:
         self._open: _Opened | None = None
         self._described: dict[tuple[str, int], Described] = {}
 
-    def join(self, destination: str, endpoint: str, since_ns: int) -> None:
-        """See `DestinationStore.join`. Writes only where there is something to change."""
+    def join(self, destination: str, endpoint: str, since_ns: int) -> bool:
+        """See `DestinationStore.join`."""
         with self._using() as opened:
             known = opened.connection.execute(_ENDPOINT, (destination,)).fetchone()
         if known == (endpoint,):
-            return
+            return False
         values = {
             "destination": destination,
             "endpoint": endpoint,
             "since": since_ns / _SECOND_NS - 0.001,  # REAL seconds are exact to 0.24 us
             "until": time.time() + _CLOCKS_DIFFER_SECONDS,
         }
-        self._change(_JOIN, values)
+        return self._change(_JOIN, values)
 
     def lease(self, destination: str, token: str, seconds: float) -> int | None:
         """See `DestinationStore.lease`. The lease of a process that is gone is taken over."""
