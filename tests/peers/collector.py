@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sysconfig
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def lens(db: Path, *arguments: str) -> str:
 def readable_value(value: tuple[str, object]) -> object:
     """What docs/spans.md says that JSON has for a value."""
     kind, content = value
+    if isinstance(content, bytes):
+        return b64encode(content).decode()
     if kind == "array":
         return [readable_value(item) for item in content]
     if kind == "map":

@@ -58,7 +58,7 @@ def pipeline() -> object:
         condition_callable=lambda value, _: "left",
         branches={"left": Pipeline.from_step(step(flaky, name="flaky", max_retries=2))},
     )
-    return step(first, name="first") >> loop >> route >> step(sour, name="sour", max_retries=0)
+    return step(first, name="first") >> loop >> route >> step(sour, name="sour")
 
 
 def embedded(db: str, *urls: str) -> None:

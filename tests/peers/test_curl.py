@@ -138,7 +138,10 @@ def test_every_type_of_value_is_stored_as_it_was_written(curl: Curl, gzip: bool)
             {
                 "timeUnixNano": str(tree.BASE_NS + 5),
                 "name": "exception",
-                "attributes": [{"key": "exception.type", "value": {"stringValue": "Sour"}}],
+                "attributes": [
+                    {"key": "exception.type", "value": {"stringValue": "Sour"}},
+                    {"key": "exception.message", "value": {"stringValue": "sour milk"}},
+                ],
             }
         ],
         links=[{"traceId": tree.REMOTE[0], "spanId": tree.REMOTE[1], "traceState": "vendor=x"}],
@@ -157,8 +160,11 @@ def test_every_type_of_value_is_stored_as_it_was_written(curl: Curl, gzip: bool)
         span.start_ns,
         span.end_ns,
     )
-    event = PlainEvent("exception", tree.BASE_NS + 5, {"exception.type": ("string", "Sour")})
-    assert (event,) == span.events
+    said: Attributes = {
+        "exception.type": ("string", "Sour"),
+        "exception.message": ("string", "sour milk"),
+    }
+    assert (PlainEvent("exception", tree.BASE_NS + 5, said),) == span.events
     assert (PlainLink(*tree.REMOTE, {}, "vendor=x"),) == span.links
     assert ((2, "sour milk"), "a=1", 0x101, (2, 0, 0)) == (
         span.status,

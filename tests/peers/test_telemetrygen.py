@@ -28,6 +28,9 @@ def test_what_its_flags_say_is_what_is_stored(protocol: str, collector: Collecto
     send(protocol, collector)
     new = store.traces(collector.db).keys() - before.keys()
     assert TRACES == len(new)
+    links = [len(span.links) for trace_id in new for span in collector.trace(trace_id).values()]
+    # Each links to an earlier one, which the first of all does not have.
+    assert [0] + [1] * (TRACES * (1 + CHILDREN) - 1) == sorted(links)
     for trace_id in new:
         spans = collector.trace(trace_id)
         (root,) = [span for span in spans.values() if not span.parent_id]
@@ -37,8 +40,7 @@ def test_what_its_flags_say_is_what_is_stored(protocol: str, collector: Collecto
         for span in spans.values():
             assert GIVEN.items() <= span.attributes.items()
             assert (2, "") == span.status
-            assert 1 == len(span.links)
-            assert ("int", 0) == span.links[0].attributes["link.index"]
+            assert all(("int", 0) == link.attributes["link.index"] for link in span.links)
             assert ("string", "generated") == span.resource["service.name"]
             assert ("int", 3) == span.resource["replicas"]
         assert {5_000_000} == {s.end_ns - s.start_ns for s in spans.values() if s is not root}
