@@ -50,7 +50,7 @@ class GrpcSender:
                 compression=self._compression,
             )
         except grpc.RpcError as error:
-            if (error.details() or "").startswith(_OUR_LIMIT):
+            if _OUR_LIMIT in (error.details() or ""):
                 return Answer(Verdict.TAKEN)
             trailers = dict(error.trailing_metadata() or ())
             details = trailers.get(_STATUS_DETAILS, b"")
