@@ -1,0 +1,49 @@
+"""`lens` as tests call it: in this process, on a terminal, as a program."""
+
+import json
+import os
+import pty
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flujo_otel.semconv import flujo
+from flujo_otel_cli.main import call
+
+LENS = str(Path(sysconfig.get_path("scripts")) / "lens")
+
+
+ROOT = {
+    flujo.PIPELINE_NAME: "support-triage",
+    flujo.PIPELINE_VERSION: "1.2",
+    flujo.FINAL_CONTEXT: '{"n": 3}',
+}
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = call(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    code, out, _ = answer(capsys, *arguments, "--json")
+    return code, json.loads(out)
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> str:
+    """What `lens` writes to a terminal."""
+    ours, theirs = pty.openpty()
+    subprocess.run([LENS, *arguments], stdout=theirs, env={**os.environ, **environment}, check=True)
+    os.close(theirs)
+    output = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            output += chunk
+    except OSError:  # Linux says EIO where nobody holds the other end
+        pass
+    os.close(ours)
+    return output.decode()

@@ -1,0 +1,51 @@
+"""What is said of a process that was killed, by every command alike."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unit.cli.lens import answer, document
+
+
+def test_a_killed_program_s_run_died(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = (
+        "import flujo_otel, time; flujo_otel.configure(); from opentelemetry import trace;"
+        "trace.get_tracer('t').start_span('hangs'); time.sleep(1); print('on', flush=True);"
+        "time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert document(capsys, "list")[1]["runs"][0]["status"] == "running"
+        assert "● hangs  running for" in answer(capsys, "trace")[1]
+        child.kill()
+    assert document(capsys, "list", "--status", "died")[1]["total"] == 1
+    out = answer(capsys, "trace")[1]
+    assert out.startswith("✝ hangs  died after")
+    assert f"(pid {child.pid} on " in out and "is gone" in out
+
+
+def test_what_was_open_in_a_killed_process_is_marked_alike_by_every_command(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = {"flujo.step.type": "Step", "flujo.step.index": 1}
+    program = (
+        "import flujo_otel, time; p = flujo_otel.configure(); from opentelemetry import trace;"
+        "t = trace.get_tracer('t');"
+        "root = t.start_span('run', attributes={'flujo.pipeline.name': 'doomed'});"
+        f"t.start_span('slow', trace.set_span_in_context(root), attributes={step});"
+        "trace.get_tracer_provider().force_flush(); print('on', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.kill()
+    shown = [
+        next(line for line in answer(capsys, *command)[1].splitlines() if "slow" in line)
+        for command in (("trace",), ("show",), ("show", "last", "--step", "slow"), ("spans",))
+    ]
+    assert [("✝" in line, "+" in line, "…" in line) for line in shown] == [(True, True, False)] * 4
+    assert len({re.search(r"[\d.]+ .?s\+", line)[0] for line in shown}) == 1  # type: ignore[index]

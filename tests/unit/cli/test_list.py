@@ -1,0 +1,40 @@
+"""`lens list` on a real store."""
+
+from pathlib import Path
+
+import pytest
+
+from flujo_otel.model.record import Role
+from unit.cli.lens import answer, document
+from unit.cli.scenes import a_run, a_span, store
+
+
+def test_list(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(capsys, "list")
+    heading, row, footer = out.splitlines()
+    assert code == 0
+    assert " ".join(heading.split()) == "RUN PIPELINE STATUS STARTED TOOK COST TOKENS SPANS"
+    assert row.split("   ")[:3] == [a_run().run_id, "support-triage 1.2", "✘ failed"]
+    assert footer == "1 of 1 run · lens trace 7f3a"
+
+
+def test_list_of_nothing_is_an_answer(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "list", "--status", "paused")[0] == 0
+    assert document(capsys, "list", "--since", "1h")[1] == {"runs": [], "total": 0}
+
+
+def test_list_as_json(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = document(capsys, "list", "--status", "failed", "--pipeline", "support-triage")
+    assert (code, found["total"]) == (0, 1)
+    assert found["runs"][0]["run_id"] == a_run().run_id
+    assert found["runs"][0]["start_time"] == "2025-11-21T04:40:00.000000000Z"
+
+
+def test_a_list_that_is_cut_says_how_to_see_all(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [
+        a_span(n, "x", n, n + 1, role=Role.RUN_ROOT, run_id=f"{n:04}") for n in range(100, 110)
+    ]
+    store(filled, others)
+    assert "1 of 11 runs · lens list --limit 11 · " in answer(capsys, "list", "--limit", "1")[1]

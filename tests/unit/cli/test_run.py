@@ -1,0 +1,111 @@
+"""`lens run` of real programs."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flujo_otel_cli.main import call
+from unit.cli.lens import LENS
+
+TRACED = """
+import sys
+from opentelemetry import trace
+with trace.get_tracer("t").start_as_current_span("work"):
+    with trace.get_tracer("t").start_as_current_span("inner"):
+        print("said", sys.stdin.read())
+sys.exit(7)
+"""
+
+
+def lens_run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [LENS, "run", "--", *command], check=False, capture_output=True, text=True, **options
+    )
+
+
+def test_run_passes_streams_and_exit_code_and_shows_the_tree_on_standard_error() -> None:
+    done = lens_run(sys.executable, "-c", TRACED, input="hello")
+    assert (done.returncode, done.stdout) == (7, "said hello\n")
+    assert "✔ work  completed in" in done.stderr and "└─ ✔ inner" in done.stderr
+
+
+RUNS = """
+import sys, time
+from opentelemetry import trace
+for name, seconds, status in (("long ok", 0.5, 1), ("short fail", 0, 2), ("last", 0, 1)):
+    if name in sys.argv:
+        with trace.get_tracer("t").start_as_current_span(name) as span:
+            span.set_status(trace.StatusCode(status))
+            time.sleep(seconds)
+"""
+
+
+def test_run_shows_the_newest_of_several_runs_and_counts_the_rest() -> None:
+    done = lens_run(sys.executable, "-c", RUNS, "short fail", "long ok", "last")
+    assert "✘ short fail  failed" in done.stderr
+    assert done.stderr.splitlines()[-1] == "2 more runs: lens list"
+    done = lens_run(sys.executable, "-c", RUNS, "long ok", "last")
+    assert "✔ last  completed" in done.stderr
+    assert done.stderr.splitlines()[-1] == "1 more run: lens list"
+
+
+def test_run_shows_the_run_of_a_process_that_the_command_started() -> None:
+    done = lens_run("sh", "-c", f"{sys.executable} -c '{RUNS}' 'short fail'; true")
+    assert done.returncode == 0
+    assert "✘ short fail  failed" in done.stderr
+
+
+BUSY = """
+import pathlib, time, flujo_otel
+flujo_otel.configure()
+from opentelemetry import trace
+print("on", flush=True)
+while not pathlib.Path("go").exists():
+    time.sleep(0.01)
+trace.get_tracer("t").start_span("not mine").end()
+trace.get_tracer_provider().force_flush()
+pathlib.Path("done").touch()
+"""
+
+
+def test_run_leaves_out_the_runs_of_a_process_that_was_there_before(here: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"on\n"
+        done = lens_run("sh", "-c", "touch go; while [ ! -e done ]; do sleep 0.05; done")
+    assert "the command made no run" in done.stderr
+    assert call(["list"]) == 0
+
+
+def test_run_of_a_program_that_makes_no_run_says_so() -> None:
+    done = lens_run("sh", "-c", "exit 3")
+    assert done.returncode == 3
+    assert "the command made no run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["sh", "-c", "kill -9 $$"], 137), (["no-such-command"], 127), (["/etc/passwd"], 126)],
+)
+def test_run_has_the_exit_codes_of_a_shell(command: list[str], code: int) -> None:
+    assert lens_run(*command).returncode == code
+
+
+def test_run_passes_signals_on() -> None:
+    program = (
+        "import signal, sys; signal.signal(15, lambda *_: sys.exit(5)); print('on', flush=True)"
+    )
+    lens = subprocess.Popen(
+        [LENS, "run", "--", sys.executable, "-c", f"{program}; signal.pause()"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert lens.stdout is not None
+    assert lens.stdout.readline() == "on\n"
+    lens.send_signal(signal.SIGTERM)
+    assert lens.wait(30) == 5
+    lens.stdout.close()
