@@ -1,0 +1,157 @@
+"""What is forwarded is exactly what came in: messages equal after parsing, unknown fields too."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from flujo_otel.forward.request import encode
+from flujo_otel.spanstore.destinations import Filter
+from flujo_otel.spanstore.factory import open_destinations, open_writer
+from flujo_otel.wire.otlp import decode_protobuf
+from support.backends import spans_of
+
+_TEXT = st.text(max_size=12)
+_UNSIGNED_32 = st.integers(0, 2**32 - 1)
+_TIME = st.integers(0, 2**63 - 1)
+# Fields that no version of OTLP has yet: a varint, a text.
+_UNKNOWN = st.sampled_from([b"", b"\xf8\x3f\x07", b"\xfa\x3f\x03new"])
+
+
+def any_values() -> st.SearchStrategy[AnyValue]:
+    plain = st.one_of(
+        st.builds(AnyValue),
+        st.builds(AnyValue, string_value=_TEXT),
+        st.builds(AnyValue, bool_value=st.booleans()),
+        st.builds(AnyValue, int_value=st.integers(-(2**63), 2**63 - 1)),
+        st.builds(AnyValue, double_value=st.floats(allow_nan=False)),
+        st.builds(AnyValue, bytes_value=st.binary(max_size=8)),
+    )
+    return st.recursive(plain, _nested, max_leaves=4)
+
+
+def _nested(inner: st.SearchStrategy[AnyValue]) -> st.SearchStrategy[AnyValue]:
+    def array(values: list[AnyValue]) -> AnyValue:
+        value = AnyValue()
+        value.array_value.values.extend(values)
+        return value
+
+    def table(values: list[KeyValue]) -> AnyValue:
+        value = AnyValue()
+        value.kvlist_value.values.extend(values)
+        return value
+
+    pairs = st.builds(KeyValue, key=_TEXT, value=inner)
+    return st.lists(inner, max_size=3).map(array) | st.lists(pairs, max_size=3).map(table)
+
+
+ATTRIBUTES = st.lists(
+    st.builds(KeyValue, key=_TEXT, value=any_values()), max_size=3, unique_by=lambda pair: pair.key
+)
+EVENTS = st.builds(
+    Span.Event,
+    time_unix_nano=_TIME,
+    name=_TEXT,
+    attributes=ATTRIBUTES,
+    dropped_attributes_count=_UNSIGNED_32,
+)
+LINKS = st.builds(
+    Span.Link,
+    trace_id=st.binary(min_size=16, max_size=16),
+    span_id=st.binary(min_size=8, max_size=8),
+    trace_state=_TEXT,
+    attributes=ATTRIBUTES,
+    dropped_attributes_count=_UNSIGNED_32,
+    flags=_UNSIGNED_32,
+)
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> Span:
+    start = draw(_TIME)
+    span = Span(
+        trace_id=draw(st.binary(min_size=16, max_size=16).filter(any)),
+        span_id=draw(st.binary(min_size=8, max_size=8).filter(any)),
+        parent_span_id=draw(st.just(b"") | st.binary(min_size=8, max_size=8)),
+        trace_state=draw(_TEXT),
+        flags=draw(_UNSIGNED_32),
+        name=draw(_TEXT),
+        kind=draw(st.integers(0, 5)),
+        start_time_unix_nano=start,
+        end_time_unix_nano=draw(st.integers(max(start, 1), 2**63 - 1)),
+        attributes=draw(ATTRIBUTES),
+        dropped_attributes_count=draw(_UNSIGNED_32),
+        events=draw(st.lists(EVENTS, max_size=2)),
+        dropped_events_count=draw(_UNSIGNED_32),
+        links=draw(st.lists(LINKS, max_size=2)),
+        dropped_links_count=draw(_UNSIGNED_32),
+    )
+    if draw(st.booleans()):
+        span.status.CopyFrom(Status(code=draw(st.integers(0, 2)), message=draw(_TEXT)))
+    return Span.FromString(span.SerializeToString() + draw(_UNKNOWN))
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> ExportTraceServiceRequest:
+    request = ExportTraceServiceRequest()
+    for _ in range(draw(st.integers(1, 3))):
+        resource = request.resource_spans.add(schema_url=draw(_TEXT))
+        resource.resource.CopyFrom(
+            Resource.FromString(
+                Resource(
+                    attributes=draw(ATTRIBUTES), dropped_attributes_count=draw(_UNSIGNED_32)
+                ).SerializeToString()
+                + draw(_UNKNOWN)
+            )
+        )
+        for _ in range(draw(st.integers(1, 2))):
+            scope = resource.scope_spans.add(schema_url=draw(_TEXT))
+            scope.scope.CopyFrom(
+                InstrumentationScope.FromString(
+                    InstrumentationScope(
+                        name=draw(_TEXT), version=draw(_TEXT), attributes=draw(ATTRIBUTES)
+                    ).SerializeToString()
+                    + draw(_UNKNOWN)
+                )
+            )
+            scope.spans.extend(draw(st.lists(spans(), min_size=1, max_size=3)))
+    # A span that is there twice is stored once, as it came last.
+    for number, span in enumerate(spans_of(request)):
+        span.span_id = bytes([number + 1]) + span.span_id[1:]
+    return request
+
+
+def flat(request: ExportTraceServiceRequest) -> Iterator[tuple[bytes, ...]]:
+    """Each span with what is around it, in the form in which equal messages have equal bytes."""
+    for resource in request.resource_spans:
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                yield (
+                    resource.resource.SerializeToString(deterministic=True),
+                    resource.schema_url.encode(),
+                    scope.scope.SerializeToString(deterministic=True),
+                    scope.schema_url.encode(),
+                    span.SerializeToString(deterministic=True),
+                )
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests())
+def test_every_span_is_forwarded_as_it_came_in(request: ExportTraceServiceRequest) -> None:
+    decoded = decode_protobuf(request.SerializeToString())
+    assert (0, "") == (decoded.rejected, decoded.message)
+    with TemporaryDirectory() as folder:
+        db = Path(folder) / "spans.db"
+        writer, store = open_writer(db), open_destinations(db)
+        assert not writer.write(decoded.batch).rejected
+        page = store.page(0, Filter(), 1000, 1 << 30)
+        sent = ExportTraceServiceRequest.FromString(encode(page.spans, store.resource, store.scope))
+        writer.close()
+        store.close()
+    assert sorted(flat(request)) == sorted(flat(sent))
