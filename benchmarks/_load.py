@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Literal
@@ -99,9 +100,12 @@ class Requests:
     def __init__(self, what: Load) -> None:
         self._json = what.protocol == "json"
         self._per_trace = what.spans_per_trace
-        self._trace_ids = [bytes([1 + n // 250, 1 + n % 250] * 8) for n in range(what.batch)]
+        # Without structure, so that they are found nowhere but where they were put.
+        self._trace_ids = [
+            blake2b(b"trace %d" % n, digest_size=16).digest() for n in range(what.batch)
+        ]
         self._span_ids = [
-            bytes([251, 1 + n // 250, 1 + n % 250, 252] * 2) for n in range(what.batch)
+            blake2b(b"span %d" % n, digest_size=8).digest() for n in range(what.batch)
         ]
         self._template = self._body(what.batch)
         self._places = [self._places_of(number) for number in range(what.batch)]
@@ -131,7 +135,7 @@ class Requests:
         places = [*_all_places(self._template, span_id)]
         # A span's own id comes before those that name it as their parent: roots are sent first.
         trace_id = self._text(self._trace_ids[number])
-        return self._template.rindex(trace_id, 0, places[0]), places[0], places[1:]
+        return self._template.index(trace_id), places[0], places[1:]
 
     def _body(self, count: int) -> bytes:
         request = ExportTraceServiceRequest(
