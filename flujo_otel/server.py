@@ -200,9 +200,11 @@ class Server:
         parts = self._parts
         if parts is None:
             return True
-        answered = parts.service.stop(timeout_seconds / 2)
+        # All that is in is written, or refused, while the connections are still there to say so.
+        parts.service.end(timeout_seconds)
+        written = parts.commit.close(timeout_seconds / 2)
+        answered = parts.service.wait(max(deadline - time.monotonic(), 0.1))
         parts.intake.close()
-        written = parts.commit.close(max(deadline - time.monotonic(), 0.1))
         if parts.forwarders is not None:
             # What they do not get rid of in time is in the store, and due at the next start.
             parts.forwarders.stop(max(deadline - time.monotonic(), 0.1))
@@ -219,12 +221,14 @@ class Server:
         return taken(self.options.host, port, option, self.database, (HTTP_PORT,))
 
     def _made(self) -> "_Parts":
-        from flujo_otel.collector.commit import GroupCommit
+        from flujo_otel.collector.commit import PATIENCE_SECONDS, GroupCommit
         from flujo_otel.collector.intake import Intake
         from flujo_otel.collector.service import Service
         from flujo_otel.collector.unstored import Unstored
 
-        commit = GroupCommit(self._open_store, self._settings.queue_bytes)
+        commit = GroupCommit(
+            self._open_store, self._settings.queue_bytes, patience_seconds=PATIENCE_SECONDS
+        )
         unstored = Unstored(commit.count_losses)
         intake = Intake(commit, unstored, self._settings.max_request_bytes)
         access = Access(self.options.host, self.options.allowed_hosts, self.token)

@@ -36,7 +36,7 @@ class PortInUse(Exception):
 
 
 class Service:
-    """`start`, then `stop`; each once."""
+    """`start`, then `end` and `wait`; each once."""
 
     def __init__(
         self,
@@ -73,13 +73,16 @@ class Service:
         self._thread.start()
         return bound.result()
 
-    def stop(self, timeout_seconds: float) -> bool:
-        """Take no more and answer what is in; False where that took longer."""
-        if self._thread is None or self._loop is None or self._stopping is None:
-            return True
-        self._loop.call_soon_threadsafe(self._stopping.set_result, timeout_seconds)
-        self._thread.join(timeout_seconds + 1)
-        return not self._thread.is_alive()
+    def end(self, grace_seconds: float) -> None:
+        """Take no more. Requests that are in have so long to be answered. Does not wait."""
+        if self._loop is not None and self._stopping is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set_result, grace_seconds)
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Until the end; False where it takes longer."""
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+        return self._thread is None or not self._thread.is_alive()
 
     def _run(self, *arguments: Any) -> None:
         try:

@@ -72,8 +72,12 @@ class Collector:
         return said
 
     def stop(self) -> dict[str, Any]:
-        """SIGTERM; what it says in the end. It must end well, and have said nothing on stderr."""
+        """SIGTERM, then `end`."""
         self.process.terminate()
+        return self.end()
+
+    def end(self) -> dict[str, Any]:
+        """What it says in the end. It must end well, and have said nothing on stderr."""
         output, errors = self.process.communicate(timeout=TIMEOUT_SECONDS)
         assert (0, "") == (self.process.returncode, errors)
         said: dict[str, Any] = json.loads(output)
@@ -118,7 +122,7 @@ def start(db: Path, constants: Mapping[str, Any] | None = None, **options: Any) 
     process = subprocess.Popen(
         [sys.executable, "-m", "support.collector_process"],
         env=environment(db, PYTHONPATH=str(Path(__file__).parents[1])),
-        cwd=db.parent,
+        cwd=next(folder for folder in db.parents if folder.is_dir()),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -132,6 +136,13 @@ def start(db: Path, constants: Mapping[str, Any] | None = None, **options: Any) 
     running = Collector(db, process, {})
     running.ready = running.said()
     return running
+
+
+def refused_start(db: Path, **options: Any) -> dict[str, Any]:
+    """What one says that cannot start."""
+    with (running := start(db, **options)).process:
+        assert "error" in running.ready
+        return running.ready
 
 
 def request(

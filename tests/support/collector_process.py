@@ -10,15 +10,17 @@ import json
 import sys
 
 from flujo_otel.errors import FlujoOtelError
-from flujo_otel.server import Server, ServerOptions
+from flujo_otel.server import STOP_SECONDS, Server, ServerOptions
 
 
 def main() -> None:
     given = json.loads(sys.stdin.readline())
-    for name, value in given["constants"].items():
-        module, _, constant = name.partition(":")
-        assert hasattr(importlib.import_module(module), constant)
-        setattr(importlib.import_module(module), constant, value)
+    for place, value in given["constants"].items():
+        name, _, constant = place.partition(":")
+        is_this = name == "support.collector_process"
+        module = sys.modules["__main__" if is_this else importlib.import_module(name).__name__]
+        assert hasattr(module, constant)
+        setattr(module, constant, value)
     try:
         server = Server(ServerOptions(**given["options"]))
         server.start()
@@ -28,7 +30,7 @@ def main() -> None:
     _say(http=server.addresses.http, grpc=server.addresses.grpc, token=server.token)
     while not server.wait():
         pass
-    _say(stopped=server.stop(), counts=server.counts()._asdict())
+    _say(stopped=server.stop(STOP_SECONDS), counts=server.counts()._asdict())
 
 
 def _say(**what: object) -> None:
