@@ -35,7 +35,6 @@ def transfer(
     store: DestinationStore,
     which: Selection,
     report: Callable[[Transferred], None],
-    patience_seconds: float = PATIENCE_SECONDS,
 ) -> Transferred:
     """Send the spans of `which` that have ended; `report` is told after each request.
 
@@ -43,7 +42,7 @@ def transfer(
     """
     sender = sender_to(destination)
     try:
-        return _Transfer(destination, store, sender, report, patience_seconds).run(which)
+        return _Transfer(destination, store, sender, report).run(which)
     finally:
         sender.close()
 
@@ -55,13 +54,11 @@ class _Transfer:
         store: DestinationStore,
         sender: Sender,
         report: Callable[[Transferred], None],
-        patience_seconds: float,
     ) -> None:
         self._destination = destination
         self._store = store
         self._sender = sender
         self._report = report
-        self._patience_seconds = patience_seconds
         self._patience = Patience()
         self._done = Transferred()
         self._progressed = time.monotonic()
@@ -91,7 +88,7 @@ class _Transfer:
     def _wait(self, answer: Answer) -> None:
         delay = max(answer.after_seconds or 0.0, self._patience.failure())
         waited = time.monotonic() - self._progressed
-        if answer.verdict is Verdict.PAUSE or waited + delay > self._patience_seconds:
+        if answer.verdict is Verdict.PAUSE or waited + delay > PATIENCE_SECONDS:
             self._done = self._done._replace(error=answer.words)
         else:
             time.sleep(delay)

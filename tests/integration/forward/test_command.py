@@ -1,0 +1,178 @@
+"""lens forward: sends what is stored, and says how forwarding goes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flujo_otel.forward import transfer
+from flujo_otel.forward.choice import destinations
+from flujo_otel.forward.delivery import Delivery
+from flujo_otel.settings import load
+from flujo_otel.spanstore.factory import open_destinations
+from flujo_otel_cli.main import call
+from support.backends import GrpcBackend, HttpBackend, ok, partial, status
+from support.sent_spans import ended, names, some, store
+
+OTHER_TRACE = "f" * 32
+
+
+@pytest.fixture(autouse=True)
+def brief_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "PATIENCE_SECONDS", 0.3)
+
+
+def lens(db: Path, *arguments: str) -> int:
+    return call(["forward", *arguments, "--db", str(db)])
+
+
+def test_everything_that_is_stored_and_has_ended_is_sent(
+    db: Path, backend: HttpBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(db, *some(2500), ended(9000, status="running"))
+    assert 0 == lens(db, "--to", backend.url)
+    assert names(2500) == backend.taken.names
+    assert f"2,500 spans sent to {backend.url}" in capsys.readouterr().out
+    # It is no destination: nothing goes there by itself from now on.
+    assert [] == list(open_destinations(db).cursors())
+
+
+def test_over_grpc(db: Path, grpc_backend: GrpcBackend) -> None:
+    store(db, *some(20))
+    assert 0 == lens(db, "--to", grpc_backend.url)
+    assert names(20) == grpc_backend.taken.names
+
+
+def test_one_run(db: Path, backend: HttpBackend) -> None:
+    store(db, *some(3, run_id="mine"), *some(3, first=10, trace_id=OTHER_TRACE))
+    assert 0 == lens(db, "--to", backend.url, "--run", "min")
+    assert names(3) == backend.taken.names
+    assert 1 == lens(db, "--to", backend.url, "--run", "nowhere")
+
+
+def test_since_a_time(db: Path, backend: HttpBackend) -> None:
+    store(db, *some(3, start_time_ns=1_700_000_000_000_000_000), *some(2, first=10))
+    assert 0 == lens(db, "--to", backend.url, "--since", "1h")
+    assert names(2, first=10) == backend.taken.names
+
+
+def test_a_name_and_its_filter(db: Path, backend: HttpBackend) -> None:
+    (db.parent / "flujo.toml").write_text(
+        f'[forward.here]\nendpoint = "{backend.url}"\nfilter = {{ names = ["span-2"] }}\n'
+    )
+    store(db, *some(3))
+    assert 0 == lens(db, "--to", "here")
+    assert {"span-2": 1} == backend.taken.names
+
+
+def test_json(db: Path, backend: HttpBackend, capsys: pytest.CaptureFixture[str]) -> None:
+    store(db, *some(3))
+    assert 0 == lens(db, "--to", backend.url, "--json")
+    assert {
+        "to": f"{backend.url}/v1/traces",
+        "total": 3,
+        "sent": 3,
+        "rejected": 0,
+        "rejection": "",
+    } == json.loads(capsys.readouterr().out)
+
+
+def test_an_overloaded_backend_is_waited_for(db: Path, backend: HttpBackend) -> None:
+    store(db, *some(3))
+    backend.replies += [status(503), status(413), ok, status(429)]
+    assert 0 == lens(db, "--to", backend.url)
+    assert names(3) == backend.taken.names
+
+
+def test_rejected_spans_are_told_with_the_backends_words(
+    db: Path, backend: HttpBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(db, *some(3))
+    backend.replies.append(partial(2, "too old"))
+    assert 4 == lens(db, "--to", backend.url)
+    assert "1 span sent" in (said := capsys.readouterr().err)
+    assert "rejected 2: too old" in said
+
+
+@pytest.mark.parametrize("answer", [status(401, "who are you"), status(503, "who are you")])
+def test_a_backend_that_does_not_take_it(
+    db: Path, backend: HttpBackend, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(db, *some(2500))
+    backend.replies.append(ok)
+    backend.otherwise = answer
+    assert 4 == lens(db, "--to", backend.url, "--json")
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert ("not_sent", 1000, 2500) == (error["code"], error["sent"], error["total"])
+    assert "who are you" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--to", "http://h:1", "--status"),
+        ("--to", "nonsense"),
+        ("--to", "http://h:1", "--run", "last", "--since", "1h"),
+        ("--to", "http://h:1", "--since", "soon"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(db: Path, arguments: tuple[str, ...]) -> None:
+    store(db, *some(1))
+    assert 2 == lens(db, *arguments)
+
+
+def test_no_database(db: Path) -> None:
+    assert 3 == lens(db, "--status")
+    assert 3 == lens(db, "--to", "http://h:1")
+
+
+def test_status_without_destinations(db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store(db, *some(1))
+    assert 0 == lens(db, "--status")
+    assert "lens serve --forward" in capsys.readouterr().out
+
+
+def test_status(
+    db: Path,
+    backend: HttpBackend,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    refusing, dead = HttpBackend(), HttpBackend()
+    refusing.otherwise = status(401, "who are you?")
+    dead.kill()
+    backend.replies.append(partial(2, "too old"))
+    urls = [backend.url, refusing.url, dead.url]
+    each = [
+        Delivery(one, lambda: open_destinations(db)) for one in destinations(urls, load(db=str(db)))
+    ]
+    for one in each:
+        one.work()
+    store(db, *some(5))
+    for one in each:
+        one.work()
+    for one in each[1:]:
+        one.finish()
+    assert 0 == lens(db, "--status")
+    out = capsys.readouterr().out
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert ["✔", "up", "to", "date", "0", "3", "2"] == lines[backend.url].split()[1:8]
+    assert ["✘", "paused", "5", "0", "0"] == lines[refusing.url].split()[1:6]
+    assert ["!", "retrying", "5", "0", "0"] == lines[dead.url].split()[1:6]
+    assert "rejected spans 0 s ago: too old" in out
+    assert "401 Unauthorized who are you?" in out
+    assert "Connection refused" in out
+
+    assert 0 == lens(db, "--status", "--json")
+    shown = json.loads(capsys.readouterr().out)["destinations"]
+    facts = {(d["destination"], d["state"], d["lag"], d["sent"], d["rejected"]) for d in shown}
+    assert {
+        (backend.url, "ok", 0, 3, 2),
+        (refusing.url, "paused", 5, 0, 0),
+        (dead.url, "retrying", 5, 0, 0),
+    } == facts
+    each[0].finish()
+    refusing.close()
