@@ -160,9 +160,11 @@ def request(
 
 
 def receive(connection: socket.socket) -> Response:
-    """The next response."""
+    """The next response. Raises ConnectionError where the server hangs up instead."""
     with connection.makefile("rb") as stream:
         status_line = stream.readline()
+        if not status_line:
+            raise ConnectionResetError
         assert status_line.startswith(b"HTTP/1.1 "), status_line
         headers = {}
         while line := stream.readline().strip().decode("latin-1"):

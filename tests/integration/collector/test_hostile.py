@@ -184,7 +184,7 @@ class TestTime:
             with connection:
                 try:
                     answers.append(receive(connection).status)
-                except (AssertionError, ConnectionError):
+                except ConnectionError:
                     answers.append(0)  # hung up on for its silence
         assert {0, 503} == set(answers)
 

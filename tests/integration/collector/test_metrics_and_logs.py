@@ -1,0 +1,119 @@
+"""Metrics and logs, which generic SDK set-ups send as well: taken quietly, and counted."""
+
+import json
+from pathlib import Path
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from support.collector import JSON, PROTOBUF, Collector, collector, request
+from support.programs import query
+
+KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+
+
+def metrics() -> ExportMetricsServiceRequest:
+    """Two points of each kind, of a service `shop`."""
+    message = ExportMetricsServiceRequest()
+    of = message.resource_metrics.add()
+    of.resource.attributes.add(key="service.name").value.string_value = "shop"
+    metrics = of.scope_metrics.add().metrics
+    for kind in KINDS:
+        points = getattr(metrics.add(name=kind), kind).data_points
+        points.add()
+        points.add()
+    metrics.add(name="empty")
+    return message
+
+
+def logs() -> ExportLogsServiceRequest:
+    """Three records that do not say whose they are."""
+    message = ExportLogsServiceRequest()
+    records = message.resource_logs.add().scope_logs.add().log_records
+    for _ in range(3):
+        records.add()
+    return message
+
+
+METRICS_JSON = {
+    "resourceMetrics": [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+            "scopeMetrics": [{"metrics": [{"sum": {"dataPoints": [{}, {}]}}, {"gauge": None}]}],
+        }
+    ]
+}
+LOGS_JSON = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{}, {}, {}]}]}]}
+
+
+def send(running: Collector, signal: str, body: bytes, content_type: str = PROTOBUF):
+    return running.send(request(body, {"content-type": content_type}, path=f"/v1/{signal}"))
+
+
+def counted(db: Path) -> list[tuple[str, str, int]]:
+    """What the ledger says of them."""
+    return query(
+        db,
+        "SELECT service, reason, SUM(count) FROM ledger WHERE reason LIKE '%_not_stored'"
+        " GROUP BY service, reason ORDER BY reason",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "of_metrics", "of_logs", "points"),
+    [
+        (PROTOBUF, metrics().SerializeToString(), logs().SerializeToString(), 10),
+        (JSON, json.dumps(METRICS_JSON).encode(), json.dumps(LOGS_JSON).encode(), 2),
+    ],
+    ids=["protobuf", "json"],
+)
+def test_over_http_they_are_answered_as_taken_and_counted_per_service(
+    tmp_path: Path, content_type: str, of_metrics: bytes, of_logs: bytes, points: int
+) -> None:
+    with collector(tmp_path / "otel.db") as running:
+        for signal, body in (("metrics", of_metrics), ("logs", of_logs)):
+            response = send(running, signal, body, content_type)
+            assert 200 == response.status
+            assert (b"" if content_type == PROTOBUF else b"{}") == response.body
+        counts = running.stop()["counts"]
+    assert (points, 3) == (counts["metrics_not_stored"], counts["logs_not_stored"])
+    assert [
+        ("", "logs_not_stored", 3),
+        ("shop", "metrics_not_stored", points),
+    ] == counted(running.db)
+
+
+def test_over_grpc_they_are_answered_as_taken_and_counted_per_service(tmp_path: Path) -> None:
+    with collector(tmp_path / "otel.db") as running:
+        with grpc.insecure_channel(running.grpc_address) as channel:
+            for service, message in (("metrics.v1.Metrics", metrics()), ("logs.v1.Logs", logs())):
+                path = f"/opentelemetry.proto.collector.{service}Service/Export"
+                assert b"" == channel.unary_unary(path)(message.SerializeToString(), timeout=60)
+        running.stop()
+    assert [("", "logs_not_stored", 3), ("shop", "metrics_not_stored", 10)] == counted(running.db)
+
+
+@pytest.mark.parametrize("signal", ["metrics", "logs"])
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"\xff", PROTOBUF),
+        (b"[", JSON),
+        (b"[]", JSON),
+        (b'{"resourceLogs": {}, "resourceMetrics": 1}', JSON),
+        (b'{"resourceLogs": [1], "resourceMetrics": [1]}', JSON),
+        (b"[" * 10**6, JSON),
+    ],
+)
+def test_what_cannot_be_decoded_is_400(
+    shared: Collector, signal: str, body: bytes, content_type: str
+) -> None:
+    response = send(shared, signal, body, content_type)
+    assert (400, 3) == (response.status, response.code)
+
+
+@pytest.mark.parametrize("signal", ["metrics", "logs"])
+def test_an_empty_request_succeeds(shared: Collector, signal: str) -> None:
+    assert (200, b"") == ((answer := send(shared, signal, b"")).status, answer.body)
