@@ -18,6 +18,8 @@ EXAMPLES: dict[str, tuple[Any, str, Any]] = {
     "durable": ("full", "FULL", "full"),
     "content": (False, "off", False),
     "value_limit_bytes": (100, "100", 100),
+    "token": ("s3cret", "s3cret", "s3cret"),
+    "max_request_bytes": (2048, "2_048", 2048),
 }
 
 
@@ -113,6 +115,8 @@ class TestEachSetting:
         ("FLUJO_OTEL_VALUE_LIMIT_BYTES", "1.5"),
         ("FLUJO_OTEL_DURABLE", "very"),
         ("FLUJO_OTEL_CONTENT", "maybe"),
+        ("FLUJO_OTEL_TOKEN", "two words"),
+        ("FLUJO_OTEL_MAX_REQUEST_BYTES", "0"),
     ],
 )
 def test_a_variable_out_of_its_range_is_refused(
