@@ -24,8 +24,8 @@ class Client:
     """What the SDK calls itself in `telemetry.sdk.language`."""
     protocol: str
     command: Sequence[str | Path]
-    tool: str
-    """The program that runs or builds it; without it there is no such client here."""
+    tools: Sequence[str]
+    """The programs that build and run it; without them there is no such client here."""
     built: Path
     error_type: str
     """What its exception event must say."""
@@ -39,7 +39,7 @@ class Client:
 
     def send(self, http: str, grpc: str) -> Ids:
         """Run it to its end; it must find its spans delivered."""
-        need(self.tool, self.built, f"client with the {self.sdk} SDK")
+        need(self.tools, self.built, f"client with the {self.sdk} SDK")
         endpoint = grpc if self.protocol == "grpc" else http
         # What a developer's shell may say of OpenTelemetry is none of the test's business.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
@@ -62,7 +62,7 @@ def _python(protocol: str) -> Client:
         language="python",
         protocol=protocol,
         command=[sys.executable, program],
-        tool=sys.executable,
+        tools=(),
         built=program,
         error_type="RuntimeError",
         link_trace_state="",  # which its exporter leaves out
@@ -88,7 +88,7 @@ def _javascript(protocol: str) -> Client:
         language="nodejs",
         protocol=protocol,
         command=["node", PEERS / "javascript" / "client.mjs"],
-        tool="node",
+        tools=("npm", "node"),
         built=PEERS / "javascript" / "node_modules" / ".installed",
         error_type="RangeError",
         more=unsaid if protocol == "http/json" else {},
@@ -102,7 +102,7 @@ def _java(protocol: str) -> Client:
         language="java",
         protocol=protocol,
         command=["java", "-cp", f"{jars / 'client-1.jar'}:{jars / 'lib'}/*", "Client"],
-        tool="java",
+        tools=("mvn", "java"),
         built=jars / ".built",
         error_type="java.lang.IllegalStateException",
         more={"smallest": SMALLEST},

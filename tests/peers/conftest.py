@@ -42,7 +42,7 @@ def a_tempo(tmp_path: Path) -> Iterator[tempo.Tempo]:
 
 
 def _jaeger(folder: Path, *, badger: bool) -> jaeger.Jaeger:
-    need("go", jaeger.BINARY, "Jaeger")
+    need(["go"], jaeger.BINARY, "Jaeger")
     return jaeger.Jaeger(folder / "jaeger", badger=badger)
 
 

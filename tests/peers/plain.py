@@ -153,7 +153,8 @@ def of_json(resource_spans: Iterable[Mapping[str, Any]]) -> list[PlainSpan]:
         _span_of_json(span, of_resource, of_scope)
         for of_resource in resource_spans
         for of_scope in of_resource["scopeSpans"]
-        for span in of_scope["spans"]
+        # Jaeger leaves a scope without spans where a span was sent twice.
+        for span in of_scope.get("spans", [])
     ]
 
 

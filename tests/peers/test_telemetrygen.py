@@ -48,7 +48,7 @@ def test_what_its_flags_say_is_what_is_stored(protocol: str, collector: Collecto
 
 
 def send(protocol: str, collector: Collector) -> None:
-    need("go", BINARY, "telemetrygen")
+    need(["go"], BINARY, "telemetrygen")
     way = ["--otlp-endpoint", urlsplit(collector.grpc).netloc]
     if protocol != "grpc":
         way = ["--otlp-http", "--otlp-endpoint", urlsplit(collector.http).netloc]
