@@ -1,0 +1,117 @@
+"""`lens run --live`: the tree below what a real program prints, on a real terminal."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from support.lens import LENS, Lens, environment
+
+STEPS = """
+import sys, time
+from opentelemetry import trace
+tracer = trace.get_tracer("t")
+with tracer.start_as_current_span("root"):
+    for name in ("one", "two"):
+        with tracer.start_as_current_span(name):
+            print("printed in", name, sys.stdout.isatty(), sys.stderr.isatty(), flush=True)
+            if "--quick" not in sys.argv:
+                time.sleep(1.2)
+sys.exit(3)
+"""
+CLEAR = "\x1b[J"
+
+
+def run(folder: Path, program: str, *arguments: str, **more: str) -> Lens:
+    command = ("run", "--live", "--", sys.executable, "-c", program, *arguments)
+    return Lens(*command, cwd=folder, columns=80, NO_COLOR="1", TERM="xterm", **more)
+
+
+def test_the_tree_is_drawn_below_the_output_while_the_program_runs(tmp_path: Path) -> None:
+    with run(tmp_path, STEPS) as lens:
+        before = lens.until("● one")
+        assert any("printed in one True True" in line for line in before)
+        assert any("root  running for" in line for line in before)
+        during = lens.until("● two")
+        assert any(CLEAR in line for line in during)
+        assert any("✔ one" in line for line in during)
+        after = lens.rest()
+        assert lens.process.wait() == 3
+    printed = next(line for line in [*during, *after] if "printed in two" in line)
+    assert CLEAR in printed  # what was drawn made room for it
+
+
+def test_at_the_end_the_tree_stands_there_once(tmp_path: Path) -> None:
+    with run(tmp_path, STEPS) as lens:
+        output = "\n".join(lens.rest())
+    last = output.rpartition(CLEAR)[2]
+    assert last.count("root  completed in") == 1
+    assert last.count("✔ one") == last.count("✔ two") == 1
+
+
+PROMPT = """
+import sys, time
+from opentelemetry import trace
+with trace.get_tracer("t").start_as_current_span("asks"):
+    sys.stdout.write("your name? ")
+    sys.stdout.flush()
+    time.sleep(1.5)
+    print("thanks")
+"""
+
+
+def test_a_prompt_is_not_drawn_over(tmp_path: Path) -> None:
+    with run(tmp_path, PROMPT) as lens:
+        assert any("your name? thanks" in line for line in lens.rest())
+
+
+def test_without_a_terminal_the_tree_comes_at_the_end(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [LENS, "run", "--live", "--", sys.executable, "-c", STEPS, "--quick"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stdout == "printed in one False False\nprinted in two False False\n"
+    assert "✔ root  completed" in done.stderr and CLEAR not in done.stderr
+
+
+WAITS = """
+import signal, sys
+from opentelemetry import trace
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+with trace.get_tracer("t").start_as_current_span("waits"):
+    print("on", flush=True)
+    signal.pause()
+"""
+
+
+def test_signals_and_the_exit_code_pass(tmp_path: Path) -> None:
+    with run(tmp_path, WAITS) as lens:
+        lens.until("waits  running")
+        assert lens.stop(signal.SIGTERM) == 5
+
+
+MANY = """
+import time
+from opentelemetry import trace
+tracer = trace.get_tracer("t")
+with tracer.start_as_current_span("root"):
+    for letter in "abcdefghijklmnopqrstuvwxyz" * 2:
+        with tracer.start_as_current_span(letter * 3):
+            pass
+    time.sleep(1.5)
+"""
+
+
+def test_a_tree_taller_than_the_terminal_keeps_its_first_and_last_lines(tmp_path: Path) -> None:
+    with run(tmp_path, MANY) as lens:
+        drawn = lens.until("zzz")
+        while not any(" lines" in line and "…" in line for line in drawn):
+            drawn = lens.until("zzz")
+        start = max(i for i, line in enumerate(drawn) if "root  running" in line)
+        assert len(drawn[start:]) <= 40
+        lens.rest()
