@@ -1,7 +1,7 @@
 """Ingest until it is answered for, ours against Jaeger with Badger in the same run.
 
 Bounds: over 600,000 spans (`python -m benchmarks.peers 600000`; fewer by default) at least 1.8
-times Jaeger's rate at a tenth of its memory; gRPC at least 0.8 of our HTTP rate, JSON at least 0.35.
+times Jaeger's rate at a tenth of its memory; gRPC at least 0.8 of our HTTP rate, JSON 0.35.
 
 One core for the server, another for the load generator; 500 spans a request, each with 5 attributes
 and random ids. We answer after the commit, Jaeger before it stores (so it ships).
