@@ -64,7 +64,9 @@ class SQLiteDiagnostician:
     def _obstacle(self) -> str:
         try:
             with self._turn(), closing(self._connect()) as connection:
-                connection.execute("BEGIN IMMEDIATE")  # nothing is written, so nothing changes
+                connection.execute("BEGIN IMMEDIATE")
+                # Where it may only be read, BEGIN does not mind. No row is touched by this.
+                connection.execute("UPDATE sequence SET value = value WHERE false")
                 connection.execute("ROLLBACK")
         except (sqlite3.Error, OSError, StoreUnavailable) as error:
             return str(error).rstrip(".")
