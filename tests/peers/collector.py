@@ -6,9 +6,10 @@ import sysconfig
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from . import store
-from .plain import Spans
+from .plain import Spans, Value
 from .process import ServerProcess, free_ports, get
 
 LENS = Path(sysconfig.get_path("scripts")) / "lens"
@@ -32,7 +33,7 @@ class Collector:
         http_port, grpc_port = free_ports(2)
         self.http = f"http://127.0.0.1:{http_port}"
         self.grpc = f"http://127.0.0.1:{grpc_port}"
-        command = [*before, LENS, "serve", "--db", self.db]
+        command: list[str | Path] = [*before, LENS, "serve", "--db", self.db]
         command += ["--http-port", str(http_port), "--grpc-port", str(grpc_port)]
         for destination in forward:
             command += ["--forward", destination]
@@ -63,7 +64,7 @@ def lens(db: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def readable_value(value: tuple[str, object]) -> object:
+def readable_value(value: Value) -> Any:
     """What docs/spans.md says that JSON has for a value."""
     kind, content = value
     if isinstance(content, bytes):

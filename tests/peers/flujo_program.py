@@ -7,6 +7,7 @@ and exporter, sending to a collector). Prints the run's trace id.
 import logging
 import sys
 import warnings
+from typing import Any
 
 warnings.simplefilter("ignore")
 logging.disable(logging.ERROR)
@@ -45,15 +46,15 @@ async def sour(value: int) -> int:
     raise ValueError("sour milk")
 
 
-def pipeline() -> object:
+def pipeline() -> Any:
     step = Step.from_callable
-    loop = Step.loop_until(
+    loop: Any = Step.loop_until(
         name="climb",
         loop_body_pipeline=Pipeline.from_step(step(up, name="up")),
         exit_condition_callable=lambda value, _: value >= 3,
         max_loops=5,
     )
-    route = Step.branch_on(
+    route: Any = Step.branch_on(
         name="route",
         condition_callable=lambda value, _: "left",
         branches={"left": Pipeline.from_step(step(flaky, name="flaky", max_retries=2))},

@@ -5,7 +5,7 @@ A value is a pair of OTLP's name for its type and the value, since to Python Tru
 
 import math
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -206,11 +206,14 @@ def _value_of_json(value: Mapping[str, Any]) -> Value:
         return ("array", tuple(_value_of_json(item) for item in content.get("values", [])))
     if kind == "kvlistValue":
         return ("map", _attributes_of_json({"attributes": content.get("values", [])}))
-    read = {
-        "intValue": int,
-        "doubleValue": float,
-        "bytesValue": b64decode,
-        "stringValue": str,
-        "boolValue": bool,
-    }[kind](content)
-    return double(read) if kind == "doubleValue" else (kind.removesuffix("Value"), read)
+    if kind == "doubleValue":
+        return double(float(content))
+    return (kind.removesuffix("Value"), _READ[kind](content))
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "intValue": int,
+    "bytesValue": b64decode,
+    "stringValue": str,
+    "boolValue": bool,
+}

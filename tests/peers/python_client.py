@@ -6,12 +6,14 @@ Arguments: protocol (grpc, http/protobuf), endpoint, the tree's first instant in
 import json
 import math
 import sys
+from typing import Any
 
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Span, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import (
     Link,
+    Span,
     SpanContext,
     SpanKind,
     Status,
@@ -65,13 +67,13 @@ def exporter(protocol: str, endpoint: str) -> SpanExporter:
 def tree(provider: TracerProvider, base_ns: int) -> list[Span]:
     tracer = provider.get_tracer("shop.orders", "1.2.3")
 
-    def start(name: str, kind: SpanKind, above: Span | None, after_ns: int, **more: object) -> Span:
+    def start(name: str, kind: SpanKind, above: Span | None, after_ns: int, **more: Any) -> Span:
         context = set_span_in_context(above) if above else None
         return tracer.start_span(name, context, kind, start_time=base_ns + after_ns, **more)
 
     order = start("order", SpanKind.SERVER, None, 0, attributes=ATTRIBUTES)
     reserve = start("reserve stock", SpanKind.INTERNAL, order, 1_000_001)
-    picked = {"shelf": "B7", "count": 3, "heavy": False}
+    picked: dict[str, Any] = {"shelf": "B7", "count": 3, "heavy": False}
     reserve.add_event("picked", picked, base_ns + 1_500_003)
     reserve.add_event("packed", timestamp=base_ns + 1_700_007)
     notify = start("notify", SpanKind.PRODUCER, reserve, 1_800_000)
