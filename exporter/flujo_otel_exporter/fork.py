@@ -26,7 +26,7 @@ class Participant(Protocol):
         ...
 
     def start_over(self, *, safe: bool) -> None:
-        """In the child: what is held is the parent's. `safe`: the `pause` returned True."""
+        """In the child: what is held is the parent's. `safe`: every `pause` returned True."""
         ...
 
 
@@ -73,9 +73,10 @@ def _after_in_parent() -> None:
 
 def _after_in_child() -> None:
     termination.forget()
-    paused = _paused.get(get_ident(), [])
+    # One connection that was open is enough: the table of file locks is the process's.
+    safe = len(_paused.get(get_ident(), ())) == len(_participants)
     _paused.clear()
     for participant in _participants:
         with guarded("starting over in a forked child"):
-            participant.start_over(safe=participant in paused)
+            participant.start_over(safe=safe)
     children.watch()

@@ -2,8 +2,6 @@
 
 import secrets
 import time
-from collections.abc import Callable
-from threading import Lock
 from typing import Final, NamedTuple
 
 from flujo_otel.forward.answer import Answer, Verdict
@@ -31,19 +29,13 @@ class Tally(NamedTuple):
 
 
 class Delivery:
-    """Sends page after page. `open_store` is called when it is first needed; a destination that is
-    new begins with the spans that start since this was made."""
+    """Sends page after page. A destination that is new begins with the spans that start since this
+    was made."""
 
-    def __init__(
-        self, destination: Destination, open_store: Callable[[], DestinationStore]
-    ) -> None:
+    def __init__(self, destination: Destination, store: DestinationStore) -> None:
         self.destination = destination
         self.tally = Tally()
-        self.door = Lock()
-        """Held while the store is used, so that a fork need not wait for more than that."""
-        self.store: DestinationStore | None = None
-        """What is open, or was."""
-        self._open_store = open_store
+        self.store = store
         self._since_ns = time.time_ns()
         self._sender = sender_to(destination)
         self._token = secrets.token_hex(8)
@@ -63,8 +55,7 @@ class Delivery:
         """
         if self.is_waiting:
             return self._wait()
-        with self.door:
-            page = self._due()
+        page = self._due()
         if page is None:
             return POLL_SECONDS
         if not self._ship(page, deadline):
@@ -82,31 +73,22 @@ class Delivery:
     def finish(self) -> None:
         """Give the lease back and let go of everything. Raises as `work`."""
         self._sender.close()
-        with self.door:
-            if self.store is None:
-                return
-            try:
-                if self._leased_until:
-                    self._leased_until = 0.0
-                    self.store.release(self.destination.name, self._token)
-            finally:
-                self.store.close()
-
-    def close_store(self) -> None:
-        """Let go of the database; the next `work` opens it again. The caller holds `door`."""
-        if self.store is not None:
+        try:
+            if self._leased_until:
+                self._leased_until = 0.0
+                self.store.release(self.destination.name, self._token)
+        finally:
             self.store.close()
 
     def _wait(self) -> float:
         """The lease is kept meanwhile: another process would fare no better."""
-        with self.door:
-            if self._leased_until - time.monotonic() < self._lease_seconds / 2:
-                self._lease()
+        if self._leased_until - time.monotonic() < self._lease_seconds / 2:
+            self._lease()
         return min(self._not_before - time.monotonic(), self._lease_seconds / 4)
 
     def _due(self) -> Page | None:
         """The next page; None where nothing is due, or another process sends."""
-        store = self._opened()
+        store = self.store
         is_new = store.join(self.destination.name, self.destination.shown, self._since_ns)
         if not is_new and store.newest() == self._seen:
             return None
@@ -127,15 +109,13 @@ class Delivery:
                 timeout_seconds = min(timeout_seconds, deadline - time.monotonic())
             if timeout_seconds <= 0:
                 return False
-            with self.door:
-                if not self._has_lease(timeout_seconds + _MARGIN_SECONDS):
-                    return False
-                body = shipment.load(self._opened())
+            if not self._has_lease(timeout_seconds + _MARGIN_SECONDS):
+                return False
+            body = shipment.load(self.store)
             answer, progress = shipment.send(body, timeout_seconds)
             if progress is not None:
-                with self.door:
-                    if not self._note(progress):
-                        return False
+                if not self._note(progress):
+                    return False
             elif answer.verdict is Verdict.TOO_LARGE:
                 self._most_bytes = max(len(body) // 2, 1)
             else:
@@ -145,7 +125,7 @@ class Delivery:
 
     def _note(self, progress: Progress) -> bool:
         """False where the lease was lost meanwhile: what was sent is sent again by its holder."""
-        if not self._opened().advance(self.destination.name, self._token, progress):
+        if not self.store.advance(self.destination.name, self._token, progress):
             self._leased_until = 0.0
             return False
         self._position = progress.position
@@ -163,8 +143,7 @@ class Delivery:
             delay_seconds = max(answer.after_seconds, delay_seconds)
         self._not_before = time.monotonic() + delay_seconds
         self.tally = self.tally._replace(state=state, error=answer.words)
-        with self.door:
-            self._opened().fail(self.destination.name, self._token, state, answer.words)
+        self.store.fail(self.destination.name, self._token, state, answer.words)
 
     def _has_lease(self, seconds: float) -> bool:
         """Whether the lease is ours for so long, renewing it where it is not. Where it had run out,
@@ -176,11 +155,6 @@ class Delivery:
     def _lease(self) -> int | None:
         until = time.monotonic() + self._lease_seconds
         name, token = self.destination.name, self._token
-        position = self._opened().lease(name, token, self._lease_seconds)
+        position = self.store.lease(name, token, self._lease_seconds)
         self._leased_until = 0.0 if position is None else until
         return position
-
-    def _opened(self) -> DestinationStore:
-        if self.store is None:
-            self.store = self._open_store()
-        return self.store

@@ -14,7 +14,6 @@ from flujo_otel.guard import guarded
 from flujo_otel.spanstore.destinations import DestinationStore
 
 _logger = logging.getLogger("flujo_otel")
-_FORK_SECONDS: Final = 0.25
 _STORE_RETRY_SECONDS: Final = 1.0
 _FAULT_SECONDS: Final = 60.0
 
@@ -43,10 +42,11 @@ class Forwarder:
         self.destination = destination
         self._open_store = open_store
         self._prepare = prepare
+        self._is_refused = False
         self._begin()
 
     def _begin(self) -> None:
-        self._delivery = Delivery(self.destination, self._open_store)
+        self._delivery = Delivery(self.destination, self._open_store())
         self._post = Lock()
         self._ending = Event()
         self._deadline: float | None = None
@@ -66,7 +66,7 @@ class Forwarder:
 
     def start(self) -> None:
         """Start the thread, if it does not run."""
-        if self._is_alive or self._ending.is_set():
+        if self._is_alive or self._is_refused or self._ending.is_set():
             return
         self._is_wanted = self._is_alive = True
         try:
@@ -101,26 +101,21 @@ class Forwarder:
 
     # --- fork --------------------------------------------------------------------------------
 
-    def pause(self) -> bool:
-        """Close the database, and keep it closed; False if it is busy for too long."""
-        if not self._delivery.door.acquire(timeout=_FORK_SECONDS):
-            return False
-        try:
-            self._delivery.close_store()
-        except BaseException:
-            self.resume()
-            raise
-        return True
+    def pause(self, timeout_seconds: float) -> bool:
+        """Close the database, and keep it closed; False if it is busy for longer."""
+        return self._delivery.store.hold(timeout_seconds)
 
     def resume(self) -> None:
         """After a `pause` that returned True."""
-        self._delivery.door.release()
+        self._delivery.store.let_go()
 
     def start_over(self, *, safe: bool) -> None:
-        """In the child. Its thread starts with the next `start`."""
+        """In the child. Its thread starts with the next `start`; not where `pause` returned False:
+        the database could be damaged by opening it here. The parent goes on sending."""
         if not safe:
+            # For good: a grandchild has the same file locks from before the fork as this child.
             _leak(self._delivery)
-            self._open_store = _refuse
+            self._is_refused = True
         self._begin()
 
     # --- the thread --------------------------------------------------------------------------
@@ -166,13 +161,6 @@ class Forwarder:
         if message not in self._said:
             self._said.add(message)
             _logger.warning("flujo-otel: nothing is sent to %s: %s", self.destination.name, message)
-
-
-def _refuse() -> DestinationStore:
-    raise StoreError(
-        "This process was forked while its parent was using the database; the parent goes on "
-        "sending, this process does not."
-    )
 
 
 def _leak(delivery: Delivery) -> None:

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from flujo_otel.forward.delivery import Tally
 from flujo_otel.forward.destination import Destination
 from flujo_otel.forward.forwarder import Forwarder, nothing
 from flujo_otel.guard import guarded
 from flujo_otel.spanstore.destinations import DestinationStore
+
+_FORK_SECONDS: Final = 0.25
 
 
 class Forwarders:
@@ -48,8 +51,9 @@ class Forwarders:
     def pause(self) -> bool:
         """Before a fork: every database closed; False if one is busy for too long."""
         self._paused = []
+        deadline = time.monotonic() + _FORK_SECONDS
         for each in self._all:
-            if not each.pause():
+            if not each.pause(deadline - time.monotonic()):
                 self.resume()
                 return False
             self._paused.append(each)

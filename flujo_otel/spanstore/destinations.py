@@ -160,3 +160,12 @@ class DestinationStore(Protocol):
     def close(self) -> None:
         """Let go of the database; the next call opens it again."""
         ...
+
+    def hold(self, timeout_seconds: float) -> bool:
+        """From any thread: close it, and have calls wait until `let_go`; False, and nothing held,
+        where the one that is under way takes longer. For a fork."""
+        ...
+
+    def let_go(self) -> None:
+        """After a `hold` that returned True."""
+        ...

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from flujo_otel import process
@@ -57,8 +58,8 @@ _LEASE: Final = """
     UPDATE cursors SET holder = :token, holder_id = :writer_id, leased_until_ns = :until_ns
     WHERE destination = :destination
         AND (leased_until_ns <= :now_ns OR holder IS NULL OR holder IN (:token, :dead))
+    RETURNING position
 """
-_POSITION: Final = "SELECT position FROM cursors WHERE destination = ? AND holder = ?"
 _ADVANCE: Final = """
     UPDATE cursors
     SET position = :position,
@@ -99,6 +100,7 @@ class SQLiteDestinations:
         self._read_only = read_only
         self._busy_timeout_seconds = busy_timeout_seconds
         self._open: _Opened | None = None
+        self._door = Lock()
         self._described: dict[tuple[str, int], Described] = {}
 
     def join(self, destination: str, endpoint: str, since_ns: int) -> bool:
@@ -117,11 +119,12 @@ class SQLiteDestinations:
 
     def lease(self, destination: str, token: str, seconds: float) -> int | None:
         """See `DestinationStore.lease`. The lease of a process that is gone is taken over."""
+        now_ns = time.time_ns()
         with self._using() as opened:
-            now_ns = time.time_ns()
             holder = opened.connection.execute(_HOLDER, (destination, token, now_ns)).fetchone()
-            if holder is not None and process.is_alive(Writer(*holder[1:])):
-                return None
+        if holder is not None and process.is_alive(Writer(*holder[1:])):
+            return None
+        with self._using() as opened:
             values = {
                 "destination": destination,
                 "token": token,
@@ -130,10 +133,10 @@ class SQLiteDestinations:
                 "until_ns": now_ns + round(seconds * _SECOND_NS),
                 "dead": holder and holder[0],
             }
-            if not self._changed(opened, _LEASE, values):
-                return None
-            found = opened.connection.execute(_POSITION, (destination, token)).fetchone()
-            return int(found[0]) if found is not None else None
+            with opened.turns.writing():
+                found = opened.connection.execute(_LEASE, values).fetchall()
+            opened.checkpointer.wrote(opened.connection, _CURSOR_BYTES)
+        return int(found[0][0]) if found else None
 
     def advance(self, destination: str, token: str, progress: Progress) -> bool:
         """See `DestinationStore.advance`."""
@@ -168,12 +171,14 @@ class SQLiteDestinations:
     def page(self, after: int, where: Filter, most_spans: int, most_bytes: int) -> Page:
         """See `DestinationStore.page`."""
         with self._using() as opened:
-            return due.page(opened.connection, after, where, most_spans, most_bytes)
+            found = due.changed(opened.connection, after, where, most_spans, most_bytes)
+        return found.page()
 
     def selected(self, which: Selection, after: int, most_spans: int, most_bytes: int) -> Page:
         """See `DestinationStore.selected`."""
         with self._using() as opened:
-            return due.selected(opened.connection, which, after, most_spans, most_bytes)
+            found = due.selected(opened.connection, which, after, most_spans, most_bytes)
+        return found.page()
 
     def count_selected(self, which: Selection) -> int:
         """See `DestinationStore.count_selected`."""
@@ -196,6 +201,25 @@ class SQLiteDestinations:
 
     def close(self) -> None:
         """See `DestinationStore.close`."""
+        with self._door:
+            self._close()
+
+    def hold(self, timeout_seconds: float) -> bool:
+        """See `DestinationStore.hold`."""
+        if not self._door.acquire(timeout=max(timeout_seconds, 0)):
+            return False
+        try:
+            self._close()
+        except BaseException:
+            self._door.release()
+            raise
+        return True
+
+    def let_go(self) -> None:
+        """See `DestinationStore.let_go`."""
+        self._door.release()
+
+    def _close(self) -> None:
         if self._open is not None:
             opened, self._open = self._open, None
             opened.close()
@@ -226,17 +250,19 @@ class SQLiteDestinations:
 
     @contextmanager
     def _using(self) -> Iterator["_Opened"]:
-        """The open database, opened again where the file was replaced."""
-        try:
-            if self._open is not None and _identity(self._path) != self._open.identity:
-                self.close()
-            if self._open is None:
-                self._open = self._open_database()
-            yield self._open
-        except (sqlite3.DatabaseError, DamagedDatabase, OSError) as error:
-            if getattr(error, "sqlite_errorname", "") not in ("SQLITE_BUSY", "SQLITE_FULL"):
-                self.close()
-            raise StoreUnavailable(f"{self._path} cannot be used just now: {error}.") from error
+        """The open database, opened again where the file was replaced. No longer than for a few
+        statements: a fork may be waiting, and beside busy threads each takes its time."""
+        with self._door:
+            try:
+                if self._open is not None and _identity(self._path) != self._open.identity:
+                    self._close()
+                if self._open is None:
+                    self._open = self._open_database()
+                yield self._open
+            except (sqlite3.DatabaseError, DamagedDatabase, OSError) as error:
+                if getattr(error, "sqlite_errorname", "") not in ("SQLITE_BUSY", "SQLITE_FULL"):
+                    self._close()
+                raise StoreUnavailable(f"{self._path} cannot be used just now: {error}.") from error
 
     def _open_database(self) -> "_Opened":
         turns = Turns(self._path, self._busy_timeout_seconds or WAIT_SECONDS)

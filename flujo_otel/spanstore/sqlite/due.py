@@ -8,8 +8,9 @@ long); their lengths beside it are checked.
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.spanstore.destinations import DueSpan, Filter, Page, Selection
@@ -57,6 +58,13 @@ _TEXTS: Final = (
 )
 _NUMBERS: Final = ("kind", "start_time_ns", "end_time_ns", "status_code", "flags")
 _NONE: Final = -1
+
+_BUILT_AT_ONCE: Final = 32
+_REST_SECONDS: Final = 0.00005
+_RESTS_SECONDS: Final = 0.1
+"""A thread in pure Python keeps the GIL for 5 ms at a time, and for so long a traced program would
+stand still: 32 messages take half of one. Beside several busy threads a rest lasts 25 ms, so a page
+has only so much time for them."""
 
 _LENGTHS: Final = " || ',' || ".join(
     f"COALESCE(length(CAST({name} AS BLOB)), {_NONE})" for name in _TEXTS
@@ -113,13 +121,31 @@ _NAMES: Final = "EXISTS (SELECT 1 FROM json_each(:names) WHERE s.name GLOB value
 _STATUSES: Final = "s.status IN (SELECT value FROM json_each(:statuses))"
 
 
-def page(
+class Found(NamedTuple):
+    """One page as SQLite put it together."""
+
+    facts: str
+    content: bytes
+    is_cut: bool
+    is_all: bool
+    """Whether there were no more rows to look at."""
+    last_seq: int
+
+    def page(self) -> Page:
+        """Its spans. Builds the messages of those that were stored without."""
+        spans = list(_spans(self.facts, self.content))
+        if self.is_cut:
+            return Page(spans, spans[-1].seq, is_last=False)
+        return Page(spans, self.last_seq, is_last=self.is_all)
+
+
+def changed(
     connection: sqlite3.Connection, after: int, where: Filter, most_spans: int, most_bytes: int
-) -> Page:
-    """See `DestinationStore.page`."""
+) -> Found:
+    """What `DestinationStore.page` is made of."""
     condition, values = _condition(where)
     values |= {"after": after, "most_spans": most_spans, "most_bytes": most_bytes}
-    return _page(connection, _PAGE.format(due=_CHANGED, where=condition), values)
+    return _found(connection, _PAGE.format(due=_CHANGED, where=condition), values)
 
 
 def selected(
@@ -128,12 +154,12 @@ def selected(
     after: int,
     most_spans: int,
     most_bytes: int,
-) -> Page:
-    """See `DestinationStore.selected`."""
+) -> Found:
+    """What `DestinationStore.selected` is made of."""
     condition, values = _chosen(which)
     values |= {"after": after, "most_spans": most_spans, "most_bytes": most_bytes}
     rows = _STORED if which.run_id is None else _OF_RUN
-    return _page(connection, _PAGE.format(due=rows, where=condition), values)
+    return _found(connection, _PAGE.format(due=rows, where=condition), values)
 
 
 def count_selected(connection: sqlite3.Connection, which: Selection) -> int:
@@ -164,19 +190,18 @@ def _condition(where: Filter) -> tuple[str, dict[str, Any]]:
     return condition, {name: json.dumps(list(values)) for name, (values, _) in wanted.items()}
 
 
-def _page(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -> Page:
+def _found(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -> Found:
     row = connection.execute(query, values).fetchone()
     facts, content, is_cut, scanned, last_seq, newest = row
-    spans = list(_spans(facts or "", content or b""))
-    if is_cut:
-        return Page(spans, spans[-1].seq, is_last=False)
-    if scanned == values["most_spans"]:
-        return Page(spans, last_seq, is_last=False)
-    return Page(spans, max(newest, values["after"], last_seq or 0), is_last=True)
+    is_all = scanned < values["most_spans"]
+    # Behind the last row nothing is due, up to the number that was the last at that moment.
+    position = max(newest, values["after"], last_seq or 0) if is_all else last_seq
+    return Found(facts or "", content or b"", bool(is_cut), is_all, position)
 
 
 def _spans(facts: str, content: bytes) -> Iterator[DueSpan]:
-    start = 0
+    start = built = 0
+    rests_end = time.monotonic() + _RESTS_SECONDS
     for line in facts.split(";") if facts else ():
         seq, resource_id, scope_id, *rest = map(int, line.split(","))
         if len(rest) == 1:
@@ -186,6 +211,9 @@ def _spans(facts: str, content: bytes) -> Iterator[DueSpan]:
             numbers, lengths = rest[: len(_NUMBERS)], rest[len(_NUMBERS) :]
             end = start + sum(length for length in lengths if length != _NONE)
             otlp = _built(numbers, lengths, content[start:end])
+            built += 1
+            if built % _BUILT_AT_ONCE == 0 and time.monotonic() < rests_end:
+                time.sleep(_REST_SECONDS)
         yield DueSpan(seq, resource_id, scope_id, otlp)
         start = end
     if start != len(content):

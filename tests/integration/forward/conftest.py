@@ -49,7 +49,7 @@ def deliver(db: Path) -> Iterator[Callable[[str], Delivery]]:
 
     def make(url: str) -> Delivery:
         [destination] = destinations([url], load(db=str(db)))
-        one = Delivery(destination, lambda: open_destinations(db))
+        one = Delivery(destination, open_destinations(db))
         one.work()
         made.append(one)
         return one

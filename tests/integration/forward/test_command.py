@@ -146,9 +146,7 @@ def test_status(
     dead.kill()
     backend.replies.append(partial(2, "too old"))
     urls = [backend.url, refusing.url, dead.url]
-    each = [
-        Delivery(one, lambda: open_destinations(db)) for one in destinations(urls, load(db=str(db)))
-    ]
+    each = [Delivery(one, open_destinations(db)) for one in destinations(urls, load(db=str(db)))]
     for one in each:
         one.work()
     store(db, *some(5))

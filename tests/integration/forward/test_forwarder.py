@@ -175,7 +175,7 @@ def test_spans_that_were_committed_before_the_destination_was_known_are_sent(
     db: Path, backend: HttpBackend
 ) -> None:
     [destination] = destinations([backend.url], load(db=str(db)))
-    one = Delivery(destination, lambda: open_destinations(db))
+    one = Delivery(destination, open_destinations(db))
     store(db, ended(1, start_time_ns=time.time_ns() - 10**10), *some(2, first=2))
     one.work()
     one.finish()
@@ -281,8 +281,8 @@ def test_a_holder_that_lost_its_lease_sends_no_more(
     db: Path, backend: HttpBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [destination] = destinations([backend.url], load(db=str(db)))
-    slow = Delivery(destination, lambda: open_destinations(db))
-    quick = Delivery(destination, lambda: open_destinations(db))
+    slow = Delivery(destination, open_destinations(db))
+    quick = Delivery(destination, open_destinations(db))
     slow.work()
     store(db, *some(3))
 

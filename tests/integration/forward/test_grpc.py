@@ -191,7 +191,7 @@ def test_headers_and_compression_are_sent(db: Path, grpc_backend: GrpcBackend) -
         'insecure = true\ncompression = "gzip"\nheaders = { "X-Key" = "s3cr3t-key" }\n'
     )
     [destination] = destinations(None, load(db=str(db)))
-    one = Delivery(destination, lambda: open_destinations(db))
+    one = Delivery(destination, open_destinations(db))
     one.work()
     store(db, *some(50))
     all_sent(one, db, 50)

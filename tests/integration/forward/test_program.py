@@ -150,12 +150,11 @@ def test_a_child_whose_parent_is_gone_forwards_itself(db: Path, backend: HttpBac
 def test_forks_in_a_loop_beside_sending_lose_nothing(db: Path, backend: HttpBackend) -> None:
     source = f"""
         flujo_otel.configure(forward="{backend.url}")
-        for _ in range(30):
-            spans(20, "parent")
+        for _ in range(12):
+            spans(50, "parent")
             if os.fork() == 0:
-                spans(2, "child")
+                spans(5, "child")
                 sys.exit(0)
-        for _ in range(30):
             assert os.wait()[1] == 0
     """
     assert "" == run(db, source)

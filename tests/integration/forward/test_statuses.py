@@ -252,7 +252,7 @@ def _delivery(word: str, db: Path) -> Delivery:
     from flujo_otel.spanstore.factory import open_destinations
 
     [destination] = destinations([word], load(db=str(db)))
-    return Delivery(destination, lambda: open_destinations(db))
+    return Delivery(destination, open_destinations(db))
 
 
 @pytest.mark.parametrize("code", [200, 400, 503])
