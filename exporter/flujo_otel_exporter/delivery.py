@@ -15,7 +15,7 @@ from flujo_otel.model import Batch
 from flujo_otel.spanstore.api import SpanWriter, WriteResult
 from flujo_otel.wire.sdk import to_batch
 from flujo_otel.wire.snapshot import Snapshot
-from flujo_otel_exporter.intake import Intake, Item
+from flujo_otel_exporter.intake import Intake
 from flujo_otel_exporter.limits import BATCH_BYTES, Limits
 from flujo_otel_exporter.losses import LossCounter, service_of, service_of_record
 
@@ -25,12 +25,14 @@ _REST_SECONDS: Final = 0.00005
 _RESTS_SECONDS: Final = 0.05
 _CROWDED_SECONDS: Final = 0.01
 """A rest this long means that several threads are busy, and a batch would take for ever."""
+_CROWD_SECONDS: Final = 1.0
+"""For so long after that no more are taken."""
 
 
 class Source(Protocol):
     """Who knows of spans that are still open."""
 
-    def collect(self) -> Iterator[Item]:
+    def collect(self) -> Iterator[Snapshot]:
         """Open spans that were not written as running yet. Called by the writer, at a flush."""
         ...
 
@@ -67,9 +69,10 @@ class Delivery:
         self.door = Lock()
         """Held while the store is used, so that a fork need not wait for more than that."""
         self._held: _Held | None = None
-        self._running: Iterator[Item] | None = None
+        self._running: Iterator[Snapshot] | None = None
         self._sources: list[Source] = []
         self._beaten_seconds = 0.0
+        self._crowded_until_seconds = 0.0
         self.unavailable: StoreUnavailable | None = None
         """Why the last batch could not be written."""
         self._was_open = False
@@ -120,38 +123,39 @@ class Delivery:
 
     def _load(self) -> None:
         # The list lives until all is converted: to_batch knows a resource by its identity.
-        running, items = list(self._running_items()), []
-        size_bytes = sum(item[2] for item in running)
+        running, taken = list(self._running_spans()), []
+        size_bytes = sum(span.size_bytes for span in running)
         intake_bytes = 0
         if self._running is None:
-            for item in self._intake.take():
-                items.append(item)
-                intake_bytes += item[2]
-                if len(running) + len(items) >= self._limits.batch_spans:
+            for span in self._intake.take():
+                taken.append(span)
+                intake_bytes += span.size_bytes
+                if len(running) + len(taken) >= self._limits.batch_spans:
                     break
                 if size_bytes + intake_bytes >= BATCH_BYTES:
                     break
-        if running or items:
-            self._held = _Held(to_batch(self._paced(running + items), self._refuse), intake_bytes)
+        if running or taken:
+            self._held = _Held(to_batch(self._paced(running + taken), self._refuse), intake_bytes)
 
-    def _running_items(self) -> Iterator[Item]:
+    def _running_spans(self) -> Iterator[Snapshot]:
         count = size_bytes = 0
-        for item in self._running or ():
-            yield item
-            count, size_bytes = count + 1, size_bytes + item[2]
+        for span in self._running or ():
+            yield span
+            count, size_bytes = count + 1, size_bytes + span.size_bytes
             if count >= self._limits.batch_spans or size_bytes >= BATCH_BYTES:
                 return
         self._running = None
 
-    def _paced(self, items: list[Item]) -> Iterator[tuple[Snapshot, str | None]]:
+    def _paced(self, spans: list[Snapshot]) -> Iterator[Snapshot]:
         """Rests now and then: a thread in pure Python keeps the GIL for 5 ms at a time otherwise,
         and for so long the traced program would stand still. Each rest lasts until the GIL is won
         back, 5 ms for each busy thread, so a batch has only so much time for them; none where
         producers will soon have to wait for the writer."""
-        rests_end = time.perf_counter() + _RESTS_SECONDS
-        slice_end = time.perf_counter() + _SLICE_SECONDS
-        for span, run_id, _ in items:
-            yield span, run_id
+        started = time.perf_counter()
+        rests_end = started + _RESTS_SECONDS if started > self._crowded_until_seconds else 0.0
+        slice_end = started + _SLICE_SECONDS
+        for span in spans:
+            yield span
             now = time.perf_counter()
             if slice_end < now < rests_end and not (self.in_haste or self._intake.is_filling):
                 self._intake.progress()
@@ -159,6 +163,7 @@ class Delivery:
                 slice_end = time.perf_counter() + _SLICE_SECONDS
                 if slice_end - now > _CROWDED_SECONDS:
                     rests_end = 0.0
+                    self._crowded_until_seconds = slice_end + _CROWD_SECONDS
 
     def _commit(self, held: _Held) -> None:
         try:

@@ -15,14 +15,8 @@ from flujo_otel.wire.snapshot import Snapshot, snapshot
 from flujo_otel_exporter import patience
 from flujo_otel_exporter.bell import Bell
 from flujo_otel_exporter.limits import STALL_SECONDS, WAIT_SECONDS, Limits
-from flujo_otel_exporter.size import span_bytes
 
 _STEP_SECONDS: Final = 0.001
-
-
-Item = tuple[Snapshot, str | None, int]
-"""A span that waits, the run id that it inherited, its size in bytes. One is made for every span in
-the traced program's thread, so it is a bare tuple: a named one costs five times as much."""
 
 
 class Marker:
@@ -50,7 +44,7 @@ class Intake:
     def __init__(self, limits: Limits, bell: Bell) -> None:
         self._limits = limits
         self._bell = bell
-        self._entries: deque[Item | Marker] = deque()
+        self._entries: deque[Snapshot | Marker] = deque()
         # Producers add to the one, the writer to the other. CPython switches threads at calls and
         # jumps only, never inside `+=` on an attribute; should another interpreter lose an addition
         # there, `release` puts it right when the queue is next empty.
@@ -74,11 +68,11 @@ class Intake:
 
     def put(self, span: ReadableSpan, run_id: str | None) -> bool:
         """Accept `span`; False if there is no room, and none came within the bounded wait."""
-        taken = snapshot(span)
-        size_bytes = span_bytes(taken)
+        taken = snapshot(span, run_id)
+        size_bytes = taken.size_bytes
         if not self._has_room(size_bytes) and not self._wait_for_room(size_bytes):
             return False
-        self._entries.append((taken, run_id, size_bytes))
+        self._entries.append(taken)
         self._accepted_bytes += size_bytes
         if len(self._entries) == self._limits.batch_spans:
             self._bell.ring()
@@ -91,7 +85,7 @@ class Intake:
         self._bell.ring()
         return marker
 
-    def take(self) -> Iterator[Item]:
+    def take(self) -> Iterator[Snapshot]:
         """The oldest first, up to the next marker."""
         entries = self._entries
         while entries and not isinstance(entries[0], Marker):
@@ -111,7 +105,7 @@ class Intake:
 
     def waiting(self) -> Iterator[Snapshot]:
         """The spans in the queue, which they stay in."""
-        return (entry[0] for entry in self._entries.copy() if not isinstance(entry, Marker))
+        return (entry for entry in self._entries.copy() if not isinstance(entry, Marker))
 
     def release(self, size_bytes: int) -> None:
         """So much of what was taken is committed, or given up and counted."""

@@ -10,10 +10,8 @@ from opentelemetry.trace import SpanContext
 
 from flujo_otel import guard
 from flujo_otel.semconv.flujo import RUN_ID
-from flujo_otel.wire.snapshot import snapshot
+from flujo_otel.wire.snapshot import Snapshot, snapshot
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
-from flujo_otel_exporter.intake import Item
-from flujo_otel_exporter.size import span_bytes
 from flujo_otel_exporter.writer import StoreWriter
 
 MAX_OPEN: Final = 10_000
@@ -93,7 +91,7 @@ class LiveSpanProcessor(SpanProcessor):
             self._is_shut_down = True
             self._writer.forget(self)
 
-    def collect(self) -> Iterator[Item]:
+    def collect(self) -> Iterator[Snapshot]:
         """Open spans that were not written as running yet: for the writer, at a flush."""
         now = self._open.copy()
         fresh = [key for key in now if key not in self._shown]
@@ -102,8 +100,7 @@ class LiveSpanProcessor(SpanProcessor):
         for key in fresh:
             entry = self._open.get(key)
             if entry is not None:
-                taken = snapshot(entry[0])
-                yield taken, entry[1], span_bytes(taken)
+                yield snapshot(*entry)
 
     @property
     def has_open(self) -> bool:

@@ -1,14 +1,14 @@
 """What the store needs to know of a span beyond OTLP, read off its attributes."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from itertools import product
+from typing import Any, Final, NamedTuple
 
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, gen_ai
 
 _MOST = 1e15
 _STATED = frozenset({"completed", "failed", "paused"})
-_PLAIN, _RUN_ROOT = int(Role.PLAIN), int(Role.RUN_ROOT)
 READ = frozenset(
     {
         flujo.RUN_ID,
@@ -41,8 +41,7 @@ def project(
 ) -> Projection:
     """The projection of one span. `is_root`: it has no parent at all."""
     if READ.isdisjoint(attributes):  # most spans; saves ten look-ups
-        role = _RUN_ROOT if is_root else _PLAIN
-        return Projection(None, role, _status(None, ended=ended, is_error=is_error), None, None)
+        return _OF_NO_ATTRIBUTES[is_root, ended, is_error]
     named = is_root or flujo.PIPELINE_NAME in attributes
     step = flujo.STEP_TYPE in attributes
     run_id = attributes.get(flujo.RUN_ID)
@@ -58,9 +57,21 @@ def project(
 def _status(stated: Any, *, ended: bool, is_error: bool) -> str:
     if not ended:
         return "running"
-    if stated in _STATED:
-        return str(stated)
+    if isinstance(stated, str) and stated in _STATED:
+        return stated
     return "failed" if is_error else "completed"
+
+
+_OF_NO_ATTRIBUTES: Final = {
+    (is_root, ended, is_error): Projection(
+        None,
+        int(Role.RUN_ROOT if is_root else Role.PLAIN),
+        _status(None, ended=ended, is_error=is_error),
+        None,
+        None,
+    )
+    for is_root, ended, is_error in product((False, True), repeat=3)
+}
 
 
 def _number(attributes: Mapping[str, Any], *names: str) -> float | None:

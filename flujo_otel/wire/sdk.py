@@ -35,20 +35,19 @@ _UNSIGNED_32: Final = (1 << 32) - 1
 
 
 def to_batch(
-    spans: Iterable[tuple[Snapshot, str | None]],
+    spans: Iterable[Snapshot],
     refuse: Callable[[Snapshot, Exception], None],
 ) -> Batch:
-    """Records of `spans`, each given with the run id that it inherited (or None).
+    """Records of `spans`, running ones of those without an end time.
 
-    A span without an end time becomes a running record. Whatever values a span holds, it becomes
-    one; `refuse` is told of one that does not all the same (an object that only looks like a
-    span), which costs no other.
+    Whatever values a span holds, it becomes a record; `refuse` is told of one that does not all the
+    same (an object that only looks like a span), which costs no other.
     """
     shared = _Shared()
     records = []
-    for span, run_id in spans:
+    for span in spans:
         try:
-            records.append(_record(span, run_id, shared))
+            records.append(_record(span, shared))
         except Exception as error:
             refuse(span, error)
     return Batch(records, tuple(shared.resources.values()), tuple(shared.scopes.values()))
@@ -104,7 +103,7 @@ def _scope(scope: InstrumentationScope | None) -> Scope:
     return Scope(content_id(otlp, schema_url.encode()), name, version, schema_url, otlp)
 
 
-def _record(span: Snapshot, inherited_run_id: str | None, shared: _Shared) -> SpanRecord:
+def _record(span: Snapshot, shared: _Shared) -> SpanRecord:
     name, context, parent, resource, scope, kind, start, end, status, attributes, *_ = span
     code = status.status_code.value
     facts = project(
@@ -126,7 +125,7 @@ def _record(span: Snapshot, inherited_run_id: str | None, shared: _Shared) -> Sp
         links,
         shared.resource_id(resource),
         shared.scope_id(scope),
-        facts.run_id or inherited_run_id,
+        facts.run_id or span.run_id,
         facts.role,
         facts.cost_usd,
         facts.tokens,

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -141,7 +142,7 @@ class SQLiteSpanWriter:
         except BaseException:
             connection.execute("DELETE FROM staged")
             raise
-        opened.checkpointer.wrote(connection, sum(map(_size_bytes, records)))
+        opened.checkpointer.wrote(connection, _size_bytes(records))
 
 
 class Opened(NamedTuple):
@@ -196,8 +197,9 @@ def _count(opened: Opened, loss: Loss) -> None:
         opened.connection.execute(_ADD_LOSS, values)
 
 
-def _size_bytes(record: SpanRecord) -> int:
-    return len(record.attributes) + len(record.otlp or b"")
+def _size_bytes(records: Sequence[SpanRecord]) -> int:
+    exact = filter(None, map(attrgetter("otlp"), records))
+    return sum(map(len, map(attrgetter("attributes"), records))) + sum(map(len, exact))
 
 
 def _is_of_data(error: sqlite3.OperationalError) -> bool:
@@ -216,7 +218,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def pour(opened: Opened, records: Sequence[SpanRecord]) -> None:
     """Write what is staged, `records`, in one statement; the caller holds its turn."""
-    ended = Counter(record.resource_id for record in records if record.end_time_ns is not None)
+    ended = Counter(map(attrgetter("resource_id"), filter(attrgetter("end_time_ns"), records)))
     opened.connection.execute(
         "INSERT INTO pour VALUES (?, ?, ?, ?, ?)",
         (len(records), opened.writer_id, opened.service, json.dumps(ended), time.time_ns()),

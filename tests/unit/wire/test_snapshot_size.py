@@ -7,7 +7,6 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 
 from flujo_otel.wire.snapshot import snapshot
-from flujo_otel_exporter.size import span_bytes
 
 MEGABYTE = 1 << 20
 
@@ -34,7 +33,7 @@ def ended(attributes=None, events=(), links=()) -> ReadableSpan:  # type: ignore
     ids=["text", "wide text", "list of texts", "list of numbers", "event", "link"],
 )
 def test_a_megabyte_is_seen_wherever_it_is(span: ReadableSpan) -> None:
-    assert MEGABYTE <= span_bytes(snapshot(span)) < 6 * MEGABYTE
+    assert MEGABYTE <= snapshot(span).size_bytes < 6 * MEGABYTE
 
 
 def test_a_usual_span_is_not_underestimated() -> None:
@@ -53,12 +52,12 @@ def test_a_usual_span_is_not_underestimated() -> None:
         measured = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert measured <= sum(map(span_bytes, kept)) <= 2.5 * measured
+    assert measured <= sum(one.size_bytes for one in kept) <= 2.5 * measured
 
 
 def test_spans_of_another_make_are_sized_through_their_public_face() -> None:
     plain = ReadableSpan("name", attributes={"text": "x" * MEGABYTE})
-    assert span_bytes(snapshot(plain)) >= MEGABYTE
+    assert snapshot(plain).size_bytes >= MEGABYTE
 
 
 @pytest.mark.parametrize("where", ["name", "key", "description", "event", "event key"])
@@ -73,4 +72,4 @@ def test_a_megabyte_counts_wherever_it_is(where: str) -> None:
     if where.startswith("event"):
         span.add_event(long if where == "event" else "e", {long: 1} if where == "event key" else {})
     span.end()
-    assert span_bytes(snapshot(span._readable_span())) >= MEGABYTE  # type: ignore[attr-defined]
+    assert snapshot(span._readable_span()).size_bytes >= MEGABYTE  # type: ignore[attr-defined]
