@@ -10,8 +10,15 @@ from urllib.parse import SplitResult, urlsplit
 
 from flujo_otel.spanstore.destinations import Filter
 
+PROTOBUF: Final = "application/x-protobuf"
 TRACES_PATH: Final = "/v1/traces"
 TIMEOUT_SECONDS: Final = 10.0
+
+
+class Signal(StrEnum):
+    TRACES = "traces"
+    METRICS = "metrics"
+    LOGS = "logs"
 
 
 class Protocol(StrEnum):
@@ -49,6 +56,16 @@ class Destination:
     def url(self) -> SplitResult:
         """The endpoint in its parts."""
         return urlsplit(self.endpoint)
+
+    def endpoint_for(self, signal: Signal) -> str | None:
+        """Where a signal goes; None where only that for traces is known."""
+        if signal is Signal.TRACES or self.protocol is Protocol.GRPC:
+            return self.endpoint
+        url = self.url
+        if not url.path.endswith(TRACES_PATH):
+            return None
+        path = f"{url.path.removesuffix(TRACES_PATH)}/v1/{signal}"
+        return url._replace(path=path).geturl()
 
     @property
     def shown(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from flujo_otel.errors import MissingExtra, SettingsError
 from flujo_otel.forward import answer, message
 from flujo_otel.forward.answer import ANSWER_BYTES, Answer, Verdict
-from flujo_otel.forward.destination import Compression, Destination
+from flujo_otel.forward.destination import PROTOBUF, Compression, Destination, Signal
 
 try:
     import grpc  # type: ignore[import-untyped]
@@ -15,7 +15,12 @@ except ImportError as error:
         "Forwarding over gRPC needs grpcio: pip install 'flujo-otel[collector]' installs it."
     ) from error
 
-_EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_COLLECTOR: Final = "/opentelemetry.proto.collector"
+_EXPORT: Final = {
+    Signal.TRACES: f"{_COLLECTOR}.trace.v1.TraceService/Export",
+    Signal.METRICS: f"{_COLLECTOR}.metrics.v1.MetricsService/Export",
+    Signal.LOGS: f"{_COLLECTOR}.logs.v1.LogsService/Export",
+}
 _STATUS_DETAILS: Final = "grpc-status-details-bin"
 _OUR_LIMIT: Final = "CLIENT: Received message larger than max"
 """The backend's answer is too long to be read: only a yes has one."""
@@ -31,7 +36,8 @@ _OPTIONS: Final = (
 class GrpcSender:
     """See `sender.Sender`. Raises SettingsError where the TLS files cannot be used."""
 
-    def __init__(self, destination: Destination) -> None:
+    def __init__(self, destination: Destination, signal: Signal = Signal.TRACES) -> None:
+        self._method = _EXPORT[signal]
         self._destination = destination
         self._credentials = _credentials(destination)
         self._metadata = tuple(destination.headers.items())
@@ -39,9 +45,11 @@ class GrpcSender:
         self._compression = grpc.Compression.Gzip if is_zipped else grpc.Compression.NoCompression
         self._channel: Any = None
 
-    def send(self, body: bytes, timeout_seconds: float) -> Answer:
+    def send(self, body: bytes, timeout_seconds: float, content_type: str = PROTOBUF) -> Answer:
         """See `sender.Sender.send`."""
-        export = self._opened().unary_unary(_EXPORT)
+        if content_type != PROTOBUF:
+            return Answer(Verdict.REFUSED, f"gRPC does not carry {content_type}")
+        export = self._opened().unary_unary(self._method)
         try:
             reply = export(
                 body,

@@ -3,14 +3,14 @@
 from typing import Protocol as Port
 
 from flujo_otel.forward.answer import Answer
-from flujo_otel.forward.destination import Destination, Protocol
+from flujo_otel.forward.destination import PROTOBUF, Destination, Protocol, Signal
 
 
 class Sender(Port):
     """Used by one thread at a time."""
 
-    def send(self, body: bytes, timeout_seconds: float) -> Answer:
-        """Send one ExportTraceServiceRequest; whatever goes wrong on the way is an Answer too."""
+    def send(self, body: bytes, timeout_seconds: float, content_type: str = PROTOBUF) -> Answer:
+        """Send one request of its signal; whatever goes wrong on the way is an Answer too."""
         ...
 
     def close(self) -> None:
@@ -18,12 +18,12 @@ class Sender(Port):
         ...
 
 
-def sender_to(destination: Destination) -> Sender:
+def sender_to(destination: Destination, signal: Signal = Signal.TRACES) -> Sender:
     """Raises MissingExtra where what it takes is not installed."""
     if destination.protocol is Protocol.GRPC:
         from flujo_otel.forward.grpc import GrpcSender
 
-        return GrpcSender(destination)
+        return GrpcSender(destination, signal)
     from flujo_otel.forward.http import HttpSender
 
-    return HttpSender(destination)
+    return HttpSender(destination, signal)
