@@ -47,7 +47,7 @@ def command(
     found = list(_found(examined))
     sound = findings.is_sound(found)
     if json:
-        write_document(_document(examined) | {"sound": sound}, sys.stdout)
+        write_document(document_of(examined) | {"sound": sound}, sys.stdout)
     else:
         to = Terminal.of(sys.stdout)
         to.write(line for finding in found for line in _lines(finding, to))
@@ -91,7 +91,8 @@ def _found(examined: Examined) -> Iterator[Finding]:
     yield from findings.of_losses(health, now_ns)
 
 
-def _document(examined: Examined) -> Document:
+def document_of(examined: Examined) -> Document:
+    """All of it but the verdict."""
     document = health_document(examined.health) | {
         "destinations": [cursor_document(cursor) for cursor in examined.cursors],
         "server": examined.server,
@@ -137,8 +138,11 @@ def _told_of_flujo(db: str | None, *, json: bool) -> bool:
     to = Terminal.of(sys.stdout)
     ours = f"none of ours yet at {escape(str(location.path))}: lens run -- python your_app.py"
     own = f"flujo's own is {escape(str(location.flujo_path))}: lens list shows its runs"
-    for subject, text in (("database", ours), ("flujo", own)):
-        to.write(_lines(Finding("completed", subject, text), to))
+    for finding in (
+        Finding("completed", "database", ours),
+        Finding("completed", "flujo", own),
+    ):
+        to.write(_lines(finding, to))
     return True
 
 

@@ -1,8 +1,7 @@
 """`lens forward`: sends what is stored to an OTLP backend, or says how far each has come."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +9,7 @@ from flujo_otel.errors import NoDatabase
 from flujo_otel.settings import load
 from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor, CursorState, Selection
 from flujo_otel_cli import amounts
+from flujo_otel_cli.document import cursor_document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, complete_run, since_ns
 from flujo_otel_cli.problem import Exit, Problem
@@ -18,7 +18,7 @@ from flujo_otel_cli.runs import find_run
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.text import escape
-from flujo_otel_cli.times import ago, iso
+from flujo_otel_cli.times import ago
 
 if TYPE_CHECKING:
     from flujo_otel.forward.destination import Destination
@@ -77,7 +77,7 @@ def command(
 def _tell(session: Session, db: str | None) -> None:
     cursors = _cursors(db)
     if session.json:
-        session.answer({"destinations": [_cursor_document(cursor) for cursor in cursors]})
+        session.answer({"destinations": [cursor_document(cursor) for cursor in cursors]})
     elif cursors:
         rows = [_row(session, cursor) for cursor in cursors]
         session.show(table(COLUMNS, rows, session.to))
@@ -96,14 +96,6 @@ def _cursors(db: str | None) -> list[Cursor]:
         return []
     finally:
         store.close()
-
-
-def _cursor_document(cursor: Cursor) -> dict[str, Any]:
-    return asdict(cursor) | {
-        "rejected_at": iso(cursor.rejected_at_ns),
-        "error_at": iso(cursor.error_at_ns),
-        "sent_at": iso(cursor.sent_at_ns),
-    }
 
 
 def _row(session: Session, cursor: Cursor) -> list[Line]:

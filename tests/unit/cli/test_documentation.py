@@ -8,13 +8,21 @@ import pytest
 import typer
 
 from flujo_otel.model import Loss, Step
+from flujo_otel.server import Addresses, Counts
 from flujo_otel.spanstore.api import Health, NameStatistics
+from flujo_otel.spanstore.changes import SpanChange
+from flujo_otel.spanstore.diagnosis import Diagnosis, Received
+from flujo_otel_cli.commands.doctor import Examined
+from flujo_otel_cli.commands.doctor import document_of as doctor_document
 from flujo_otel_cli.document import run_document, span_document, statistics_document, step_document
 from flujo_otel_cli.main import COMMANDS, LateCommands, app
+from flujo_otel_cli.moment import RunMoment, SpanMoment
 from flujo_otel_cli.problem import Exit
 from unit.cli.scenes import a_run, a_span
+from unit.cli.test_findings import health
 
-DOCS = (Path(__file__).parents[3] / "docs" / "lens.md").read_text()
+ROOT = Path(__file__).parents[3]
+DOCS = (ROOT / "docs" / "lens.md").read_text()
 GROUP = typer.main.get_command(app)
 assert isinstance(GROUP, LateCommands)
 
@@ -60,3 +68,39 @@ def test_every_word_of_the_json() -> None:
     words = {word for document in documents for word in document}
     text = DOCS.partition("## JSON")[2]
     assert {word for word in words if f"`{word}`" not in text} == set()
+
+
+DOCTOR = (ROOT / "docs" / "doctor.md").read_text()
+
+
+def test_every_line_that_doctor_can_say() -> None:
+    sources = [
+        ROOT / "cli" / "flujo_otel_cli" / name for name in ("findings.py", "commands/doctor.py")
+    ]
+    text = "".join(source.read_text() for source in sources)
+    said = set(re.findall(r'"(?:completed|warning|failed)",\s*"([\w-]+)"', text))
+    assert {subject for subject in said if f"| `{subject}` |" not in DOCTOR} == set()
+    assert len(said) > 12
+
+
+def test_every_word_of_doctor_s_json() -> None:
+    diagnosis = Diagnosis("", 0, (Received("app", 1, 0),), (), 0)
+    examined = Examined(health(), diagnosis, (), None)
+    document = doctor_document(examined)
+    [service] = document["services"]
+    words = {*document.keys() - {field.name for field in fields(Health)}, *service}
+    assert {word for word in words if f"`{word}`" not in DOCTOR} == set()
+
+
+def test_every_word_of_what_happens_and_of_what_is_running() -> None:
+    change = SpanMoment(SpanChange(1, 1, a_span(1, "s", 0, 1))).document()
+    words = {*change, *RunMoment(a_run()).document(), "died", "started", "ended"}
+    words |= {"running", "died_earlier", "open_spans", "over_ns", "hung"}
+    text = DOCS.partition("## JSON")[2]
+    assert {word for word in words if f'"{word}"' not in text} == set()
+
+
+def test_every_word_of_the_server_s_lines() -> None:
+    words = {*Counts._fields, *Addresses._fields, "event", "ready", "stopped", "pid", "all_written"}
+    text = DOCS.partition("## JSON")[2]
+    assert {word for word in words if f'"{word}"' not in text} == set()
