@@ -93,6 +93,16 @@ def whole(value: Any, name: str, least: int, most: int) -> int:
     return value
 
 
+def part(fields: Fields, name: str) -> Fields:
+    """An object; empty where it is absent."""
+    value = fields.get(name)
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise BadValue(name, "an object")
+    return value
+
+
 def items(fields: Fields, name: str) -> list[Fields]:
     """A list of objects."""
     value = fields.get(name)
@@ -105,7 +115,7 @@ def items(fields: Fields, name: str) -> list[Fields]:
 
 def attributes(fields: Fields) -> list[KeyValue]:
     """The field of that name."""
-    return _pairs(fields, "attributes", 0) if fields.get("attributes") else []
+    return _pairs(fields, "attributes", 0)
 
 
 def _pairs(fields: Fields, name: str, depth: int) -> list[KeyValue]:

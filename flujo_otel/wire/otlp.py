@@ -57,7 +57,7 @@ def decode_protobuf(body: bytes) -> Decoded:
     try:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
-        raise MalformedRequest(f"Not an ExportTraceServiceRequest in protobuf: {error}") from error
+        raise MalformedRequest(f"Not an ExportTraceServiceRequest in protobuf: {error}.") from error
     intake = Intake()
     for resource_spans in request.resource_spans:
         intake.resource(resource_spans.resource, resource_spans.schema_url)
@@ -123,7 +123,8 @@ class Intake:
 
     def refuse(self, reason: str, spans: int = 1) -> None:
         """Reject so many spans of the current resource; `reason`: an English phrase."""
-        self._note("rejected", reason, spans)
+        if spans:
+            self._note("rejected", reason, spans)
 
     def decoded(self) -> Decoded:
         """All of it."""

@@ -24,6 +24,7 @@ from flujo_otel.wire.json_fields import (
     enum,
     hexadecimal,
     items,
+    part,
     text,
     uint32,
     uint64,
@@ -40,7 +41,7 @@ def decode_json(body: bytes) -> Decoded:
     intake = Intake()
     for resource_spans in _objects(_parsed(body), "resourceSpans"):
         try:
-            resource = _resource(resource_spans.get("resource") or {})
+            resource = _resource(part(resource_spans, "resource"))
             schema_url = text(resource_spans, "schemaUrl")
         except BadValue as error:
             for scope_spans in _objects(resource_spans, "scopeSpans"):
@@ -93,7 +94,7 @@ def _spans(scope_spans: Fields) -> list[Any]:
 def _take_scope_spans(intake: Intake, scope_spans: Fields) -> None:
     spans = _spans(scope_spans)
     try:
-        scope = _scope(scope_spans.get("scope") or {})
+        scope = _scope(part(scope_spans, "scope"))
         schema_url = text(scope_spans, "schemaUrl")
     except BadValue as error:
         intake.refuse(str(error), len(spans))
@@ -108,18 +109,14 @@ def _take_scope_spans(intake: Intake, scope_spans: Fields) -> None:
             intake.span(span)
 
 
-def _resource(fields: Any) -> Resource:
-    if not isinstance(fields, dict):
-        raise BadValue("resource", "an object")
+def _resource(fields: Fields) -> Resource:
     return Resource(
         attributes=attributes(fields),
         dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
     )
 
 
-def _scope(fields: Any) -> InstrumentationScope:
-    if not isinstance(fields, dict):
-        raise BadValue("scope", "an object")
+def _scope(fields: Fields) -> InstrumentationScope:
     return InstrumentationScope(
         name=text(fields, "name"),
         version=text(fields, "version"),
@@ -146,12 +143,12 @@ def _span(fields: Any) -> Span:
         dropped_events_count=uint32(fields, "droppedEventsCount"),
         dropped_links_count=uint32(fields, "droppedLinksCount"),
     )
-    if fields.get("events"):
+    if fields.get("events") is not None:
         span.events.extend([_event(event) for event in items(fields, "events")])
-    if fields.get("links"):
+    if fields.get("links") is not None:
         span.links.extend([_link(link) for link in items(fields, "links")])
-    if (status := fields.get("status")) is not None:
-        span.status.CopyFrom(_status(status))
+    if fields.get("status") is not None:
+        span.status.CopyFrom(_status(part(fields, "status")))
     return span
 
 
@@ -175,9 +172,7 @@ def _link(fields: Fields) -> Span.Link:
     )
 
 
-def _status(fields: Any) -> Status:
-    if not isinstance(fields, dict):
-        raise BadValue("status", "an object")
+def _status(fields: Fields) -> Status:
     return Status(
         message=text(fields, "message"),
         code=enum(fields, "code"),  # type: ignore[arg-type]
