@@ -44,9 +44,9 @@ def watch(program: Program, relay: Relay, view: "LiveTree") -> None:
                 return
             elif output is None:
                 time.sleep(_LOOK_SECONDS)
+            relay.resize()
             lines = view.lines()
             if lines is not None:
-                relay.resize()
                 footer.draw(lines)
     finally:
         footer.close()

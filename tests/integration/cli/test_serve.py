@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from flujo_otel_cli.neighbour import server_here
 from support import programs
 from support.lens import LENS, Lens, environment
 
@@ -221,3 +222,14 @@ def test_the_server_is_among_the_writers(tmp_path: Path) -> None:
         )
         assert f"lens serve (pid {lens.process.pid})" in done.stdout
         assert lens.stop() == 0
+
+
+def test_doctor_asks_the_server_that_sdks_send_to(tmp_path: Path) -> None:
+    with serve(tmp_path, "--json") as lens:
+        port = int(lens.document()["http"].rpartition(":")[2])
+        said = server_here(port=port)
+        assert said is not None
+        assert (said["pid"], said["state"]) == (lens.process.pid, "ok")
+        assert said["database"] == str(tmp_path / "flujo_otel.db")
+        assert lens.stop() == 0
+    assert server_here(port=port) is None

@@ -1,14 +1,16 @@
 """`lens ps` and `lens hung`: what is open, whose it is, and for how long."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from unit.cli.lens import answer, document, on_a_terminal
+from unit.spanstore.test_merged import FLUJOS_TABLES
 
 OPEN = """
 import sys, time
@@ -129,3 +131,18 @@ def test_a_narrow_dumb_terminal(here: Path) -> None:
     lines = text.splitlines()
     assert text.isascii() and all(len(line) <= 40 for line in lines)
     assert lines[2].startswith("  .. climb")
+
+
+def test_a_run_of_flujo_s_own_is_shown_but_nobody_knows_whether_it_hangs(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(here / "flujo_ops.db")) as connection:
+        connection.executescript(FLUJOS_TABLES)
+        connection.execute(
+            "INSERT INTO runs (run_id, pipeline_name, pipeline_version, status, start_time)"
+            " VALUES ('run_a', 'old', '1', 'running', '2025-01-01T00:00:00')"
+        )
+        connection.commit()
+    code, out, _ = answer(capsys, "ps")
+    assert (code, "run_a   old 1      ● running" in out) == (0, True)
+    assert answer(capsys, "hung") == (0, "0 open for over 30.0 s\n", "")
