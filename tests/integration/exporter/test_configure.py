@@ -136,13 +136,12 @@ def test_otel_traces_exporter_names_exporters_beside_ours(db: Path) -> None:
 
 
 MISSING = {
-    "OTEL_TRACES_EXPORTER": "otlp,nonsense",
-    "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+    "OTEL_TRACES_EXPORTER": "otlp_of_old,nonsense",
     "OTEL_PYTHON_ID_GENERATOR": "unknown",
     "OTEL_TRACES_SAMPLER": "odd",
 }
 WARNINGS = [
-    "flujo-otel: the exporter 'otlp' of OTEL_TRACES_EXPORTER cannot be used (not installed: pip"
+    "flujo-otel: the exporter 'otlp_of_old' of OTEL_TRACES_EXPORTER cannot be used (not installed: pip"
     " install opentelemetry-exporter-otlp); tracing goes on without it",
     "flujo-otel: the exporter 'nonsense' of OTEL_TRACES_EXPORTER cannot be used (no package that is"
     " installed here brings it); tracing goes on without it",
