@@ -3,10 +3,11 @@ children, so a traced process forwards over HTTP."""
 
 from typing import Any, Final
 
-from flujo_otel.errors import MissingExtra, SettingsError
+from flujo_otel.errors import MissingExtra
 from flujo_otel.forward import answer, message
 from flujo_otel.forward.answer import ANSWER_BYTES, Answer, Verdict
 from flujo_otel.forward.destination import PROTOBUF, Compression, Destination, Signal
+from flujo_otel.forward.tls import context_of
 
 try:
     import grpc  # type: ignore[import-untyped]
@@ -90,12 +91,7 @@ class GrpcSender:
 
 
 def _credentials(destination: Destination) -> Any:
-    if destination.url.scheme != "https":
+    if context_of(destination) is None:  # which says what gRPC would not: that a file is no use
         return None
     files = (destination.certificate, destination.client_key, destination.client_certificate)
-    try:
-        return grpc.ssl_channel_credentials(*(path and path.read_bytes() for path in files))
-    except OSError as error:
-        raise SettingsError(
-            f"The TLS files of the destination {destination.name} cannot be used: {error}."
-        ) from error
+    return grpc.ssl_channel_credentials(*(path and path.read_bytes() for path in files))

@@ -1,14 +1,14 @@
 """OTLP/HTTP out, by urllib3. No redirect is followed: the headers may be secret."""
 
 import gzip
-import ssl
 import time
 from typing import Any, Final
 
-from flujo_otel.errors import MissingExtra, SettingsError
+from flujo_otel.errors import MissingExtra
 from flujo_otel.forward import answer
 from flujo_otel.forward.answer import ANSWER_BYTES, Answer, Verdict
 from flujo_otel.forward.destination import PROTOBUF, Compression, Destination, Signal
+from flujo_otel.forward.tls import context_of
 
 try:
     import urllib3
@@ -38,7 +38,9 @@ class HttpSender:
         self._headers = {**_HEADERS, **destination.headers}
         if self._is_zipped:
             self._headers["content-encoding"] = "gzip"
-        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False, **_tls(destination))
+        self._pool = urllib3.PoolManager(
+            num_pools=1, maxsize=1, retries=False, ssl_context=context_of(destination)
+        )
 
     def send(self, body: bytes, timeout_seconds: float, content_type: str = PROTOBUF) -> Answer:
         """See `sender.Sender.send`."""
@@ -109,17 +111,3 @@ def _words(error: Exception) -> str:
     cause: BaseException = getattr(error, "reason", None) or error
     said = str(cause).rpartition(">: ")[2] or type(cause).__name__
     return answer.shown(said.partition(": ")[2] if said.startswith("HTTP") else said)
-
-
-def _tls(destination: Destination) -> dict[str, Any]:
-    if destination.url.scheme != "https":
-        return {}
-    try:
-        context = ssl.create_default_context(cafile=destination.certificate)
-        if destination.client_certificate is not None:
-            context.load_cert_chain(destination.client_certificate, destination.client_key)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"The TLS files of the destination {destination.name} cannot be used: {error}."
-        ) from error
-    return {"ssl_context": context}
