@@ -156,8 +156,7 @@ def _send(session: Session, db: str | None, to: str, run: str | None, since: str
     from flujo_otel.spanstore.factory import open_destinations
 
     [destination] = destinations([to], load(db=db), where="--to")
-    run_id = find_run(session.reader, run, session.now_ns).run_id if run is not None else None
-    which = Selection(run_id, since_ns(since, session.now_ns), destination.where)
+    which = Selection(_run_id(session, run), since_ns(since, session.now_ns), destination.where)
     store = open_destinations(db, read_only=True)
     try:
         total = store.count_selected(which)
@@ -166,6 +165,16 @@ def _send(session: Session, db: str | None, to: str, run: str | None, since: str
     finally:
         store.close()
     _conclude(session, destination, done, total)
+
+
+def _run_id(session: Session, name: str | None) -> str | None:
+    if name is None:
+        return None
+    run = find_run(session.reader, name, session.now_ns)
+    if run.origin is not None:
+        message = f"{escape(run.run_id)} was traced by flujo alone: it has no spans to send."
+        raise Problem(Exit.NOT_FOUND, "no_such_run", message, details={"near": []})
+    return run.run_id
 
 
 def _conclude(

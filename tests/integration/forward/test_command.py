@@ -1,6 +1,11 @@
 """lens forward: sends what is stored, and says how forwarding goes."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,7 @@ from flujo_otel.forward.delivery import Delivery
 from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_destinations
 from flujo_otel_cli.main import call
-from support.backends import GrpcBackend, HttpBackend, ok, partial, status
+from support.backends import GrpcBackend, HttpBackend, ok, partial, slow, status
 from support.sent_spans import ended, names, some, store
 
 OTHER_TRACE = "f" * 32
@@ -49,6 +54,36 @@ def test_one_run(db: Path, backend: HttpBackend) -> None:
     assert 0 == lens(db, "--to", backend.url, "--run", "min")
     assert names(3) == backend.taken.names
     assert 1 == lens(db, "--to", backend.url, "--run", "nowhere")
+
+
+def test_a_terminal_sees_how_far_it_is(db: Path, backend: HttpBackend) -> None:
+    store(db, *some(2500))
+    backend.otherwise = slow(0.2)
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "flujo_otel_cli.main", "forward", "--to", backend.url]
+    process = subprocess.Popen([*command, "--db", str(db)], stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # what reading gives once nobody has the other end
+        while part := os.read(screen, 4096):
+            shown += part
+    os.close(screen)
+    assert 0 == process.wait()
+    assert b"0 of 2,500 spans" in shown
+    assert b"1,000 of 2,500 spans" in shown
+    assert shown.endswith(b"\r\x1b[K")
+
+
+def test_ids_that_are_no_otel_ids_become_fixed_ones(db: Path, backend: HttpBackend) -> None:
+    ids = {"trace_id": "run-1", "otel_span_id": "test-123", "otel_parent_id": None}
+    child = {"trace_id": "run-1", "otel_span_id": "test-124", "otel_parent_id": "test-123"}
+    store(db, ended(1, **ids), ended(2, **child))
+    assert 0 == lens(db, "--to", backend.url)
+    assert 0 == lens(db, "--to", backend.url)
+    first, second, *again = backend.taken.spans
+    assert [first, second] == again
+    assert (16, 8, 8) == (len(first.trace_id), len(first.span_id), len(second.span_id))
+    assert (first.trace_id, first.span_id) == (second.trace_id, second.parent_span_id)
 
 
 def test_since_a_time(db: Path, backend: HttpBackend) -> None:
