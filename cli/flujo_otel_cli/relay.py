@@ -76,9 +76,9 @@ class Footer:
         self._put(output)
 
     def close(self) -> None:
-        """Take them away."""
+        """Take them away; what comes then begins a line of its own."""
         self._lines = ()
-        self._put(b"")
+        self._put(b"" if self._at_start else b"\n")
 
     def _put(self, output: bytes) -> None:
         up = f"\x1b[{self._drawn}F{_CLEAR_BELOW}" if self._drawn else ""

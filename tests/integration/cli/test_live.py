@@ -8,23 +8,29 @@ from pathlib import Path
 from support.lens import LENS, Lens, environment
 
 STEPS = """
-import sys, time
+import pathlib, sys, time
 from opentelemetry import trace
 tracer = trace.get_tracer("t")
 with tracer.start_as_current_span("root"):
     for name in ("one", "two"):
         with tracer.start_as_current_span(name):
             print("printed in", name, sys.stdout.isatty(), sys.stderr.isatty(), flush=True)
-            if "--quick" not in sys.argv:
-                time.sleep(1.2)
+            while not pathlib.Path(f"seen {name}").exists():
+                time.sleep(0.02)
 sys.exit(3)
 """
 CLEAR = "\x1b[J"
 
 
-def run(folder: Path, program: str, *arguments: str, **more: str) -> Lens:
-    command = ("run", "--live", "--", sys.executable, "-c", program, *arguments)
+def run(folder: Path, program: str, **more: str) -> Lens:
+    command = ("run", "--live", "--", sys.executable, "-c", program)
     return Lens(*command, cwd=folder, columns=80, NO_COLOR="1", TERM="xterm", **more)
+
+
+def seen(folder: Path, *names: str) -> None:
+    """Let the program go on."""
+    for name in names:
+        (folder / f"seen {name}").touch()
 
 
 def test_the_tree_is_drawn_below_the_output_while_the_program_runs(tmp_path: Path) -> None:
@@ -32,18 +38,22 @@ def test_the_tree_is_drawn_below_the_output_while_the_program_runs(tmp_path: Pat
         before = lens.until("● one")
         assert any("printed in one True True" in line for line in before)
         assert any("root  running for" in line for line in before)
+        seen(tmp_path, "one")
         during = lens.until("● two")
-        assert any(CLEAR in line for line in during)
+        printed = next(line for line in during if "printed in two" in line)
+        assert CLEAR in printed  # what was drawn made room for it
         assert any("✔ one" in line for line in during)
-        after = lens.rest()
+        seen(tmp_path, "two")
+        lens.rest()
         assert lens.process.wait() == 3
-    printed = next(line for line in [*during, *after] if "printed in two" in line)
-    assert CLEAR in printed  # what was drawn made room for it
 
 
 def test_at_the_end_the_tree_stands_there_once(tmp_path: Path) -> None:
+    seen(tmp_path, "one")
     with run(tmp_path, STEPS) as lens:
-        output = "\n".join(lens.rest())
+        drawn = lens.until("● two")
+        seen(tmp_path, "two")
+        output = "\n".join([*drawn, *lens.rest()])
     last = output.rpartition(CLEAR)[2]
     assert last.count("root  completed in") == 1
     assert last.count("✔ one") == last.count("✔ two") == 1
@@ -66,8 +76,9 @@ def test_a_prompt_is_not_drawn_over(tmp_path: Path) -> None:
 
 
 def test_without_a_terminal_the_tree_comes_at_the_end(tmp_path: Path) -> None:
+    seen(tmp_path, "one", "two")
     done = subprocess.run(
-        [LENS, "run", "--live", "--", sys.executable, "-c", STEPS, "--quick"],
+        [LENS, "run", "--live", "--", sys.executable, "-c", STEPS],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,
@@ -96,22 +107,24 @@ def test_signals_and_the_exit_code_pass(tmp_path: Path) -> None:
 
 
 MANY = """
-import time
+import pathlib, time
 from opentelemetry import trace
 tracer = trace.get_tracer("t")
 with tracer.start_as_current_span("root"):
     for letter in "abcdefghijklmnopqrstuvwxyz" * 2:
         with tracer.start_as_current_span(letter * 3):
             pass
-    time.sleep(1.5)
+    with tracer.start_as_current_span("waits"):
+        while not pathlib.Path("seen all").exists():
+            time.sleep(0.02)
 """
 
 
 def test_a_tree_taller_than_the_terminal_keeps_its_first_and_last_lines(tmp_path: Path) -> None:
     with run(tmp_path, MANY) as lens:
-        drawn = lens.until("zzz")
-        while not any(" lines" in line and "…" in line for line in drawn):
-            drawn = lens.until("zzz")
-        start = max(i for i, line in enumerate(drawn) if "root  running" in line)
+        drawn = lens.until("● waits")
+        start = max(number for number, line in enumerate(drawn) if "root  running" in line)
         assert len(drawn[start:]) <= 40
+        assert drawn[start + 1].startswith("… ") and drawn[start + 1].endswith(" lines")
+        seen(tmp_path, "all")
         lens.rest()

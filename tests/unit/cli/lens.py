@@ -4,17 +4,13 @@ import json
 import os
 import pty
 import subprocess
-import sysconfig
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flujo_otel.semconv import flujo
 from flujo_otel_cli.main import call
-
-LENS = str(Path(sysconfig.get_path("scripts")) / "lens")
-
+from support.lens import LENS
 
 ROOT = {
     flujo.PIPELINE_NAME: "support-triage",

@@ -9,7 +9,8 @@ import pytest
 
 import flujo_otel
 from flujo_otel.model.record import Role
-from unit.cli.lens import LENS, answer, document, on_a_terminal
+from support.lens import LENS
+from unit.cli.lens import answer, document, on_a_terminal
 from unit.cli.scenes import a_span, store
 
 COMMANDS = ["list", "trace", "show", "spans", "stats", "ps", "hung", "doctor"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flujo_otel_cli.main import call
-from unit.cli.lens import LENS
+from support.lens import LENS
 
 TRACED = """
 import sys
