@@ -200,9 +200,7 @@ def test_when_its_time_is_up_a_request_fails_and_is_not_held_any_longer(db: Path
     assert 2 == stored(db)
 
 
-def test_a_full_disk_is_told_and_spans_are_stored_again_when_there_is_room(
-    db: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_told_and_spans_are_stored_again_when_there_is_room(db: Path) -> None:
     with committing(opener(db), patience_seconds=0.3) as commit:
         commit.submit(decoded(1), 100).result(SOON)
         # SQLite's own bound on the file's size fails a write the way a full disk does.
@@ -295,7 +293,7 @@ def test_another_programs_file_fails_at_once_and_is_not_touched(db: Path) -> Non
     assert before == db.read_bytes()
 
 
-def test_a_fault_met_with_one_request_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_met_with_one_request_costs_no_other() -> None:
     class Faulty(Slow):
         def write(self, batch: Batch) -> Any:
             if any(record.name == "span-3" for record in batch.records):
@@ -309,6 +307,9 @@ def test_a_fault_met_with_one_request_costs_no_other(monkeypatch: pytest.MonkeyP
         assert [Outcome(0, ""), Outcome(0, "")] == [others[n].result(SOON) for n in (0, 2)]
         with pytest.raises(ZeroDivisionError):
             others[1].result(SOON)
+    assert [("app", "internal_error", "ZeroDivisionError", 1)] == [
+        (loss.service, loss.reason, loss.detail, loss.count) for loss in store.losses
+    ]
 
 
 def test_close_writes_what_waits_and_takes_no_more(db: Path) -> None:
