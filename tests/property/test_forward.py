@@ -1,6 +1,7 @@
 """What is forwarded is exactly what came in: messages equal after parsing, unknown fields too."""
 
 from collections.abc import Iterator
+from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,10 +13,13 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from flujo_otel.forward.request import encode
+from flujo_otel.model import Batch, SpanRecord
 from flujo_otel.spanstore.destinations import Filter
 from flujo_otel.spanstore.factory import open_destinations, open_writer
+from flujo_otel.wire.message import of_columns
 from flujo_otel.wire.otlp import decode_protobuf
 from support.backends import spans_of
+from support.records import record
 
 _TEXT = st.text(max_size=12)
 _UNSIGNED_32 = st.integers(0, 2**32 - 1)
@@ -155,3 +159,52 @@ def test_every_span_is_forwarded_as_it_came_in(request: ExportTraceServiceReques
         writer.close()
         store.close()
     assert sorted(flat(request)) == sorted(flat(sent))
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+
+
+@st.composite
+def stored_without_bytes(draw: st.DrawFn) -> list[SpanRecord]:
+    return [
+        record(
+            number,
+            draw(st.none() | st.integers(1, 99)),
+            otlp=draw(st.none() | st.binary(max_size=50)),
+            name=draw(TEXTS),
+            status_message=draw(st.none() | TEXTS),
+            attributes=dumps(draw(st.dictionaries(TEXTS, TEXTS, max_size=3)), ensure_ascii=False),
+            trace_id=draw(st.just("a" * 32) | TEXTS.filter(bool)),
+        )
+        for number in range(1, draw(st.integers(1, 12)))
+    ]
+
+
+def message_of(stored: SpanRecord) -> bytes:
+    if stored.otlp is not None:
+        return stored.otlp
+    names = (
+        *("trace_id", "otel_span_id", "otel_parent_id", "name", "kind", "start_time_ns"),
+        *("end_time_ns", "status_code", "status_message", "attributes", "events", "flags"),
+    )
+    return of_columns(**{name: getattr(stored, name) for name in names})
+
+
+@settings(max_examples=100, deadline=None)
+@given(stored_without_bytes(), st.integers(1, 5), st.integers(1, 300))
+def test_pages_of_any_size_hold_every_span_once_and_in_order(
+    records: list[SpanRecord], most_spans: int, most_bytes: int
+) -> None:
+    with TemporaryDirectory() as folder:
+        db = Path(folder) / "spans.db"
+        writer, store = open_writer(db), open_destinations(db)
+        assert not writer.write(Batch(records)).rejected
+        writer.close()
+        read, position, is_last = [], 0, False
+        while not is_last:
+            page = store.page(position, Filter(), most_spans, most_bytes)
+            read += page.spans
+            position, is_last = page.position, page.is_last
+        store.close()
+    assert [message_of(each) for each in records] == [span.otlp for span in read]
+    assert sorted({span.seq for span in read}) == [span.seq for span in read]
