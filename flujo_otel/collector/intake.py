@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from flujo_otel.collector.answers import Encoding
 from flujo_otel.collector.body import Body, Budget
+from flujo_otel.collector.parts import PART_BYTES, check_json, parts
 from flujo_otel.collector.unstored import Signal, Unstored
+from flujo_otel.errors import Overloaded
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
 
 if TYPE_CHECKING:
     from flujo_otel.collector.commit import Outcome
 
 _T = TypeVar("_T")
+_PART_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 0.05
 _INLINE_BYTES: Final = 512 * 1024
 """Larger bodies are decoded in a thread of their own, one at a time: on the event loop 64 MiB would
 keep everybody waiting for seconds."""
@@ -40,6 +44,7 @@ class Intake:
         self._commit = commit
         self._unstored = unstored
         self._budget = Budget(2 * limit_bytes)
+        self._one_large = asyncio.Lock()
         self._large = ThreadPoolExecutor(1, "flujo-otel-decode")
 
     def body(self, *, gzipped: bool) -> Body:
@@ -61,12 +66,44 @@ class Intake:
         self._large.shutdown(wait=False, cancel_futures=True)
 
     async def _traces(self, body: bytes, encoding: Encoding) -> Result:
-        decode = decode_protobuf if encoding is Encoding.PROTOBUF else _decode_json
-        decoded = await self._run(len(body), lambda: decode(body))
+        if len(body) <= PART_BYTES:
+            decode = decode_protobuf if encoding is Encoding.PROTOBUF else _decode_json
+            decoded = await self._run(len(body), lambda: decode(body))
+            return await self._committed(decoded, len(body))
+        if encoding is Encoding.JSON:
+            check_json(body)
+            decoded = await self._run(len(body), lambda: _decode_json(body))
+            return await self._committed(decoded, len(body))
+        return await self._in_parts(body)
+
+    async def _in_parts(self, body: bytes) -> Result:
+        """One large request after the other, so that all of them together cost no more than one."""
+        total = Result()
+        async with self._one_large:
+            remaining = parts(body)
+            while part := await self._run(len(body), lambda: next(remaining, None)):
+                decoded = await self._run(len(part), lambda: decode_protobuf(part))
+                result = await self._committed(decoded, len(part), wait_seconds=_PART_SECONDS)
+                total = Result(total.rejected + result.rejected, total.message or result.message)
+        return total
+
+    async def _committed(
+        self, decoded: Decoded, size_bytes: int, *, wait_seconds: float = 0.0
+    ) -> Result:
         if not decoded.batch.records and not decoded.rejected:
             return Result()
-        outcome = await asyncio.wrap_future(self._commit.submit(decoded, len(body)))
-        return Result(outcome.rejected, outcome.message)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_seconds
+        while True:
+            try:
+                outcome = await asyncio.wrap_future(self._commit.submit(decoded, size_bytes))
+            except Overloaded:
+                # A request that is half stored goes before those that have not begun.
+                if loop.time() >= deadline:
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                return Result(outcome.rejected, outcome.message)
 
     async def _run(self, size_bytes: int, work: Callable[[], _T]) -> _T:
         if size_bytes <= _INLINE_BYTES:

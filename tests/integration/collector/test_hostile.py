@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flujo_otel.wire.protobuf import delimited, tag
 from support.collector import (
     JSON,
     PROTOBUF,
@@ -294,3 +295,37 @@ class TestForm:
     ) -> None:
         response = shared.send(request(b"", headers, method="GET", path="/healthz"))
         assert 200 == response.status
+
+
+def _nested(content: bytes, *fields: int) -> bytes:
+    for field in fields:
+        content = delimited(tag(field, 2), content)
+    return content
+
+
+EMPTY = b"\x0a\x00" * (2 << 20)
+SMALL_WORLDS = {
+    "resources": EMPTY,
+    "scopes": _nested(EMPTY.replace(b"\x0a", b"\x12"), 1),
+    "spans": _nested(EMPTY.replace(b"\x0a", b"\x12"), 2, 1),
+    "attributes": _nested(EMPTY.replace(b"\x0a", b"\x4a"), 2, 2, 1),
+    "values": _nested(EMPTY, 5, 2, 9, 2, 2, 1),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL_WORLDS)
+def test_millions_of_empty_messages_cost_bounded_memory(tmp_path: Path, kind: str) -> None:
+    zipped = gzip.compress(SMALL_WORLDS[kind], 1)
+    with collector(tmp_path / "otel.db") as running:
+        before_mib = running.peak_mib()
+        headers = {"content-type": PROTOBUF, "content-encoding": "gzip"}
+        with running.connect() as connection:
+            connection.sendall(request(zipped, headers))
+            connection.settimeout(120)
+            assert 413 == receive(connection).status
+        assert running.peak_mib() - before_mib < 300
+
+
+def test_millions_of_empty_json_values_are_413(shared: Collector) -> None:
+    zipped = gzip.compress(b'{"other":[' + b"[]," * (20 << 20) + b"0]}", 1)
+    assert 413 == shared.post(zipped, JSON, content_encoding="gzip").status

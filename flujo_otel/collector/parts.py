@@ -1,0 +1,165 @@
+"""A large request, taken in parts, so that what it costs in memory is that of one part.
+
+Decoded, 64 MiB of ordinary spans took 1.5 GB; 64 MiB of empty messages, which gzip makes of 64 KB,
+take as much in the protobuf library alone. So a body over PART_BYTES is cut between its spans (its
+resources and scopes are repeated), and each part is decoded and committed before the next.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from flujo_otel.collector.answers import Code, Refusal
+from flujo_otel.errors import MalformedRequest
+from flujo_otel.wire.protobuf import delimited, tag
+
+PART_BYTES: Final = 1024 * 1024
+VALUES: Final = 200_000
+"""In a single span, or in a resource or scope, over PART_BYTES: such a one cannot be cut."""
+SPANS: Final = 1_000_000
+"""In one request, resources and scopes included: 64 MiB of real ones are 500,000."""
+JSON_VALUES: Final = 2_000_000
+"""Objects and arrays in a JSON body: about 500 MB once parsed."""
+
+Schema = dict[int, Any]
+"""The fields of a message that are messages themselves, with their schemas."""
+_VALUE: Final[Schema] = {}
+_ATTRIBUTE: Final[Schema] = {2: _VALUE}
+_VALUE.update({5: {1: _VALUE}, 6: {1: _ATTRIBUTE}})
+_SPAN: Final[Schema] = {9: _ATTRIBUTE, 11: {3: _ATTRIBUTE}, 13: {4: _ATTRIBUTE}, 15: {}}
+_SCOPE_SPANS: Final[Schema] = {1: {3: _ATTRIBUTE}, 2: _SPAN}
+_RESOURCE_SPANS: Final[Schema] = {1: {1: _ATTRIBUTE}, 2: _SCOPE_SPANS}
+_LEVELS: Final = ((1, _RESOURCE_SPANS), (2, _SCOPE_SPANS), (2, _SPAN))
+"""From the request down to a span: the number of the repeated field, and what it holds."""
+
+_SIZES: Final = {1: 8, 5: 4}
+_DELIMITED: Final = 2
+
+
+def parts(body: bytes) -> Iterator[bytes]:
+    """Requests that together say what the ExportTraceServiceRequest in `body` says.
+
+    Raises MalformedRequest where it is none, perhaps after the first parts; Refusal for more than
+    SPANS spans, and for a span of more than VALUES values.
+    """
+    if len(body) <= PART_BYTES:
+        yield body
+    else:
+        yield from _split(body, 0, len(body), 0, iter(range(SPANS)))
+
+
+def check_json(body: bytes) -> None:
+    """Raises Refusal for a JSON body that would take too much memory."""
+    if len(body) > PART_BYTES and body.count(b"{") + body.count(b"[") > JSON_VALUES:
+        raise _too_many(JSON_VALUES)
+
+
+def _split(body: bytes, start: int, end: int, level: int, left: Iterator[int]) -> Iterator[bytes]:
+    number, schema = _LEVELS[level]
+    head = b"" if level == 0 else _head(body, start, end, number)
+    if len(head) > PART_BYTES:
+        _check_values(body, start, end, _LEVELS[level - 1][1])
+        yield body[start:end]
+        return
+    ranges = Ranges(body)
+    for field, kind, key_at, value_at, stop in _fields(body, start, end):
+        if field != number or kind != _DELIMITED:
+            continue
+        if next(left, None) is None:
+            raise _too_many(SPANS)
+        if ranges.size_bytes and ranges.size_bytes + stop - key_at > PART_BYTES:
+            yield head + ranges.taken()
+        if stop - key_at <= PART_BYTES:
+            ranges.add(key_at, stop)
+        elif level + 1 == len(_LEVELS):
+            _check_values(body, value_at, stop, schema)
+            yield head + body[key_at:stop]
+        else:
+            for inner in _split(body, value_at, stop, level + 1, left):
+                yield head + delimited(tag(number, _DELIMITED), inner)
+    if ranges.size_bytes:
+        yield head + ranges.taken()
+
+
+class Ranges:
+    """Pieces of a body, those that adjoin as one: there may be millions."""
+
+    def __init__(self, body: bytes) -> None:
+        self.size_bytes = 0
+        self._body = body
+        self._ranges: list[list[int]] = []
+
+    def add(self, start: int, stop: int) -> None:
+        self.size_bytes += stop - start
+        if self._ranges and self._ranges[-1][1] == start:
+            self._ranges[-1][1] = stop
+        else:
+            self._ranges.append([start, stop])
+
+    def taken(self) -> bytes:
+        """All of it, which is then gone from here."""
+        content = b"".join(self._body[start:stop] for start, stop in self._ranges)
+        self._ranges.clear()
+        self.size_bytes = 0
+        return content
+
+
+def _head(body: bytes, start: int, end: int, number: int) -> bytes:
+    """All fields but the repeated one: they may stand before, behind and between those."""
+    ranges = Ranges(body)
+    for field, _, key_at, _, stop in _fields(body, start, end):
+        if field != number:
+            ranges.add(key_at, stop)
+    return ranges.taken()
+
+
+def _check_values(body: bytes, start: int, end: int, schema: Schema) -> None:
+    left = VALUES
+    waiting = [(start, end, schema)]
+    while waiting:
+        start, end, schema = waiting.pop()
+        for field, kind, _, value_at, stop in _fields(body, start, end):
+            inner = schema.get(field)
+            if inner is not None and kind == _DELIMITED:
+                left -= 1
+                if left < 0:
+                    raise _too_many(VALUES)
+                if inner:
+                    waiting.append((value_at, stop, inner))
+
+
+def _too_many(limit: int) -> Refusal:
+    text = f"The request has over {limit} spans or values; send less in one."
+    return Refusal(413, Code.RESOURCE_EXHAUSTED, text)
+
+
+def _fields(body: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
+    """Number, wire type, and where key, value and the next field begin."""
+    place = start
+    while place < end:
+        key_at = place
+        key, place = _varint(body, place)
+        kind = key & 7
+        value_at = place
+        if kind == _DELIMITED:
+            size_bytes, value_at = _varint(body, place)
+            place = value_at + size_bytes
+        elif kind == 0:
+            _, place = _varint(body, place)
+        elif kind in _SIZES:
+            place += _SIZES[kind]
+        else:
+            raise MalformedRequest(f"Not a message in protobuf: no field has wire type {kind}.")
+        if place > end or not key >> 3:
+            raise MalformedRequest("Not a message in protobuf: a field ends beyond its message.")
+        yield key >> 3, kind, key_at, value_at, place
+
+
+def _varint(body: bytes, place: int) -> tuple[int, int]:
+    value = shift = 0
+    for byte in body[place : place + 10]:
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+        shift += 7
+    raise MalformedRequest("Not a message in protobuf: a number in it does not end.")
