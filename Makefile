@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-flujo check bench format clean venv
+.PHONY: demo test test-flujo check bench format clean peers venv
 .DELETE_ON_ERROR:
 
 venv: $(STAMP)
@@ -23,6 +23,10 @@ test: $(STAMP)
 # What depends on flujo's version: run again by .ci/run on Python 3.13.
 test-flujo: $(STAMP)
 	$(BIN)/python -m pytest -q tests/integration/flujo tests/integration/storage tests/e2e
+
+# The real programs that tests/peers starts; what is built already is not built again.
+peers:
+	$(MAKE) -C tests/peers
 
 check: $(STAMP)
 	$(BIN)/ruff check .
