@@ -4,6 +4,7 @@ import secrets
 import time
 from typing import Final, NamedTuple
 
+from flujo_otel.errors import StoreUnavailable
 from flujo_otel.forward.answer import Answer, Verdict
 from flujo_otel.forward.destination import Destination
 from flujo_otel.forward.patience import PAUSE_SECONDS, Patience
@@ -17,6 +18,7 @@ MOST_BYTES: Final = 2 << 20
 LEASE_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.25
 _MARGIN_SECONDS: Final = 5.0
+_LOCKED_SECONDS: Final = 0.05
 
 
 class Tally(NamedTuple):
@@ -114,7 +116,7 @@ class Delivery:
             body = shipment.load(self.store)
             answer, progress = shipment.send(body, timeout_seconds)
             if progress is not None:
-                if not self._note(progress):
+                if not self._note(progress, deadline):
                     return False
             elif answer.verdict is Verdict.TOO_LARGE:
                 self._most_bytes = max(len(body) // 2, 1)
@@ -123,9 +125,9 @@ class Delivery:
                 return False
         return True
 
-    def _note(self, progress: Progress) -> bool:
+    def _note(self, progress: Progress, deadline: float | None = None) -> bool:
         """False where the lease was lost meanwhile: what was sent is sent again by its holder."""
-        if not self.store.advance(self.destination.name, self._token, progress):
+        if not self._advance(progress, self._leased_until if deadline is None else deadline):
             self._leased_until = 0.0
             return False
         self._position = progress.position
@@ -134,6 +136,17 @@ class Delivery:
         error = progress.words or self.tally.error
         self.tally = Tally(CursorState.OK, sent, rejected, error)
         return True
+
+    def _advance(self, progress: Progress, deadline: float) -> bool:
+        """A database that is locked just now is tried again until `deadline`: what is sent and not
+        noted is sent twice."""
+        while True:
+            try:
+                return self.store.advance(self.destination.name, self._token, progress)
+            except StoreUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOCKED_SECONDS)
 
     def _postpone(self, answer: Answer) -> None:
         is_pause = answer.verdict is Verdict.PAUSE

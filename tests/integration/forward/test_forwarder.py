@@ -3,8 +3,10 @@
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -305,6 +307,29 @@ def test_a_holder_that_lost_its_lease_sends_no_more(
     assert 6 == cursor(db).sent
     slow.finish()
     quick.finish()
+
+
+def test_a_database_that_is_locked_for_a_while_makes_nothing_go_twice(
+    db: Path, backend: HttpBackend
+) -> None:
+    [destination] = destinations([backend.url], load(db=str(db)))
+    one = Delivery(destination, open_destinations(db, busy_timeout_seconds=0.05))
+    one.work()
+    store(db, *some(3))
+    locker = sqlite3.connect(db, isolation_level=None, check_same_thread=False)
+
+    def lock_for_a_while(handler: object) -> None:
+        locker.execute("BEGIN IMMEDIATE")
+        threading.Timer(0.5, locker.execute, ("ROLLBACK",)).start()
+        ok(handler)  # type: ignore[arg-type]
+
+    backend.replies.append(lock_for_a_while)
+    one.work()
+    one.work()
+    one.finish()
+    locker.close()
+    assert names(3) == backend.taken.names
+    assert 3 == cursor(db).sent
 
 
 def test_an_expired_lease_is_anybodys(db: Path, backend: HttpBackend) -> None:
