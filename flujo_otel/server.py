@@ -30,6 +30,7 @@ from flujo_otel_exporter.quiet import suppress_in_this_thread
 if TYPE_CHECKING:
     from flujo_otel.collector.commit import GroupCommit
     from flujo_otel.collector.intake import Intake
+    from flujo_otel.collector.passing import Passing
     from flujo_otel.collector.service import Service
     from flujo_otel.collector.unstored import Unstored
     from flujo_otel.forward.delivery import Tally
@@ -202,6 +203,8 @@ class Server:
             return True
         # All that is in is written, or refused, while the connections are still there to say so.
         parts.service.end(timeout_seconds)
+        if parts.passing is not None:
+            parts.passing.stop(timeout_seconds / 4)
         written = parts.commit.close(timeout_seconds / 2)
         answered = parts.service.wait(max(deadline - time.monotonic(), 0.1))
         parts.intake.close()
@@ -236,6 +239,7 @@ class Server:
         return _Parts(commit, unstored, intake, service)
 
     def _forward(self, parts: "_Parts", hosts: Sequence[str]) -> None:
+        from flujo_otel.collector.passing import Passing
         from flujo_otel.forward.choice import destinations
         from flujo_otel.forward.forwarders import Forwarders
 
@@ -246,7 +250,9 @@ class Server:
             partial(open_destinations, settings=self._settings),
             prepare=suppress_in_this_thread,
         )
-        self._parts = parts._replace(forwarders=forwarders)
+        passing = Passing(chosen)
+        self._parts = parts._replace(forwarders=forwarders, passing=passing)
+        parts.unstored.pass_on = passing.offer
         forwarders.start()
 
     def _let_go(self, sockets: list[socket.socket]) -> None:
@@ -281,6 +287,7 @@ class _Parts(NamedTuple):
     intake: "Intake"
     service: "Service"
     forwarders: "Forwarders | None" = None
+    passing: "Passing | None" = None
 
 
 class _StoreState:

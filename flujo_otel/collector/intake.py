@@ -58,7 +58,7 @@ class Intake:
         """
         if signal is None:
             return await self._traces(body, encoding)
-        await self._run(len(body), lambda: self._unstored.count(signal, body, encoding))
+        await self._run(len(body), lambda: self._unstored.take(signal, body, encoding))
         return Result()
 
     def close(self) -> None:

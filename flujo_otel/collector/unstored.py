@@ -8,8 +8,9 @@ asked to see, and counted per service in the ledger: `metrics_not_stored` (data 
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, Final
 
 from flujo_otel.collector.answers import Encoding
@@ -26,17 +27,29 @@ class Signal(Enum):
     LOGS = "logs_not_stored"
 
 
+PassOn = Callable[[Signal, bytes, Callable[[], None]], bool]
+"""Takes a body in protobuf to somebody who may keep it; calls back where nobody does. False: there
+is nobody."""
+
+
 class Unstored:
-    """Counts what is not stored. `count_losses` adds to the ledger."""
+    """Counts what is not stored, and not passed on either. `count_losses` adds to the ledger."""
 
     def __init__(self, count_losses: Callable[[Iterable[Loss]], None]) -> None:
         self._count_losses = count_losses
+        self.pass_on: PassOn | None = None
         self.totals: Counter[Signal] = Counter()
 
-    def count(self, signal: Signal, body: bytes, encoding: Encoding) -> None:
+    def take(self, signal: Signal, body: bytes, encoding: Encoding) -> None:
         """Raises MalformedRequest where the body is no such request."""
-        now_ns = time.time_ns()
         counts = _COUNTERS[signal, encoding](body)
+        count = partial(self._count, signal, counts)
+        pass_on = self.pass_on if encoding is Encoding.PROTOBUF and counts else None
+        if pass_on is None or not pass_on(signal, body, count):
+            count()
+
+    def _count(self, signal: Signal, counts: Sequence[tuple[str, int]]) -> None:
+        now_ns = time.time_ns()
         self.totals[signal] += sum(count for _, count in counts)
         self._count_losses(
             Loss(service, signal.value, "", count, now_ns, now_ns)

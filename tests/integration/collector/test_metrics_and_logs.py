@@ -117,3 +117,27 @@ def test_what_cannot_be_decoded_is_400(
 @pytest.mark.parametrize("signal", ["metrics", "logs"])
 def test_an_empty_request_succeeds(shared: Collector, signal: str) -> None:
     assert (200, b"") == ((answer := send(shared, signal, b"")).status, answer.body)
+
+
+def test_a_destination_that_takes_them_gets_them_as_they_came(tmp_path: Path) -> None:
+    with (
+        collector(tmp_path / "behind.db") as behind,
+        collector(tmp_path / "otel.db", forward=[behind.ready["http"]]) as running,
+    ):
+        for signal, message in (("metrics", metrics()), ("logs", logs())):
+            assert 200 == send(running, signal, message.SerializeToString()).status
+        counts = running.stop()["counts"]
+        assert (0, 0) == (counts["metrics_not_stored"], counts["logs_not_stored"])
+        behind.stop()
+    assert [] == counted(running.db)
+    assert [("", "logs_not_stored", 3), ("shop", "metrics_not_stored", 10)] == counted(behind.db)
+
+
+def test_what_no_destination_takes_is_counted(tmp_path: Path) -> None:
+    with (
+        collector(tmp_path / "behind.db", token="s3cret") as behind,
+        collector(tmp_path / "otel.db", forward=[behind.ready["http"]]) as running,
+    ):
+        for _ in range(2):
+            assert 200 == send(running, "logs", logs().SerializeToString()).status
+        assert 6 == running.stop()["counts"]["logs_not_stored"]
