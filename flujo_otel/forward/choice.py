@@ -30,8 +30,10 @@ def destinations(
     chosen = {each.name: each for each in (_of_word(word, settings, where) for word in words)}
     for destination in chosen.values():
         if is_own(destination, own):
+            name, shown = destination.name, destination.shown
+            called = name if "://" in name else f"{shown} ({name})"
             raise SettingsError(
-                f"{destination.shown} ({destination.name}) is this very server: spans would go "
+                f"{called} is this very server: spans would go "
                 "round in a circle. Name the backend behind it."
             )
     return list(chosen.values())
