@@ -154,8 +154,8 @@ class Opened(NamedTuple):
     checkpointer: Checkpointer
     writer_id: int
     service: str
-    known: set[int]
-    """Resources and scopes that the file has for certain."""
+    known: set[tuple[str, int]]
+    """Resources and scopes that the file has for certain, by statement and id."""
 
     def close(self) -> None:
         """Let go of the files."""
@@ -225,23 +225,19 @@ def pour(opened: Opened, records: Sequence[SpanRecord]) -> None:
     )
 
 
-def describe(opened: Opened, given: Sequence[Resource], scopes: Sequence[Scope]) -> None:
+_ADD_RESOURCE: Final = """
+    INSERT OR IGNORE INTO resources (resource_id, attributes, schema_url, otlp) VALUES (?, ?, ?, ?)
+"""
+_ADD_SCOPE: Final = """
+    INSERT OR IGNORE INTO scopes (scope_id, name, version, schema_url, otlp) VALUES (?, ?, ?, ?, ?)
+"""
+
+
+def describe(opened: Opened, resources: Sequence[Resource], scopes: Sequence[Scope]) -> None:
     """Store the resources and scopes that this connection has not stored yet."""
-    for resource in given:
-        if resource.resource_id not in opened.known:
-            with opened.turns.writing():
-                opened.connection.execute(
-                    "INSERT OR IGNORE INTO resources (resource_id, attributes, schema_url, otlp)"
-                    " VALUES (?, ?, ?, ?)",
-                    resource,
-                )
-            opened.known.add(resource.resource_id)
-    for scope in scopes:
-        if scope.scope_id not in opened.known:
-            with opened.turns.writing():
-                opened.connection.execute(
-                    "INSERT OR IGNORE INTO scopes (scope_id, name, version, schema_url, otlp)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    scope,
-                )
-            opened.known.add(scope.scope_id)
+    for statement, described in ((_ADD_RESOURCE, resources), (_ADD_SCOPE, scopes)):
+        for each in described:
+            if (statement, each[0]) not in opened.known:
+                with opened.turns.writing():
+                    opened.connection.execute(statement, each)
+                opened.known.add((statement, each[0]))

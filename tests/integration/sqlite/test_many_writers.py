@@ -8,14 +8,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from flujo_otel.errors import StoreUnavailable
-from flujo_otel.model import Batch
+from flujo_otel.model import Batch, Resource, Scope
 from flujo_otel.spanstore.sqlite import checkpoint
 from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns, has_wal_reset_fault
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
@@ -27,7 +27,7 @@ from support.records import record
 WRITER = """
 import sys
 from pathlib import Path
-from flujo_otel.model import Batch
+from flujo_otel.model import Batch, Resource, Scope
 from flujo_otel.spanstore.sqlite import checkpoint
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from support.records import record
@@ -249,3 +249,15 @@ def test_a_checkpoint_waits_for_nobody(tmp_path: Path) -> None:
     assert time.monotonic() - began < 4
     reader.close()
     writer.close()
+
+
+def test_a_resource_and_a_scope_of_one_id_are_both_stored(tmp_path: Path) -> None:
+    writer = SQLiteSpanWriter(tmp_path / "a.db")
+    described, scope = Resource(7, "{}", "", b"same"), Scope(7, "", "", "", b"same")
+    writer.write(Batch([record(1, resource_id=7, scope_id=7)], (described,), (scope,)))
+    writer.close()
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        for table in ("resources", "scopes"):
+            assert [(7, b"same")] == connection.execute(
+                f"SELECT {table[:-1]}_id, otlp FROM {table}"
+            ).fetchall()
