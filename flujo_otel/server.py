@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -137,6 +138,7 @@ class Server:
             trouble = _trouble_of(self._open_store)
             self._parts = parts = self._made()
             self._store_state = _StoreState(parts.commit, self._open_store, trouble)
+            self._join(hosts)
             self._grpc_port = parts.service.start(sockets, hosts, options.grpc_port)
             self._forward(parts, hosts)
         except PortInUse:
@@ -238,13 +240,29 @@ class Server:
         service = Service(intake, access, self._health, on_end=self._stop_asked.set)
         return _Parts(commit, unstored, intake, service)
 
+    def _join(self, hosts: Sequence[str]) -> None:
+        """Enter the destinations before the first request: what comes in from then on is due to
+        them, whenever it started. A store that is locked just now is asked again by the forwarders.
+        """
+        store = open_destinations(settings=self._settings)
+        try:
+            with suppress(StoreUnavailable):
+                for each in self._chosen(hosts, self.options.grpc_port):
+                    store.join(each.name, each.shown, time.time_ns())
+        finally:
+            store.close()
+
+    def _chosen(self, hosts: Sequence[str], grpc_port: int) -> "list[Destination]":
+        from flujo_otel.forward.choice import destinations
+
+        own = [(host, port) for host in hosts for port in (self._http_port, grpc_port)]
+        return destinations(self.options.forward, self._settings, own)
+
     def _forward(self, parts: "_Parts", hosts: Sequence[str]) -> None:
         from flujo_otel.collector.passing import Passing
-        from flujo_otel.forward.choice import destinations
         from flujo_otel.forward.forwarders import Forwarders
 
-        own = [(host, port) for host in hosts for port in (self._http_port, self._grpc_port)]
-        chosen = destinations(self.options.forward, self._settings, own)
+        chosen = self._chosen(hosts, self._grpc_port)
         forwarders = Forwarders(
             chosen,
             partial(open_destinations, settings=self._settings),
@@ -257,9 +275,9 @@ class Server:
 
     def _let_go(self, sockets: list[socket.socket]) -> None:
         """Of a start that failed."""
+        self.stop(1.0)
         for listening in sockets:
             listening.close()
-        self.stop(1.0)
 
     def _open_store(self) -> SpanWriter:
         return open_writer(settings=self._settings, busy_timeout_seconds=_BUSY_SECONDS)
