@@ -35,10 +35,14 @@ CREATE TEMP TABLE staged (
 -- Rows that change their run: by a late ancestor that names it.
 CREATE TEMP TABLE moved (span_id PRIMARY KEY, old_run_id, run_id, status, start_time_ns, last_ns);
 
--- What a batch does to the counts of each run it touches.
+-- Each run that a batch touches: what is added to its counts, and its row, as it is and then as it
+-- will be. It is put together here, where nothing is indexed, and written once.
 CREATE TEMP TABLE touched (
     run_id PRIMARY KEY, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage,
-    opens, opens_root  -- whether the batch has a running span, a running root of it
+    opens, opens_root, -- whether the batch has a running span, a running root of it
+    is_known, trace_id, pipeline_name, pipeline_version, status, start_time, end_time,
+    start_time_ns, end_time_ns, last_time_ns, root_start_ns, span_count, error_count, running_count,
+    writer_id, final_context_blob
 );
 
 -- Per measure, the spans of a touched run that have usage below them.
@@ -271,7 +275,9 @@ BEGIN
     -- 4. Runs. What a row was is taken off the counts, what it is now is added.
     INSERT OR IGNORE INTO run_traces
     SELECT DISTINCT trace_id, run_id FROM staged WHERE run_id <> trace_id;
-    INSERT INTO touched
+    INSERT INTO touched (
+        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage, opens, opens_root
+    )
     SELECT
         run_id, COUNT(*), SUM(status = 'failed'), SUM(status = 'running'),
         MIN(start_time_ns),
@@ -281,7 +287,9 @@ BEGIN
         MAX(status = 'running' AND role & 2 > 0)
     FROM staged
     GROUP BY run_id;
-    INSERT INTO touched
+    INSERT INTO touched (
+        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage, opens, opens_root
+    )
     SELECT
         old_run_id, -COUNT(*), -SUM(old_status = 'failed'), -SUM(old_status = 'running'), NULL, NULL,
         MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL), 0, 0
@@ -313,7 +321,9 @@ BEGIN
     SELECT DISTINCT s.trace_id, s.run_id
     FROM moved m CROSS JOIN spans s ON s.span_id = m.span_id
     WHERE s.run_id <> s.trace_id;
-    INSERT INTO touched
+    INSERT INTO touched (
+        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage, opens, opens_root
+    )
     SELECT
         run_id, COUNT(*), SUM(status = 'failed'), SUM(status = 'running'),
         MIN(start_time_ns), MAX(last_ns), 1, MAX(status = 'running'), 0
@@ -326,7 +336,9 @@ BEGIN
         running_delta = running_delta + excluded.running_delta,
         first_ns = MIN(COALESCE(first_ns, excluded.first_ns), excluded.first_ns),
         last_ns = MAX(COALESCE(last_ns, 0), excluded.last_ns);
-    INSERT INTO touched
+    INSERT INTO touched (
+        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage, opens, opens_root
+    )
     SELECT
         old_run_id, -COUNT(*), -SUM(status = 'failed'), -SUM(status = 'running'), NULL, NULL, 1, 0, 0
     FROM moved
@@ -338,33 +350,37 @@ BEGIN
         running_delta = running_delta + excluded.running_delta;
     UPDATE staged SET run_id = m.run_id FROM moved m WHERE m.span_id = staged.span_id;
 
-    INSERT INTO runs (
-        run_id, pipeline_name, pipeline_version, status, start_time, start_time_ns, last_time_ns
-    )
-    SELECT run_id, '', 'latest', 'running', '', first_ns, last_ns
-    FROM touched
-    WHERE span_delta > 0
-    ON CONFLICT DO NOTHING;
-    UPDATE runs
-    SET span_count = span_count + t.span_delta,
-        error_count = error_count + t.error_delta,
-        running_count = running_count + t.running_delta,
-        start_time_ns = CASE WHEN root_start_ns IS NULL AND span_count > 0
-            THEN MIN(start_time_ns, COALESCE(t.first_ns, start_time_ns))
-            WHEN root_start_ns IS NULL THEN COALESCE(t.first_ns, start_time_ns)
-            ELSE start_time_ns END,
-        last_time_ns = MAX(last_time_ns, COALESCE(t.last_ns, 0)),
+    UPDATE touched
+    SET (
+        is_known, trace_id, pipeline_name, pipeline_version, status, start_time, end_time,
+        start_time_ns, end_time_ns, last_time_ns, root_start_ns, span_count, error_count,
+        running_count, writer_id
+    ) = (
+        SELECT
+            1, trace_id, pipeline_name, pipeline_version, status, start_time, end_time,
+            start_time_ns, end_time_ns, last_time_ns, root_start_ns, span_count, error_count,
+            running_count, writer_id
+        FROM runs
+        WHERE runs.run_id = touched.run_id
+    );
+    DELETE FROM touched WHERE is_known IS NULL AND span_delta <= 0;
+    UPDATE touched
+    SET span_count = COALESCE(span_count, 0) + span_delta,
+        error_count = COALESCE(error_count, 0) + error_delta,
+        running_count = COALESCE(running_count, 0) + running_delta,
+        start_time_ns = CASE
+            WHEN root_start_ns IS NOT NULL THEN start_time_ns
+            WHEN span_count > 0 THEN MIN(start_time_ns, COALESCE(first_ns, start_time_ns))
+            ELSE COALESCE(first_ns, start_time_ns) END,
+        last_time_ns = MAX(COALESCE(last_time_ns, 0), COALESCE(last_ns, 0)),
         -- The process that has the root open, until then any open span: when that is gone, the run
         -- has died. A process that only adds to another's run does not become its writer.
-        writer_id = CASE WHEN t.opens_root OR (t.opens AND root_start_ns IS NULL)
-            THEN NEW.writer_id ELSE COALESCE(writer_id, NEW.writer_id) END,
-        change_seq = (SELECT value FROM sequence) + (SELECT MAX(n) FROM staged)
-    FROM touched t
-    WHERE runs.run_id = t.run_id;
+        writer_id = CASE WHEN opens_root OR (opens AND root_start_ns IS NULL)
+            THEN NEW.writer_id ELSE COALESCE(writer_id, NEW.writer_id) END;
 
     -- Its root gives a run its name, status and times; of several (a run that was resumed) the
     -- first gives the start, the latest the rest.
-    UPDATE runs
+    UPDATE touched
     SET trace_id = r.trace_id,
         pipeline_name = COALESCE(
             json_extract(r.attributes, '$."flujo.pipeline.name"'), x.service_name, r.name),
@@ -372,52 +388,82 @@ BEGIN
             json_extract(r.attributes, '$."flujo.pipeline.version"'), x.service_version, 'latest'),
         status = r.status,
         start_time_ns = CASE
-            WHEN runs.root_start_ns IS NULL THEN r.start_time_ns ELSE runs.start_time_ns END,
+            WHEN touched.root_start_ns IS NULL THEN r.start_time_ns ELSE touched.start_time_ns END,
         end_time_ns = r.end_time_ns,
         root_start_ns = r.start_time_ns,
-        final_context_blob = COALESCE(
-            json_extract(r.attributes, '$."flujo.final_context"'), final_context_blob)
-    FROM (SELECT *, MAX(start_time_ns) FROM staged WHERE role & 2 GROUP BY run_id) r
-    LEFT JOIN resources x ON x.resource_id = r.resource_id
-    WHERE runs.run_id = r.run_id
-        AND r.start_time_ns >= COALESCE(runs.root_start_ns, r.start_time_ns);
-    UPDATE runs
-    SET start_time_ns = MIN(runs.start_time_ns, r.first_ns)
+        final_context_blob = json_extract(r.attributes, '$."flujo.final_context"')
     FROM (
-        SELECT run_id, MIN(start_time_ns) AS first_ns FROM staged WHERE role & 2 GROUP BY run_id
+        SELECT run_id, trace_id, name, status, attributes, resource_id, end_time_ns,
+            MAX(start_time_ns) AS start_time_ns
+        FROM staged
+        WHERE role & 2
+        GROUP BY run_id
     ) r
-    WHERE runs.run_id = r.run_id AND runs.root_start_ns <> 0x7FFFFFFFFFFFFFFF;
+    LEFT JOIN resources x ON x.resource_id = r.resource_id
+    WHERE touched.run_id = r.run_id
+        AND r.start_time_ns >= COALESCE(touched.root_start_ns, r.start_time_ns);
+    UPDATE touched
+    SET start_time_ns = MIN(touched.start_time_ns, r.first_root_ns)
+    FROM (
+        SELECT run_id, MIN(start_time_ns) AS first_root_ns FROM staged WHERE role & 2 GROUP BY run_id
+    ) r
+    WHERE touched.run_id = r.run_id AND touched.root_start_ns <> 0x7FFFFFFFFFFFFFFF;
     -- Until it has come: the span of its spans, named after the first of them.
-    UPDATE runs
+    UPDATE touched
     SET status = CASE
             WHEN running_count > 0 THEN 'running'
             WHEN error_count > 0 THEN 'failed'
             ELSE 'completed' END,
         end_time_ns = CASE WHEN running_count > 0 THEN NULL ELSE last_time_ns END
-    WHERE root_start_ns IS NULL AND run_id IN (SELECT run_id FROM touched);
-    UPDATE runs
+    WHERE root_start_ns IS NULL;
+    UPDATE touched
     SET trace_id = s.trace_id,
         pipeline_name = COALESCE(x.service_name, s.name),
         pipeline_version = COALESCE(x.service_version, 'latest')
     FROM (
         SELECT run_id, trace_id, name, resource_id, MIN(start_time_ns) AS start_time_ns
         FROM staged
-        WHERE run_id IN (
-            SELECT t.run_id FROM touched t CROSS JOIN runs q ON q.run_id = t.run_id
-            WHERE q.root_start_ns IS NULL
-        )
+        WHERE run_id IN (SELECT run_id FROM touched WHERE root_start_ns IS NULL)
         GROUP BY run_id
     ) s
     LEFT JOIN resources x ON x.resource_id = s.resource_id
-    WHERE runs.run_id = s.run_id
-        AND (runs.pipeline_name = '' OR s.start_time_ns <= runs.start_time_ns);
-    UPDATE runs
+    WHERE touched.run_id = s.run_id
+        AND (touched.pipeline_name IS NULL OR s.start_time_ns <= touched.start_time_ns);
+    UPDATE touched
     SET start_time = strftime('%Y-%m-%dT%H:%M:%S', start_time_ns / 1000000000, 'unixepoch')
             || printf('.%06d+00:00', start_time_ns / 1000 % 1000000),
         end_time = strftime('%Y-%m-%dT%H:%M:%S', end_time_ns / 1000000000, 'unixepoch')
             || printf('.%06d+00:00', end_time_ns / 1000 % 1000000)
-    WHERE run_id IN (SELECT run_id FROM touched)
-        AND root_start_ns IS NOT 0x7FFFFFFFFFFFFFFF;
+    WHERE root_start_ns IS NOT 0x7FFFFFFFFFFFFFFF;
+    INSERT INTO runs (
+        run_id, trace_id, pipeline_name, pipeline_version, status, start_time, end_time,
+        start_time_ns, end_time_ns, last_time_ns, root_start_ns, span_count, error_count,
+        running_count, writer_id, final_context_blob, change_seq
+    )
+    SELECT
+        run_id, trace_id, pipeline_name, pipeline_version, status, start_time, end_time,
+        start_time_ns, end_time_ns, last_time_ns, root_start_ns, span_count, error_count,
+        running_count, writer_id, final_context_blob,
+        (SELECT value FROM sequence) + (SELECT MAX(n) FROM staged)
+    FROM touched
+    WHERE true
+    ON CONFLICT (run_id) DO UPDATE SET
+        trace_id = excluded.trace_id,
+        pipeline_name = excluded.pipeline_name,
+        pipeline_version = excluded.pipeline_version,
+        status = excluded.status,
+        start_time = excluded.start_time,
+        end_time = excluded.end_time,
+        start_time_ns = excluded.start_time_ns,
+        end_time_ns = excluded.end_time_ns,
+        last_time_ns = excluded.last_time_ns,
+        root_start_ns = excluded.root_start_ns,
+        span_count = excluded.span_count,
+        error_count = excluded.error_count,
+        running_count = excluded.running_count,
+        writer_id = excluded.writer_id,
+        final_context_blob = COALESCE(excluded.final_context_blob, final_context_blob),
+        change_seq = excluded.change_seq;
     INSERT INTO covered SELECT * FROM usage_ancestors;
     UPDATE runs
     -- TOTAL and CAST: SUM raises where 64 bits do not hold it.
@@ -442,11 +488,13 @@ BEGIN
 
     -- 5. Steps.
     DELETE FROM steps
-    WHERE (run_id, span_id) IN (
-        SELECT old_run_id, span_id FROM staged
-        WHERE n IN taken AND old_run_id <> run_id AND role & 1
+    WHERE rowid IN (
+        SELECT t.rowid
+        FROM staged s CROSS JOIN steps t ON t.run_id = s.old_run_id AND t.span_id = s.span_id
+        WHERE s.n IN taken AND s.old_run_id <> s.run_id AND s.role & 1
         UNION ALL
-        SELECT old_run_id, span_id FROM moved
+        SELECT t.rowid
+        FROM moved m CROSS JOIN steps t ON t.run_id = m.old_run_id AND t.span_id = m.span_id
     );
     INSERT INTO steps (
         step_run_id, run_id, step_name, step_index, status, start_time, end_time, duration_ms, cost,
