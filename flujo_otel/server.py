@@ -280,7 +280,9 @@ class Server:
             listening.close()
 
     def _open_store(self) -> SpanWriter:
-        return open_writer(settings=self._settings, busy_timeout_seconds=_BUSY_SECONDS)
+        return open_writer(
+            settings=self._settings, busy_timeout_seconds=_BUSY_SECONDS, collects=True
+        )
 
     def _health(self, knows_the_token: bool) -> dict[str, Any]:
         state = self.state

@@ -31,7 +31,7 @@ __all__ = ["Counts", "GroupCommit", "Outcome"]
 
 PATIENCE_SECONDS: Final = 8.0
 """How long a request waits for a database that takes no writes: OTLP clients give up after 10 s."""
-SPANS_PER_GROUP: Final = 10_000
+SPANS_PER_GROUP: Final = 8000
 """Written in one go; more waits its turn, so that the first clients need not wait for the last."""
 RECORD_BYTES: Final = 700
 WIRE_FACTOR: Final = 7

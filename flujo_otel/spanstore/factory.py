@@ -25,19 +25,23 @@ def open_writer(
     settings: Settings | None = None,
     *,
     busy_timeout_seconds: float | None = None,
+    collects: bool = False,
 ) -> SpanWriter:
     """This process's way into our file, which its first write makes where it is missing.
 
     `db` names the file before all settings. `busy_timeout_seconds`: how long a write waits for
-    another process's before StoreUnavailable; None: the backend's own. Raises SettingsError.
+    another process's before StoreUnavailable; None: the backend's own. `collects`: this process
+    does nothing else, so it may use more memory and hold the lock for longer. Raises SettingsError.
     """
     settings = _settings(db, settings)
+    from flujo_otel.spanstore.sqlite.tuning import COLLECTOR, TRACED
     from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 
     return SQLiteSpanWriter(
         resolve(settings).path,
         durable=settings.durable,
         busy_timeout_seconds=busy_timeout_seconds,
+        tuning=COLLECTOR if collects else TRACED,
     )
 
 

@@ -16,17 +16,13 @@ from pathlib import Path
 from typing import Final
 
 from flujo_otel.errors import StoreUnavailable
+from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
 
 try:
     import fcntl
 except ImportError:  # Windows: SQLite's own locks are all there is
     fcntl = None  # type: ignore[assignment]
 
-PASSIVE_AFTER_BYTES: Final = 4 << 20
-"""Of what this process wrote; a larger interval helps ids in random order, whose index pages are
-then written once for many rows."""
-RESTART_ABOVE_BYTES: Final = 64 << 20
-"""A WAL this large means that readers overlap without a gap: now and then one waits for them."""
 _RESTART_EVERY_SECONDS: Final = 5.0
 _RESTART_WAIT_MS: Final = 100
 WAIT_SECONDS: Final = 5.0
@@ -115,7 +111,8 @@ def _flock() -> Callable[[int, int], int]:
 class Checkpointer:
     """Decides after each write of one connection whether the WAL is due."""
 
-    def __init__(self, database: Path, turns: Turns) -> None:
+    def __init__(self, database: Path, turns: Turns, tuning: Tuning = TRACED) -> None:
+        self._tuning = tuning
         self._wal = database.with_name(database.name + "-wal")
         self._turns = turns
         self._written_bytes = 0
@@ -124,12 +121,12 @@ class Checkpointer:
     def wrote(self, connection: sqlite3.Connection, size_bytes: int) -> None:
         """Note a committed write; checkpoint where it is time. Never raises for a busy database."""
         self._written_bytes += size_bytes
-        if self._written_bytes >= PASSIVE_AFTER_BYTES:
+        if self._written_bytes >= self._tuning.checkpoint_after_bytes:
             self._checkpoint(connection)
 
     def wrote_once(self, connection: sqlite3.Connection) -> None:
         """The same for a connection that is opened for one write: it goes by the WAL's size."""
-        if self._wal_bytes() >= PASSIVE_AFTER_BYTES:
+        if self._wal_bytes() >= self._tuning.checkpoint_after_bytes:
             self._checkpoint(connection)
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
@@ -149,7 +146,8 @@ class Checkpointer:
             return 0
 
     def _is_overgrown(self) -> bool:
-        return time.monotonic() >= self._next_restart and self._wal_bytes() > RESTART_ABOVE_BYTES
+        is_time = time.monotonic() >= self._next_restart
+        return is_time and self._wal_bytes() > self._tuning.restart_above_bytes
 
     def _restart(self, connection: sqlite3.Connection) -> None:
         self._next_restart = time.monotonic() + _RESTART_EVERY_SECONDS

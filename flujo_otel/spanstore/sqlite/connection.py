@@ -20,6 +20,7 @@ from flujo_otel.errors import (
 )
 from flujo_otel.spanstore.sqlite.layout import Layout, inspect, migrate, migrations, newest_version
 from flujo_otel.spanstore.sqlite.staging import CACHED_STATEMENTS
+from flujo_otel.spanstore.sqlite.tuning import TRACED
 
 BUSY_TIMEOUT_SECONDS: Final = 5.0
 OLDEST_SQLITE: Final = (3, 35, 0)
@@ -33,6 +34,7 @@ def connect_for_writing(
     *,
     durable: Literal["normal", "full"] = "normal",
     busy_timeout_seconds: float | None = None,
+    cache_bytes: int = TRACED.cache_bytes,
 ) -> sqlite3.Connection:
     """Open our file, making it (mode 0600), its folders and its tables where they are missing.
 
@@ -58,6 +60,7 @@ def connect_for_writing(
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
     except sqlite3.OperationalError as error:
         connection.close()
         raise _unavailable(error)(f"{path} cannot be prepared for writing: {error}.") from error

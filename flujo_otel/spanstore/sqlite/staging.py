@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from flujo_otel.model import SpanRecord
+from flujo_otel.spanstore.sqlite.tuning import TRACED
 
-ROWS_PER_POUR: Final = 1000
-"""Keeps the write lock some 10 ms a pour."""
-_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, ROWS_PER_POUR)
+_MOST_ROWS: Final = 1000
+"""In one statement: SQLite takes 32,766 values."""
+_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, _MOST_ROWS)
 CACHED_STATEMENTS: Final = 32
 
 _GIVEN: Final = ", ".join(SpanRecord._fields).replace("run_id", "named_run_id", 1)
@@ -28,14 +29,16 @@ _INSERTS: Final = {
 
 
 def stage(connection: sqlite3.Connection, records: Sequence[SpanRecord]) -> None:
-    """Fill `staged` with at most ROWS_PER_POUR records, and empty rows that a pour leaves out.
+    """Fill `staged` with `records`, and empty rows behind them that a pour leaves out.
 
     Raises what sqlite3 raises for values that it cannot bind.
     """
-    rows = _SIZES[bisect_left(_SIZES, len(records))]
-    parameters = _parameters(records)
-    parameters += [None] * (_WIDTH * (rows - len(records)))
-    connection.execute(_INSERTS[rows], parameters)
+    for start in range(0, len(records), _MOST_ROWS):
+        some = records[start : start + _MOST_ROWS]
+        rows = _SIZES[bisect_left(_SIZES, len(some))]
+        parameters = _parameters(some)
+        parameters += [None] * (_WIDTH * (rows - len(some)))
+        connection.execute(_INSERTS[rows], parameters)
 
 
 def _parameters(records: Sequence[SpanRecord]) -> list[Any]:
@@ -46,20 +49,26 @@ def _parameters(records: Sequence[SpanRecord]) -> list[Any]:
     return parameters
 
 
-def pours(records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:
-    """Cut a batch into pours in which no OTel span id occurs twice.
+def pours(
+    records: Sequence[SpanRecord], most_rows: int = TRACED.rows_per_pour
+) -> list[Sequence[SpanRecord]]:
+    """Cut a batch into pours of `most_rows` at most, in which no OTel span id occurs twice.
 
     Of one span's running and ended record only the ended one is kept; spans that merely share an
     id (a user's `random.seed(42)`) go into different pours.
     """
-    if len(records) <= ROWS_PER_POUR and len({r.otel_span_id for r in records}) == len(records):
-        return [list(records)]
+    if len({record.otel_span_id for record in records}) == len(records):
+        return [records[start : start + most_rows] for start in range(0, len(records), most_rows)]
+    return [*_apart(records, most_rows)]
+
+
+def _apart(records: Sequence[SpanRecord], most_rows: int) -> list[list[SpanRecord]]:
     cut: list[list[SpanRecord]] = []
     places: list[dict[str, int]] = []
     for record in records:
         for chunk, place in zip(cut, places, strict=True):
             known = place.get(record.otel_span_id)
-            if known is None and len(chunk) < ROWS_PER_POUR:
+            if known is None and len(chunk) < most_rows:
                 place[record.otel_span_id] = len(chunk)
                 chunk.append(record)
                 break

@@ -18,6 +18,7 @@ from flujo_otel.spanstore.api import Rejected, WriteResult
 from flujo_otel.spanstore.sqlite.checkpoint import WAIT_SECONDS, Checkpointer, Turns
 from flujo_otel.spanstore.sqlite.connection import connect_for_writing
 from flujo_otel.spanstore.sqlite.staging import pours, stage
+from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
 from flujo_otel.spanstore.sqlite.writers import beat, register
 
 _DATA_ERRORS: Final = (
@@ -54,8 +55,10 @@ class SQLiteSpanWriter:
         *,
         durable: Literal["normal", "full"] = "normal",
         busy_timeout_seconds: float | None = None,
+        tuning: Tuning = TRACED,
     ) -> None:
         self._path = path
+        self._tuning = tuning
         self._busy_timeout_seconds = busy_timeout_seconds
         self._durable: Literal["normal", "full"] = durable
         self._open: Opened | None = None
@@ -66,7 +69,7 @@ class SQLiteSpanWriter:
         rejected: list[Rejected] = []
         with self._using() as opened:
             describe(opened, batch.resources, batch.scopes)
-            for records in pours(batch.records):
+            for records in pours(batch.records, self._tuning.rows_per_pour):
                 self._pour(opened, records, rejected)
         return WriteResult(rejected)
 
@@ -119,9 +122,11 @@ class SQLiteSpanWriter:
         return self._open
 
     def _open_database(self) -> "Opened":
-        return open_database(self._path, self._durable, self._busy_timeout_seconds)
+        return open_database(self._path, self._durable, self._busy_timeout_seconds, self._tuning)
 
-    def _pour(self, opened: "Opened", records: list[SpanRecord], rejected: list[Rejected]) -> None:
+    def _pour(
+        self, opened: "Opened", records: Sequence[SpanRecord], rejected: list[Rejected]
+    ) -> None:
         """Write one pour; halve it where its data is refused, until the culprit stands alone."""
         connection = opened.connection
         try:
@@ -164,11 +169,17 @@ class Opened(NamedTuple):
 
 
 def open_database(
-    path: Path, durable: Literal["normal", "full"], busy_timeout_seconds: float | None = None
+    path: Path,
+    durable: Literal["normal", "full"],
+    busy_timeout_seconds: float | None = None,
+    tuning: Tuning = TRACED,
 ) -> Opened:
     """Open our file for writing spans. Raises what `connect_for_writing` raises."""
     connection = connect_for_writing(
-        path, durable=durable, busy_timeout_seconds=busy_timeout_seconds
+        path,
+        durable=durable,
+        busy_timeout_seconds=busy_timeout_seconds,
+        cache_bytes=tuning.cache_bytes,
     )
     try:
         identity = _identity(path)
@@ -181,7 +192,8 @@ def open_database(
         connection.close()
         raise
     service = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
-    return Opened(connection, identity, turns, Checkpointer(path, turns), writer_id, service, set())
+    checkpointer = Checkpointer(path, turns, tuning)
+    return Opened(connection, identity, turns, checkpointer, writer_id, service, set())
 
 
 def _count(opened: Opened, loss: Loss) -> None:

@@ -20,6 +20,7 @@ from flujo_otel.spanstore.sqlite import checkpoint
 from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns, has_wal_reset_fault
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
+from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from flujo_otel.storage.sqlite import SQLiteBackend
 from support.records import record
@@ -28,13 +29,12 @@ WRITER = """
 import sys
 from pathlib import Path
 from flujo_otel.model import Batch, Resource, Scope
-from flujo_otel.spanstore.sqlite import checkpoint
+from flujo_otel.spanstore.sqlite.tuning import Tuning
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from support.records import record
 
-checkpoint.PASSIVE_AFTER_BYTES = 20_000
 path, who, batches = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-writer = SQLiteSpanWriter(path)
+writer = SQLiteSpanWriter(path, tuning=Tuning(checkpoint_after_bytes=20_000))
 for batch in range(batches):
     first = (who * 1000 + batch) * 100 + 1
     trace_id = f"{who + 1:032x}"
@@ -198,11 +198,10 @@ def test_a_moment_without_file_descriptors_loses_nothing(tmp_path: Path) -> None
 def test_the_wal_does_not_grow_for_ever_while_readers_overlap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "PASSIVE_AFTER_BYTES", 100_000)
-    monkeypatch.setattr(checkpoint, "RESTART_ABOVE_BYTES", 2_000_000)
     monkeypatch.setattr(checkpoint, "_RESTART_EVERY_SECONDS", 0.0)
     path = tmp_path / "a.db"
-    writer = SQLiteSpanWriter(path)
+    tuning = Tuning(checkpoint_after_bytes=100_000, restart_above_bytes=2_000_000)
+    writer = SQLiteSpanWriter(path, tuning=tuning)
     payload = '{"a":"' + "x" * 1000 + '"}'
     for batch in range(60):
         reader = SQLiteTraceReader(path) if batch else None
@@ -216,22 +215,26 @@ def test_the_wal_does_not_grow_for_ever_while_readers_overlap(
 
 
 def test_the_wal_does_not_grow_for_ever_by_connections_that_write_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(checkpoint, "PASSIVE_AFTER_BYTES", 200_000)
     path = tmp_path / "a.db"
     writer = SQLiteSpanWriter(path)
     writer.write(Batch([record(1)]))
     backend = SQLiteBackend(path)
     for number in range(30):
-        output = {"step_name": "s", "step_index": 0, "status": "completed", "output": "x" * 50_000}
+        output = {
+            "step_name": "s",
+            "step_index": 0,
+            "status": "completed",
+            "output": "x" * 1_000_000,
+        }
         at = datetime.now(UTC)
         asyncio.run(
             backend.save_step_result(
                 {"step_run_id": f"r:{number}", "run_id": "r", "start_time": at} | output
             )
         )
-    assert path.with_name("a.db-wal").stat().st_size < 1_000_000
+    assert path.with_name("a.db-wal").stat().st_size < 2 * TRACED.checkpoint_after_bytes
     writer.close()
 
 
@@ -245,7 +248,7 @@ def test_a_checkpoint_waits_for_nobody(tmp_path: Path) -> None:
     reader.execute("SELECT COUNT(*) FROM spans").fetchall()
     checkpointer = Checkpointer(path, Turns(path))
     began = time.monotonic()
-    checkpointer.wrote(writer._open.connection, checkpoint.PASSIVE_AFTER_BYTES)
+    checkpointer.wrote(writer._open.connection, TRACED.checkpoint_after_bytes)
     assert time.monotonic() - began < 4
     reader.close()
     writer.close()
