@@ -22,9 +22,27 @@ CACHED_STATEMENTS: Final = 32
 _GIVEN: Final = ", ".join(SpanRecord._fields).replace("run_id", "named_run_id", 1)
 _COLUMNS: Final = f"{_GIVEN}, span_id, run_id"
 _WIDTH: Final = len(SpanRecord._fields) + 2
-_ROW: Final = "(" + ", ".join("?" * _WIDTH) + ")"
+_NULLABLE: Final = (
+    "otel_parent_id",
+    "end_time_ns",
+    "status_message",
+    "events",
+    "links",
+    "run_id",
+    "cost_usd",
+    "tokens",
+    "otlp",
+)
+_NOTHING: Final = -1
+"""Stands for NULL among the values, as nothing else that can be NULL: to bind None takes sqlite3
+218 ns on Python 3.11 and an integer 16, for what is no int, float, str or bytearray is first asked
+how it wants to be adapted. Of eight in a row that was half of staging."""
+_ROW: Final = ", ".join(
+    f"NULLIF(?, {_NOTHING})" if name in _NULLABLE else "?" for name in SpanRecord._fields
+)
 _INSERTS: Final = {
-    rows: f"INSERT INTO staged ({_COLUMNS}) VALUES {', '.join([_ROW] * rows)}" for rows in _SIZES
+    rows: f"INSERT INTO staged ({_COLUMNS}) VALUES {', '.join([f'({_ROW}, ?, ?)'] * rows)}"
+    for rows in _SIZES
 }
 
 
@@ -37,7 +55,7 @@ def stage(connection: sqlite3.Connection, records: Sequence[SpanRecord]) -> None
         some = records[start : start + _MOST_ROWS]
         rows = _SIZES[bisect_left(_SIZES, len(some))]
         parameters = _parameters(some)
-        parameters += [None] * (_WIDTH * (rows - len(some)))
+        parameters += [_NOTHING] * (_WIDTH * (rows - len(some)))
         connection.execute(_INSERTS[rows], parameters)
 
 
@@ -46,7 +64,23 @@ def _parameters(records: Sequence[SpanRecord]) -> list[Any]:
     for record in records:
         parameters += record
         parameters += (record.otel_span_id, record.run_id or record.trace_id)
+    for name in _NULLABLE:
+        place = slice(SpanRecord._fields.index(name), None, _WIDTH)
+        parameters[place] = _bindable(parameters[place])
     return parameters
+
+
+def _bindable(column: list[Any]) -> list[Any]:
+    """The values of one column as sqlite3 binds them fastest."""
+    missing = column.count(None)
+    if missing == len(column):
+        return [_NOTHING] * missing
+    if isinstance(column[0], bytes) or missing:
+        return [
+            _NOTHING if value is None else bytearray(value) if type(value) is bytes else value
+            for value in column
+        ]
+    return column
 
 
 def pours(
