@@ -8,7 +8,7 @@ from flujo_otel.spanstore.api import Health
 from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor, CursorState
 from flujo_otel.spanstore.diagnosis import Diagnosis
 from flujo_otel_cli import amounts
-from flujo_otel_cli.service import Service, services_of
+from flujo_otel_cli.service_counts import ServiceCounts, services_of
 from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.times import ago
 
@@ -170,7 +170,7 @@ def _disk(free_bytes: int) -> Iterator[Finding]:
         yield Finding("warning", "disk", f"{free}: make room before it is full")
 
 
-def _flow(service: Service) -> str:
+def _flow(service: ServiceCounts) -> str:
     of = escape(service.service) or "a service without a name"
     counts = {
         "sent again": service.unchanged,

@@ -14,7 +14,7 @@ _EVERY_SECONDS: Final = 0.1
 _TO_START: Final = "\r\x1b[K"
 
 
-class Progress:
+class ProgressBar:
     """Shows `done` of `total` spans; wiped away when the `with` ends."""
 
     def __init__(self, what: str, total: int, *, hidden: bool) -> None:
@@ -24,7 +24,7 @@ class Progress:
         self._is_shown = not hidden and self._to.cuts
         self._next = 0.0
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "ProgressBar":
         self.show(0)
         return self
 

@@ -3,19 +3,18 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from flujo_otel.collector.answers import Encoding
 from flujo_otel.collector.body import Body, Budget
 from flujo_otel.collector.parts import PART_BYTES, check_json, parts
 from flujo_otel.collector.unstored import Signal, Unstored
+from flujo_otel.collector.waiting import Outcome
 from flujo_otel.errors import Overloaded
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
 
-if TYPE_CHECKING:
-    from flujo_otel.collector.commit import Outcome
-
 _T = TypeVar("_T")
+_ALL_WELL: Final = Outcome(0, "")
 _PART_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.05
 _INLINE_BYTES: Final = 512 * 1024
@@ -23,17 +22,10 @@ _INLINE_BYTES: Final = 512 * 1024
 keep everybody waiting for seconds."""
 
 
-class Result(NamedTuple):
-    """What became of a request that was taken."""
-
-    rejected: int = 0
-    message: str = ""
-
-
 class Commit(Protocol):
     """The part of `commit.GroupCommit` that receiving needs."""
 
-    def submit(self, decoded: Decoded, size_bytes: int) -> "Future[Outcome]": ...
+    def submit(self, decoded: Decoded, size_bytes: int) -> Future[Outcome]: ...
 
 
 class Intake:
@@ -51,21 +43,22 @@ class Intake:
         """To collect a request's body in."""
         return Body(self.limit_bytes, self._budget, gzipped=gzipped)
 
-    async def take(self, signal: Signal | None, body: bytes, encoding: Encoding) -> Result:
+    async def take(self, signal: Signal | None, body: bytes, encoding: Encoding) -> Outcome:
         """Store a request; `signal` None: traces. On return its spans are committed.
 
-        Raises MalformedRequest, Overloaded and the StoreErrors.
+        Raises MalformedRequest, Refusal (too many spans or values), Overloaded and the StoreErrors;
+        of a large request some parts may be committed then.
         """
         if signal is None:
             return await self._traces(body, encoding)
         await self._run(len(body), lambda: self._unstored.take(signal, body, encoding))
-        return Result()
+        return _ALL_WELL
 
     def close(self) -> None:
         """Let go of the thread."""
         self._large.shutdown(wait=False, cancel_futures=True)
 
-    async def _traces(self, body: bytes, encoding: Encoding) -> Result:
+    async def _traces(self, body: bytes, encoding: Encoding) -> Outcome:
         if len(body) <= PART_BYTES:
             decode = decode_protobuf if encoding is Encoding.PROTOBUF else _decode_json
             decoded = await self._run(len(body), lambda: decode(body))
@@ -76,22 +69,22 @@ class Intake:
             return await self._committed(decoded, len(body))
         return await self._in_parts(body)
 
-    async def _in_parts(self, body: bytes) -> Result:
+    async def _in_parts(self, body: bytes) -> Outcome:
         """One large request after the other, so that all of them together cost no more than one."""
-        total = Result()
+        total = _ALL_WELL
         async with self._one_large:
             remaining = parts(body)
             while part := await self._run(len(body), lambda: next(remaining, None)):
                 decoded = await self._run(len(part), lambda: decode_protobuf(part))
                 result = await self._committed(decoded, len(part), wait_seconds=_PART_SECONDS)
-                total = Result(total.rejected + result.rejected, total.message or result.message)
+                total = Outcome(total.rejected + result.rejected, total.message or result.message)
         return total
 
     async def _committed(
         self, decoded: Decoded, size_bytes: int, *, wait_seconds: float = 0.0
-    ) -> Result:
+    ) -> Outcome:
         if not decoded.batch.records and not decoded.rejected:
-            return Result()
+            return _ALL_WELL
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
         while True:
@@ -103,7 +96,7 @@ class Intake:
                     raise
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
-                return Result(outcome.rejected, outcome.message)
+                return outcome
 
     async def _run(self, size_bytes: int, work: Callable[[], _T]) -> _T:
         if size_bytes <= _INLINE_BYTES:

@@ -57,7 +57,7 @@ def taken(
 ) -> PortTaken:
     """Says who has the port. `http_ports`: where one of our servers would tell its health."""
     for asked in dict.fromkeys((port, *http_ports)):
-        holder = _health(host, asked)
+        holder = health_of(host, asked)
         if holder is not None and port in (asked, holder.get("http_port"), holder.get("grpc_port")):
             return PortTaken(_by_ours(port, holder, database, option), port, holder)
     return PortTaken(
@@ -96,8 +96,8 @@ def _by_ours(port: int, holder: dict[str, Any], database: Path, option: str) -> 
     )
 
 
-def _health(host: str, port: int) -> dict[str, Any] | None:
-    """What our own server answers there; None: it is none of ours."""
+def health_of(host: str, port: int) -> dict[str, Any] | None:
+    """What the /healthz of a server of ours says there; None: none of ours is there."""
     connection = HTTPConnection(_reachable(host), port, timeout=_ASK_SECONDS)
     try:
         connection.request("GET", "/healthz")

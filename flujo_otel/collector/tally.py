@@ -14,7 +14,7 @@ _OTHERS: Final = "(other services)"
 
 
 class Tally:
-    """Thread-safe."""
+    """Thread-safe; bounded, whatever names come over the wire."""
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, str, str], Loss] = {}

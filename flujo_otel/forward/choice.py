@@ -5,9 +5,9 @@ from pathlib import Path
 
 from flujo_otel.errors import SettingsError
 from flujo_otel.forward import environment
+from flujo_otel.forward.circle import is_own
 from flujo_otel.forward.destination import TRACES_PATH, Destination, Protocol
 from flujo_otel.forward.endpoint import endpoint_of
-from flujo_otel.forward.loop import is_own
 from flujo_otel.forward.table import of_table
 from flujo_otel.settings import TOML_NAME, Settings
 

@@ -20,7 +20,7 @@ from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.neighbour import server_here
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.problem import Exit, Problem
-from flujo_otel_cli.service import Service, services_of
+from flujo_otel_cli.service_counts import ServiceCounts, services_of
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.theme import STYLES
@@ -108,7 +108,7 @@ def document_of(examined: Examined) -> Document:
     }
 
 
-def _service(service: Service) -> Document:
+def _service(service: ServiceCounts) -> Document:
     return {
         "service": service.service,
         "received": service.received,

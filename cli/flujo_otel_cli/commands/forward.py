@@ -13,7 +13,7 @@ from flujo_otel_cli.document import cursor_document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, complete_run, since_ns
 from flujo_otel_cli.problem import Exit, Problem
-from flujo_otel_cli.progress import Progress
+from flujo_otel_cli.progress import ProgressBar
 from flujo_otel_cli.runs import find_run
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
@@ -160,7 +160,7 @@ def _send(session: Session, db: str | None, to: str, run: str | None, since: str
     store = open_destinations(db, read_only=True)
     try:
         total = store.count_selected(which)
-        with Progress(f"to {escape(destination.name)}", total, hidden=session.json) as progress:
+        with ProgressBar(f"to {escape(destination.name)}", total, hidden=session.json) as progress:
             done = transfer(destination, store, which, lambda so_far: progress.show(so_far.settled))
     finally:
         store.close()

@@ -13,7 +13,7 @@ _DROPPED: Final = frozenset({"queue_full", "refused", "internal_error"})
 
 
 @dataclass(slots=True)
-class Service:
+class ServiceCounts:
     """Spans, but for `rejected` and `dropped`: spans by reason."""
 
     service: str
@@ -35,20 +35,20 @@ class Service:
         return self.stored + self.unchanged + self.rejected.total()
 
 
-def services_of(diagnosis: Diagnosis, losses: Sequence[Loss]) -> list[Service]:
+def services_of(diagnosis: Diagnosis, losses: Sequence[Loss]) -> list[ServiceCounts]:
     """Most received first."""
-    known: dict[str, Service] = {}
+    known: dict[str, ServiceCounts] = {}
     for came in diagnosis.services:
         stored = came.received - came.unchanged
-        known[came.service] = Service(came.service, stored, came.unchanged)
+        known[came.service] = ServiceCounts(came.service, stored, came.unchanged)
     for loss in losses:
-        _add(known.setdefault(loss.service, Service(loss.service)), loss)
+        _add(known.setdefault(loss.service, ServiceCounts(loss.service)), loss)
     for orphans in diagnosis.orphans:
-        known.setdefault(orphans.service, Service(orphans.service)).orphaned = orphans.spans
+        known.setdefault(orphans.service, ServiceCounts(orphans.service)).orphaned = orphans.spans
     return sorted(known.values(), key=lambda service: -service.received)
 
 
-def _add(service: Service, loss: Loss) -> None:
+def _add(service: ServiceCounts, loss: Loss) -> None:
     if loss.reason == "rejected":
         service.rejected[loss.detail] += loss.count
     elif loss.reason in _DROPPED:
