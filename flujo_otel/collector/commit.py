@@ -33,6 +33,10 @@ PATIENCE_SECONDS: Final = 8.0
 """How long a request waits for a database that takes no writes: OTLP clients give up after 10 s."""
 SPANS_PER_GROUP: Final = 8000
 """Written in one go; more waits its turn, so that the first clients need not wait for the last."""
+_SPACING_SECONDS: Final = 0.05
+"""Between the beginnings of two groups, where they are not full: alone a request is written at once,
+among many it waits for others. At 10,000 spans a second in requests of 100, 500 share a commit,
+which takes 20 us a span; alone 100 take 27."""
 RECORD_BYTES: Final = 700
 WIRE_FACTOR: Final = 7
 """What a decoded span takes: so much, and so many times its bytes on the wire. Measured: 640 bytes
@@ -73,7 +77,8 @@ class GroupCommit:
         self._open_store = open_store
         self._patience_seconds = patience_seconds
         self._store: SpanWriter | None = None
-        self._waiting = Waiting(queue_bytes)
+        self._waiting = Waiting(queue_bytes, SPANS_PER_GROUP)
+        self._began_seconds = 0.0
         self._counts: Counter[str] = Counter()
         self._counting = Lock()
         self._tally = Tally()
@@ -150,7 +155,8 @@ class GroupCommit:
 
     def _step(self) -> bool:
         """Write what waits; False where the database takes no writes."""
-        group = self._waiting.take(SPANS_PER_GROUP, _LEDGER_SECONDS)
+        group = self._waiting.take(_LEDGER_SECONDS, self._began_seconds + _SPACING_SECONDS)
+        self._began_seconds = time.monotonic()
         try:
             if group:
                 self._write(group)
