@@ -34,8 +34,8 @@ PATIENCE_SECONDS: Final = 8.0
 SPANS_PER_GROUP: Final = 8000
 """Written in one go; more waits its turn, so that the first clients need not wait for the last."""
 _SPACING_SECONDS: Final = 0.05
-"""Between the beginnings of two groups, where they are not full: alone a request is written at once,
-among many it waits for others. At 10,000 spans a second in requests of 100, 500 share a commit,
+"""Between the beginnings of two groups that are not full: alone a request is written at once, among
+many it waits for others. At 10,000 spans a second in requests of 100, 500 share a commit,
 which takes 20 us a span; alone 100 take 27."""
 RECORD_BYTES: Final = 700
 WIRE_FACTOR: Final = 7

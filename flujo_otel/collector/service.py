@@ -110,6 +110,7 @@ class Service:
             for listening in sockets:
                 listening.close()
             await grpc.stop(0)
+            self._stopping = None  # there is nothing to end
             bound.set_exception(error)
             return
         bound.set_result(grpc_port)
