@@ -108,11 +108,13 @@ def of_destination(cursor: Cursor, now_ns: int) -> Finding:
             f"{said}, paused: {_last_error(cursor, now_ns)}. It refuses what we send to "
             f"{escape(cursor.endpoint)}: mend its address, token or headers; nothing is lost",
         )
-    if cursor.state is CursorState.RETRYING:
+    if cursor.state is CursorState.RETRYING and cursor.holder is not None:
         text = f"{said}, retrying: {_last_error(cursor, now_ns)}. Is it up at "
         return Finding("warning", "forwarding", f"{text}{escape(cursor.endpoint)}? Nothing is lost")
     if cursor.lag and cursor.holder is None:
         text = f"{said}; nobody forwards just now: lens serve --forward {escape(cursor.endpoint)}"
+        if cursor.state is CursorState.RETRYING:
+            text += f". The last try: {_last_error(cursor, now_ns)}"
         return Finding("warning", "forwarding", text)
     if cursor.rejected:
         words = f"{cursor.rejected:,} rejected by it: {head(cursor.rejection, 200)}"

@@ -63,8 +63,10 @@ def body(
     if span.events:
         yield [Piece("events", "dim")]
         yield from _indented(event_lines(span, to))
-    yield [Piece("attributes", "dim")]
-    yield from _indented(attribute_lines(span, to, without=without))
+    attributes = list(_indented(attribute_lines(span, to, without=without)))
+    if attributes:
+        yield [Piece("attributes", "dim")]
+        yield from attributes
 
 
 def _indented(lines: Iterator[Line]) -> Iterator[Line]:

@@ -92,7 +92,8 @@ def _by_ours(port: int, holder: dict[str, Any], database: Path, option: str) -> 
     if Path(str(theirs)) == database:
         return f"{who} on this same database, {theirs}: send to that one."
     return (
-        f"{who} on another database, {theirs}. Choose another port with {option} (0: a free one)."
+        f"{who} on another database, {theirs}: send to that one, or choose other ports with "
+        "--http-port and --grpc-port (0: a free one)."
     )
 
 

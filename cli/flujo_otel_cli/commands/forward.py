@@ -59,7 +59,7 @@ def command(
     db: Db = None,
     json: Json = False,
 ) -> None:
-    """Send what is stored to an OTLP backend, or see how forwarding goes."""
+    """Send stored spans to an OTLP backend, or see how far it is."""
     if status is (to is not None):
         raise Problem(Exit.USAGE, "usage", "Either --to URL sends, or --status tells how it goes.")
     if run is not None and since is not None:
@@ -83,7 +83,8 @@ def _tell(session: Session, db: str | None) -> None:
         session.show(table(COLUMNS, rows, session.to))
         session.show(line for cursor in cursors for line in _notes(session, cursor))
     else:
-        session.show([[Piece("Nothing is forwarded yet:  lens serve --forward http://host:4318")]])
+        session.show([[Piece("Nothing is forwarded yet.")]])
+        session.show([[Piece("Forward:  lens serve --forward http://host:4318", "dim")]])
 
 
 def _cursors(db: str | None) -> list[Cursor]:
@@ -117,7 +118,7 @@ def _state(session: Session, cursor: Cursor) -> Line:
     mark = session.to.theme.mark
     if cursor.state is CursorState.PAUSED:
         return [Piece(f"{mark('failed')} paused", "red")]
-    if cursor.state is CursorState.RETRYING:
+    if cursor.state is CursorState.RETRYING and cursor.holder is not None:
         return [Piece(f"{mark('warning')} retrying", "yellow")]
     if not cursor.lag:
         return [Piece(f"{mark('completed')} up to date", "green")]
@@ -138,7 +139,7 @@ def _notes(session: Session, cursor: Cursor) -> Iterator[Line]:
         if cursor.state is CursorState.PAUSED:
             remedy = "; it is asked again once a minute, and nothing is lost meanwhile"
         yield _note(session, "failed", f"{name}, {when}: {escape(cursor.error)}{remedy}")
-    elif cursor.lag and cursor.holder is None:
+    if cursor.lag and cursor.holder is None:
         yield _note(session, "warning", f"{name}: no process forwards to it just now")
 
 

@@ -18,7 +18,7 @@ def command(
     db: Db = None,
     json: Json = False,
 ) -> None:
-    """What is running now: runs, their open spans, for how long, in which process."""
+    """Runs and spans that are open now, for how long, in which process."""
     with open_session(db, json=json) as session:
         now = look(session, db, everything=everything)
         if json:

@@ -144,6 +144,8 @@ def _facts(session: Session, run: Run) -> Iterator[tuple[str, Line]]:
     yield "spans", [Piece(f"{run.span_count:,}{failed}")]
     if run.writer is not None:
         gone = " is gone" if run.status == "died" else ""
-        yield "process", [Piece(process_of(run) + gone)]
+        # Of what came over OTLP the writer is not the process that made it.
+        name = "received by" if run.writer.command == "lens serve" else "process"
+        yield name, [Piece(process_of(run) + gone)]
     if run.origin:
         yield "from", [Piece(head(run.origin, None))]

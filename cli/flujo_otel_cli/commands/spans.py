@@ -17,12 +17,12 @@ from flujo_otel_cli.text import head
 from flujo_otel_cli.times import duration
 
 COLUMNS = (
-    Column("SPAN", rank=2),
+    Column("SPAN", rank=1),
     Column("NAME", shrinks=True, least=12),
     Column("STATUS"),
     Column("AT", right=True, rank=3),
     Column("TOOK", right=True),
-    Column("PARENT", rank=1),
+    Column("PARENT", rank=2),
 )
 
 

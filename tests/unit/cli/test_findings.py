@@ -207,6 +207,11 @@ def test_a_destination_that_is_up_to_date() -> None:
         ({"state": CursorState.RETRYING, "error": "refused."}, "warning", "retrying: refused."),
         ({"state": CursorState.PAUSED, "error": "401"}, "failed", "mend its address"),
         ({"lag": 5, "holder": None}, "warning", "lens serve --forward"),
+        (
+            {"lag": 5, "holder": None, "state": CursorState.RETRYING, "error": "refused"},
+            "warning",
+            "lens serve --forward http://tempo:4318/v1/traces. The last try: refused",
+        ),
         ({"rejected": 3, "rejection": "too old"}, "warning", "3 rejected by it: too old"),
     ],
 )

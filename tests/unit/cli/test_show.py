@@ -48,7 +48,8 @@ def test_show_opens_a_span_of_a_run_without_steps(
 ) -> None:
     _, out, _ = answer(capsys, "show", "last", "--step", "render")
     assert out.startswith("✘ render  600 ms\nexception  ValueError: sour\n  at /srv/app.py:41")
-    assert "\nevents\n" in out and "\nattributes\n" in out
+    assert "\nevents\n" in out and "\nattributes" not in out  # it has none
+    assert "\nattributes\n" in answer(capsys, "show", "last", "--step", "SELECT")[1]
     code, found = document(capsys, "show", "last", "--step", "SELECT")
     assert (code, [span["name"] for span in found["spans"]]) == (0, ["SELECT"])
     code, found = document(capsys, "show", "last", "--step", "nope")
