@@ -42,6 +42,7 @@ def open_writer(
         durable=settings.durable,
         busy_timeout_seconds=busy_timeout_seconds,
         tuning=COLLECTOR if collects else TRACED,
+        service="" if collects else None,
     )
 
 

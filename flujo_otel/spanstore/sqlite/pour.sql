@@ -162,12 +162,11 @@ BEGIN
     SELECT otel_span_id FROM staged
     WHERE n IN taken AND span_id <> otel_span_id AND old_status IS NULL;
     INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
-    SELECT NEW.service, 'id_reused', '', reused, NEW.now_ns, NEW.now_ns
-    FROM (
-        SELECT COUNT(*) AS reused FROM staged
-        WHERE n IN taken AND is_reused AND old_status IS NULL
-    )
-    WHERE reused > 0
+    SELECT
+        COALESCE(x.service_name, NEW.service), 'id_reused', '', COUNT(*), NEW.now_ns, NEW.now_ns
+    FROM staged s LEFT JOIN resources x ON x.resource_id = s.resource_id
+    WHERE s.n IN taken AND s.is_reused AND s.old_status IS NULL
+    GROUP BY 1
     ON CONFLICT DO UPDATE SET
         count = count + excluded.count, last_time_ns = excluded.last_time_ns;
 

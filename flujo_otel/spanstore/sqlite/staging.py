@@ -8,6 +8,7 @@ rows, since a second statement would be another wait for the GIL, some 25 ms bes
 
 import sqlite3
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -93,32 +94,29 @@ def pours(
     """
     if len({record.otel_span_id for record in records}) == len(records):
         return [records[start : start + most_rows] for start in range(0, len(records), most_rows)]
-    return [*_apart(records, most_rows)]
+    return [
+        layer[start : start + most_rows]
+        for layer in _layers(records)
+        for start in range(0, len(layer), most_rows)
+    ]
 
 
-def _apart(records: Sequence[SpanRecord], most_rows: int) -> list[list[SpanRecord]]:
-    cut: list[list[SpanRecord]] = []
-    places: list[dict[str, int]] = []
+def _layers(records: Sequence[SpanRecord]) -> list[list[SpanRecord]]:
+    """The first span of each id, then the second, and so on."""
+    layers: list[list[SpanRecord]] = []
+    places: dict[tuple[str, str, int, int], tuple[int, int]] = {}
+    count_of: Counter[str] = Counter()
     for record in records:
-        for chunk, place in zip(cut, places, strict=True):
-            known = place.get(record.otel_span_id)
-            if known is None and len(chunk) < most_rows:
-                place[record.otel_span_id] = len(chunk)
-                chunk.append(record)
-                break
-            if known is not None and _same_span(chunk[known], record):
-                if record.end_time_ns is not None or chunk[known].end_time_ns is None:
-                    chunk[known] = record
-                break
-        else:
-            cut.append([record])
-            places.append({record.otel_span_id: 0})
-    return cut
-
-
-def _same_span(one: SpanRecord, other: SpanRecord) -> bool:
-    return (
-        one.trace_id == other.trace_id
-        and one.start_time_ns == other.start_time_ns
-        and one.kind == other.kind
-    )
+        span_id = record.otel_span_id
+        key = record.trace_id, span_id, record.start_time_ns, record.kind
+        place = places.get(key)
+        if place is None:
+            depth = count_of[span_id]
+            count_of[span_id] += 1
+            if depth == len(layers):
+                layers.append([])
+            places[key] = depth, len(layers[depth])
+            layers[depth].append(record)
+        elif record.end_time_ns is not None or layers[place[0]][place[1]].end_time_ns is None:
+            layers[place[0]][place[1]] = record
+    return layers

@@ -20,6 +20,7 @@ from flujo_otel.spanstore.sqlite.connection import connect_for_writing
 from flujo_otel.spanstore.sqlite.staging import pours, stage
 from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
 from flujo_otel.spanstore.sqlite.writers import beat, register
+from flujo_otel.wire.values import clean_text
 
 _DATA_ERRORS: Final = (
     UnicodeEncodeError,
@@ -33,9 +34,13 @@ _DATA_ERRORS: Final = (
 
 _SQLITE_ERROR: Final = 1
 _POUR: Final = Path(__file__).with_name("pour.sql")
-_ADD_LOSS: Final = """
+_ADD_LOSSES: Final = """
     INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
-    VALUES (?, ?, ?, ?, ?, ?)
+    SELECT
+        json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+        json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
+    FROM json_each(?)
+    WHERE true
     ON CONFLICT DO UPDATE SET
         count = count + excluded.count,
         first_time_ns = MIN(first_time_ns, excluded.first_time_ns),
@@ -46,7 +51,8 @@ _ADD_LOSS: Final = """
 class SQLiteSpanWriter:
     """Writes batches to one file. Opens it at the first write, and again after `close`.
 
-    `durable`: "normal" survives SIGKILL, "full" a power cut as well.
+    `durable`: "normal" survives SIGKILL, "full" a power cut as well. `service`: whose spans those
+    are that do not say it; None: this program's.
     """
 
     def __init__(
@@ -56,8 +62,10 @@ class SQLiteSpanWriter:
         durable: Literal["normal", "full"] = "normal",
         busy_timeout_seconds: float | None = None,
         tuning: Tuning = TRACED,
+        service: str | None = None,
     ) -> None:
         self._path = path
+        self._service = _program() if service is None else service
         self._tuning = tuning
         self._busy_timeout_seconds = busy_timeout_seconds
         self._durable: Literal["normal", "full"] = durable
@@ -76,8 +84,7 @@ class SQLiteSpanWriter:
     def count_losses(self, losses: Sequence[Loss]) -> None:
         """See `api.SpanWriter.count_losses`."""
         with self._using() as opened:
-            for loss in losses:
-                _count(opened, loss)
+            _count(opened, losses)
 
     def beat(self) -> None:
         """See `api.SpanWriter.beat`."""
@@ -114,15 +121,19 @@ class SQLiteSpanWriter:
         if self._was_replaced:
             now_ns = time.time_ns()
             where = str(self._path)
-            _count(
-                self._open,
-                Loss(self._open.service, "database_replaced", where, 1, now_ns, now_ns),
-            )
+            loss = Loss(self._open.service, "database_replaced", where, 1, now_ns, now_ns)
+            _count(self._open, [loss])
             self._was_replaced = False
         return self._open
 
     def _open_database(self) -> "Opened":
-        return open_database(self._path, self._durable, self._busy_timeout_seconds, self._tuning)
+        return open_database(
+            self._path,
+            self._durable,
+            self._busy_timeout_seconds,
+            tuning=self._tuning,
+            service=self._service,
+        )
 
     def _pour(
         self, opened: "Opened", records: Sequence[SpanRecord], rejected: list[Rejected]
@@ -172,7 +183,9 @@ def open_database(
     path: Path,
     durable: Literal["normal", "full"],
     busy_timeout_seconds: float | None = None,
+    *,
     tuning: Tuning = TRACED,
+    service: str = "",
 ) -> Opened:
     """Open our file for writing spans. Raises what `connect_for_writing` raises."""
     connection = connect_for_writing(
@@ -191,22 +204,29 @@ def open_database(
     except BaseException:
         connection.close()
         raise
-    service = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
     checkpointer = Checkpointer(path, turns, tuning)
     return Opened(connection, identity, turns, checkpointer, writer_id, service, set())
 
 
-def _count(opened: Opened, loss: Loss) -> None:
-    values = (
-        loss.service,
-        loss.reason,
-        loss.detail,
-        loss.count,
-        loss.first_time_ns,
-        loss.last_time_ns,
-    )
+def _program() -> str:
+    return Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
+
+
+def _count(opened: Opened, losses: Sequence[Loss]) -> None:
+    """In one statement: what fails in the middle would be counted twice when it is tried again."""
+    rows = [
+        (
+            clean_text(loss.service),
+            loss.reason,
+            clean_text(loss.detail),
+            loss.count,
+            loss.first_time_ns,
+            loss.last_time_ns,
+        )
+        for loss in losses
+    ]
     with opened.turns.writing():
-        opened.connection.execute(_ADD_LOSS, values)
+        opened.connection.execute(_ADD_LOSSES, (json.dumps(rows),))
 
 
 def _size_bytes(records: Sequence[SpanRecord]) -> int:
@@ -237,6 +257,7 @@ def pour(opened: Opened, records: Sequence[SpanRecord]) -> None:
     )
 
 
+_MOST_KNOWN: Final = 10_000
 _ADD_RESOURCE: Final = """
     INSERT OR IGNORE INTO resources (resource_id, attributes, schema_url, otlp) VALUES (?, ?, ?, ?)
 """
@@ -247,6 +268,8 @@ _ADD_SCOPE: Final = """
 
 def describe(opened: Opened, resources: Sequence[Resource], scopes: Sequence[Scope]) -> None:
     """Store the resources and scopes that this connection has not stored yet."""
+    if len(opened.known) > _MOST_KNOWN:  # a service that puts something new into each resource
+        opened.known.clear()
     for statement, described in ((_ADD_RESOURCE, resources), (_ADD_SCOPE, scopes)):
         for each in described:
             if (statement, each[0]) not in opened.known:

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from flujo_otel.errors import StoreUnavailable
-from flujo_otel.model import Batch, Resource, Scope
+from flujo_otel.model import Batch, Loss, Resource, Scope
 from flujo_otel.spanstore.sqlite import checkpoint
 from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns, has_wal_reset_fault
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
+from flujo_otel.spanstore.sqlite.staging import pours
 from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from flujo_otel.storage.sqlite import SQLiteBackend
@@ -28,7 +29,7 @@ from support.records import record
 WRITER = """
 import sys
 from pathlib import Path
-from flujo_otel.model import Batch, Resource, Scope
+from flujo_otel.model import Batch, Loss, Resource, Scope
 from flujo_otel.spanstore.sqlite.tuning import Tuning
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from support.records import record
@@ -264,3 +265,36 @@ def test_a_resource_and_a_scope_of_one_id_are_both_stored(tmp_path: Path) -> Non
             assert [(7, b"same")] == connection.execute(
                 f"SELECT {table[:-1]}_id, otlp FROM {table}"
             ).fetchall()
+
+
+def test_losses_are_counted_all_or_none(tmp_path: Path) -> None:
+    writer = SQLiteSpanWriter(tmp_path / "a.db", busy_timeout_seconds=0.0)
+    losses = [Loss(f"s{n}", "rejected", "why \udc80", 2, n, n) for n in range(4)]
+    writer.count_losses(losses)
+    connection = writer._open.connection
+    connection.execute(
+        "CREATE TEMP TRIGGER fails BEFORE UPDATE ON main.ledger WHEN NEW.service = 's2'"
+        " BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+    with pytest.raises(StoreUnavailable):
+        writer.count_losses(losses)
+    writer.close()
+    assert {2} == {loss.count for loss in SQLiteMaintenance(tmp_path / "a.db").health().losses}
+
+
+def test_many_spans_of_one_id_cost_no_more_than_a_pour_each(tmp_path: Path) -> None:
+    twins = [record(1, trace_id=f"{n:032x}", start_time_ns=n) for n in range(1, 300)]
+    again = [twin._replace(end_time_ns=None, status="running") for twin in twins]
+    assert [[twin] for twin in twins] == pours([*twins, *again])
+
+
+def test_what_the_collector_cannot_name_is_nobodys(tmp_path: Path) -> None:
+    writer = SQLiteSpanWriter(tmp_path / "a.db", service="")
+    writer.write(Batch([record(1)]))
+    writer.write(Batch([record(1, start_time_ns=5)]))
+    writer.close()
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        assert [("", 2, 0)] == connection.execute("SELECT * FROM services").fetchall()
+        assert [("", "id_reused")] == connection.execute(
+            "SELECT service, reason FROM ledger"
+        ).fetchall()
