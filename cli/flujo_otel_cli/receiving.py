@@ -116,8 +116,9 @@ class Meter:
             self._cursors = [c for c in _cursors(self._server) if c.destination in names]
         for cursor in self._cursors:
             plus = "+" if cursor.lag >= LAG_COUNTED else ""
-            state = "" if cursor.state is CursorState.OK else f" ({cursor.state}: lens doctor)"
-            yield f"{head(cursor.destination, 40)} {cursor.lag:,}{plus} behind{state}"
+            # Before the count: a narrow terminal cuts the end.
+            state = "" if cursor.state is CursorState.OK else f"{cursor.state}, "
+            yield f"{head(cursor.destination, 40)} {state}{cursor.lag:,}{plus} behind"
 
 
 def _cursors(server: Server) -> list[Cursor]:
