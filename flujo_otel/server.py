@@ -30,8 +30,8 @@ from flujo_otel_exporter.quiet import suppress_in_this_thread
 
 if TYPE_CHECKING:
     from flujo_otel.collector.commit import GroupCommit
-    from flujo_otel.collector.intake import Intake
     from flujo_otel.collector.passing import Passing
+    from flujo_otel.collector.reception import Reception
     from flujo_otel.collector.service import Service
     from flujo_otel.collector.unstored import Unstored
     from flujo_otel.forward.delivery import Tally
@@ -209,7 +209,7 @@ class Server:
             parts.passing.stop(timeout_seconds / 4)
         written = parts.commit.close(timeout_seconds / 2)
         answered = parts.service.wait(max(deadline - time.monotonic(), 0.1))
-        parts.intake.close()
+        parts.reception.close()
         if parts.forwarders is not None:
             # What they do not get rid of in time is in the store, and due at the next start.
             parts.forwarders.stop(max(deadline - time.monotonic(), 0.1))
@@ -227,7 +227,7 @@ class Server:
 
     def _made(self) -> "_Parts":
         from flujo_otel.collector.commit import PATIENCE_SECONDS, GroupCommit
-        from flujo_otel.collector.intake import Intake
+        from flujo_otel.collector.reception import Reception
         from flujo_otel.collector.service import Service
         from flujo_otel.collector.unstored import Unstored
 
@@ -235,10 +235,10 @@ class Server:
             self._open_store, self._settings.queue_bytes, patience_seconds=PATIENCE_SECONDS
         )
         unstored = Unstored(commit.count_losses)
-        intake = Intake(commit, unstored, self._settings.max_request_bytes)
+        reception = Reception(commit, unstored, self._settings.max_request_bytes)
         access = Access(self.options.host, self.options.allowed_hosts, self.token)
-        service = Service(intake, access, self._health, on_end=self._stop_asked.set)
-        return _Parts(commit, unstored, intake, service)
+        service = Service(reception, access, self._health, on_end=self._stop_asked.set)
+        return _Parts(commit, unstored, reception, service)
 
     def _join(self, hosts: Sequence[str]) -> None:
         """Enter the destinations before the first request: what comes in from then on is due to
@@ -304,7 +304,7 @@ class Server:
 class _Parts(NamedTuple):
     commit: "GroupCommit"
     unstored: "Unstored"
-    intake: "Intake"
+    reception: "Reception"
     service: "Service"
     forwarders: "Forwarders | None" = None
     passing: "Passing | None" = None

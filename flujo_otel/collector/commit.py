@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from flujo_otel import guard
-from flujo_otel.collector.tally import Tally
+from flujo_otel.collector.loss_tally import LossTally
 from flujo_otel.collector.waiting import Outcome, Pending, Waiting
 from flujo_otel.errors import FlujoOtelError, Overloaded, StoreUnavailable
 from flujo_otel.model import Batch, Loss
@@ -81,7 +81,7 @@ class GroupCommit:
         self._began_seconds = 0.0
         self._counts: Counter[str] = Counter()
         self._counting = Lock()
-        self._tally = Tally()
+        self._tally = LossTally()
         self._ledger_at_seconds = 0.0
         self._closing = Event()
         self._ends_at_seconds = float("inf")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from flujo_otel.collector.access import Access, authorization_of
 from flujo_otel.collector.answers import Code, Encoding, Refusal, accepted, status, verdict
 from flujo_otel.collector.deadline import Deadlines
-from flujo_otel.collector.intake import Intake
+from flujo_otel.collector.reception import Reception
 from flujo_otel.collector.unstored import Signal
 
 # Before the import: the core writes its own lines on stderr for every client that errs.
@@ -44,8 +44,8 @@ Context = Any
 class GrpcReceiver:
     """The three services' Export."""
 
-    def __init__(self, intake: Intake, access: Access, deadlines: Deadlines) -> None:
-        self._intake = intake
+    def __init__(self, reception: Reception, access: Access, deadlines: Deadlines) -> None:
+        self._reception = reception
         self._access = access
         self._deadlines = deadlines
         self._readers = asyncio.Semaphore(_READERS)
@@ -55,7 +55,7 @@ class GrpcReceiver:
         server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", 0),  # or two servers would share a port silently
-                ("grpc.max_receive_message_length", self._intake.limit_bytes),
+                ("grpc.max_receive_message_length", self._reception.limit_bytes),
                 ("grpc.per_message_decompression", 0),
                 ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
                 ("grpc.max_concurrent_streams", 100),
@@ -88,11 +88,11 @@ class GrpcReceiver:
         self._access.check_token(authorization_of(_headers(context.invocation_metadata())))
         async with self._deadlines.start(), self._readers:
             message = await _only_message(context)
-        body = self._intake.body(gzipped=message.startswith(_GZIP_MAGIC))
+        body = self._reception.body(gzipped=message.startswith(_GZIP_MAGIC))
         try:
             await body.add(message)
             del message
-            result = await self._intake.take(signal, body.complete(), Encoding.PROTOBUF)
+            result = await self._reception.take(signal, body.complete(), Encoding.PROTOBUF)
         finally:
             body.release()
         return accepted(Encoding.PROTOBUF, result.rejected, result.message, noun=_NOUNS[signal])

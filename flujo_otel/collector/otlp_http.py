@@ -20,7 +20,7 @@ from flujo_otel.collector.answers import (
 )
 from flujo_otel.collector.body import Body
 from flujo_otel.collector.deadline import Deadlines
-from flujo_otel.collector.intake import Intake
+from flujo_otel.collector.reception import Reception
 from flujo_otel.collector.unstored import Signal
 
 Scope = MutableMapping[str, Any]
@@ -68,12 +68,12 @@ class HttpReceiver:
 
     def __init__(
         self,
-        intake: Intake,
+        reception: Reception,
         access: Access,
         deadlines: Deadlines,
         health: Health,
     ) -> None:
-        self._intake = intake
+        self._reception = reception
         self._access = access
         self._deadlines = deadlines
         self._health = health
@@ -142,12 +142,12 @@ class HttpReceiver:
                 Code.INVALID_ARGUMENT,
                 "The Content-Type must be application/x-protobuf or application/json.",
             )
-        body = self._intake.body(gzipped=_is_gzipped(headers, self._intake.limit_bytes))
+        body = self._reception.body(gzipped=_is_gzipped(headers, self._reception.limit_bytes))
         try:
             async with self._deadlines.start():
                 await _read(receive, body)
             content = body.complete()
-            result = await self._intake.take(signal, content, encoding)
+            result = await self._reception.take(signal, content, encoding)
         finally:
             body.release()
         answer = accepted(encoding, result.rejected, result.message, noun=_NOUNS[signal])

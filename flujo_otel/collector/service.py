@@ -22,7 +22,7 @@ from flujo_otel.collector.ports import authority
 
 if TYPE_CHECKING:
     from flujo_otel.collector.access import Access
-    from flujo_otel.collector.intake import Intake
+    from flujo_otel.collector.reception import Reception
 
 REQUEST_SECONDS: Final = 60.0
 """For a request to be all there; SDKs give up after 10."""
@@ -40,7 +40,7 @@ class Service:
 
     def __init__(
         self,
-        intake: "Intake",
+        reception: "Reception",
         access: "Access",
         health: Health,
         *,
@@ -48,7 +48,7 @@ class Service:
     ) -> None:
         """`on_end` is called when it serves no more, whatever the reason."""
         self._on_end = on_end
-        self._intake = intake
+        self._reception = reception
         self._access = access
         self._health = health
         self._deadlines = Deadlines(REQUEST_SECONDS)
@@ -100,7 +100,7 @@ class Service:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = self._loop.create_future()
-        grpc = GrpcReceiver(self._intake, self._access, self._deadlines).server()
+        grpc = GrpcReceiver(self._reception, self._access, self._deadlines).server()
         http = uvicorn.Server(self._config())
         try:
             grpc_port = _bind(grpc, grpc_hosts, grpc_port)
@@ -122,7 +122,7 @@ class Service:
 
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
-            HttpReceiver(self._intake, self._access, self._deadlines, self._health),
+            HttpReceiver(self._reception, self._access, self._deadlines, self._health),
             http=Connection,
             ws="none",
             loop="asyncio",

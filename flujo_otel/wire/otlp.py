@@ -20,7 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from flujo_otel.errors import MalformedRequest
 from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
 from flujo_otel.wire.anyvalue import json_members, json_object, plain_attributes
-from flujo_otel.wire.content import content_id
+from flujo_otel.wire.content_id import content_id
 from flujo_otel.wire.projection import READ, project
 
 _MAX_TIME_NS: Final = (1 << 63) - 1
@@ -58,17 +58,17 @@ def decode_protobuf(body: bytes) -> Decoded:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
         raise MalformedRequest(f"Not an ExportTraceServiceRequest in protobuf: {error}.") from error
-    intake = Intake()
+    decoder = RequestDecoder()
     for resource_spans in request.resource_spans:
-        intake.resource(resource_spans.resource, resource_spans.schema_url)
+        decoder.resource(resource_spans.resource, resource_spans.schema_url)
         for scope_spans in resource_spans.scope_spans:
-            intake.scope(scope_spans.scope, scope_spans.schema_url)
+            decoder.scope(scope_spans.scope, scope_spans.schema_url)
             for span in scope_spans.spans:
-                intake.span(span)
-    return intake.decoded()
+                decoder.span(span)
+    return decoder.decoded()
 
 
-class Intake:
+class RequestDecoder:
     """Collects one request: `resource`, `scope`, `span`, in the order in which OTLP nests them."""
 
     def __init__(self) -> None:

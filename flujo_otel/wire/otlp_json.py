@@ -29,7 +29,7 @@ from flujo_otel.wire.json_fields import (
     uint32,
     uint64,
 )
-from flujo_otel.wire.otlp import Decoded, Intake
+from flujo_otel.wire.otlp import Decoded, RequestDecoder
 
 
 def decode_json(body: bytes) -> Decoded:
@@ -38,19 +38,19 @@ def decode_json(body: bytes) -> Decoded:
     A bad value rejects the span that has it; one in a resource or scope, all spans of that.
     Raises MalformedRequest for what is no JSON, or no lists of objects down to the spans.
     """
-    intake = Intake()
+    decoder = RequestDecoder()
     for resource_spans in _objects(_parsed(body), "resourceSpans"):
         try:
             resource = _resource(part(resource_spans, "resource"))
             schema_url = text(resource_spans, "schemaUrl")
         except BadValue as error:
             for scope_spans in _objects(resource_spans, "scopeSpans"):
-                intake.refuse(str(error), len(_spans(scope_spans)))
+                decoder.refuse(str(error), len(_spans(scope_spans)))
             continue
-        intake.resource(resource, schema_url)
+        decoder.resource(resource, schema_url)
         for scope_spans in _objects(resource_spans, "scopeSpans"):
-            _take_scope_spans(intake, scope_spans)
-    return intake.decoded()
+            _take_scope_spans(decoder, scope_spans)
+    return decoder.decoded()
 
 
 def _parsed(body: bytes) -> Fields:
@@ -91,22 +91,22 @@ def _spans(scope_spans: Fields) -> list[Any]:
     return found
 
 
-def _take_scope_spans(intake: Intake, scope_spans: Fields) -> None:
+def _take_scope_spans(decoder: RequestDecoder, scope_spans: Fields) -> None:
     spans = _spans(scope_spans)
     try:
         scope = _scope(part(scope_spans, "scope"))
         schema_url = text(scope_spans, "schemaUrl")
     except BadValue as error:
-        intake.refuse(str(error), len(spans))
+        decoder.refuse(str(error), len(spans))
         return
-    intake.scope(scope, schema_url)
+    decoder.scope(scope, schema_url)
     for fields in spans:
         try:
             span = _span(fields)
         except BadValue as error:
-            intake.refuse(str(error))
+            decoder.refuse(str(error))
         else:
-            intake.span(span)
+            decoder.span(span)
 
 
 def _resource(fields: Fields) -> Resource:

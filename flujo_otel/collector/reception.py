@@ -28,7 +28,7 @@ class Commit(Protocol):
     def submit(self, decoded: Decoded, size_bytes: int) -> Future[Outcome]: ...
 
 
-class Intake:
+class Reception:
     """From bytes to a commit. For one event loop."""
 
     def __init__(self, commit: Commit, unstored: Unstored, limit_bytes: int) -> None:

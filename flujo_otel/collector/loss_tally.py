@@ -13,7 +13,7 @@ _OTHERS: Final = "(other services)"
 """Names come over the wire: past so many different lines the rest are counted together."""
 
 
-class Tally:
+class LossTally:
     """Thread-safe; bounded, whatever names come over the wire."""
 
     def __init__(self) -> None:
