@@ -19,6 +19,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
 from flujo_otel import settings
+from flujo_otel.wire.values import json_encoder
 
 DEFAULT_VALUE_LIMIT_BYTES: Final = 64 * 1024
 CONTEXT_LIMIT_BYTES: Final = 16 * 1024
@@ -106,7 +107,7 @@ def _left_after(value: Any, left: int, depth: int) -> int:
 
 
 _SCALARS: Final = frozenset({type(None), bool, float})
-_encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False).encode
+_encode: Final = json_encoder(", ", ": ")
 
 
 def _walked(value: object, limit_bytes: int) -> tuple[str, bool]:

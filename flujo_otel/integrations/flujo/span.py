@@ -26,7 +26,7 @@ class OpenSpan:
     The node keeps the very dict of `attributes`.
     """
 
-    __slots__ = ("closed", "cuts", "is_recording", "node", "recording", "span")
+    __slots__ = ("_last", "closed", "cuts", "is_recording", "node", "recording", "span")
 
     def __init__(
         self,
@@ -41,6 +41,8 @@ class OpenSpan:
         self.recording = recording
         self.cuts = 0
         self.closed = False
+        self._last: dict[str, AttributeValue] = {}
+        """Set with the end, all in one call: each takes the span's lock and walks its own loop."""
         self.node: TreeSpan = TreeSpan(
             span_id=format_span_id(span.get_span_context().span_id),
             name=name,
@@ -58,6 +60,16 @@ class OpenSpan:
     ) -> None:
         """Set both on the span; the tree is told of no content."""
         self.span.set_attributes({**attributes, **content} if content else attributes)
+        self.node.attributes.update(attributes)
+
+    def set_at_end(
+        self,
+        attributes: Mapping[str, AttributeValue],
+        content: Mapping[str, AttributeValue] | None = None,
+    ) -> None:
+        """As `set`, once the span ends."""
+        self._last.update(attributes)
+        self._last.update(content or {})
         self.node.attributes.update(attributes)
 
     def event(self, name: str, attributes: Mapping[str, AttributeValue]) -> None:
@@ -98,12 +110,14 @@ class OpenSpan:
         if self.closed:
             return
         self.closed = True
-        self.set({semconv.STATUS: status})
+        said: dict[str, AttributeValue] = {semconv.STATUS: status}
         if self.cuts:
-            self.set({semconv.TRUNCATED: self.cuts})
+            said[semconv.TRUNCATED] = self.cuts
+        if status == semconv.STATUS_FAILED and message:
+            said[semconv.ERROR_MESSAGE] = message
+        self.set_at_end(said)
+        self.span.set_attributes(self._last)
         if status == semconv.STATUS_FAILED:
-            if message:
-                self.set({semconv.ERROR_MESSAGE: message})
             self.span.set_status(StatusCode.ERROR, facts.clipped(message, _DESCRIPTION_LIMIT))
         self.node.status = status
         self.node.end_time = time.time()
@@ -111,5 +125,5 @@ class OpenSpan:
 
     def fail(self, outcome: facts.Outcome, message: str) -> None:
         kind = facts.error_type(outcome)
-        self.set({semconv.ERROR_TYPE: kind, semconv.ERROR_TYPE_PLAIN: kind})
+        self.set_at_end({semconv.ERROR_TYPE: kind, semconv.ERROR_TYPE_PLAIN: kind})
         self.end(semconv.STATUS_FAILED, message)

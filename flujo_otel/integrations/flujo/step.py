@@ -109,7 +109,7 @@ class Step(OpenSpan):
         if self.has_result:
             self._result(result)
         if outcome.background_task_id is not None:
-            self.set({semconv.BACKGROUND_TASK_ID: outcome.background_task_id})
+            self.set_at_end({semconv.BACKGROUND_TASK_ID: outcome.background_task_id})
             self.end(semconv.STATUS_COMPLETED)
         elif outcome.paused is not None:
             self.event(semconv.EVENT_PAUSED, {semconv.MESSAGE: facts.clipped(outcome.paused)})
@@ -122,7 +122,7 @@ class Step(OpenSpan):
     def _result(self, result: Any) -> None:
         attributes = facts.result_attributes(result, self.kind)
         has_output = result.success or result.output is not None
-        self.set(
+        self.set_at_end(
             attributes, self.content(result.output, semconv.OUTPUT_VALUE) if has_output else None
         )
         attempts = attributes.get(semconv.STEP_ATTEMPTS, 1)
