@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flujo_otel.collector.access import Access, is_loopback, new_token
-from flujo_otel.collector.ports import PRODUCT, addresses_of, authority, listen, taken
+from flujo_otel.collector.ports import PRODUCT, addresses_of, listen, taken
 from flujo_otel.collector.stop_signals import StopSignals
 from flujo_otel.errors import MissingExtra, PortTaken, StoreError, StoreUnavailable, StoreUnopenable
 from flujo_otel.settings import load
 from flujo_otel.spanstore.api import SpanWriter
 from flujo_otel.spanstore.factory import open_destinations, open_writer
 from flujo_otel.spanstore.location import resolve
+from flujo_otel.wire.transport import authority
 from flujo_otel_exporter.quiet import suppress_in_this_thread
 
 if TYPE_CHECKING:

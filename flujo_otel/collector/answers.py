@@ -11,12 +11,12 @@ from typing import Final, NamedTuple
 from flujo_otel import guard
 from flujo_otel.errors import FlujoOtelError, MalformedRequest, Overloaded, StoreError
 from flujo_otel.wire.protobuf import delimited, signed_varint, tag, varint
+from flujo_otel.wire.transport import RETRY_INFO
 
 STORE_RETRY_SECONDS: Final = 5.0
 """What clients are told to wait where the database takes no writes: a lock is gone by then."""
 _logger = logging.getLogger("flujo_otel")
 _MESSAGE_CHARACTERS: Final = 2000
-_RETRY_INFO: Final = b"type.googleapis.com/google.rpc.RetryInfo"
 
 
 class Code(IntEnum):
@@ -101,14 +101,15 @@ def too_large(limit_bytes: int) -> Refusal:
     )
 
 
-def accepted(encoding: Encoding, rejected: int, message: str, *, noun: str = "Spans") -> bytes:
-    """An Export*ServiceResponse. All well: empty, for clients warn of an empty partial_success."""
+def accepted(encoding: Encoding, rejected: int, message: str) -> bytes:
+    """An Export*ServiceResponse; of metrics and logs nothing is ever rejected. All well: empty, for
+    clients warn of an empty partial_success."""
     if not rejected and not message:
         return b"" if encoding is Encoding.PROTOBUF else b"{}"
     message = message[:_MESSAGE_CHARACTERS]
     if encoding is Encoding.JSON:
         # 64-bit integers are strings in OTLP's JSON.
-        partial = {f"rejected{noun}": str(rejected), "errorMessage": message}
+        partial = {"rejectedSpans": str(rejected), "errorMessage": message}
         return json.dumps({"partialSuccess": partial}).encode()
     count = tag(1, 0) + signed_varint(rejected) if rejected else b""
     return delimited(tag(1, 2), count + _text(2, message))
@@ -133,7 +134,7 @@ def _retry_info(retry_after_seconds: float | None) -> bytes:
     seconds, rest = divmod(round(retry_after_seconds * 1e9), 10**9)
     duration = tag(1, 0) + varint(seconds) + tag(2, 0) + varint(rest)
     retry_info = delimited(tag(1, 2), duration)
-    any_of = delimited(tag(1, 2), _RETRY_INFO) + delimited(tag(2, 2), retry_info)
+    any_of = delimited(tag(1, 2), RETRY_INFO) + delimited(tag(2, 2), retry_info)
     return delimited(tag(3, 2), any_of)
 
 

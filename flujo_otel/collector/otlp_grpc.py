@@ -15,6 +15,7 @@ from flujo_otel.collector.answers import Code, Encoding, Refusal, accepted, stat
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.reception import Reception
 from flujo_otel.collector.unstored import Signal
+from flujo_otel.wire.transport import STATUS_DETAILS
 
 # Before the import: the core writes its own lines on stderr for every client that errs.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -28,13 +29,11 @@ _SERVICES: Final[dict[str, Signal | None]] = {
     f"{_PACKAGE}.metrics.v1.MetricsService": Signal.METRICS,
     f"{_PACKAGE}.logs.v1.LogsService": Signal.LOGS,
 }
-_NOUNS: Final = {None: "Spans", Signal.METRICS: "DataPoints", Signal.LOGS: "LogRecords"}
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 """No OTLP request starts so: it would be field 3 of wire type 7, which there is not."""
 _IDENTITY_AND_GZIP: Final = 0b101
 _READERS: Final = 16
 """Requests whose message is read at once: what is not read yet waits in the client."""
-_STATUS: Final = "grpc-status-details-bin"
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 Context = Any
@@ -78,7 +77,7 @@ class GrpcReceiver:
                 return await self._taken(signal, context)
             except Exception as error:
                 said = verdict(error)
-            metadata = ((_STATUS, status(Encoding.PROTOBUF, said)),)
+            metadata = ((STATUS_DETAILS, status(Encoding.PROTOBUF, said)),)
             await context.abort(_CODES[said.grpc], said.message, metadata)
             raise AssertionError("abort raises")
 
@@ -95,7 +94,7 @@ class GrpcReceiver:
             result = await self._reception.take(signal, body.complete(), Encoding.PROTOBUF)
         finally:
             body.release()
-        return accepted(Encoding.PROTOBUF, result.rejected, result.message, noun=_NOUNS[signal])
+        return accepted(Encoding.PROTOBUF, result.rejected, result.message)
 
 
 async def _only_message(context: Context) -> bytes:

@@ -22,6 +22,7 @@ from flujo_otel.collector.body import Body
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.reception import Reception
 from flujo_otel.collector.unstored import Signal
+from flujo_otel.wire.transport import TRACES_PATH
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -31,14 +32,12 @@ Headers = list[tuple[bytes, bytes]]
 Health = Callable[[bool], Mapping[str, Any]]
 """What /healthz answers with; True: to somebody who may know all."""
 
-TRACES_PATH: Final = "/v1/traces"
 HEALTH_PATH: Final = "/healthz"
 _SIGNALS: Final[dict[str, Signal | None]] = {
     TRACES_PATH: None,
     "/v1/metrics": Signal.METRICS,
     "/v1/logs": Signal.LOGS,
 }
-_NOUNS: Final = {None: "Spans", Signal.METRICS: "DataPoints", Signal.LOGS: "LogRecords"}
 _ENCODINGS: Final = {encoding.content_type: encoding for encoding in Encoding}
 _GZIP: Final = {b"": False, b"identity": False, b"gzip": True, b"x-gzip": True}
 _JSON: Final = Encoding.JSON.content_type
@@ -150,7 +149,7 @@ class HttpReceiver:
             result = await self._reception.take(signal, content, encoding)
         finally:
             body.release()
-        answer = accepted(encoding, result.rejected, result.message, noun=_NOUNS[signal])
+        answer = accepted(encoding, result.rejected, result.message)
         return Answer(200, answer, encoding.content_type)
 
 

@@ -16,9 +16,10 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from flujo_otel.collector.unstored import Signal
 from flujo_otel.forward.answer import Verdict
-from flujo_otel.forward.destination import TRACES_PATH, Destination, Protocol
+from flujo_otel.forward.destination import Destination, Protocol
 from flujo_otel.forward.sender import Sender, sender_to
 from flujo_otel.guard import guarded
+from flujo_otel.wire.transport import TRACES_PATH
 
 HELD_BYTES: Final = 8 * 1024 * 1024
 ASK_AGAIN_SECONDS: Final = 600.0

@@ -47,11 +47,6 @@ def addresses_of(host: str) -> list[tuple[socket.AddressFamily, str]]:
     return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
 
 
-def authority(host: str, port: int) -> str:
-    """`host:port` as a URL has it."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def taken(
     host: str, port: int, option: str, database: Path, http_ports: Sequence[int]
 ) -> PortTaken:

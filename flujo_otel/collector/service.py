@@ -18,7 +18,7 @@ from flujo_otel.collector.connection import Connection
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.otlp_grpc import GrpcReceiver
 from flujo_otel.collector.otlp_http import Health, HttpReceiver
-from flujo_otel.collector.ports import authority
+from flujo_otel.wire.transport import authority
 
 if TYPE_CHECKING:
     from flujo_otel.collector.access import Access

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from flujo_otel.forward import message
+from flujo_otel.forward import response
 
 ANSWER_BYTES: Final = 4 << 20
 """More of an answer is not read."""
@@ -65,7 +65,7 @@ def _taken(body: bytes, content_type: str) -> Answer:
         rejected, said = _partial_json(body) if body else (0, "")
     else:
         try:
-            rejected, said = message.partial_success(body)
+            rejected, said = response.partial_success(body)
         except ValueError:
             # Taken all the same: a proxy's "ok" is no protobuf.
             rejected, said = 0, ""
@@ -85,7 +85,7 @@ def _partial_json(body: bytes) -> tuple[int, str]:
 def _said(body: bytes, content_type: str) -> str:
     if "protobuf" in content_type:
         try:
-            return message.status(body)[0]
+            return response.status(body)[0]
         except ValueError:
             pass
     return body[: 4 * WORDS_KEPT].decode("utf-8", "replace")
@@ -121,7 +121,7 @@ _GRPC_TOO_LARGE: Final = ("larger than max", "too large", "exceeds")
 def of_grpc(code: str, details: str, status_details: bytes) -> Answer:
     """Of a failed call: the code's name, its text, and the google.rpc.Status of its trailers."""
     try:
-        delay = message.status(status_details)[1]
+        delay = response.status(status_details)[1]
     except ValueError:
         delay = None
     after_seconds = None if delay is None else bounded_delay(delay)

@@ -6,10 +6,11 @@ from pathlib import Path
 from flujo_otel.errors import SettingsError
 from flujo_otel.forward import environment
 from flujo_otel.forward.circle import is_own
-from flujo_otel.forward.destination import TRACES_PATH, Destination, Protocol
+from flujo_otel.forward.destination import Destination, Protocol
 from flujo_otel.forward.endpoint import endpoint_of
 from flujo_otel.forward.table import of_table
 from flujo_otel.settings import TOML_NAME, Settings
+from flujo_otel.wire.transport import TRACES_PATH
 
 Address = tuple[str, int]
 

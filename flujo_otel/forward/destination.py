@@ -9,9 +9,9 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from flujo_otel.spanstore.destinations import Filter
+from flujo_otel.wire.transport import TRACES_PATH
 
 PROTOBUF: Final = "application/x-protobuf"
-TRACES_PATH: Final = "/v1/traces"
 TIMEOUT_SECONDS: Final = 10.0
 
 

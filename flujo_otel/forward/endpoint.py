@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from flujo_otel.errors import SettingsError
-from flujo_otel.forward.destination import TRACES_PATH, Protocol
+from flujo_otel.forward.destination import Protocol
+from flujo_otel.wire.transport import TRACES_PATH, authority
 
 _GRPC_PORT: Final = 4317
 _SCHEMES: Final = {"http": "http", "https": "https", "grpc": "http", "grpcs": "https"}
@@ -71,9 +72,8 @@ def _with_traces(path: str) -> str:
 
 def _netloc(url: SplitResult, is_grpc: bool) -> str:
     host = url.hostname or ""
-    host = f"[{host}]" if ":" in host else host
     port = url.port or (_GRPC_PORT if is_grpc else None)
-    return f"{host}:{port}" if port else host
+    return authority(host, port)
 
 
 def _authorization(url: SplitResult) -> dict[str, str]:

@@ -4,10 +4,11 @@ children, so a traced process forwards over HTTP."""
 from typing import Any, Final
 
 from flujo_otel.errors import MissingExtra
-from flujo_otel.forward import answer, message
+from flujo_otel.forward import answer, response
 from flujo_otel.forward.answer import ANSWER_BYTES, Answer, Verdict
 from flujo_otel.forward.destination import PROTOBUF, Compression, Destination, Signal
 from flujo_otel.forward.tls import context_of
+from flujo_otel.wire.transport import STATUS_DETAILS, authority
 
 try:
     import grpc  # type: ignore[import-untyped]
@@ -22,7 +23,6 @@ _EXPORT: Final = {
     Signal.METRICS: f"{_COLLECTOR}.metrics.v1.MetricsService/Export",
     Signal.LOGS: f"{_COLLECTOR}.logs.v1.LogsService/Export",
 }
-_STATUS_DETAILS: Final = "grpc-status-details-bin"
 _OUR_LIMIT: Final = "CLIENT: Received message larger than max"
 """The backend's answer is too long to be read: only a yes has one."""
 _OPTIONS: Final = (
@@ -62,12 +62,12 @@ class GrpcSender:
             if _OUR_LIMIT in (error.details() or ""):
                 return Answer(Verdict.TAKEN)
             trailers = dict(error.trailing_metadata() or ())
-            details = trailers.get(_STATUS_DETAILS, b"")
+            details = trailers.get(STATUS_DETAILS, b"")
             return answer.of_grpc(error.code().name, error.details() or "", details)
         except ValueError as error:  # metadata that gRPC does not take
             return Answer(Verdict.PAUSE, answer.shown(str(error)))
         try:
-            rejected, said = message.partial_success(reply)
+            rejected, said = response.partial_success(reply)
         except ValueError:
             rejected, said = 0, ""
         return Answer(Verdict.TAKEN, answer.shown(said), rejected)
@@ -80,8 +80,7 @@ class GrpcSender:
 
     def _opened(self) -> Any:
         if self._channel is None:
-            host, port = self._destination.address
-            target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            target = authority(*self._destination.address)
             self._channel = (
                 grpc.insecure_channel(target, _OPTIONS)
                 if self._credentials is None

@@ -4,12 +4,13 @@ send anything, and forwarding over HTTP does without that library."""
 from collections.abc import Iterator
 from typing import Final
 
+from flujo_otel.wire.transport import RETRY_INFO
+
 _VARINT: Final = 0
 _FIXED64: Final = 1
 _DELIMITED: Final = 2
 _FIXED32: Final = 5
 _SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
-_RETRY_INFO: Final = b"type.googleapis.com/google.rpc.RetryInfo"
 _INT64_RANGE: Final = 1 << 64
 
 
@@ -42,7 +43,7 @@ def status(body: bytes) -> tuple[str, float | None]:
 
 def _retry_info(detail: bytes) -> float | None:
     parts = {number: value for number, value in _fields(detail) if isinstance(value, bytes)}
-    if parts.get(1) != _RETRY_INFO:
+    if parts.get(1) != RETRY_INFO:
         return None
     durations = [value for number, value in _fields(parts.get(2, b"")) if number == 1]
     seconds = nanoseconds = 0

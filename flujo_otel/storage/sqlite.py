@@ -10,7 +10,7 @@ from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_run_log
 from flujo_otel.spanstore.location import resolve
 from flujo_otel.spanstore.runlog import SpanGroup
-from flujo_otel.storage import rows, tree
+from flujo_otel.storage import rows, trace_tree
 from flujo_otel.storage.plain import from_json
 
 T = TypeVar("T")
@@ -93,18 +93,18 @@ class SQLiteBackend:
         """
         if not run_id:
             raise MalformedTrace("run_id is empty.")
-        await _in_thread(lambda: self._log.replace_tree(run_id, tree.to_batch(run_id, trace)))
+        await _in_thread(lambda: self._log.replace_tree(run_id, trace_tree.to_batch(run_id, trace)))
 
     async def get_trace(self, run_id: str) -> dict[str, Any] | None:
         """The run's spans as a tree, children in order of start; None where there are none."""
-        return await _in_thread(lambda: tree.to_tree(self._log.spans(run_id, None, None)))
+        return await _in_thread(lambda: trace_tree.to_tree(self._log.spans(run_id, None, None)))
 
     async def get_spans(
         self, run_id: str, status: str | None = None, name: str | None = None
     ) -> list[dict[str, Any]]:
         """The run's spans in order of start, of one status or name where given."""
         found = await _in_thread(lambda: self._log.spans(run_id, status or None, name or None))
-        return [tree.to_span(row) for row in found]
+        return [trace_tree.to_span(row) for row in found]
 
     async def get_span_statistics(
         self,
@@ -115,7 +115,9 @@ class SQLiteBackend:
         ended and whose start lies in `time_range` (Unix seconds, both ends included)."""
 
         def groups() -> list[SpanGroup]:
-            since, until = map(tree.to_nanoseconds, time_range) if time_range else (None, None)
+            since, until = (
+                map(trace_tree.to_nanoseconds, time_range) if time_range else (None, None)
+            )
             return self._log.span_groups(pipeline_name or None, since, until)
 
         return _statistics(await _in_thread(groups))
@@ -144,7 +146,7 @@ def _statistics(groups: list[SpanGroup]) -> dict[str, Any]:
         by_name[group.name] = by_name.get(group.name, 0) + group.span_count
         by_status[group.status] = by_status.get(group.status, 0) + group.span_count
         duration = durations.setdefault(group.name, {"total": 0.0, "count": 0, "average": 0.0})
-        duration["total"] += tree.to_seconds(group.total_ns)
+        duration["total"] += trace_tree.to_seconds(group.total_ns)
         duration["count"] += group.span_count
         duration["average"] = duration["total"] / duration["count"]
     return {

@@ -10,7 +10,7 @@ from flujo_otel.model import Batch, Resource, Scope, SpanRecord
 from flujo_otel.model.record import Role
 from flujo_otel.spanstore.runlog import SpanRow
 from flujo_otel.storage.plain import to_plain
-from flujo_otel.wire.content import content_id
+from flujo_otel.wire.content_id import content_id
 from flujo_otel.wire.protobuf import delimited, tag
 from flujo_otel.wire.values import clean_text, encode_attributes
 

@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, SpanContext, StatusCode
 
 from flujo_otel.model import Batch, Resource, Scope, SpanRecord
 from flujo_otel.wire import message
-from flujo_otel.wire.content import content_id
+from flujo_otel.wire.content_id import content_id
 from flujo_otel.wire.projection import project
 from flujo_otel.wire.protobuf import delimited, fixed32, tag, varint
 from flujo_otel.wire.snapshot import Snapshot

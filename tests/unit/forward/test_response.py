@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from flujo_otel.forward.message import partial_success, status
+from flujo_otel.forward.response import partial_success, status
 from flujo_otel.wire.protobuf import delimited, tag, varint
 
 
