@@ -6,7 +6,6 @@ is named where it stood ("… 998 more items cut"), so the text stays valid JSON
 """
 
 import base64
-import json
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
