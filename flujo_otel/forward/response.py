@@ -4,13 +4,9 @@ send anything, and forwarding over HTTP does without that library."""
 from collections.abc import Iterator
 from typing import Final
 
+from flujo_otel.wire.protobuf import DELIMITED, VARINT, fields, read_varint
 from flujo_otel.wire.transport import RETRY_INFO
 
-_VARINT: Final = 0
-_FIXED64: Final = 1
-_DELIMITED: Final = 2
-_FIXED32: Final = 5
-_SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
 _INT64_RANGE: Final = 1 << 64
 
 
@@ -57,35 +53,9 @@ def _retry_info(detail: bytes) -> float | None:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field; raises ValueError where this is no protobuf message."""
-    place = 0
-    while place < len(message):
-        key, place = _varint(message, place)
-        number, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            value: int | bytes
-            value, place = _varint(message, place)
-        elif kind in _SIZES or kind == _DELIMITED:
-            size = _SIZES.get(kind, 0)
-            if kind == _DELIMITED:
-                size, place = _varint(message, place)
-            value = message[place : place + size]
-            place += size
-            if place > len(message):
-                raise ValueError("A field ends beyond its message.")
-        else:
-            raise ValueError(f"No field has the wire type {kind}.")
-        yield number, value
-
-
-def _varint(message: bytes, place: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if place >= len(message):
-            break
-        byte = message[place]
-        place += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, place
-    raise ValueError("A varint does not end.")
+    """Number and value of each field that is a number or has a length. Raises ValueError."""
+    for number, wire_type, _, start, stop in fields(message):
+        if wire_type == VARINT:
+            yield number, read_varint(message, start)[0]
+        elif wire_type == DELIMITED:
+            yield number, message[start:stop]

@@ -1,4 +1,5 @@
-"""The few pieces of the protobuf wire format that OTLP needs to be written.
+"""The few pieces of the protobuf wire format that OTLP needs to be written, and a reader of it that
+finds fields and makes nothing of them.
 
 Our own, because the cost of a span in the traced process is what users feel: building the message
 through the protobuf library took 13.6 us a span with 5 attributes on the machine where this took 3,
@@ -6,12 +7,19 @@ and the base install stays without it. tests/property/test_wire.py holds the byt
 library's.
 """
 
+from collections.abc import Iterator
 from struct import Struct
+from typing import Final
+
+VARINT: Final = 0
+DELIMITED: Final = 2
 
 _FIXED32 = Struct("<I").pack
 _FIXED64 = Struct("<Q").pack
 _SMALL = tuple(bytes((n,)) for n in range(128))
 _INT64_RANGE = 1 << 64
+_SIZES = {1: 8, 5: 4}
+_VARINT_BYTES = 10
 
 
 def varint(value: int) -> bytes:
@@ -51,3 +59,47 @@ def fixed32(key: bytes, value: int) -> bytes:
 def fixed64(key: bytes, value: int) -> bytes:
     """A fixed64 field with its key."""
     return key + _FIXED64(value)
+
+
+def fields(
+    message: bytes, start: int = 0, end: int | None = None
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """Of each field in `message[start:end]`: number, wire type, and the places of its key, of its
+    value (of a length-delimited one: without the length) and of what follows.
+
+    Raises ValueError where this is no message, perhaps after the first fields.
+    """
+    # Plain tuples, since hostile requests hold millions of fields: a NamedTuple costs twice that.
+    end = len(message) if end is None else end
+    place = start
+    while place < end:
+        key_at = place
+        key, place = read_varint(message, place)
+        wire_type = key & 7
+        value_at = place
+        if wire_type == DELIMITED:
+            size_bytes, value_at = read_varint(message, place)
+            place = value_at + size_bytes
+        elif wire_type == VARINT:
+            _, place = read_varint(message, place)
+        elif wire_type in _SIZES:
+            place += _SIZES[wire_type]
+        else:
+            raise ValueError(f"Not a message in protobuf: no field has wire type {wire_type}.")
+        if place > end:
+            raise ValueError("Not a message in protobuf: a field ends beyond its message.")
+        if not key >> 3:
+            raise ValueError("Not a message in protobuf: no field has the number 0.")
+        yield key >> 3, wire_type, key_at, value_at, place
+
+
+def read_varint(message: bytes, place: int) -> tuple[int, int]:
+    """The number at `place`, and the place behind it. Raises ValueError where it does not end."""
+    value = shift = 0
+    for byte in message[place : place + _VARINT_BYTES]:
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+        shift += 7
+    raise ValueError("Not a message in protobuf: a number in it does not end.")
