@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from flujo_otel import guard
+from flujo_otel.collector.answers import Code, Refusal
 from flujo_otel.collector.loss_tally import LossTally
 from flujo_otel.collector.waiting import Outcome, Pending, Waiting
 from flujo_otel.errors import FlujoOtelError, Overloaded, StoreUnavailable
@@ -91,9 +92,10 @@ class GroupCommit:
     def submit(self, decoded: Decoded, size_bytes: int) -> "Future[Outcome]":
         """Have `decoded`, from a body of `size_bytes`, committed; the future says when it is.
 
-        Never blocks. Raises Overloaded. The future fails with StoreUnavailable where the database
-        took no writes for `patience_seconds` (retryable; some of it may be written), with another
-        error where it never will. It cannot be cancelled: what is accepted is written.
+        Never blocks. Raises Overloaded, and Refusal once it is closed. The future fails with
+        StoreUnavailable where the database took no writes for `patience_seconds` (retryable; some
+        of it may be written), with another error where it never will. It cannot be cancelled: what
+        is accepted is written.
         """
         spans = len(decoded.batch.records)
         future: Future[Outcome] = Future()
@@ -106,6 +108,9 @@ class GroupCommit:
         )
         if not self._waiting.put(pending):
             self._count(overloaded=1)
+            if self._closing.is_set():
+                # Not Overloaded: a large request's next part would wait here for room in vain.
+                raise Refusal(503, Code.UNAVAILABLE, "The server stops; send it again.", 1.0)
             is_down = self.unavailable is not None
             raise Overloaded(_DOWN_RETRY_AFTER_SECONDS if is_down else _BUSY_RETRY_AFTER_SECONDS)
         self._count(requests=1, received=spans + decoded.rejected)

@@ -19,6 +19,8 @@ SPANS: Final = 1_000_000
 """In one request, resources and scopes included: 64 MiB of real ones are 500,000."""
 JSON_VALUES: Final = 2_000_000
 """Objects and arrays in a JSON body: about 500 MB once parsed."""
+JSON_COMMAS: Final = 4_000_000
+"""In a JSON body: texts and numbers come without a bracket. 64 MiB of them took 1.1 GB."""
 
 Schema = dict[int, Any]
 """The fields of a message that are messages themselves, with their schemas."""
@@ -27,37 +29,63 @@ _ATTRIBUTE: Final[Schema] = {2: _VALUE}
 _VALUE.update({5: {1: _VALUE}, 6: {1: _ATTRIBUTE}})
 _SPAN: Final[Schema] = {9: _ATTRIBUTE, 11: {3: _ATTRIBUTE}, 13: {4: _ATTRIBUTE}, 15: {}}
 _SCOPE_SPANS: Final[Schema] = {1: {3: _ATTRIBUTE}, 2: _SPAN}
-_RESOURCE_SPANS: Final[Schema] = {1: {1: _ATTRIBUTE}, 2: _SCOPE_SPANS}
-_LEVELS: Final = ((1, _RESOURCE_SPANS), (2, _SCOPE_SPANS), (2, _SPAN))
-"""From the request down to a span: the number of the repeated field, and what it holds."""
+_RESOURCE: Final[Schema] = {1: _ATTRIBUTE, 3: {3: {}, 4: {}}}
+_RESOURCE_SPANS: Final[Schema] = {1: _RESOURCE, 2: _SCOPE_SPANS}
+_EXEMPLAR: Final[Schema] = {7: _ATTRIBUTE}
+_NUMBERS: Final[Schema] = {1: {5: _EXEMPLAR, 7: _ATTRIBUTE}}
+_METRIC: Final[Schema] = {
+    5: _NUMBERS,
+    7: _NUMBERS,
+    9: {1: {8: _EXEMPLAR, 9: _ATTRIBUTE}},
+    10: {1: {1: _ATTRIBUTE, 11: _EXEMPLAR}},
+    11: {1: {6: {}, 7: _ATTRIBUTE}},
+    12: _ATTRIBUTE,
+}
+_SCOPE_METRICS: Final[Schema] = {1: {3: _ATTRIBUTE}, 2: _METRIC}
+_RESOURCE_METRICS: Final[Schema] = {1: _RESOURCE, 2: _SCOPE_METRICS}
+_LOG: Final[Schema] = {5: _VALUE, 6: _ATTRIBUTE}
+_SCOPE_LOGS: Final[Schema] = {1: {3: _ATTRIBUTE}, 2: _LOG}
+_RESOURCE_LOGS: Final[Schema] = {1: _RESOURCE, 2: _SCOPE_LOGS}
+
+Levels = tuple[tuple[int, Schema], ...]
+"""From the request down to what is sent: the number of the repeated field, and what it holds."""
+SPAN_LEVELS: Final[Levels] = ((1, _RESOURCE_SPANS), (2, _SCOPE_SPANS), (2, _SPAN))
+METRIC_LEVELS: Final[Levels] = ((1, _RESOURCE_METRICS), (2, _SCOPE_METRICS), (2, _METRIC))
+LOG_LEVELS: Final[Levels] = ((1, _RESOURCE_LOGS), (2, _SCOPE_LOGS), (2, _LOG))
 
 _SIZES: Final = {1: 8, 5: 4}
 _DELIMITED: Final = 2
 
 
-def parts(body: bytes) -> Iterator[bytes]:
-    """Requests that together say what the ExportTraceServiceRequest in `body` says.
+def parts(body: bytes, levels: Levels = SPAN_LEVELS) -> Iterator[bytes]:
+    """Requests that together say what the export request in `body` says.
 
     Raises MalformedRequest where it is none, perhaps after the first parts; Refusal for more than
-    SPANS spans, and for a span of more than VALUES values.
+    SPANS spans (metrics, log records), and for one of more than VALUES values.
     """
     if len(body) <= PART_BYTES:
         yield body
     else:
-        yield from _split(body, 0, len(body), 0, iter(range(SPANS)))
+        yield from _split(body, 0, len(body), levels, level=0, left=iter(range(SPANS)))
 
 
 def check_json(body: bytes) -> None:
     """Raises Refusal for a JSON body that would take too much memory."""
-    if len(body) > PART_BYTES and body.count(b"{") + body.count(b"[") > JSON_VALUES:
+    if len(body) <= PART_BYTES:
+        return
+    if body.count(b"{") + body.count(b"[") > JSON_VALUES:
         raise _too_many(JSON_VALUES)
+    if body.count(b",") > JSON_COMMAS:
+        raise _too_many(JSON_COMMAS)
 
 
-def _split(body: bytes, start: int, end: int, level: int, left: Iterator[int]) -> Iterator[bytes]:
-    number, schema = _LEVELS[level]
+def _split(
+    body: bytes, start: int, end: int, levels: Levels, *, level: int, left: Iterator[int]
+) -> Iterator[bytes]:
+    number, schema = levels[level]
     head = b"" if level == 0 else _head(body, start, end, number)
     if len(head) > PART_BYTES:
-        _check_values(body, start, end, _LEVELS[level - 1][1])
+        _check_values(body, start, end, levels[level - 1][1])
         yield body[start:end]
         return
     ranges = Ranges(body)
@@ -70,11 +98,11 @@ def _split(body: bytes, start: int, end: int, level: int, left: Iterator[int]) -
             yield head + ranges.taken()
         if stop - key_at <= PART_BYTES:
             ranges.add(key_at, stop)
-        elif level + 1 == len(_LEVELS):
+        elif level + 1 == len(levels):
             _check_values(body, value_at, stop, schema)
             yield head + body[key_at:stop]
         else:
-            for inner in _split(body, value_at, stop, level + 1, left):
+            for inner in _split(body, value_at, stop, levels, level=level + 1, left=left):
                 yield head + delimited(tag(number, _DELIMITED), inner)
     if ranges.size_bytes:
         yield head + ranges.taken()

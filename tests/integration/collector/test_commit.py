@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from flujo_otel.collector.answers import Refusal
 from flujo_otel.collector.commit import GroupCommit, Outcome
 from flujo_otel.errors import ForeignDatabase, Overloaded, StoreUnavailable
 from flujo_otel.model import Batch
@@ -318,8 +319,9 @@ def test_close_writes_what_waits_and_takes_no_more(db: Path) -> None:
     assert commit.close(SOON)
     assert all(future.done() for future in futures)
     assert 29 == stored(db)
-    with pytest.raises(Overloaded):
+    with pytest.raises(Refusal, match="stops") as caught:
         commit.submit(decoded(99), 100)
+    assert (503, 1.0) == (caught.value.http, caught.value.retry_after_seconds)
 
 
 def test_close_waits_no_longer_than_it_was_told_and_says_what_is_not_stored(db: Path) -> None:

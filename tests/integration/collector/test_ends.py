@@ -3,6 +3,7 @@
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,24 @@ def test_a_request_that_is_half_there_at_the_stop_is_503(running: Collector) -> 
         response = receive(connection)
     assert (503, 14) == (response.status, response.code)
     assert running.end()["stopped"]
+
+
+def test_a_large_request_is_told_of_the_stop_at_once(tmp_path: Path) -> None:
+    constants = {"flujo_otel.collector.commit:PATIENCE_SECONDS": TIMEOUT_SECONDS}
+    body = b"".join(in_protobuf(numbered("x" * 1000, number)) for number in range(1, 2000))
+    with collector(tmp_path / "otel.db", constants) as running:
+        assert 200 == running.post(in_protobuf(numbered("first", 1))).status
+        with locked(running.db) as lock, running.connect() as connection:
+            connection.sendall(request(body, {"content-type": PROTOBUF}))
+            assert 200 == running.post(b"").status
+            running.process.terminate()
+            while _is_listening(running.http_port):
+                time.sleep(0.01)
+            lock.execute("ROLLBACK")
+            began = time.monotonic()
+            assert 503 == receive(connection).status
+        assert running.end()["stopped"]
+        assert time.monotonic() - began < 3
 
 
 def test_a_request_that_waits_for_the_database_at_the_stop_is_written_once_it_can_be(

@@ -326,6 +326,20 @@ def test_millions_of_empty_messages_cost_bounded_memory(tmp_path: Path, kind: st
         assert running.peak_mib() - before_mib < 300
 
 
+@pytest.mark.parametrize("path", ["/v1/metrics", "/v1/logs"])
+def test_so_they_do_where_nothing_is_stored(tmp_path: Path, path: str) -> None:
+    with collector(tmp_path / "otel.db") as running:
+        before_mib = running.peak_mib()
+        for content, content_type in ((EMPTY, PROTOBUF), (EMPTY_JSON, JSON)):
+            zipped = gzip.compress(content, 1)
+            answer = running.post(zipped, content_type, path=path, content_encoding="gzip")
+            assert 413 == answer.status
+        assert running.peak_mib() - before_mib < 300
+
+
+EMPTY_JSON = b'{"resourceMetrics":[' + b"{}," * (2 << 20) + b"{}]}"
+
+
 def test_millions_of_empty_json_values_are_413(shared: Collector) -> None:
     zipped = gzip.compress(b'{"other":[' + b"[]," * (20 << 20) + b"0]}", 1)
     assert 413 == shared.post(zipped, JSON, content_encoding="gzip").status

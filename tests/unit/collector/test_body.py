@@ -1,5 +1,6 @@
 """A body is put together within its bounds."""
 
+import asyncio
 import gzip
 
 import pytest
@@ -60,3 +61,19 @@ async def test_all_bodies_share_a_budget_and_give_it_back() -> None:
     first.release()
     await second.add(bytes(1000))
     assert bytes(1000) == second.complete()
+
+
+async def test_others_have_their_turn_while_what_comes_unpacks_to_nothing() -> None:
+    body = Body(1000, Budget(10_000), gzipped=True)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await body.add(gzip.compress(b"") * 50_000)
+    task.cancel()
+    assert turns > 10
