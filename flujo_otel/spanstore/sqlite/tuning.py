@@ -23,7 +23,7 @@ TRACED: Final = Tuning()
 
 COLLECTOR: Final = Tuning(
     rows_per_pour=8000,
-    cache_bytes=16 * _MIB,
+    cache_bytes=32 * _MIB,
     checkpoint_after_bytes=16 * _MIB,
     restart_above_bytes=512 * _MIB,
 )
