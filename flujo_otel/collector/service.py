@@ -9,11 +9,13 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from flujo_otel import guard
 from flujo_otel.collector.connection import Connection
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.otlp_grpc import GrpcReceiver
@@ -36,7 +38,7 @@ class PortInUse(Exception):
 
 
 class Service:
-    """`start`, then `end` and `wait`; each once."""
+    """`start`, once; `end` and `wait` whenever and as often as you like, whatever has happened."""
 
     def __init__(
         self,
@@ -61,22 +63,24 @@ class Service:
     ) -> int:
         """Serve HTTP on these, and gRPC on that port of these hosts; the port, if it was 0.
 
-        Raises PortInUse; the sockets are closed then.
+        Raises PortInUse, and whatever else keeps it from serving; the sockets are closed then.
         """
         bound: Future[int] = Future()
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._run,
-            args=(list(sockets), grpc_hosts, grpc_port, bound),
+            args=(bound, list(sockets), grpc_hosts, grpc_port),
             name="flujo-otel receive",
             daemon=True,
         )
-        self._thread.start()
+        thread.start()
+        self._thread = thread
         return bound.result()
 
     def end(self, grace_seconds: float) -> None:
         """Take no more. Requests that are in have so long to be answered. Does not wait."""
-        if self._loop is not None and self._stopping is not None:
-            self._loop.call_soon_threadsafe(self._stopping.set_result, grace_seconds)
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: it has ended by itself
+                self._loop.call_soon_threadsafe(self._stop, grace_seconds)
 
     def wait(self, timeout_seconds: float) -> bool:
         """Until the end; False where it takes longer."""
@@ -84,37 +88,46 @@ class Service:
             self._thread.join(timeout_seconds)
         return self._thread is None or not self._thread.is_alive()
 
-    def _run(self, *arguments: Any) -> None:
+    def _stop(self, grace_seconds: float) -> None:
+        if self._stopping is not None and not self._stopping.done():
+            self._stopping.set_result(grace_seconds)
+
+    def _run(self, bound: "Future[int]", sockets: list[socket.socket], *grpc_at: Any) -> None:
         try:
-            with suppress_instrumentation():
-                asyncio.run(self._serve(*arguments))
+            # The coroutine is made once there is a loop to run it: there may be no file left.
+            with suppress_instrumentation(), asyncio.Runner() as runner:
+                runner.run(self._serve(bound, sockets, *grpc_at))
+        except BaseException as error:
+            for listening in sockets:
+                listening.close()
+            if not bound.done():
+                bound.set_exception(error)
+            elif not isinstance(error, Exception) or not guard.report("receiving", error):
+                raise
         finally:
             self._on_end()
 
     async def _serve(
         self,
+        bound: "Future[int]",
         sockets: list[socket.socket],
         grpc_hosts: Sequence[str],
         grpc_port: int,
-        bound: "Future[int]",
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._stopping = self._loop.create_future()
+        self._stopping = stopping = self._loop.create_future()
         grpc = GrpcReceiver(self._reception, self._access, self._deadlines).server()
         http = uvicorn.Server(self._config())
         try:
             grpc_port = _bind(grpc, grpc_hosts, grpc_port)
             await grpc.start()
             serving = await _started(http, sockets)
-        except BaseException as error:
-            for listening in sockets:
-                listening.close()
+        except BaseException:
             await grpc.stop(0)
-            self._stopping = None  # there is nothing to end
-            bound.set_exception(error)
-            return
+            raise
         bound.set_result(grpc_port)
-        grace_seconds = await self._stopping
+        await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
+        grace_seconds = stopping.result() if stopping.done() else 0.0
         self._deadlines.end_all()
         http.config.timeout_graceful_shutdown = max(1, int(grace_seconds))
         http.should_exit = True
