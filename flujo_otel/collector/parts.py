@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from flujo_otel.collector.answers import Code, Refusal
 from flujo_otel.errors import MalformedRequest
-from flujo_otel.wire.protobuf import delimited, tag
+from flujo_otel.wire.protobuf import DELIMITED, delimited, fields, tag
 
 PART_BYTES: Final = 1024 * 1024
 VALUES: Final = 200_000
@@ -53,9 +53,6 @@ SPAN_LEVELS: Final[Levels] = ((1, _RESOURCE_SPANS), (2, _SCOPE_SPANS), (2, _SPAN
 METRIC_LEVELS: Final[Levels] = ((1, _RESOURCE_METRICS), (2, _SCOPE_METRICS), (2, _METRIC))
 LOG_LEVELS: Final[Levels] = ((1, _RESOURCE_LOGS), (2, _SCOPE_LOGS), (2, _LOG))
 
-_SIZES: Final = {1: 8, 5: 4}
-_DELIMITED: Final = 2
-
 
 def parts(body: bytes, levels: Levels = SPAN_LEVELS) -> Iterator[bytes]:
     """Requests that together say what the export request in `body` says.
@@ -66,7 +63,10 @@ def parts(body: bytes, levels: Levels = SPAN_LEVELS) -> Iterator[bytes]:
     if len(body) <= PART_BYTES:
         yield body
     else:
-        yield from _split(body, 0, len(body), levels, level=0, left=iter(range(SPANS)))
+        try:
+            yield from _split(body, 0, len(body), levels, level=0, left=iter(range(SPANS)))
+        except ValueError as error:
+            raise MalformedRequest(str(error)) from error
 
 
 def check_json(body: bytes) -> None:
@@ -89,8 +89,8 @@ def _split(
         yield body[start:end]
         return
     ranges = Ranges(body)
-    for field, kind, key_at, value_at, stop in _fields(body, start, end):
-        if field != number or kind != _DELIMITED:
+    for field, kind, key_at, value_at, stop in fields(body, start, end):
+        if field != number or kind != DELIMITED:
             continue
         if next(left, None) is None:
             raise _too_many(SPANS)
@@ -103,7 +103,7 @@ def _split(
             yield head + body[key_at:stop]
         else:
             for inner in _split(body, value_at, stop, levels, level=level + 1, left=left):
-                yield head + delimited(tag(number, _DELIMITED), inner)
+                yield head + delimited(tag(number, DELIMITED), inner)
     if ranges.size_bytes:
         yield head + ranges.taken()
 
@@ -134,7 +134,7 @@ class Ranges:
 def _head(body: bytes, start: int, end: int, number: int) -> bytes:
     """All fields but the repeated one: they may stand before, behind and between those."""
     ranges = Ranges(body)
-    for field, _, key_at, _, stop in _fields(body, start, end):
+    for field, _, key_at, _, stop in fields(body, start, end):
         if field != number:
             ranges.add(key_at, stop)
     return ranges.taken()
@@ -145,9 +145,9 @@ def _check_values(body: bytes, start: int, end: int, schema: Schema) -> None:
     waiting = [(start, end, schema)]
     while waiting:
         start, end, schema = waiting.pop()
-        for field, kind, _, value_at, stop in _fields(body, start, end):
+        for field, kind, _, value_at, stop in fields(body, start, end):
             inner = schema.get(field)
-            if inner is not None and kind == _DELIMITED:
+            if inner is not None and kind == DELIMITED:
                 left -= 1
                 if left < 0:
                     raise _too_many(VALUES)
@@ -158,36 +158,3 @@ def _check_values(body: bytes, start: int, end: int, schema: Schema) -> None:
 def _too_many(limit: int) -> Refusal:
     text = f"The request has over {limit} spans or values; send less in one."
     return Refusal(413, Code.RESOURCE_EXHAUSTED, text)
-
-
-def _fields(body: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
-    """Number, wire type, and where key, value and the next field begin."""
-    place = start
-    while place < end:
-        key_at = place
-        key, place = _varint(body, place)
-        kind = key & 7
-        value_at = place
-        if kind == _DELIMITED:
-            size_bytes, value_at = _varint(body, place)
-            place = value_at + size_bytes
-        elif kind == 0:
-            _, place = _varint(body, place)
-        elif kind in _SIZES:
-            place += _SIZES[kind]
-        else:
-            raise MalformedRequest(f"Not a message in protobuf: no field has wire type {kind}.")
-        if place > end or not key >> 3:
-            raise MalformedRequest("Not a message in protobuf: a field ends beyond its message.")
-        yield key >> 3, kind, key_at, value_at, place
-
-
-def _varint(body: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    for byte in body[place : place + 10]:
-        place += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, place
-        shift += 7
-    raise MalformedRequest("Not a message in protobuf: a number in it does not end.")
