@@ -31,13 +31,13 @@ from flujo_otel_exporter.quiet import suppress_in_this_thread
 
 if TYPE_CHECKING:
     from flujo_otel.collector.commit import GroupCommit
-    from flujo_otel.collector.passing import Passing
     from flujo_otel.collector.reception import Reception
     from flujo_otel.collector.service import Service
     from flujo_otel.collector.unstored import Unstored
     from flujo_otel.forward.delivery import Tally
     from flujo_otel.forward.destination import Destination
     from flujo_otel.forward.forwarders import Forwarders
+    from flujo_otel.forward.passing import PassThrough
 
 DEFAULT_HOST: Final = "127.0.0.1"
 HTTP_PORT: Final = 4318
@@ -169,16 +169,16 @@ class Server:
         """What has come in so far. Cheap; from any thread."""
         if self._parts is None:
             return Counts()
-        from flujo_otel.collector.unstored import Signal
+        from flujo_otel.forward.destination import Signal
 
-        received = self._parts.commit.counts
+        reception, spans = self._parts.reception, self._parts.commit.counts
         totals = self._parts.unstored.totals
         return Counts(
-            received.requests,
-            received.received,
-            received.stored,
-            received.rejected,
-            received.overloaded,
+            reception.requests,
+            spans.received,
+            spans.stored,
+            spans.rejected,
+            reception.overloaded,
             totals[Signal.METRICS],
             totals[Signal.LOGS],
         )
@@ -207,6 +207,7 @@ class Server:
         # All that is in is written, or refused, while the connections are still there to say so.
         parts.service.end(timeout_seconds)
         if parts.passing is not None:
+            # Before the commit ends: what nobody took is for the ledger.
             parts.passing.stop(timeout_seconds / 4)
         written = parts.commit.close(timeout_seconds / 2)
         answered = parts.service.wait(max(deadline - time.monotonic(), 0.1))
@@ -260,8 +261,8 @@ class Server:
         return destinations(self.options.forward, self._settings, own)
 
     def _forward(self, parts: "_Parts", hosts: Sequence[str]) -> None:
-        from flujo_otel.collector.passing import Passing
         from flujo_otel.forward.forwarders import Forwarders
+        from flujo_otel.forward.passing import PassThrough
 
         chosen = self._chosen(hosts, self._grpc_port)
         forwarders = Forwarders(
@@ -269,7 +270,7 @@ class Server:
             partial(open_destinations, settings=self._settings),
             prepare=suppress_in_this_thread,
         )
-        passing = Passing(chosen)
+        passing = PassThrough(chosen, prepare=suppress_in_this_thread)
         self._parts = parts._replace(forwarders=forwarders, passing=passing)
         parts.unstored.pass_on = passing.offer
         forwarders.start()
@@ -308,12 +309,13 @@ class _Parts(NamedTuple):
     reception: "Reception"
     service: "Service"
     forwarders: "Forwarders | None" = None
-    passing: "Passing | None" = None
+    passing: "PassThrough | None" = None
 
 
 class _StoreState:
     """Whether spans can be stored: what the last write said; and after a failed one, since nobody
-    may be sending any more, what a try says, at most once a second."""
+    may be sending any more, what a try says, at most once a second. Thread-safe: while one thread
+    tries, which may take a second, others get what was known before."""
 
     def __init__(
         self, commit: "GroupCommit", open_store: Callable[[], SpanWriter], error: StoreError | None
@@ -323,9 +325,18 @@ class _StoreState:
         self._error: StoreError | None = error
         self._seen = self._error
         self._tried_at = time.monotonic()
+        self._trying = threading.Lock()
 
     def now(self) -> StoreError | None:
         """Why they cannot; None: they can."""
+        if self._trying.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._trying.release()
+        return self._error
+
+    def _look(self) -> None:
         failed = self._commit.unavailable
         if isinstance(failed, StoreError) and failed is not self._seen:
             self._seen = self._error = failed
@@ -336,7 +347,6 @@ class _StoreState:
             except StoreError as error:
                 self._error = error
             self._tried_at = time.monotonic()
-        return self._error
 
 
 def _trouble_of(open_store: Callable[[], SpanWriter]) -> StoreUnavailable | None:

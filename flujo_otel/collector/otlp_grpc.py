@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from flujo_otel.collector.access import Access, authorization_of
-from flujo_otel.collector.answers import Code, Encoding, Refusal, accepted, status, verdict
+from flujo_otel.collector.answers import Code, Encoding, Refusal, accepted, status
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.reception import Reception
-from flujo_otel.collector.unstored import Signal
+from flujo_otel.forward.destination import Signal
 from flujo_otel.wire.transport import STATUS_DETAILS
 
 # Before the import: the core writes its own lines on stderr for every client that errs.
@@ -24,8 +24,8 @@ import grpc  # type: ignore[import-untyped]
 import grpc.aio  # type: ignore[import-untyped]
 
 _PACKAGE: Final = "opentelemetry.proto.collector"
-_SERVICES: Final[dict[str, Signal | None]] = {
-    f"{_PACKAGE}.trace.v1.TraceService": None,
+_SERVICES: Final = {
+    f"{_PACKAGE}.trace.v1.TraceService": Signal.TRACES,
     f"{_PACKAGE}.metrics.v1.MetricsService": Signal.METRICS,
     f"{_PACKAGE}.logs.v1.LogsService": Signal.LOGS,
 }
@@ -71,19 +71,19 @@ class GrpcReceiver:
         )
         return server
 
-    def _export(self, signal: Signal | None) -> Callable[[Any, Context], Awaitable[bytes]]:
+    def _export(self, signal: Signal) -> Callable[[Any, Context], Awaitable[bytes]]:
         async def export(_: Any, context: Context) -> bytes:
             try:
                 return await self._taken(signal, context)
             except Exception as error:
-                said = verdict(error)
+                said = self._reception.verdict(error, signal)
             metadata = ((STATUS_DETAILS, status(Encoding.PROTOBUF, said)),)
             await context.abort(_CODES[said.grpc], said.message, metadata)
             raise AssertionError("abort raises")
 
         return export
 
-    async def _taken(self, signal: Signal | None, context: Context) -> bytes:
+    async def _taken(self, signal: Signal, context: Context) -> bytes:
         self._access.check_token(authorization_of(_headers(context.invocation_metadata())))
         async with self._deadlines.start(), self._readers:
             message = await _only_message(context)

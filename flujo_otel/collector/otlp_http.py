@@ -3,6 +3,7 @@
 Bare ASGI: four routes need no router, and starlette would add 100 ms to the start.
 """
 
+import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -13,15 +14,15 @@ from flujo_otel.collector.answers import (
     Code,
     Encoding,
     Refusal,
+    Verdict,
     accepted,
     status,
     too_large,
-    verdict,
 )
 from flujo_otel.collector.body import Body
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.reception import Reception
-from flujo_otel.collector.unstored import Signal
+from flujo_otel.forward.destination import Signal
 from flujo_otel.wire.transport import TRACES_PATH
 
 Scope = MutableMapping[str, Any]
@@ -30,11 +31,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 Health = Callable[[bool], Mapping[str, Any]]
-"""What /healthz answers with; True: to somebody who may know all."""
+"""What /healthz answers with; True: to somebody who may know all. Called in several threads."""
 
 HEALTH_PATH: Final = "/healthz"
-_SIGNALS: Final[dict[str, Signal | None]] = {
-    TRACES_PATH: None,
+_SIGNALS: Final = {
+    TRACES_PATH: Signal.TRACES,
     "/v1/metrics": Signal.METRICS,
     "/v1/logs": Signal.LOGS,
 }
@@ -80,16 +81,21 @@ class HttpReceiver:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
         headers: Headers = scope["headers"]
+        origin = None
         try:
             origin = self._checked(headers)
             answer = await self._route(scope, headers, receive)
         except Disconnected:
             return
-        except Refusal as refusal:
-            origin, answer = None, refused(refusal, _encoding_of(headers))
+        except Exception as error:
+            answer = refused(self._verdict(scope, error), _encoding_of(headers))
         if origin is not None:
             answer = answer._replace(headers=(*answer.headers, *_cors(origin)))
         await _respond(answer, send)
+
+    def _verdict(self, scope: Scope, error: Exception) -> Verdict:
+        is_export = scope["method"] == "POST" and scope["path"] in _SIGNALS
+        return self._reception.verdict(error, _SIGNALS[scope["path"]] if is_export else None)
 
     def _checked(self, headers: Headers) -> bytes | None:
         """The page that sends, if it is one and may. Raises Refusal."""
@@ -105,35 +111,31 @@ class HttpReceiver:
         return origin
 
     async def _route(self, scope: Scope, headers: Headers, receive: Receive) -> Answer:
-        encoding = _encoding_of(headers)
-        try:
-            path, method = scope["path"], scope["method"]
-            if path == HEALTH_PATH:
-                return self._healthz(method, headers)
-            if method == "OPTIONS" and path in _SIGNALS:
-                return Answer(204, b"")
-            self._access.check_token(authorization_of(headers))
-            if path not in _SIGNALS:
-                raise Refusal(
-                    404,
-                    Code.NOT_FOUND,
-                    "Nothing is here. OTLP goes to POST /v1/traces; /healthz says how things are.",
-                )
-            if method != "POST":
-                raise Refusal(405, Code.UNIMPLEMENTED, f"{path} takes POST.")
-            return await self._export(_SIGNALS[path], headers, receive)
-        except Disconnected:
-            raise
-        except Exception as error:
-            return refused(error, encoding)
+        path, method = scope["path"], scope["method"]
+        if path == HEALTH_PATH:
+            return await self._healthz(method, headers)
+        if method == "OPTIONS" and path in _SIGNALS:
+            return Answer(204, b"")
+        self._access.check_token(authorization_of(headers))
+        if path not in _SIGNALS:
+            raise Refusal(
+                404,
+                Code.NOT_FOUND,
+                "Nothing is here. OTLP goes to POST /v1/traces; /healthz says how things are.",
+            )
+        if method != "POST":
+            raise Refusal(405, Code.UNIMPLEMENTED, f"{path} takes POST.")
+        return await self._export(_SIGNALS[path], headers, receive)
 
-    def _healthz(self, method: str, headers: Headers) -> Answer:
+    async def _healthz(self, method: str, headers: Headers) -> Answer:
         if method not in ("GET", "HEAD"):
             raise Refusal(405, Code.UNIMPLEMENTED, f"{HEALTH_PATH} takes GET.")
-        health = self._health(self._access.has_token(authorization_of(headers)))
+        knows_the_token = self._access.has_token(authorization_of(headers))
+        # In a thread: to try a locked database takes a second, which nobody else is to wait.
+        health = await asyncio.to_thread(self._health, knows_the_token)
         return Answer(200 if health["state"] == "ok" else 503, json.dumps(health).encode())
 
-    async def _export(self, signal: Signal | None, headers: Headers, receive: Receive) -> Answer:
+    async def _export(self, signal: Signal, headers: Headers, receive: Receive) -> Answer:
         encoding = _encoding_of(headers)
         if encoding is None:
             raise Refusal(
@@ -188,10 +190,9 @@ def _is_gzipped(headers: Headers, limit_bytes: int) -> bool:
     return gzipped
 
 
-def refused(error: Exception, encoding: Encoding | None) -> Answer:
-    """The answer to an error; in JSON where the client speaks neither encoding."""
+def refused(said: Verdict, encoding: Encoding | None) -> Answer:
+    """The answer to what is not taken; in JSON where the client speaks neither encoding."""
     encoding = Encoding.JSON if encoding is None else encoding
-    said = verdict(error)
     headers = _HEADERS_OF.get(said.http, ())
     if said.retry_after_seconds is not None:
         seconds = str(max(1, math.ceil(said.retry_after_seconds))).encode()

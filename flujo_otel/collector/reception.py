@@ -1,16 +1,27 @@
-"""What both transports do with a request once its body is there."""
+"""What both transports do with a request once its body is there.
+
+| a body of | where it is decoded | and how |
+|---|---|---|
+| up to 512 KiB | on the event loop | as a whole |
+| more | in a thread, one at a time | as a whole |
+| more than 1 MiB, traces in protobuf | in that thread | part by part of 1 MiB, each committed \
+before the next; one such request at a time |
+"""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
-from flujo_otel.collector.answers import Encoding
+from flujo_otel.collector.answers import Encoding, Verdict, verdict
 from flujo_otel.collector.body import Body, Budget
 from flujo_otel.collector.parts import PART_BYTES, check_json, parts
-from flujo_otel.collector.unstored import Signal, Unstored
+from flujo_otel.collector.unstored import Unstored
 from flujo_otel.collector.waiting import Outcome
 from flujo_otel.errors import Overloaded
+from flujo_otel.forward.destination import Signal
+from flujo_otel.model import Loss
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
 
 _T = TypeVar("_T")
@@ -18,8 +29,17 @@ _ALL_WELL: Final = Outcome(0, "")
 _PART_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.05
 _INLINE_BYTES: Final = 512 * 1024
-"""Larger bodies are decoded in a thread of their own, one at a time: on the event loop 64 MiB would
-keep everybody waiting for seconds."""
+"""On the event loop 64 MiB would keep everybody waiting for seconds."""
+_ENDS_TRIES: Final = {
+    400: "not OTLP",
+    401: "without the token",
+    403: "another Host or Origin",
+    413: "too large",
+    415: "another content type or compression",
+    500: "a fault of flujo-otel",
+}
+"""What clients do not send again, and why, in words of a bounded number: errors' own name places
+in the request. gRPC's codes are counted as the HTTP status they stand for."""
 
 
 class Commit(Protocol):
@@ -27,12 +47,18 @@ class Commit(Protocol):
 
     def submit(self, decoded: Decoded, size_bytes: int) -> Future[Outcome]: ...
 
+    def count_losses(self, losses: Iterable[Loss]) -> None: ...
+
 
 class Reception:
     """From bytes to a commit. For one event loop."""
 
     def __init__(self, commit: Commit, unstored: Unstored, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
+        self.requests = 0
+        """Of traces, taken as a whole."""
+        self.overloaded = 0
+        """Requests of any signal that were told to come again, for there was no room."""
         self._commit = commit
         self._unstored = unstored
         self._budget = Budget(2 * limit_bytes)
@@ -43,16 +69,31 @@ class Reception:
         """To collect a request's body in."""
         return Body(self.limit_bytes, self._budget, gzipped=gzipped)
 
-    async def take(self, signal: Signal | None, body: bytes, encoding: Encoding) -> Outcome:
-        """Store a request; `signal` None: traces. On return its spans are committed.
+    async def take(self, signal: Signal, body: bytes, encoding: Encoding) -> Outcome:
+        """Store a request's spans: on return they are committed. Other signals go to `Unstored`.
 
         Raises MalformedRequest, Refusal (too many spans or values), Overloaded and the StoreErrors;
         of a large request some parts may be committed then.
         """
-        if signal is None:
-            return await self._traces(body, encoding)
+        if signal is Signal.TRACES:
+            outcome = await self._traces(body, encoding)
+            self.requests += 1
+            return outcome
         await self._run(len(body), lambda: self._unstored.take(signal, body, encoding))
         return _ALL_WELL
+
+    def verdict(self, error: Exception, signal: Signal | None) -> Verdict:
+        """What to tell the client of a request that is not taken, which is counted here: in the
+        ledger where it ends the tries for spans. `signal` None: it was no export."""
+        said = verdict(error)
+        if isinstance(error, Overloaded):
+            self.overloaded += 1
+        elif signal is Signal.TRACES and said.http in _ENDS_TRIES:
+            now_ns = time.time_ns()
+            detail = f"{said.http}, {_ENDS_TRIES[said.http]}"
+            loss = Loss("unknown", "refused_request", detail, 1, now_ns, now_ns)
+            self._commit.count_losses([loss])
+        return said
 
     def close(self) -> None:
         """Let go of the thread."""

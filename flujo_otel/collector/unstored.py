@@ -8,29 +8,25 @@ asked to see, and counted per service in the ledger: `metrics_not_stored` (data 
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import Enum
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from threading import Lock
 from typing import Any, Final
 
 from flujo_otel.collector.answers import Encoding
 from flujo_otel.collector.parts import LOG_LEVELS, METRIC_LEVELS, Levels, check_json, parts
 from flujo_otel.errors import MalformedRequest
+from flujo_otel.forward.destination import Signal
 from flujo_otel.model import Loss
 
 _POINTS: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 
 
-class Signal(Enum):
-    """The value is the reason's name in the ledger."""
+_REASONS: Final = {Signal.METRICS: "metrics_not_stored", Signal.LOGS: "logs_not_stored"}
+"""As the ledger names them."""
 
-    METRICS = "metrics_not_stored"
-    LOGS = "logs_not_stored"
-
-
-PassOn = Callable[[Signal, bytes, Callable[[], None]], bool]
-"""Takes a body in protobuf to somebody who may keep it; calls back where nobody does. False: there
-is nobody."""
+PassOn = Callable[[Signal, bytes, Callable[[], None], str], None]
+"""Takes a body and its content type to whoever may keep it; calls back where nobody does."""
 
 
 class Unstored:
@@ -38,25 +34,32 @@ class Unstored:
 
     def __init__(self, count_losses: Callable[[Iterable[Loss]], None]) -> None:
         self._count_losses = count_losses
+        self._counting = Lock()
         self.pass_on: PassOn | None = None
         self.totals: Counter[Signal] = Counter()
 
     def take(self, signal: Signal, body: bytes, encoding: Encoding) -> None:
         """Raises MalformedRequest where the body is no such request, Refusal where it has too much
         in it."""
-        counts = _COUNTERS[signal, encoding](body)
-        count = partial(self._count, signal, counts)
-        pass_on = self.pass_on if encoding is Encoding.PROTOBUF and counts else None
-        if pass_on is None or not pass_on(signal, body, count):
-            count()
+        counts = Counter[str]()
+        for service, count in _COUNTERS[signal, encoding](body):
+            if count:
+                counts[service] += count
+        if not counts:
+            return
+        not_taken = partial(self._count, signal, counts)
+        if self.pass_on is None:
+            not_taken()
+        else:
+            self.pass_on(signal, body, not_taken, encoding.content_type.decode())
 
-    def _count(self, signal: Signal, counts: Sequence[tuple[str, int]]) -> None:
+    def _count(self, signal: Signal, counts: Mapping[str, int]) -> None:
         now_ns = time.time_ns()
-        self.totals[signal] += sum(count for _, count in counts)
+        with self._counting:  # many threads pass on
+            self.totals[signal] += sum(counts.values())
         self._count_losses(
-            Loss(service, signal.value, "", count, now_ns, now_ns)
-            for service, count in counts
-            if count
+            Loss(service, _REASONS[signal], "", count, now_ns, now_ns)
+            for service, count in counts.items()
         )
 
 

@@ -51,6 +51,8 @@ class Destination:
     timeout_seconds: float = TIMEOUT_SECONDS
     """For one request, its answer included."""
     where: Filter = field(default_factory=Filter)
+    is_for_traces_alone: bool = False
+    """Its endpoint was named for them: what it is to other signals nobody has said."""
 
     @property
     def url(self) -> SplitResult:
@@ -59,11 +61,13 @@ class Destination:
 
     def endpoint_for(self, signal: Signal) -> str | None:
         """Where a signal goes; None where only that for traces is known."""
-        if signal is Signal.TRACES or self.protocol is Protocol.GRPC:
+        if signal is Signal.TRACES:
+            return self.endpoint
+        if self.is_for_traces_alone:
+            return None
+        if self.protocol is Protocol.GRPC:
             return self.endpoint
         url = self.url
-        if not url.path.endswith(TRACES_PATH):
-            return None
         path = f"{url.path.removesuffix(TRACES_PATH)}/v1/{signal}"
         return url._replace(path=path).geturl()
 

@@ -23,11 +23,12 @@ def of_environment(environ: Mapping[str, str] = os.environ) -> Destination:
     """The destination. Raises SettingsError, which names the variable."""
     protocol = _protocol(*_given(environ, "PROTOCOL"))
     variable, text = _given(environ, "ENDPOINT")
+    is_exact = bool(text) and "_TRACES_" in variable
     endpoint = endpoint_of(
         text or _DEFAULTS[protocol],
         variable if text else f"the default, since {variable} is not set",
         protocol,
-        is_exact=bool(text) and "_TRACES_" in variable,
+        is_exact=is_exact,
         is_insecure=_given(environ, "INSECURE")[1].lower() == "true",
     )
     return Destination(
@@ -40,6 +41,7 @@ def of_environment(environ: Mapping[str, str] = os.environ) -> Destination:
         client_certificate=_file(*_given(environ, "CLIENT_CERTIFICATE")),
         client_key=_file(*_given(environ, "CLIENT_KEY")),
         timeout_seconds=_timeout_seconds(*_given(environ, "TIMEOUT")),
+        is_for_traces_alone=is_exact,
     )
 
 

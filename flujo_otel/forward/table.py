@@ -66,6 +66,7 @@ class _Table:
             timeout_seconds=self._get("timeout_seconds", _seconds, "seconds from 0.001 to 3600")
             or TIMEOUT_SECONDS,
             where=self._filter(),
+            is_for_traces_alone=exact is not None,
         )
 
     def _get(

@@ -1,6 +1,7 @@
 """Metrics and logs, which generic SDK set-ups send as well: taken quietly, and counted."""
 
 import json
+import socket
 from pathlib import Path
 
 import grpc
@@ -119,18 +120,50 @@ def test_an_empty_request_succeeds(shared: Collector, signal: str) -> None:
     assert (200, b"") == ((answer := send(shared, signal, b"")).status, answer.body)
 
 
-def test_a_destination_that_takes_them_gets_them_as_they_came(tmp_path: Path) -> None:
+def send_both(running: Collector) -> None:
+    for signal, message in (("metrics", metrics()), ("logs", logs())):
+        assert 200 == send(running, signal, message.SerializeToString()).status
+
+
+BOTH = [("", "logs_not_stored", 3), ("shop", "metrics_not_stored", 10)]
+
+
+@pytest.mark.parametrize("by", ["http", "grpc"])
+def test_a_destination_that_takes_them_gets_them_as_they_came(tmp_path: Path, by: str) -> None:
+    with collector(tmp_path / "behind.db") as behind:
+        url = behind.ready[by] if by == "http" else f"grpc://{behind.grpc_address}"
+        with collector(tmp_path / "otel.db", forward=[url]) as running:
+            send_both(running)
+            counts = running.stop()["counts"]
+            assert (0, 0) == (counts["metrics_not_stored"], counts["logs_not_stored"])
+        behind.stop()
+    assert [] == counted(running.db)
+    assert BOTH == counted(behind.db)
+
+
+def test_what_came_in_json_goes_on_over_http(tmp_path: Path) -> None:
     with (
         collector(tmp_path / "behind.db") as behind,
         collector(tmp_path / "otel.db", forward=[behind.ready["http"]]) as running,
     ):
-        for signal, message in (("metrics", metrics()), ("logs", logs())):
-            assert 200 == send(running, signal, message.SerializeToString()).status
-        counts = running.stop()["counts"]
-        assert (0, 0) == (counts["metrics_not_stored"], counts["logs_not_stored"])
+        assert 200 == send(running, "logs", json.dumps(LOGS_JSON).encode(), JSON).status
+        running.stop()
         behind.stop()
     assert [] == counted(running.db)
-    assert [("", "logs_not_stored", 3), ("shop", "metrics_not_stored", 10)] == counted(behind.db)
+    assert [("", "logs_not_stored", 3)] == counted(behind.db)
+
+
+def test_a_destination_with_a_filter_gets_none(tmp_path: Path) -> None:
+    with collector(tmp_path / "behind.db") as behind:
+        (tmp_path / "flujo.toml").write_text(
+            f'[forward.some]\nendpoint = "{behind.ready["http"]}"\nfilter.services = ["other"]\n'
+        )
+        with collector(tmp_path / "otel.db", forward=["some"]) as running:
+            send_both(running)
+            running.stop()
+        behind.stop()
+    assert BOTH == counted(running.db)
+    assert [] == counted(behind.db)
 
 
 def test_what_no_destination_takes_is_counted(tmp_path: Path) -> None:
@@ -141,3 +174,14 @@ def test_what_no_destination_takes_is_counted(tmp_path: Path) -> None:
         for _ in range(2):
             assert 200 == send(running, "logs", logs().SerializeToString()).status
         assert 6 == running.stop()["counts"]["logs_not_stored"]
+
+
+def test_what_waits_for_a_destination_at_the_end_is_counted(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with collector(tmp_path / "otel.db", forward=[url]) as running:
+            send_both(running)
+            send_both(running)
+            counts = running.stop()["counts"]
+    assert (20, 6) == (counts["metrics_not_stored"], counts["logs_not_stored"])
+    assert [("", "logs_not_stored", 6), ("shop", "metrics_not_stored", 20)] == counted(running.db)

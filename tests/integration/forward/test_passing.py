@@ -1,6 +1,8 @@
-"""Metrics and logs pass through: as they came, bounded, and counted where they do not arrive."""
+"""Metrics and logs pass through: as they came, bounded, and told of where nobody takes them."""
 
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +13,7 @@ import grpc
 import pytest
 
 from flujo_otel.forward import passing
-from flujo_otel.forward.destination import Destination, Protocol, Signal
+from flujo_otel.forward.destination import PROTOBUF, Destination, Protocol, Signal
 from flujo_otel.forward.passing import PassThrough
 from flujo_otel.spanstore.destinations import Filter
 from support.backends import wait_until
@@ -52,84 +54,173 @@ def url(seen: Seen, statuses: list[int]) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def through() -> Iterator[Callable[..., PassThrough]]:
-    made: list[PassThrough] = []
+class Through:
+    """A PassThrough, and what it said that nobody took."""
 
-    def make(*destinations: Destination, **given: int) -> PassThrough:
-        made.append(PassThrough(destinations, **given))
+    def __init__(self, *destinations: Destination, **given: int) -> None:
+        self.lost: list[tuple[Signal, bytes]] = []
+        self._passing = PassThrough(destinations, **given)
+
+    def offer(self, signal: Signal, body: bytes, *content_type: str) -> None:
+        self._passing.offer(signal, body, lambda: self.lost.append((signal, body)), *content_type)
+
+    def stop(self, timeout_seconds: float = 5.0) -> bool:
+        return self._passing.stop(timeout_seconds)
+
+
+@pytest.fixture
+def through() -> Iterator[Callable[..., Through]]:
+    made: list[Through] = []
+
+    def make(*destinations: Destination, **given: int) -> Through:
+        made.append(Through(*destinations, **given))
         return made[-1]
 
     yield make
     for each in made:
-        each.stop(5)
+        each.stop()
 
 
 def to(url: str, path: str = "/v1/traces", **given: Any) -> Destination:
     return Destination("backend", url + path, **given)
 
 
-def test_a_body_arrives_as_it_came(
-    url: str, seen: Seen, through: Callable[..., PassThrough]
-) -> None:
-    one = through(to(url, "/base/v1/traces"))
-    assert one.offer(Signal.METRICS, b"\x0a\x00")
-    assert one.offer(Signal.LOGS, b'{"resourceLogs":[]}', "application/json")
-    assert one.stop(5)
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A backend that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_body_arrives_as_it_came(url: str, seen: Seen, through: Callable[..., Through]) -> None:
+    one = through(to(url, "/base/v1/traces?key=1"))
+    one.offer(Signal.METRICS, b"\x0a\x00")
+    one.offer(Signal.LOGS, b'{"resourceLogs":[]}', "application/json")
+    assert one.stop()
     assert [
-        ("/base/v1/metrics", b"\x0a\x00", "application/x-protobuf"),
-        ("/base/v1/logs", b'{"resourceLogs":[]}', "application/json"),
+        ("/base/v1/metrics?key=1", b"\x0a\x00", "application/x-protobuf"),
+        ("/base/v1/logs?key=1", b'{"resourceLogs":[]}', "application/json"),
     ] == seen
-    assert {} == one.lost()
+    assert [] == one.lost
 
 
 def test_an_overloaded_backend_is_asked_again(
-    url: str, seen: Seen, statuses: list[int], through: Callable[..., PassThrough]
+    url: str, seen: Seen, statuses: list[int], through: Callable[..., Through]
 ) -> None:
     statuses += [503, 429]
     one = through(to(url))
     one.offer(Signal.LOGS, b"")
     wait_until(lambda: len(seen) == 3, "the third attempt")
-    assert one.stop(5)
-    assert {} == one.lost()
+    assert one.stop()
+    assert [] == one.lost
 
 
-def test_a_backend_without_such_a_service_is_not_asked_again(
-    url: str, seen: Seen, statuses: list[int], through: Callable[..., PassThrough]
+def test_a_backend_without_such_a_service_is_not_asked_again_for_a_while(
+    url: str,
+    seen: Seen,
+    statuses: list[int],
+    through: Callable[..., Through],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(passing, "ASK_AGAIN_SECONDS", 60.0)
     statuses.append(404)
     one = through(to(url))
-    assert one.offer(Signal.METRICS, b"")
-    wait_until(lambda: not one.offer(Signal.METRICS, b""), "it has said so")
-    assert one.offer(Signal.LOGS, b"")
-    assert one.stop(5)
-    assert one.lost()["backend", Signal.METRICS] >= 1
-    assert ("backend", Signal.LOGS) not in one.lost()
+    for number in range(3):
+        one.offer(Signal.METRICS, bytes((number,)))
+    wait_until(lambda: len(one.lost) == 3, "all three are told of")
+    one.offer(Signal.LOGS, b"")
+    wait_until(lambda: len(seen) == 2, "logs go there all the same")
+    assert ["/v1/metrics", "/v1/logs"] == [path for path, *_ in seen]
+    monkeypatch.setattr(passing, "ASK_AGAIN_SECONDS", 0.0)
+    statuses.append(404)
+    again = through(to(url))
+    again.offer(Signal.METRICS, b"")
+    wait_until(lambda: len(again.lost) == 1, "it has said so")
+    again.offer(Signal.METRICS, b"later")
+    assert again.stop()
+    assert ("/v1/metrics", b"later", "application/x-protobuf") == seen[-1]
 
 
 def test_a_dead_backend_costs_bounded_memory_and_no_time(
-    url: str, through: Callable[..., PassThrough], monkeypatch: pytest.MonkeyPatch
+    through: Callable[..., Through], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passing, "PATIENCE_SECONDS", 0.2)
-    one = through(to("http://127.0.0.1:1"), queue_bytes=1000)
-    accepted = [one.offer(Signal.LOGS, b"x" * 100) for _ in range(100)]
-    assert 0 < accepted.count(True) < 100
-    assert one.stop(30)
-    assert {("backend", Signal.LOGS): 100} == one.lost()
+    one = through(to("http://127.0.0.1:1"), queue_bytes=20_000)
+    for number in range(100):
+        one.offer(Signal.LOGS, bytes((number,)) * 100)
+    assert len(one.lost) > 80  # each takes 1 KiB beside its body
+    wait_until(lambda: len(one.lost) == 100, "the others are given up")
+    assert 100 == len(set(one.lost))
+    assert one.stop()
 
 
-def test_where_nobody_takes_it_nothing_is_offered(
-    url: str, seen: Seen, through: Callable[..., PassThrough]
+def test_a_slow_backend_keeps_no_other_waiting(
+    url: str, silent: str, seen: Seen, through: Callable[..., Through]
 ) -> None:
-    assert not through().offer(Signal.LOGS, b"")
-    assert not through(to(url, "/odd")).offer(Signal.LOGS, b"")
-    assert not through(to(url, where=Filter(names=("x",)))).offer(Signal.LOGS, b"")
-    by_grpc = to("http://127.0.0.1:1", "", protocol=Protocol.GRPC)
-    assert not through(by_grpc).offer(Signal.LOGS, b"{}", "application/json")
+    one = through(to(silent), to(url))
+    for number in range(5):
+        one.offer(Signal.LOGS, bytes((number,)))
+    wait_until(lambda: len(seen) == 5, "the other has got all")
+    one.stop(0.1)
+    assert [] == one.lost
+
+
+def test_what_is_left_at_the_end_is_told_of_once(
+    silent: str, through: Callable[..., Through]
+) -> None:
+    one = through(to(silent, timeout_seconds=2.0))
+    for number in range(5):
+        one.offer(Signal.LOGS, bytes((number,)))
+    assert not one.stop(0.1)
+    one.offer(Signal.LOGS, b"late")
+    expected = [(Signal.LOGS, body) for body in (b"\0", b"\1", b"\2", b"\3", b"\4", b"late")]
+    assert expected == one.lost
+    time.sleep(2.5)  # the one that was being sent fails meanwhile
+    assert expected == one.lost
+
+
+def test_what_one_takes_is_not_lost_where_another_raises(
+    url: str, seen: Seen, through: Callable[..., Through], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLUJO_OTEL_RAISE", raising=False)
+    unusable = to("https://127.0.0.1:1", certificate=Path("no such file"))
+    both = through(unusable, to(url))
+    both.offer(Signal.LOGS, b"1")
+    assert both.stop()
+    assert ([b"1"], []) == ([body for _, body, _ in seen], both.lost)
+    alone = through(unusable)
+    alone.offer(Signal.LOGS, b"1")
+    alone.offer(Signal.LOGS, b"2")
+    assert alone.stop()
+    assert [(Signal.LOGS, b"1"), (Signal.LOGS, b"2")] == alone.lost
+
+
+@pytest.mark.parametrize(
+    ("destinations", "content_type"),
+    [
+        ([], PROTOBUF),
+        ([{"where": Filter(names=("x",))}], PROTOBUF),
+        ([{"is_for_traces_alone": True}], PROTOBUF),
+        ([{"is_for_traces_alone": True, "protocol": Protocol.GRPC}], PROTOBUF),
+        ([{"protocol": Protocol.GRPC}], "application/json"),
+    ],
+    ids=["none", "a filter", "for traces alone", "for traces alone, gRPC", "JSON over gRPC"],
+)
+def test_what_is_for_nobody_is_told_of_at_once(
+    url: str,
+    seen: Seen,
+    through: Callable[..., Through],
+    destinations: list[dict[str, Any]],
+    content_type: str,
+) -> None:
+    one = through(*(to(url, **given) for given in destinations))
+    one.offer(Signal.LOGS, b"{}", content_type)
+    assert [(Signal.LOGS, b"{}")] == one.lost
+    assert one.stop()
     assert [] == seen
 
 
-def test_over_grpc(through: Callable[..., PassThrough]) -> None:
+def test_over_grpc(through: Callable[..., Through]) -> None:
     got: list[bytes] = []
     server = grpc.server(futures.ThreadPoolExecutor(1))
     export = grpc.unary_unary_rpc_method_handler(lambda body, _: got.append(body) or b"")
@@ -139,15 +230,9 @@ def test_over_grpc(through: Callable[..., PassThrough]) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     one = through(to(f"http://127.0.0.1:{port}", "", protocol=Protocol.GRPC))
-    assert one.offer(Signal.METRICS, b"\x0a\x00")
-    assert one.offer(Signal.LOGS, b"\x0a\x00")
-    wait_until(lambda: not one.offer(Signal.LOGS, b""), "it has no service for logs")
-    assert one.stop(5)
+    one.offer(Signal.METRICS, b"\x0a\x00")
+    one.offer(Signal.LOGS, b"\x0a\x00")
+    assert one.stop()
     assert [b"\x0a\x00"] == got
-    assert {Signal.LOGS} == {signal for _, signal in one.lost()}
+    assert [(Signal.LOGS, b"\x0a\x00")] == one.lost  # it has no service for logs
     server.stop(None).wait()
-
-
-def test_a_path_of_its_own_is_for_traces_alone(tmp_path: Path) -> None:
-    assert to("http://h", "/odd").endpoint_for(Signal.LOGS) is None
-    assert "http://h/v1/logs?k=1" == to("http://h", "/v1/traces?k=1").endpoint_for(Signal.LOGS)

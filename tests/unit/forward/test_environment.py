@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flujo_otel.errors import SettingsError
-from flujo_otel.forward.destination import Compression, Protocol
+from flujo_otel.forward.destination import Compression, Protocol, Signal
 from flujo_otel.forward.environment import of_environment
 
 OTLP = "OTEL_EXPORTER_OTLP_"
@@ -42,6 +42,23 @@ def test_nothing_set_is_the_specifications_default() -> None:
 def test_endpoints(variables: dict[str, str], endpoint: str) -> None:
     environ = {OTLP + name: value for name, value in variables.items()}
     assert endpoint == of_environment(environ).endpoint
+
+
+@pytest.mark.parametrize(
+    ("variables", "endpoint"),
+    [
+        ({"ENDPOINT": "http://c/base"}, "http://c/base/v1/logs"),
+        ({"ENDPOINT": "http://c?key=1"}, "http://c/v1/logs?key=1"),
+        ({"TRACES_ENDPOINT": "http://c/v1/traces"}, None),
+        ({"PROTOCOL": "grpc", "TRACES_ENDPOINT": "http://c:4317"}, None),
+        ({"PROTOCOL": "grpc", "ENDPOINT": "http://c:4317"}, "http://c:4317"),
+    ],
+)
+def test_logs_go_beside_the_traces_but_not_to_an_endpoint_that_is_named_for_traces(
+    variables: dict[str, str], endpoint: str | None
+) -> None:
+    environ = {OTLP + name: value for name, value in variables.items()}
+    assert endpoint == of_environment(environ).endpoint_for(Signal.LOGS)
 
 
 def test_headers_are_percent_decoded_and_those_for_traces_take_the_others_place() -> None:

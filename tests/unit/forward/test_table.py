@@ -9,7 +9,7 @@ import pytest
 from flujo_otel import settings
 from flujo_otel.errors import SettingsError
 from flujo_otel.forward.choice import destinations
-from flujo_otel.forward.destination import Compression, Destination, Protocol
+from flujo_otel.forward.destination import Compression, Destination, Protocol, Signal
 from flujo_otel.forward.table import FILTERS, KEYS, of_table
 from flujo_otel.spanstore.destinations import Filter
 
@@ -69,6 +69,11 @@ def test_a_name_on_the_command_line_picks_a_table(
 def test_an_exact_endpoint() -> None:
     exact = of_table("t", {"traces_endpoint": "http://h/odd"}, Path("flujo.toml"))
     assert "http://h/odd" == exact.endpoint
+    for path in ("odd", "v1/traces"):
+        exact = of_table("t", {"traces_endpoint": f"http://h/{path}"}, Path("flujo.toml"))
+        assert exact.endpoint_for(Signal.METRICS) is None
+    beside = of_table("t", {"endpoint": "http://h/base/"}, Path("flujo.toml"))
+    assert "http://h/base/v1/metrics" == beside.endpoint_for(Signal.METRICS)
 
 
 @pytest.mark.parametrize(
