@@ -77,8 +77,9 @@ def _partial_json(body: bytes) -> tuple[int, str]:
 
     try:
         partial = json.loads(body)["partialSuccess"]
-        return int(partial.get("rejectedSpans", 0)), str(partial.get("errorMessage", ""))
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        rejected = int(partial.get("rejectedSpans", 0))
+        return max(rejected, 0), str(partial.get("errorMessage", ""))
+    except (ValueError, TypeError, OverflowError, LookupError, AttributeError, RecursionError):
         return 0, ""
 
 
