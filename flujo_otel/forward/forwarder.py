@@ -10,12 +10,14 @@ from typing import Final
 from flujo_otel.errors import StoreError, StoreUnavailable
 from flujo_otel.forward.delivery import Delivery, Tally
 from flujo_otel.forward.destination import Destination
-from flujo_otel.guard import guarded
+from flujo_otel.guard import guarded, report
 from flujo_otel.spanstore.destinations import DestinationStore
 
 _logger = logging.getLogger("flujo_otel")
 _STORE_RETRY_SECONDS: Final = 1.0
 _FAULT_SECONDS: Final = 60.0
+_UNAVAILABLE_SAID: Final = 10
+"""A database that cannot be used so often in a row is more than locked for a moment."""
 
 
 def nothing() -> None:
@@ -49,11 +51,12 @@ class Forwarder:
         self._delivery = Delivery(self.destination, self._open_store())
         self._post = Lock()
         self._ending = Event()
-        self._deadline: float | None = None
+        self._deadline_monotonic_seconds: float | None = None
         self._is_wanted = False
         self._is_alive = False
         self._is_finished = False
         self._said: set[str] = set()
+        self._unavailable = 0
 
     @property
     def is_alive(self) -> bool:
@@ -77,7 +80,7 @@ class Forwarder:
 
     def end(self, timeout_seconds: float) -> None:
         """Have it send what is due, for so long at most, and end. Does not wait."""
-        self._deadline = time.monotonic() + timeout_seconds
+        self._deadline_monotonic_seconds = time.monotonic() + timeout_seconds
         self._ending.set()
 
     def stop(self, timeout_seconds: float) -> bool:
@@ -87,9 +90,9 @@ class Forwarder:
         """
         if not self._is_wanted:
             return True
-        if self._deadline is None:
+        if self._deadline_monotonic_seconds is None:
             self.end(timeout_seconds)
-        deadline = self._deadline or 0.0
+        deadline = self._deadline_monotonic_seconds or 0.0
         if not self._post.acquire(timeout=max(deadline - time.monotonic(), 0.001)):
             return False
         try:
@@ -132,22 +135,29 @@ class Forwarder:
             finally:
                 self._is_alive = False
 
-    def _turn(self, deadline: float | None) -> float:
+    def _turn(self, deadline_monotonic_seconds: float | None) -> float:
         """Seconds until the next one."""
-        with guarded(f"forwarding to {self.destination.name}"):
-            try:
-                return self._delivery.work(deadline)
-            except StoreUnavailable as error:
-                _logger.debug("flujo-otel: the forwarder waits for the database: %s", error)
-                return _STORE_RETRY_SECONDS
-            except StoreError as error:
+        unavailable, self._unavailable = self._unavailable, 0
+        try:
+            return self._delivery.work(deadline_monotonic_seconds)
+        except StoreUnavailable as error:
+            self._unavailable = unavailable + 1
+            _logger.debug("flujo-otel: the forwarder waits for the database: %s", error)
+            if self._unavailable == _UNAVAILABLE_SAID:
                 self._say(str(error))
+            return _STORE_RETRY_SECONDS
+        except StoreError as error:
+            self._say(str(error))
+        except Exception as error:
+            self._delivery.note_fault(f"a fault of flujo-otel: {type(error).__name__}: {error}")
+            if not report(f"forwarding to {self.destination.name}", error):
+                raise
         return _FAULT_SECONDS
 
     def _finish(self) -> None:
         """What is due, until the deadline or the first failure; then everything is let go."""
         self._is_finished = True
-        deadline = self._deadline or 0.0
+        deadline = self._deadline_monotonic_seconds or 0.0
         while time.monotonic() < deadline and not self._delivery.is_waiting:
             if self._turn(deadline) > 0:
                 break
@@ -158,6 +168,7 @@ class Forwarder:
                 _logger.debug("flujo-otel: the forwarder keeps its lease: %s", error)
 
     def _say(self, message: str) -> None:
+        self._delivery.note_fault(message)
         if message not in self._said:
             self._said.add(message)
             _logger.warning("flujo-otel: nothing is sent to %s: %s", self.destination.name, message)

@@ -18,11 +18,12 @@ Describe = Callable[[int], Described]
 
 
 def encode(spans: Iterable[DueSpan], resource: Describe, scope: Describe) -> bytes:
-    """`spans`, each below its resource and scope, in their order within it."""
+    """`spans` that have no fault, each below its resource and scope, in their order within it."""
     groups: dict[int, dict[int, list[bytes]]] = {}
-    for _, resource_id, scope_id, otlp in spans:
-        scopes = groups.setdefault(resource_id, {})
-        scopes.setdefault(scope_id, []).append(delimited(_SPANS, otlp))
+    for span in spans:
+        if not span.fault:
+            scopes = groups.setdefault(span.resource_id, {})
+            scopes.setdefault(span.scope_id, []).append(delimited(_SPANS, span.otlp))
     return b"".join(
         delimited(_RESOURCE_SPANS, _resource_spans(resource(resource_id), scopes, scope))
         for resource_id, scopes in groups.items()

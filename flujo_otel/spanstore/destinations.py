@@ -27,6 +27,8 @@ class DueSpan(NamedTuple):
     scope_id: int
     otlp: bytes
     """The OTLP Span message."""
+    fault: str = ""
+    """Why it cannot be sent: its row is broken. There is no `otlp` then."""
 
 
 class Page(NamedTuple):
@@ -74,7 +76,7 @@ class Progress(NamedTuple):
     sent: int = 0
     rejected: int = 0
     words: str = ""
-    """Why the backend rejected them, as it said it."""
+    """Why the backend rejected them, as it said it; or why they cannot be sent at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Cursor:
     sent: int
     rejected: int
     rejection: str
-    """What the backend said of the last that it rejected."""
+    """What the backend said of the last that it rejected; or why that could not be sent at all."""
     rejected_at_ns: int | None
     error: str
     """The last error; it may be over."""
@@ -140,7 +142,7 @@ class DestinationStore(Protocol):
 
     def page(self, after: int, where: Filter, most_spans: int, most_bytes: int) -> Page:
         """What is due after a position: ended spans whose OTLP content changed since. At least one,
-        where there is any, however large."""
+        where there is any, however large. One whose row is broken comes with its `fault`."""
         ...
 
     def selected(self, which: Selection, after: int, most_spans: int, most_bytes: int) -> Page:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -170,15 +170,11 @@ class SQLiteDestinations:
 
     def page(self, after: int, where: Filter, most_spans: int, most_bytes: int) -> Page:
         """See `DestinationStore.page`."""
-        with self._using() as opened:
-            found = due.changed(opened.connection, after, where, most_spans, most_bytes)
-        return found.page()
+        return self._page(due.changed, after, where, most_spans, most_bytes)
 
     def selected(self, which: Selection, after: int, most_spans: int, most_bytes: int) -> Page:
         """See `DestinationStore.selected`."""
-        with self._using() as opened:
-            found = due.selected(opened.connection, which, after, most_spans, most_bytes)
-        return found.page()
+        return self._page(due.selected, after, which, most_spans, most_bytes)
 
     def count_selected(self, which: Selection) -> int:
         """See `DestinationStore.count_selected`."""
@@ -237,6 +233,21 @@ class SQLiteDestinations:
             self._described.clear()
         self._described[what, content_id] = described
         return described
+
+    def _page(
+        self, read: Callable[..., due.Found], after: int, which: Any, most: int, most_bytes: int
+    ) -> Page:
+        """Ever less of it, where a row in it garbles the whole, until that row stands alone."""
+        while True:
+            with self._using() as opened:
+                found = read(opened.connection, after, which, most, most_bytes)
+            try:
+                return found.page()
+            except ValueError as error:
+                if most == 1:
+                    alone = [due.broken(found.last_seq, error)]
+                    return Page(alone, found.last_seq, is_last=False)
+                most = max(most // 2, 1)
 
     def _change(self, statement: str, values: Any) -> bool:
         with self._using() as opened:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from flujo_otel.errors import StoreUnavailable
 from flujo_otel.spanstore.destinations import DueSpan, Filter, Page, Selection
 from flujo_otel.wire.message import of_columns
 
@@ -132,7 +131,10 @@ class Found(NamedTuple):
     last_seq: int
 
     def page(self) -> Page:
-        """Its spans. Builds the messages of those that were stored without."""
+        """Its spans. Builds the messages of those that were stored without.
+
+        Raises ValueError where what was read does not fit together: some row of it is broken.
+        """
         spans = list(_spans(self.facts, self.content))
         if self.is_cut:
             return Page(spans, spans[-1].seq, is_last=False)
@@ -149,11 +151,7 @@ def changed(
 
 
 def selected(
-    connection: sqlite3.Connection,
-    which: Selection,
-    after: int,
-    most_spans: int,
-    most_bytes: int,
+    connection: sqlite3.Connection, after: int, which: Selection, most_spans: int, most_bytes: int
 ) -> Found:
     """What `DestinationStore.selected` is made of."""
     condition, values = _chosen(which)
@@ -210,14 +208,25 @@ def _spans(facts: str, content: bytes) -> Iterator[DueSpan]:
         else:
             numbers, lengths = rest[: len(_NUMBERS)], rest[len(_NUMBERS) :]
             end = start + sum(length for length in lengths if length != _NONE)
-            otlp = _built(numbers, lengths, content[start:end])
+            try:
+                otlp = _built(numbers, lengths, content[start:end])
+            except Exception as error:
+                yield broken(seq, error)
+                start = end
+                continue
             built += 1
             if built % _BUILT_AT_ONCE == 0 and time.monotonic() < rests_end:
                 time.sleep(_REST_SECONDS)
         yield DueSpan(seq, resource_id, scope_id, otlp)
         start = end
     if start != len(content):
-        raise StoreUnavailable(f"{len(content)} bytes were read where {start} were announced.")
+        raise ValueError(f"{len(content)} bytes were read where {start} were announced")
+
+
+def broken(seq: int, error: Exception) -> DueSpan:
+    """A span that cannot be sent: something else than us wrote into its row."""
+    said = f"the row of change {seq} cannot be sent: {type(error).__name__}: {error}"
+    return DueSpan(seq, 0, 0, b"", said)
 
 
 def _built(numbers: list[int], lengths: list[int], content: bytes) -> bytes:

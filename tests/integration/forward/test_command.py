@@ -194,7 +194,7 @@ def test_status(
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert ["✔", "up", "to", "date", "0", "3", "2"] == lines[backend.url].split()[1:8]
     assert ["✘", "paused", "5", "0", "0"] == lines[refusing.url].split()[1:6]
-    assert ["!", "retrying", "5", "0", "0"] == lines[dead.url].split()[1:6]
+    assert ["!", "nobody", "sends", "5", "0", "0"] == lines[dead.url].split()[1:7]
     assert "rejected spans 0 s ago: too old" in out
     assert "401 Unauthorized who are you?" in out
     assert "Connection refused" in out
