@@ -22,6 +22,7 @@ _REMEDIES: Final = {
     "rejected": "such values cannot be stored: change what the program records",
     "refused": "the database would not take them: name another with FLUJO_OTEL_DB",
     "internal_error": "a fault of flujo-otel: FLUJO_OTEL_RAISE=1 in the program shows it",
+    "refused_request": "its client does not send it again: docs/collector.md, Answers",
     "fault": "of flujo-otel itself, the program went on: FLUJO_OTEL_RAISE=1 shows it",
     "id_reused": "all are kept; does the program seed the generator of its ids?",
     "database_replaced": "leave the file where it is while a program writes to it",
@@ -33,6 +34,7 @@ _REMEDIES: Final = {
 _NOUNS: Final = {
     "database_replaced": "",
     "fault": "",
+    "refused_request": "request",
     "metrics_not_stored": "data point",
     "logs_not_stored": "log record",
 }

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from flujo_otel import guard
+from flujo_otel import guard, process
 from flujo_otel.collector.answers import Code, Refusal
 from flujo_otel.collector.loss_tally import LossTally
 from flujo_otel.collector.waiting import Outcome, Pending, Waiting
@@ -50,13 +50,11 @@ _DOWN_RETRY_AFTER_SECONDS: Final = 5.0
 
 
 class Counts(NamedTuple):
-    """Since the start: spans, but for `requests` and `overloaded`, which are requests."""
+    """Spans since the start."""
 
     received: int = 0
     stored: int = 0
     rejected: int = 0
-    requests: int = 0
-    overloaded: int = 0
 
 
 class GroupCommit:
@@ -83,8 +81,14 @@ class GroupCommit:
         self._counts: Counter[str] = Counter()
         self._counting = Lock()
         self._tally = LossTally()
+        self._faults = Counter(guard.faults())
+        """Those in the tally already, or from before the start."""
         self._ledger_at_seconds = 0.0
         self._closing = Event()
+        self._group: list[Pending] = []
+        """What is being written."""
+        self._all_written = True
+        """Nothing that was accepted failed since `close`."""
         self._ends_at_seconds = float("inf")
         self._thread = Thread(target=self._run, name="flujo-otel-commit", daemon=True)
         self._thread.start()
@@ -92,7 +96,7 @@ class GroupCommit:
     def submit(self, decoded: Decoded, size_bytes: int) -> "Future[Outcome]":
         """Have `decoded`, from a body of `size_bytes`, committed; the future says when it is.
 
-        Never blocks. Raises Overloaded, and Refusal once it is closed. The future fails with
+        Never blocks. Raises Overloaded, and Refusal once it has ended. The future fails with
         StoreUnavailable where the database took no writes for `patience_seconds` (retryable; some
         of it may be written), with another error where it never will. It cannot be cancelled: what
         is accepted is written.
@@ -107,13 +111,12 @@ class GroupCommit:
             future,
         )
         if not self._waiting.put(pending):
-            self._count(overloaded=1)
             if self._closing.is_set():
                 # Not Overloaded: a large request's next part would wait here for room in vain.
                 raise Refusal(503, Code.UNAVAILABLE, "The server stops; send it again.", 1.0)
             is_down = self.unavailable is not None
             raise Overloaded(_DOWN_RETRY_AFTER_SECONDS if is_down else _BUSY_RETRY_AFTER_SECONDS)
-        self._count(requests=1, received=spans + decoded.rejected)
+        self._count(received=spans + decoded.rejected)
         return future
 
     def count_losses(self, losses: Iterable[Loss]) -> None:
@@ -135,7 +138,7 @@ class GroupCommit:
         self._waiting.close()
         self._closing.set()
         self._thread.join(timeout_seconds + _LONGEST_RETRY_SECONDS)
-        return not self._thread.is_alive() and self.unavailable is None
+        return not self._thread.is_alive() and self._all_written
 
     def _count(self, **more: int) -> None:
         with self._counting:
@@ -144,31 +147,50 @@ class GroupCommit:
     # --- the writer's thread -----------------------------------------------------------------
 
     def _run(self) -> None:
-        with suppress_instrumentation():
-            retry_seconds = _RETRY_SECONDS
-            while not self._waiting.is_over:
-                if self._step():
-                    retry_seconds = _RETRY_SECONDS
-                    continue
-                # Once it is closing there is nobody to wait for, but a loop needs its rest.
-                if self._closing.wait(retry_seconds):
-                    time.sleep(_RETRY_SECONDS)
-                retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
-            self._write_ledger(every_seconds=0)
-            if self._store is not None:
-                self._store.close()
+        try:
+            with suppress_instrumentation():
+                self._work()
+        except Exception as error:
+            if not guard.report("the collector's writer", error):
+                raise
+        finally:
+            # However it ends: whoever waits for a thread that is no more waits for ever.
+            self._closing.set()
+            self._waiting.close()
+            left = [*self._group, *self._waiting.put_back((), float("inf"))]
+            self._fail(left, StoreUnavailable("The collector's writer has ended."))
+
+    def _work(self) -> None:
+        retry_seconds = _RETRY_SECONDS
+        while not self._waiting.is_over:
+            if self._step():
+                retry_seconds = _RETRY_SECONDS
+                continue
+            # Once it is closing there is nobody to wait for, but a loop needs its rest.
+            if self._closing.wait(retry_seconds):
+                time.sleep(_RETRY_SECONDS)
+            retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
+        self._write_ledger(every_seconds=0)
+        if self._store is not None:
+            self._store.close()
 
     def _step(self) -> bool:
         """Write what waits; False where the database takes no writes."""
-        group = self._waiting.take(_LEDGER_SECONDS, self._began_seconds + _SPACING_SECONDS)
+        self._group = self._waiting.take(_LEDGER_SECONDS, self._began_seconds + _SPACING_SECONDS)
         self._began_seconds = time.monotonic()
         try:
-            if group:
-                self._write(group)
+            if self._group:
+                self._write(self._group)
         except StoreUnavailable as error:
             self.unavailable = error
-            self._keep([pending for pending in group if not pending.future.done()], error)
+            self._keep([pending for pending in self._group if not pending.future.done()], error)
             return False
+        except Exception as error:
+            # Not of the write, which has its own: it may be committed, so to send it again, which
+            # doubles nothing, is the thing to do.
+            guard.report("answering requests", error)
+            self._fail(self._group, StoreUnavailable("The answer failed; send it again."))
+        self._group = []
         self._write_ledger(every_seconds=_LEDGER_SECONDS)
         return True
 
@@ -228,17 +250,23 @@ class GroupCommit:
 
     def _refuse(self, group: Sequence[Pending], error: Exception) -> None:
         self.unavailable = error
-        self._waiting.release(group)
-        for pending in group:
-            pending.future.set_exception(error)
+        self._fail(group, error)
 
     def _keep(self, group: Sequence[Pending], error: StoreUnavailable) -> None:
         """For the next try; all whose time is up hear that they are not stored."""
         now_seconds = time.monotonic()
         is_end = now_seconds >= self._ends_at_seconds
         late = self._waiting.put_back(group, float("inf") if is_end else now_seconds)
-        self._waiting.release(late)
-        for pending in late:
+        self._group = []
+        self._fail(late, error)
+
+    def _fail(self, group: Sequence[Pending], error: Exception) -> None:
+        """Answer with `error` all that are not answered yet."""
+        left = [pending for pending in group if not pending.future.done()]
+        if left and self._closing.is_set():
+            self._all_written = False
+        self._waiting.release(left)
+        for pending in left:
             pending.future.set_exception(error)
 
     def _write_ledger(self, every_seconds: float) -> None:
@@ -246,6 +274,7 @@ class GroupCommit:
         if now_seconds - self._ledger_at_seconds < every_seconds:
             return
         self._ledger_at_seconds = now_seconds
+        self._note_faults()
         losses = self._tally.take()
         if not losses:
             return
@@ -255,6 +284,15 @@ class GroupCommit:
             self._tally.add(losses)
             if not isinstance(error, FlujoOtelError):
                 guard.report("counting losses", error)
+
+    def _note_faults(self) -> None:
+        """Those of this whole process: of receiving, passing on and forwarding too."""
+        faults = Counter(guard.faults())
+        more, self._faults = faults - self._faults, faults
+        command, now_ns = process.current().command, time.time_ns()
+        self._tally.add(
+            Loss(command, "fault", what, count, now_ns, now_ns) for what, count in more.items()
+        )
 
 
 def _merged(batches: Sequence[Batch]) -> Batch:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from flujo_otel import guard
 from flujo_otel.collector.answers import Refusal
 from flujo_otel.collector.commit import GroupCommit, Outcome
 from flujo_otel.errors import ForeignDatabase, Overloaded, StoreUnavailable
@@ -88,7 +89,7 @@ def test_a_future_resolves_when_the_spans_can_be_read(db: Path) -> None:
     with committing(opener(db)) as commit:
         assert Outcome(0, "") == commit.submit(decoded(1, 2), 100).result(SOON)
         assert 2 == stored(db)
-        assert (2, 2, 0, 1, 0) == commit.counts
+        assert (2, 2, 0) == commit.counts
 
 
 class Slow(FakeStore):
@@ -159,7 +160,6 @@ def test_above_the_bound_requests_are_refused_and_told_when_to_come_again() -> N
             assert refused.value.retry_after_seconds > 0
             assert 1 <= len(accepted) < 10
         wait([first, *accepted], SOON)
-        assert 1 == commit.counts.overloaded
         assert Outcome(0, "") == commit.submit(decoded(200), 100).result(SOON)
     assert len(store.records) == len(accepted) + 2
 
@@ -309,8 +309,76 @@ def test_a_fault_met_with_one_request_costs_no_other() -> None:
         with pytest.raises(ZeroDivisionError):
             others[1].result(SOON)
     assert [("app", "internal_error", "ZeroDivisionError", 1)] == [
-        (loss.service, loss.reason, loss.detail, loss.count) for loss in store.losses
+        (loss.service, loss.reason, loss.detail, loss.count)
+        for loss in store.losses
+        if loss.reason != "fault"
     ]
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None yet; they are swallowed, as in a user's program."""
+    monkeypatch.setattr(guard, "_counts", {})
+    monkeypatch.delenv(guard.RAISE_VARIABLE, raising=False)
+
+
+@pytest.mark.usefixtures("faults")
+def test_faults_of_the_whole_process_since_the_start_are_counted_in_the_ledger(db: Path) -> None:
+    guard.report("before", ZeroDivisionError())
+    with committing(opener(db)):
+        for what in ("receiving", "forwarding to tempo", "receiving"):
+            guard.report(what, ZeroDivisionError())
+    told = ledger(db, "fault")
+    assert [("forwarding to tempo", 1), ("receiving", 2)] == [line[1:] for line in told]
+
+
+class Garbled(FakeStore):
+    """Commits, and then says something that nobody can read."""
+
+    def __init__(self, answers: int) -> None:
+        super().__init__()
+        self.answers = answers
+
+    def write(self, batch: Batch) -> Any:
+        written = super().write(batch)
+        self.answers -= 1
+        return written._replace(rejected=[None]) if self.answers >= 0 else written
+
+
+@pytest.mark.usefixtures("faults")
+def test_a_fault_behind_the_write_is_answered_and_counted_and_the_next_are_written() -> None:
+    store = Garbled(answers=1)
+    with committing(lambda: store) as commit:
+        with pytest.raises(StoreUnavailable, match="send it again"):
+            commit.submit(decoded(1), 100).result(SOON)
+        for number in (1, 2):
+            assert Outcome(0, "") == commit.submit(decoded(number), 100).result(SOON)
+    assert [("fault", "answering requests", 1)] == [
+        (loss.reason, loss.detail, loss.count) for loss in store.losses
+    ]
+
+
+class Deadly(Slow):
+    """Ends the thread that writes."""
+
+    def write(self, batch: Batch) -> Any:
+        super().write(batch)
+        raise SystemExit
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_where_the_writers_thread_dies_nobody_waits_for_it() -> None:
+    store = Deadly()
+    with committing(lambda: store) as commit:
+        with held(commit, store) as first:
+            others = [commit.submit(decoded(number), 100) for number in (2, 3)]
+        for future in (first, *others):
+            with pytest.raises(StoreUnavailable):
+                future.result(SOON)
+        with pytest.raises(Refusal) as refused:
+            commit.submit(decoded(4), 100)
+        assert 503 == refused.value.http
+        assert not commit.close(SOON)
 
 
 def test_close_writes_what_waits_and_takes_no_more(db: Path) -> None:
@@ -322,6 +390,15 @@ def test_close_writes_what_waits_and_takes_no_more(db: Path) -> None:
     with pytest.raises(Refusal, match="stops") as caught:
         commit.submit(decoded(99), 100)
     assert (503, 1.0) == (caught.value.http, caught.value.retry_after_seconds)
+
+
+def test_close_tells_of_what_waits_and_not_of_a_write_that_failed_before(db: Path) -> None:
+    store = FakeStore()
+    commit = GroupCommit(lambda: store, 1 << 20)
+    store.failing = ForeignDatabase("another program's")
+    with pytest.raises(ForeignDatabase):
+        commit.submit(decoded(1), 100).result(SOON)
+    assert commit.close(SOON)
 
 
 def test_close_waits_no_longer_than_it_was_told_and_says_what_is_not_stored(db: Path) -> None:

@@ -107,6 +107,13 @@ def test_what_was_lost_says_what_to_do(reason: str, remedy: str) -> None:
     assert text.endswith(remedy) or remedy in text
 
 
+def test_refused_requests_are_lost_and_say_where_their_answers_are_explained() -> None:
+    (*_, (status, subject, text)) = findings(losses=(a_loss("refused_request", "413, too large"),))
+    assert ("failed", "lost") == (status, subject)
+    assert text.startswith("120 requests of app, 0 s ago: refused request (413, too large); ")
+    assert "docs/collector.md" in text
+
+
 @pytest.mark.parametrize(
     "reason", ["id_reused", "database_replaced", "fault", "truncated", "clock_skewed"]
 )
