@@ -31,40 +31,21 @@ _SPAN: Final[Schema] = {9: _ATTRIBUTE, 11: {3: _ATTRIBUTE}, 13: {4: _ATTRIBUTE},
 _SCOPE_SPANS: Final[Schema] = {1: {3: _ATTRIBUTE}, 2: _SPAN}
 _RESOURCE: Final[Schema] = {1: _ATTRIBUTE, 3: {3: {}, 4: {}}}
 _RESOURCE_SPANS: Final[Schema] = {1: _RESOURCE, 2: _SCOPE_SPANS}
-_EXEMPLAR: Final[Schema] = {7: _ATTRIBUTE}
-_NUMBERS: Final[Schema] = {1: {5: _EXEMPLAR, 7: _ATTRIBUTE}}
-_METRIC: Final[Schema] = {
-    5: _NUMBERS,
-    7: _NUMBERS,
-    9: {1: {8: _EXEMPLAR, 9: _ATTRIBUTE}},
-    10: {1: {1: _ATTRIBUTE, 11: _EXEMPLAR}},
-    11: {1: {6: {}, 7: _ATTRIBUTE}},
-    12: _ATTRIBUTE,
-}
-_SCOPE_METRICS: Final[Schema] = {1: {3: _ATTRIBUTE}, 2: _METRIC}
-_RESOURCE_METRICS: Final[Schema] = {1: _RESOURCE, 2: _SCOPE_METRICS}
-_LOG: Final[Schema] = {5: _VALUE, 6: _ATTRIBUTE}
-_SCOPE_LOGS: Final[Schema] = {1: {3: _ATTRIBUTE}, 2: _LOG}
-_RESOURCE_LOGS: Final[Schema] = {1: _RESOURCE, 2: _SCOPE_LOGS}
-
-Levels = tuple[tuple[int, Schema], ...]
-"""From the request down to what is sent: the number of the repeated field, and what it holds."""
-SPAN_LEVELS: Final[Levels] = ((1, _RESOURCE_SPANS), (2, _SCOPE_SPANS), (2, _SPAN))
-METRIC_LEVELS: Final[Levels] = ((1, _RESOURCE_METRICS), (2, _SCOPE_METRICS), (2, _METRIC))
-LOG_LEVELS: Final[Levels] = ((1, _RESOURCE_LOGS), (2, _SCOPE_LOGS), (2, _LOG))
+_LEVELS: Final = ((1, _RESOURCE_SPANS), (2, _SCOPE_SPANS), (2, _SPAN))
+"""From the request down to a span: the number of the repeated field, and what it holds."""
 
 
-def parts(body: bytes, levels: Levels = SPAN_LEVELS) -> Iterator[bytes]:
-    """Requests that together say what the export request in `body` says.
+def parts(body: bytes) -> Iterator[bytes]:
+    """Requests that together say what the ExportTraceServiceRequest in `body` says.
 
     Raises MalformedRequest where it is none, perhaps after the first parts; Refusal for more than
-    SPANS spans (metrics, log records), and for one of more than VALUES values.
+    SPANS spans, and for a span of more than VALUES values.
     """
     if len(body) <= PART_BYTES:
         yield body
     else:
         try:
-            yield from _split(body, 0, len(body), levels, level=0, left=iter(range(SPANS)))
+            yield from _split(body, 0, len(body), level=0, left=iter(range(SPANS)))
         except ValueError as error:
             raise MalformedRequest(str(error)) from error
 
@@ -74,18 +55,18 @@ def check_json(body: bytes) -> None:
     if len(body) <= PART_BYTES:
         return
     if body.count(b"{") + body.count(b"[") > JSON_VALUES:
-        raise _too_many(JSON_VALUES)
+        raise too_many(JSON_VALUES)
     if body.count(b",") > JSON_COMMAS:
-        raise _too_many(JSON_COMMAS)
+        raise too_many(JSON_COMMAS)
 
 
 def _split(
-    body: bytes, start: int, end: int, levels: Levels, *, level: int, left: Iterator[int]
+    body: bytes, start: int, end: int, *, level: int, left: Iterator[int]
 ) -> Iterator[bytes]:
-    number, schema = levels[level]
+    number, schema = _LEVELS[level]
     head = b"" if level == 0 else _head(body, start, end, number)
     if len(head) > PART_BYTES:
-        _check_values(body, start, end, levels[level - 1][1])
+        _check_values(body, start, end, _LEVELS[level - 1][1])
         yield body[start:end]
         return
     ranges = Ranges(body)
@@ -93,16 +74,16 @@ def _split(
         if field != number or kind != DELIMITED:
             continue
         if next(left, None) is None:
-            raise _too_many(SPANS)
+            raise too_many(SPANS)
         if ranges.size_bytes and ranges.size_bytes + stop - key_at > PART_BYTES:
             yield head + ranges.taken()
         if stop - key_at <= PART_BYTES:
             ranges.add(key_at, stop)
-        elif level + 1 == len(levels):
+        elif level + 1 == len(_LEVELS):
             _check_values(body, value_at, stop, schema)
             yield head + body[key_at:stop]
         else:
-            for inner in _split(body, value_at, stop, levels, level=level + 1, left=left):
+            for inner in _split(body, value_at, stop, level=level + 1, left=left):
                 yield head + delimited(tag(number, DELIMITED), inner)
     if ranges.size_bytes:
         yield head + ranges.taken()
@@ -150,11 +131,12 @@ def _check_values(body: bytes, start: int, end: int, schema: Schema) -> None:
             if inner is not None and kind == DELIMITED:
                 left -= 1
                 if left < 0:
-                    raise _too_many(VALUES)
+                    raise too_many(VALUES)
                 if inner:
                     waiting.append((value_at, stop, inner))
 
 
-def _too_many(limit: int) -> Refusal:
+def too_many(limit: int) -> Refusal:
+    """Permanent, like that for a request that is too large."""
     text = f"The request has over {limit} spans or values; send less in one."
     return Refusal(413, Code.RESOURCE_EXHAUSTED, text)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from flujo_otel.wire.protobuf import delimited, tag
@@ -335,6 +336,22 @@ def test_so_they_do_where_nothing_is_stored(tmp_path: Path, path: str) -> None:
             headers = {"content-type": content_type, "content-encoding": "gzip"}
             assert 413 == running.send(request(zipped, headers, path=path)).status
         assert running.peak_mib() - before_mib < 300
+
+
+@pytest.mark.parametrize("service", ["metrics.v1.Metrics", "logs.v1.Logs"])
+def test_so_they_do_over_grpc(tmp_path: Path, service: str) -> None:
+    zipped = gzip.compress(EMPTY * 4, 9)
+    assert len(zipped) < 20_000
+    with (
+        collector(tmp_path / "otel.db") as running,
+        grpc.insecure_channel(running.grpc_address) as channel,
+    ):
+        before_mib = running.peak_mib()
+        path = f"/opentelemetry.proto.collector.{service}Service/Export"
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(path)(zipped, timeout=120)
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED == caught.value.code()
+        assert running.peak_mib() - before_mib < 100
 
 
 EMPTY_JSON = b'{"resourceMetrics":[' + b"{}," * (2 << 20) + b"{}]}"

@@ -3,15 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from flujo_otel.collector import parts as module
 from flujo_otel.collector.answers import Refusal
-from flujo_otel.collector.parts import LOG_LEVELS, METRIC_LEVELS, check_json, parts
+from flujo_otel.collector.parts import check_json, parts
 from flujo_otel.errors import MalformedRequest
 from flujo_otel.wire.protobuf import delimited, tag
 
@@ -132,30 +128,3 @@ def test_a_json_body_of_too_many_values_is_refused() -> None:
         check_json(b"[" + b"[]," * (2 << 20) + b"0]")
     with pytest.raises(Refusal):
         check_json(b"[" + b'"",' * (4 << 20) + b"0]")
-
-
-def test_metrics_and_logs_are_cut_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PART_BYTES", 200)
-    metrics = ExportMetricsServiceRequest()
-    of = metrics.resource_metrics.add()
-    of.resource.attributes.add(key="service.name").value.string_value = "shop"
-    histograms = of.scope_metrics.add().metrics.add(name="larger than a part").histogram.data_points
-    for _ in range(9):
-        histograms.add(bucket_counts=[7] * 8, explicit_bounds=[0.5] * 7)
-    cut = list(parts(metrics.SerializeToString(), METRIC_LEVELS))
-    assert [metrics] == [ExportMetricsServiceRequest.FromString(part) for part in cut]
-    logs = ExportLogsServiceRequest()
-    records = logs.resource_logs.add().scope_logs.add().log_records
-    for number in range(50):
-        records.add(severity_text=f"level {number}")
-    cut = list(parts(logs.SerializeToString(), LOG_LEVELS))
-    found = [
-        record
-        for part in cut
-        for record in ExportLogsServiceRequest.FromString(part)
-        .resource_logs[0]
-        .scope_logs[0]
-        .log_records
-    ]
-    assert list(records) == found
-    assert len(cut) > 3
