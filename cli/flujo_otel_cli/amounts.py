@@ -1,5 +1,7 @@
 """Money, tokens, bytes and counts as a person reads them."""
 
+from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor
+
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 
@@ -22,6 +24,11 @@ def count(number: int | None) -> str | None:
 def plural(number: int, noun: str) -> str:
     """`1 span`, `14 spans`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def lag(cursor: Cursor) -> str:
+    """Spans that a destination is behind: `12`, `100,000+` where they are no longer counted."""
+    return f"{cursor.lag:,}{'+' if cursor.lag >= LAG_COUNTED else ''}"
 
 
 def size(number: float) -> str:

@@ -5,9 +5,10 @@ from typing import Any, Final, NamedTuple
 
 from flujo_otel.model import Loss, Writer
 from flujo_otel.spanstore.api import Health
-from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor, CursorState
+from flujo_otel.spanstore.destinations import Cursor, CursorState
 from flujo_otel.spanstore.diagnosis import Diagnosis
 from flujo_otel_cli import amounts
+from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.service_counts import ServiceCounts, services_of
 from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.times import ago
@@ -101,8 +102,8 @@ def of_losses(health: Health, now_ns: int) -> Iterator[Finding]:
 
 def of_destination(cursor: Cursor, now_ns: int) -> Finding:
     """One destination of forwarding: how far behind, and why."""
-    plus = "+" if cursor.lag >= LAG_COUNTED else ""
-    said = f"{head(cursor.destination, 60)}  {cursor.lag:,}{plus} behind, {cursor.sent:,} sent"
+    called = head(cursor.destination, 60)
+    said = f"{called}  {amounts.lag(cursor)} behind, {cursor.sent:,} sent"
     if cursor.state is CursorState.PAUSED:
         return Finding(
             "failed",
@@ -114,7 +115,9 @@ def of_destination(cursor: Cursor, now_ns: int) -> Finding:
         text = f"{said}, retrying: {_last_error(cursor, now_ns)}. Is it up at "
         return Finding("warning", "forwarding", f"{text}{escape(cursor.endpoint)}? Nothing is lost")
     if cursor.lag and cursor.holder is None:
-        text = f"{said}; nobody forwards just now: lens serve --forward {escape(cursor.endpoint)}"
+        name = escape(shell_word(cursor.destination))
+        text = f"{said}; nobody forwards just now: lens serve --forward {name}; or, where it is not"
+        text += f" used any more, lens forward --forget {name}"
         if cursor.state is CursorState.RETRYING:
             text += f". The last try: {_last_error(cursor, now_ns)}"
         return Finding("warning", "forwarding", text)
@@ -127,13 +130,16 @@ def of_destination(cursor: Cursor, now_ns: int) -> Finding:
 def of_server(said: dict[str, Any], path: str) -> Finding:
     """The `lens serve` that answers where SDKs send to by default; `said`: its /healthz."""
     who = f"lens serve on {escape(str(said['address']))} (pid {escape(str(said.get('pid', '?')))})"
-    theirs = str(said.get("database", path))
-    if theirs != path:
-        text = f"{who} stores in {escape(theirs)}: what is sent there is not here; --db names it"
-        return Finding("warning", "server", text)
+    theirs = said.get("database")
+    if theirs is not None and str(theirs) != path:
+        text = f"{who} stores in {escape(str(theirs))}: what is sent there is not here"
+        return Finding("warning", "server", f"{text}; --db names it")
     state = str(said.get("state", "ok"))
     if state != "ok":
         return Finding("failed", "server", f"{who} cannot store: {head(state, 300)}")
+    if theirs is None:
+        text = f"{who} tells only who has its token where it stores: here, or in another file"
+        return Finding("warning", "server", text)
     return Finding("completed", "server", who)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from flujo_otel.errors import FlujoOtelError
 from flujo_otel.server import GRPC_PORT, HTTP_PORT, Counts, Server
-from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor, CursorState
+from flujo_otel.spanstore.destinations import Cursor, CursorState
 from flujo_otel.spanstore.factory import open_destinations
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import Document
@@ -115,10 +115,9 @@ class Meter:
             self._next_lags = now + _LAG_SECONDS
             self._cursors = [c for c in _cursors(self._server) if c.destination in names]
         for cursor in self._cursors:
-            plus = "+" if cursor.lag >= LAG_COUNTED else ""
             # Before the count: a narrow terminal cuts the end.
             state = "" if cursor.state is CursorState.OK else f"{cursor.state}, "
-            yield f"{head(cursor.destination, 40)} {state}{cursor.lag:,}{plus} behind"
+            yield f"{head(cursor.destination, 40)} {state}{amounts.lag(cursor)} behind"
 
 
 def _cursors(server: Server) -> list[Cursor]:

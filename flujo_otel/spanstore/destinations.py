@@ -155,6 +155,11 @@ class DestinationStore(Protocol):
 
     def scope(self, scope_id: int) -> Described: ...
 
+    def forget(self, destination: str) -> bool:
+        """Drop a destination, its position and its counts; False, and nothing dropped, where it is
+        not known, or another process may send to it."""
+        ...
+
     def cursors(self) -> Sequence[Cursor]:
         """Every destination, by name."""
         ...

@@ -1,13 +1,14 @@
 """`lens forward`: sends what is stored to an OTLP backend, or says how far each has come."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flujo_otel.errors import NoDatabase
 from flujo_otel.settings import load
-from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor, CursorState, Selection
+from flujo_otel.spanstore.destinations import Cursor, CursorState, Selection
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import cursor_document
 from flujo_otel_cli.line import Line, Piece
@@ -56,19 +57,28 @@ def command(
     status: Annotated[
         bool, typer.Option("--status", help="How far each destination has come.")
     ] = False,
+    forget: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Drop a destination that is no longer used."),
+    ] = None,
     db: Db = None,
     json: Json = False,
 ) -> None:
     """Send stored spans to an OTLP backend, or see how far it is."""
-    if status is (to is not None):
-        raise Problem(Exit.USAGE, "usage", "Either --to URL sends, or --status tells how it goes.")
+    if [to is not None, status, forget is not None].count(True) != 1:
+        message = "One of --to URL, which sends, --status, which tells how it goes, --forget NAME."
+        raise Problem(Exit.USAGE, "usage", message)
+    if to is None and (run is not None or since is not None):
+        raise Problem(Exit.USAGE, "usage", "--run and --since say what --to sends.")
     if run is not None and since is not None:
         raise Problem(Exit.USAGE, "usage", "Either --run or --since, not both.")
     with open_session(db, json=json) as session:
-        if to is None:
-            _tell(session, db)
-        else:
+        if to is not None:
             _send(session, db, to, run, since)
+        elif forget is not None:
+            _forget(session, db, forget)
+        else:
+            _tell(session, db)
 
 
 # --- --status ------------------------------------------------------------------------------------
@@ -102,11 +112,10 @@ def _cursors(db: str | None) -> list[Cursor]:
 def _row(session: Session, cursor: Cursor) -> list[Line]:
     none = session.to.theme.none
     sent_at = ago(cursor.sent_at_ns, session.now_ns) if cursor.sent_at_ns is not None else none
-    more = "+" if cursor.lag == LAG_COUNTED else ""
     return [
         [Piece(escape(cursor.destination), "bold")],
         _state(session, cursor),
-        [Piece(f"{cursor.lag:,}{more}")],
+        [Piece(amounts.lag(cursor))],
         [Piece(f"{cursor.sent:,}")],
         [Piece(f"{cursor.rejected:,}", "red" if cursor.rejected else "dim")],
         [Piece(sent_at)],
@@ -146,6 +155,38 @@ def _notes(session: Session, cursor: Cursor) -> Iterator[Line]:
 def _note(session: Session, status: str, text: str) -> Line:
     style = "red" if status == "failed" else "yellow"
     return [Piece(f"{session.to.theme.mark(status)} ", style), Piece(text)]
+
+
+# --- --forget ------------------------------------------------------------------------------------
+
+
+def _forget(session: Session, db: str | None, name: str) -> None:
+    from flujo_otel.spanstore.factory import open_destinations
+
+    known = {cursor.destination: cursor for cursor in _cursors(db)}
+    if name not in known:
+        message = f"There is no destination {escape(name)}."
+        hints = [f"There are: {', '.join(map(escape, known))}"] if known else []
+        details = {"destinations": [*known]}
+        raise Problem(Exit.NOT_FOUND, "no_such_destination", message, hints, details)
+    with closing(open_destinations(db)) as store:
+        is_forgotten = store.forget(name)
+    if not is_forgotten:
+        raise _in_use(name, db)
+    dropped = known[name]
+    if session.json:
+        session.answer({"forgotten": cursor_document(dropped)})
+        return
+    said = f"{escape(name)} is forgotten: {dropped.sent:,} sent, {amounts.lag(dropped)} not sent"
+    mark = session.to.theme.mark("completed")
+    session.show([[Piece(f"{mark} ", "green"), Piece(f"{said}.")]])
+
+
+def _in_use(name: str, db: str | None) -> Problem:
+    holder = next((c.holder for c in _cursors(db) if c.destination == name), None)
+    who = f"a living process ({escape(holder)})" if holder else "a living process"
+    message = f"{escape(name)} is in use: {who} sends to it. End that first."
+    return Problem(Exit.FAILED, "destination_in_use", message, details={"holder": holder})
 
 
 # --- --to ----------------------------------------------------------------------------------------

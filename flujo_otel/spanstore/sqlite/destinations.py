@@ -1,5 +1,6 @@
 """DestinationStore on SQLite."""
 
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -79,6 +80,8 @@ _RELEASE: Final = """
     UPDATE cursors SET holder = NULL, holder_id = NULL, leased_until_ns = 0
     WHERE destination = ? AND holder = ?
 """
+_FORGET: Final = "DELETE FROM cursors WHERE destination = ? AND holder = ?"
+_FORGETTING_SECONDS: Final = 10.0
 _CURSORS: Final = f"""
     SELECT destination, endpoint, position, ({due.COUNT.format(limit=LAG_COUNTED)}), state, sent,
         rejected, rejection, rejected_at_ns, error, error_at_ns, sent_at_ns,
@@ -162,6 +165,13 @@ class SQLiteDestinations:
     def release(self, destination: str, token: str) -> None:
         """See `DestinationStore.release`."""
         self._change(_RELEASE, (destination, token))
+
+    def forget(self, destination: str) -> bool:
+        """See `DestinationStore.forget`."""
+        token = secrets.token_hex(8)
+        if self.lease(destination, token, _FORGETTING_SECONDS) is None:
+            return False
+        return self._change(_FORGET, (destination, token))
 
     def newest(self) -> int:
         """See `DestinationStore.newest`."""

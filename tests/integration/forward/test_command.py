@@ -5,7 +5,7 @@ import os
 import pty
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,9 @@ def test_a_backend_that_does_not_take_it(
     [
         (),
         ("--to", "http://h:1", "--status"),
+        ("--to", "http://h:1", "--forget", "h"),
+        ("--status", "--forget", "h"),
+        ("--forget", "h", "--run", "last"),
         ("--to", "nonsense"),
         ("--to", "http://h:1", "--run", "last", "--since", "1h"),
         ("--to", "http://h:1", "--since", "soon"),
@@ -209,3 +212,62 @@ def test_status(
     } == facts
     each[0].finish()
     refusing.close()
+
+
+def known(db: Path) -> list[str]:
+    with closing(open_destinations(db, read_only=True)) as cursors:
+        return [each.destination for each in cursors.cursors()]
+
+
+def test_a_destination_that_is_no_longer_used_is_forgotten(
+    db: Path, backend: HttpBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = HttpBackend()
+    for url in (backend.url, other.url):
+        [destination] = destinations([url], load(db=str(db)))
+        one = Delivery(destination, open_destinations(db))
+        one.work()
+        store(db, *some(3))
+        one.work()
+        one.finish()
+    store(db, *some(2, first=4))
+    assert 0 == lens(db, "--forget", backend.url)
+    assert f"{backend.url} is forgotten: 3 sent, 5 not sent" in capsys.readouterr().out
+    assert [other.url] == known(db)
+    assert 0 == lens(db, "--forget", other.url, "--json")
+    dropped = json.loads(capsys.readouterr().out)["forgotten"]
+    assert (other.url, 2) == (dropped["destination"], dropped["lag"])
+    assert [] == known(db)
+    other.close()
+
+
+def test_a_destination_that_there_is_none_of_is_not_found(
+    db: Path, backend: HttpBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = Delivery(destinations([backend.url], load(db=str(db)))[0], open_destinations(db))
+    one.work()
+    one.finish()
+    capsys.readouterr()
+    assert 1 == lens(db, "--forget", "nobody", "--json")
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert ("no_such_destination", [backend.url]) == (error["code"], error["destinations"])
+    assert [backend.url] == known(db)
+
+
+def test_a_destination_that_a_living_process_sends_to_is_not_forgotten(
+    db: Path, backend: HttpBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = Delivery(destinations([backend.url], load(db=str(db)))[0], open_destinations(db))
+    one.work()
+    assert 4 == lens(db, "--forget", backend.url, "--json")
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert "destination_in_use" == error["code"]
+    assert error["holder"].endswith(f" {os.getpid()}")
+    assert [backend.url] == known(db)
+    one.finish()
+    assert 0 == lens(db, "--forget", backend.url)
+
+
+def test_forgetting_makes_no_database(db: Path) -> None:
+    assert 3 == lens(db, "--forget", "nobody")
+    assert not db.exists()

@@ -213,11 +213,11 @@ def test_a_destination_that_is_up_to_date() -> None:
     [
         ({"state": CursorState.RETRYING, "error": "refused."}, "warning", "retrying: refused."),
         ({"state": CursorState.PAUSED, "error": "401"}, "failed", "mend its address"),
-        ({"lag": 5, "holder": None}, "warning", "lens serve --forward"),
+        ({"lag": 5, "holder": None}, "warning", "lens serve --forward tempo;"),
         (
             {"lag": 5, "holder": None, "state": CursorState.RETRYING, "error": "refused"},
             "warning",
-            "lens serve --forward http://tempo:4318/v1/traces. The last try: refused",
+            "lens forward --forget tempo. The last try: refused",
         ),
         ({"rejected": 3, "rejection": "too old"}, "warning", "3 rejected by it: too old"),
     ],
@@ -237,3 +237,10 @@ def test_a_server_on_another_database_is_a_warning() -> None:
     assert found.of_server({**said, "database": "/srv/x.db"}, "/srv/x.db").status == "completed"
     failing = {**said, "database": "/srv/x.db", "state": "store unavailable"}
     assert found.of_server(failing, "/srv/x.db").status == "failed"
+
+
+def test_where_a_server_stores_is_not_known_without_its_token() -> None:
+    said = {"address": "127.0.0.1:4318", "state": "ok"}
+    status, _, text = found.of_server(said, "/srv/flujo_otel.db")
+    assert status == "warning" and "token" in text
+    assert found.of_server({**said, "state": "store unavailable"}, "/srv/x.db").status == "failed"
