@@ -14,6 +14,7 @@ from flujo_otel_cli.moment import RunMoment, SpanMoment
 _SECONDS_TO_A_DEATH: Final = 1.0
 """Between two looks whether the processes of running runs are still there."""
 _RUNS_REMEMBERED: Final = 10_000
+_SPANS_REMEMBERED: Final = 100_000
 
 
 class SpanTail:
@@ -22,6 +23,8 @@ class SpanTail:
     def __init__(self, where: ChangeFilter, since_ns: int | None) -> None:
         self._where = where
         self._since_ns = since_ns or 0
+        self._first: int | None = None
+        self._told: dict[str, None] = {}
 
     def next(self, follower: Follower) -> tuple[Sequence[SpanMoment], bool]:
         """What happened since the last call, and whether that is all for now."""
@@ -29,13 +32,27 @@ class SpanTail:
         return [SpanMoment(change) for change in changes], is_all
 
     def _page(self, feed: ChangeFeed, after: int) -> Page[SpanChange]:
+        self._first = after if self._first is None else min(self._first, after)
         page = feed.spans(after, self._where)
         return page._replace(items=[c for c in page.items if self._is_news(c, after)])
 
     def _is_news(self, change: SpanChange, after: int) -> bool:
-        """A span that only moved to another run has neither started nor ended by that."""
+        """A span that only moved to another run has neither started nor ended by that; but one that
+        moved to the run that is followed was not seen before."""
         last_ns = change.span.end_time_ns or change.span.start_time_ns
-        return change.content_seq > after and last_ns >= self._since_ns
+        if last_ns < self._since_ns:
+            return False
+        if self._where.run is None:
+            return change.content_seq > after
+        return self._is_new_in_run(change, after)
+
+    def _is_new_in_run(self, change: SpanChange, after: int) -> bool:
+        known = change.span.span_id in self._told
+        self._told[change.span.span_id] = None
+        if len(self._told) > _SPANS_REMEMBERED:
+            del self._told[next(iter(self._told))]
+        assert self._first is not None
+        return change.content_seq > after or (not known and change.content_seq > self._first)
 
 
 class RunTail:

@@ -70,6 +70,40 @@ def test_a_span_that_only_moved_to_another_run_is_not_told_again(following: Foll
     assert following.told(tail) == ["span-1 ended"]
 
 
+def test_a_span_that_ended_before_its_run_was_named_is_told_once_the_run_has_it(
+    following: Following,
+) -> None:
+    tail = SpanTail(ChangeFilter(run="named"), None)
+    following.write(record(2, 1), record(3, 2))
+    assert following.told(tail) == []
+    following.write(record(1, run_id="named"))
+    assert sorted(following.told(tail)) == ["span-1 ended", "span-2 ended", "span-3 ended"]
+    following.write(record(4, 1))
+    assert following.told(tail) == ["span-4 ended"]
+
+
+def test_a_span_that_was_told_of_a_run_is_not_told_again_when_it_moves_within_its_name(
+    following: Following,
+) -> None:
+    tail = SpanTail(ChangeFilter(run=TRACE[:4]), None)
+    following.write(record(2, 1))
+    assert following.told(tail) == ["span-2 ended"]
+    following.write(record(1, run_id=f"{TRACE[:4]}-named"))
+    assert following.told(tail) == ["span-1 ended"]
+
+
+def test_what_was_over_before_the_run_is_followed_is_not_told_when_it_moves(
+    here: Path, following: Following
+) -> None:
+    following.write(record(2, 1))
+    with closing(Follower(str(here / "flujo_otel.db"))) as follower:
+        assert follower.open()
+        tail = SpanTail(ChangeFilter(run="named"), None)
+        following.write(record(1, run_id="named"))
+        moments, _ = tail.next(follower)
+        assert [moment.change.span.name for moment in moments] == ["span-1"]
+
+
 def test_spans_by_status_and_name(following: Following) -> None:
     failed = SpanTail(ChangeFilter(status="failed"), None)
     following.write(record(1), record(2, 1, status="failed"))
