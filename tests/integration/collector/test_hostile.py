@@ -223,6 +223,10 @@ class TestForm:
             assert 200 == receive(connection).status
         assert "half closed" in shared.names()
 
+    def test_a_length_of_thousands_of_zeros_is_a_length(self, shared: Collector) -> None:
+        headers = {"content-type": PROTOBUF, "content-length": "0" * 5000}
+        assert 200 == shared.send(request(b"", headers)).status
+
     def test_a_body_shorter_than_it_says_is_not_stored(self, shared: Collector) -> None:
         body = in_protobuf(numbered("cut short", 3))
         headers = {"content-type": PROTOBUF, "content-length": str(len(body) + 1)}
@@ -352,6 +356,19 @@ def test_so_they_do_over_grpc(tmp_path: Path, service: str) -> None:
             channel.unary_unary(path)(zipped, timeout=120)
         assert grpc.StatusCode.RESOURCE_EXHAUSTED == caught.value.code()
         assert running.peak_mib() - before_mib < 100
+
+
+def test_messages_that_are_not_unpacked_yet_are_as_few_as_readers(tmp_path: Path) -> None:
+    zipped = gzip.compress(b"") * (6 << 20 >> 4)  # half a second's work, which comes to nothing
+    with (
+        collector(tmp_path / "otel.db", {"flujo_otel.collector.otlp_grpc:_READERS": 1}) as running,
+        grpc.insecure_channel(running.grpc_address) as channel,
+    ):
+        before_mib = running.peak_mib()
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        for call in [export.future(zipped, timeout=120) for _ in range(12)]:
+            assert b"" == call.result()
+        assert running.peak_mib() - before_mib < 5 * len(zipped) >> 20
 
 
 EMPTY_JSON = b'{"resourceMetrics":[' + b"{}," * (2 << 20) + b"{}]}"
