@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from flujo_otel.collector.access import Access, authorization_of
-from flujo_otel.collector.answers import Code, Encoding, Refusal, accepted, status
+from flujo_otel.collector.answers import Code, Encoding, Refusal, accepted, status, verdict
+from flujo_otel.collector.body import Body
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.reception import Reception
 from flujo_otel.forward.destination import Signal
@@ -33,11 +34,16 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 """No OTLP request starts so: it would be field 3 of wire type 7, which there is not."""
 _IDENTITY_AND_GZIP: Final = 0b101
 _READERS: Final = 16
-"""Requests whose message is read at once: what is not read yet waits in the client."""
+"""Requests whose message is read and unpacked at once: others wait in their clients."""
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 Context = Any
 """grpc.aio.ServicerContext, which has no types."""
+
+
+class NoMessage(Refusal):
+    """None was sent, or it was over the limit, which gRPC refuses by itself, or the call has ended:
+    the server is not told which."""
 
 
 class GrpcReceiver:
@@ -75,6 +81,8 @@ class GrpcReceiver:
         async def export(_: Any, context: Context) -> bytes:
             try:
                 return await self._taken(signal, context)
+            except NoMessage as error:
+                said = verdict(error)  # counted nowhere: it looks like a call that was cancelled
             except Exception as error:
                 said = self._reception.verdict(error, signal)
             metadata = ((STATUS_DETAILS, status(Encoding.PROTOBUF, said)),)
@@ -86,20 +94,29 @@ class GrpcReceiver:
     async def _taken(self, signal: Signal, context: Context) -> bytes:
         self._access.check_token(authorization_of(_headers(context.invocation_metadata())))
         async with self._deadlines.start(), self._readers:
-            message = await _only_message(context)
-        body = self._reception.body(gzipped=message.startswith(_GZIP_MAGIC))
+            body = await self._unpacked(await _only_message(context))
         try:
-            await body.add(message)
-            del message
             result = await self._reception.take(signal, body.complete(), Encoding.PROTOBUF)
         finally:
             body.release()
         return accepted(Encoding.PROTOBUF, result.rejected, result.message)
 
+    async def _unpacked(self, message: bytes) -> Body:
+        """Before a further one is read: it may be far larger than what it unpacks to."""
+        body = self._reception.body(gzipped=message.startswith(_GZIP_MAGIC))
+        try:
+            await body.add(message)
+        except BaseException:
+            body.release()
+            raise
+        return body
+
 
 async def _only_message(context: Context) -> bytes:
     message = await context.read()
-    if message is grpc.aio.EOF or await context.read() is not grpc.aio.EOF:
+    if message is grpc.aio.EOF:
+        raise NoMessage(400, Code.INVALID_ARGUMENT, "Export takes one message.")
+    if await context.read() is not grpc.aio.EOF:
         raise Refusal(400, Code.INVALID_ARGUMENT, "Export takes one message.")
     return bytes(message)
 

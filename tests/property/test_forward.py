@@ -1,6 +1,7 @@
 """What is forwarded is exactly what came in: messages equal after parsing, unknown fields too."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -152,12 +153,11 @@ def test_every_span_is_forwarded_as_it_came_in(request: ExportTraceServiceReques
     assert (0, "") == (decoded.rejected, decoded.message)
     with TemporaryDirectory() as folder:
         db = Path(folder) / "spans.db"
-        writer, store = open_writer(db), open_destinations(db)
-        assert not writer.write(decoded.batch).rejected
-        page = store.page(0, Filter(), 1000, 1 << 30)
-        sent = ExportTraceServiceRequest.FromString(encode(page.spans, store.resource, store.scope))
-        writer.close()
-        store.close()
+        with closing(open_writer(db)) as writer, closing(open_destinations(db)) as store:
+            assert not writer.write(decoded.batch).rejected
+            page = store.page(0, Filter(), 1000, 1 << 30)
+            body = encode(page.spans, store.resource, store.scope)
+    sent = ExportTraceServiceRequest.FromString(body)
     assert sorted(flat(request)) == sorted(flat(sent))
 
 
@@ -197,14 +197,13 @@ def test_pages_of_any_size_hold_every_span_once_and_in_order(
 ) -> None:
     with TemporaryDirectory() as folder:
         db = Path(folder) / "spans.db"
-        writer, store = open_writer(db), open_destinations(db)
-        assert not writer.write(Batch(records)).rejected
-        writer.close()
+        with closing(open_writer(db)) as writer:
+            assert not writer.write(Batch(records)).rejected
         read, position, is_last = [], 0, False
-        while not is_last:
-            page = store.page(position, Filter(), most_spans, most_bytes)
-            read += page.spans
-            position, is_last = page.position, page.is_last
-        store.close()
+        with closing(open_destinations(db)) as store:
+            while not is_last:
+                page = store.page(position, Filter(), most_spans, most_bytes)
+                read += page.spans
+                position, is_last = page.position, page.is_last
     assert [message_of(each) for each in records] == [span.otlp for span in read]
     assert sorted({span.seq for span in read}) == [span.seq for span in read]

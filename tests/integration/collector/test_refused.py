@@ -2,6 +2,7 @@
 
 import gzip
 import select
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,27 @@ def test_requests_refused_over_grpc_are_counted_like_those_over_http(running: Co
     large = gzip.compress(bytes(SMALL_BYTES + 1))
     assert grpc.StatusCode.RESOURCE_EXHAUSTED == over_grpc(running, large)
     assert [("400, not OTLP", 1), ("413, too large", 1)] == refused(running)
+
+
+def test_calls_that_end_without_a_message_are_not_counted(running: Collector) -> None:
+    with grpc.insecure_channel(running.grpc_address) as channel:
+        export = channel.stream_unary(TRACES)
+        with pytest.raises(grpc.RpcError):
+            export(iter([]), timeout=TIMEOUT_SECONDS)
+        sending = threading.Event()
+        call = export.future(_once(sending), timeout=TIMEOUT_SECONDS)
+        assert sending.wait(TIMEOUT_SECONDS)
+        call.cancel()
+        with pytest.raises(grpc.RpcError):
+            export(iter([GARBAGE, GARBAGE]), timeout=TIMEOUT_SECONDS)
+    assert [("400, not OTLP", 1)] == refused(running)
+
+
+def _once(sending: threading.Event) -> Iterator[bytes]:
+    """No message, in a stream that does not end by itself before long."""
+    sending.set()
+    threading.Event().wait(1)
+    yield from ()
 
 
 def test_requests_without_the_token_are_counted(tmp_path: Path) -> None:

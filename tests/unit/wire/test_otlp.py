@@ -157,7 +157,7 @@ def test_values_are_taken_as_deep_as_protobuf_goes_and_deeper_ones_are_malformed
 
     [found] = decode_protobuf(body(deepest)).batch.records
     assert "bottom" in str(json.loads(found.attributes))
-    with pytest.raises(MalformedRequest, match="MaxDepth"):
+    with pytest.raises(MalformedRequest, match="Not an ExportTraceServiceRequest"):
         decode_protobuf(body(deepest + 1))
 
 
@@ -167,7 +167,7 @@ def test_what_is_nested_ten_thousand_deep_is_malformed() -> None:
         value = delimited(b"\x2a", delimited(b"\x0a", value))
     for key in (b"\x12", b"\x4a", b"\x12", b"\x12", b"\x0a"):
         value = delimited(key, value)
-    with pytest.raises(MalformedRequest, match="MaxDepth"):
+    with pytest.raises(MalformedRequest, match="Not an ExportTraceServiceRequest"):
         decode_protobuf(value)
 
 

@@ -1,0 +1,47 @@
+"""Whether spans can be stored: who asks while another tries is not kept waiting."""
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flujo_otel import server
+from flujo_otel.errors import StoreUnavailable
+from support.fake_store import FakeStore
+
+SOON = 20.0
+LOCKED = StoreUnavailable("locked")
+
+
+class Probed(FakeStore):
+    """Its beat waits until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def beat(self) -> None:
+        self.begun.set()
+        assert self.go.wait(SOON)
+
+
+def test_while_one_thread_tries_the_database_others_get_what_was_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_PROBE_SECONDS", -1.0)
+    store = Probed()
+    commit: Any = SimpleNamespace(unavailable=LOCKED)
+    state = server._StoreState(commit, lambda: store, LOCKED)
+    commit.unavailable = None
+    found: list[object] = []
+    trying = threading.Thread(target=lambda: found.append(state.now()))
+    trying.start()
+    assert store.begun.wait(SOON)
+    asking = threading.Thread(target=lambda: found.append(state.now()))
+    asking.start()
+    asking.join(SOON / 4)
+    assert [LOCKED] == found
+    store.go.set()
+    trying.join(SOON)
+    assert [LOCKED, None] == found
