@@ -1,7 +1,6 @@
 """A collector in a process of its own, and clients that speak to it in raw bytes."""
 
 import json
-import re
 import socket
 import sqlite3
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from support.programs import TIMEOUT_SECONDS, environment, query
+from support.programs import TIMEOUT_SECONDS, environment, peak_mib, query
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -58,10 +57,7 @@ class Collector:
 
     def peak_mib(self) -> int:
         """The most memory it has had."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+)", status)
-        assert found is not None
-        return int(found[1]) // 1024
+        return peak_mib(self.process.pid)
 
     def said(self) -> dict[str, Any]:
         """Its next line."""

@@ -1,6 +1,7 @@
 """Real programs in processes of their own, traced by our exporter, and what they left behind."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -117,3 +118,10 @@ def losses(db: Path) -> dict[str, int]:
 
 def is_sound(db: Path) -> bool:
     return query(db, "PRAGMA integrity_check") == [("ok",)]
+
+
+def peak_mib(pid: int) -> int:
+    """The most memory that a process has had."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) // 1024
