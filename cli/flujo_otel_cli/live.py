@@ -4,8 +4,10 @@ import os
 import shutil
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from threading import Event, Thread
 from typing import Final
 
 from flujo_otel.model import Run, RunStatus
@@ -33,8 +35,9 @@ def can_draw() -> bool:
 
 
 def watch(program: Program, relay: Relay, view: "LiveTree") -> None:
-    """Until the program is over and all it wrote is shown. Its exit code is `program.wait`'s."""
-    footer = Footer()
+    """Until the program is over and all it wrote is shown; closes `view`. The exit code is
+    `program.wait`'s."""
+    footer, painter = Footer(), _Painter(view)
     try:
         while True:
             output = relay.read(_LOOK_SECONDS)
@@ -45,15 +48,43 @@ def watch(program: Program, relay: Relay, view: "LiveTree") -> None:
             elif output is None:
                 time.sleep(_LOOK_SECONDS)
             relay.resize()
-            lines = view.lines()
+            lines = painter.latest()
             if lines is not None:
                 footer.draw(lines)
     finally:
+        painter.stop()
         footer.close()
 
 
+class _Painter:
+    """Has a view drawn on a thread of its own. 20,000 spans take half a second; the program, whose
+    output nobody reads meanwhile, would stand still for so long."""
+
+    def __init__(self, view: "LiveTree") -> None:
+        self._view = view
+        self._drawn: deque[list[str]] = deque(maxlen=1)
+        self._ending = Event()
+        self._thread = Thread(target=self._run, name="lens-draw", daemon=True)
+        self._thread.start()
+
+    def latest(self) -> list[str] | None:
+        """What was drawn since the last call."""
+        return self._drawn.pop() if self._drawn else None
+
+    def stop(self) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with closing(self._view):
+            while not self._ending.wait(_LOOK_SECONDS):
+                lines = self._view.lines()
+                if lines is not None:
+                    self._drawn.append(lines)
+
+
 class LiveTree:
-    """The newest of the runs that `is_ours`, as lines that fit the terminal."""
+    """The newest of the runs that `is_ours`, as lines that fit the terminal. For one thread."""
 
     def __init__(self, db: str | None, started_ns: int, is_ours: Callable[[Run], bool]) -> None:
         self._db = db

@@ -73,7 +73,7 @@ def _watched(
         return Program(program, environment).wait()
     me = process.current()
     tree = LiveTree(db, started_ns, lambda run: _is_of_program(run, started_ns, me))
-    with closing(Relay()) as relay, closing(tree):
+    with closing(Relay()) as relay:
         child = Program(program, environment, relay.theirs)
         relay.started()
         watch(child, relay, tree)

@@ -1,10 +1,19 @@
 """`lens run --live`: the tree below what a real program prints, on a real terminal."""
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from flujo_otel_cli.live import LiveTree, watch
+from flujo_otel_cli.program import Program
+from flujo_otel_cli.relay import Relay
 from support.lens import LENS, Lens, environment
 
 STEPS = """
@@ -128,3 +137,57 @@ def test_a_tree_taller_than_the_terminal_keeps_its_first_and_last_lines(tmp_path
         assert drawn[start + 1].startswith("… ") and drawn[start + 1].endswith(" lines")
         seen(tmp_path, "all")
         lens.rest()
+
+
+WRITES_MUCH = """
+import pathlib, sys, time
+while not pathlib.Path("drawing").exists():
+    time.sleep(0.01)
+for _ in range(1000):
+    print("x" * 999, file=sys.stderr)
+pathlib.Path("written").touch()
+"""
+
+
+class Laborious(LiveTree):
+    """A tree that takes until the program has written all that it has to."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(None, 0, lambda run: False)
+        self.folder = folder
+        self.times_given_up = 0
+
+    def lines(self) -> list[str] | None:
+        (self.folder / "drawing").touch()
+        give_up = time.monotonic() + 20
+        while not (self.folder / "written").exists():
+            if time.monotonic() > give_up:
+                self.times_given_up += 1
+                break
+            time.sleep(0.01)
+        return None
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """A program takes the signals over for good."""
+    numbers = [signal.Signals[f"SIG{n}"] for n in ("TERM", "HUP", "INT", "QUIT", "USR1", "USR2")]
+    handlers = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, handlers, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_drawing_never_keeps_the_program_from_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    view = Laborious(tmp_path)
+    with closing(Relay()) as relay:
+        program = Program([sys.executable, "-c", WRITES_MUCH], os.environ, relay.theirs)
+        relay.started()
+        watch(program, relay, view)
+        assert program.wait() == 0
+    assert view.times_given_up == 0
+    assert capfd.readouterr().err.count("x" * 999) == 1000
