@@ -201,10 +201,11 @@ class _Lane:
             with guarded(f"passing {request.signal} on to {self._destination.name}"):
                 is_taken = self._is_taken(request)
         finally:
+            # First: at the end, what is neither sent nor settled would be counted by nobody.
+            request.settle(self, is_taken=is_taken)
             with self._changed:
                 self._sent = None
                 self._held_bytes -= request.size_bytes
-            request.settle(self, is_taken=is_taken)
 
     def _is_taken(self, request: _Request) -> bool:
         if not self.takes(request.signal, request.content_type):
