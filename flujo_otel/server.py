@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flujo_otel.collector.access import Access, is_loopback, new_token
-from flujo_otel.collector.ports import PRODUCT, addresses_of, listen, taken
+from flujo_otel.collector.ports import PRODUCT, addresses_of, is_free, listen, taken
 from flujo_otel.collector.stop_signals import StopSignals
 from flujo_otel.errors import MissingExtra, PortTaken, StoreError, StoreUnavailable, StoreUnopenable
 from flujo_otel.settings import load
@@ -136,6 +136,10 @@ class Server:
         self._http_port = sockets[0].getsockname()[1]
         hosts = [address for _, address in addresses_of(options.host)]
         try:
+            # First what may refuse the start: nothing is left of one that is refused.
+            self._chosen(hosts, options.grpc_port)
+            if not is_free(options.host, options.grpc_port):
+                raise PortInUse
             trouble = _trouble_of(self._open_store)
             self._parts = parts = self._made()
             self._store_state = _StoreState(parts.commit, self._open_store, trouble)

@@ -38,6 +38,17 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
+def is_free(host: str, port: int) -> bool:
+    """Whether one could listen there just now; 0: there is a free one. Raises SettingsError."""
+    try:
+        sockets = listen(host, port)
+    except OSError:
+        return False
+    for opened in sockets:
+        opened.close()
+    return True
+
+
 def addresses_of(host: str) -> list[tuple[socket.AddressFamily, str]]:
     """The addresses that `host` names, each once. Raises SettingsError."""
     try:

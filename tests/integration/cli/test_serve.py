@@ -233,3 +233,20 @@ def test_doctor_asks_the_server_that_sdks_send_to(tmp_path: Path) -> None:
         assert said["database"] == str(tmp_path / "flujo_otel.db")
         assert lens.stop() == 0
     assert server_here(port=port) is None
+
+
+@pytest.mark.parametrize("options", [["--forward", "nowhere"], ["--grpc-port", "{taken}"]])
+def test_nothing_is_left_of_a_start_that_is_refused(tmp_path: Path, options: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        given = [option.format(taken=port) for option in options]
+        done = subprocess.run(
+            [LENS, "serve", "--db", "a.db", "--http-port", "0", *given],
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode in (2, 5)
+    assert [] == list(tmp_path.iterdir())
