@@ -66,13 +66,16 @@ def lines(session: Session, now: Now) -> Iterator[Line]:
         yield from _open_lines(session, each)
 
 
-def footer(session: Session, now: Now) -> str:
-    """How many run, died of late, died before that."""
+def footer(session: Session, now: Now, *, everything: bool) -> str:
+    """How many run, died of late, died before that; what is not shown of it."""
     counts = [f"{len(now.living):,} running"]
     if now.died:
         counts.append(f"{len(now.died):,} died")
     if now.died_earlier:
-        counts.append(f"{now.died_earlier:,} died over an hour ago: --all")
+        which = "more died before" if everything else "died over an hour ago: --all"
+        counts.append(f"{now.died_earlier:,} {which}")
+    if now.more_open_spans:
+        counts.append(f"{amounts.plural(now.more_open_spans, 'older open span')} not shown")
     return session.to.theme.dot.join(counts)
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from flujo_otel import process
@@ -10,6 +11,10 @@ from flujo_otel.spanstore.api import RunFilter, TraceReader
 from flujo_otel.spanstore.changes import ChangeFeed
 
 _ALL = 1 << 31
+MOST_DIED = 1000
+"""Of runs that died, which nobody ever clears away, only the newest are looked at one by one."""
+MOST_OPEN_SPANS = 10_000
+"""What died runs left open stays open too."""
 
 
 class Activity(NamedTuple):
@@ -25,11 +30,15 @@ class Activity(NamedTuple):
 
 
 class Now(NamedTuple):
-    """`living`: the oldest first. `died`: the latest first, without `died_earlier` older ones."""
+    """`living`: the oldest first. `died`: the latest first, without `died_earlier` older ones.
+
+    `more_open_spans`: older ones that are open as well, and not looked at.
+    """
 
     living: Sequence[Activity]
     died: Sequence[Activity]
     died_earlier: int
+    more_open_spans: int
 
 
 def running_now(
@@ -42,13 +51,14 @@ def running_now(
     """Runs and spans that are open and started no later than `started_until_ns` (None: all).
 
     `feed` None: there is no database of ours, only flujo's own. Of runs that died, those that were
-    alive at `died_since_ns` or later.
+    alive at `died_since_ns` or later, MOST_DIED at most.
     """
-    spans = _open_spans(feed, started_until_ns)
+    spans, more_open_spans = _open_spans(feed, started_until_ns)
+    living = reader.list_runs(RunFilter(RunStatus.RUNNING), _ALL)
+    newest_died = reader.list_runs(RunFilter(RunStatus.DIED), MOST_DIED)
     runs = {
         run.run_id: run
-        for status in (RunStatus.RUNNING, RunStatus.DIED)
-        for run in reader.list_runs(RunFilter(status), _ALL)
+        for run in (*living, *newest_died)
         if started_until_ns is None or run.start_time_ns <= started_until_ns
     }
     for run_id in spans.keys() - runs.keys():
@@ -58,20 +68,30 @@ def running_now(
     found = [Activity(run, spans.get(run.run_id, ())) for run in runs.values()]
     died = [each for each in found if each.died]
     recent = [each for each in died if each.run.last_time_ns >= died_since_ns]
+    died_count = len(died)
+    if len(newest_died) == MOST_DIED:
+        died_count += reader.count_runs(RunFilter(RunStatus.DIED)) - MOST_DIED
     return Now(
         living=sorted((e for e in found if not e.died), key=lambda e: e.run.start_time_ns),
         died=sorted(recent, key=lambda each: -each.run.last_time_ns),
-        died_earlier=len(died) - len(recent),
+        died_earlier=died_count - len(recent),
+        more_open_spans=more_open_spans,
     )
 
 
-def _open_spans(feed: ChangeFeed | None, until_ns: int | None) -> dict[str, list[Span]]:
+def _open_spans(feed: ChangeFeed | None, until_ns: int | None) -> tuple[dict[str, list[Span]], int]:
+    """The newest by run, and how many more there are."""
     by_run: dict[str, list[Span]] = defaultdict(list)
-    for span in feed.open_spans(until_ns) if feed is not None else ():
+    if feed is None:
+        return by_run, 0
+    newest = list(islice(feed.open_spans(until_ns), MOST_OPEN_SPANS))
+    for span in reversed(newest):
         by_run[span.run_id].append(span)
     for spans in by_run.values():
         spans.sort(key=lambda span: span.start_time_ns)
-    return by_run
+    if len(newest) < MOST_OPEN_SPANS:
+        return by_run, 0
+    return by_run, max(feed.count_open_spans(until_ns) - len(newest), 0)
 
 
 def _has_process(run: Run) -> bool:

@@ -69,8 +69,12 @@ class ChangeFeed(Protocol):
         ...
 
     def open_spans(self, until_ns: int | None = None) -> Iterator[Span]:
-        """Spans without an end that started no later than `until_ns`, in order of arrival, those of
-        processes that died among them; read in pages."""
+        """Spans without an end that started no later than `until_ns`, the latest arrival first,
+        those of processes that died among them; read in pages, as far as they are taken."""
+        ...
+
+    def count_open_spans(self, until_ns: int | None = None) -> int:
+        """How many `open_spans` would give."""
         ...
 
     def is_current(self) -> bool:

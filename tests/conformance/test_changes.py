@@ -142,14 +142,17 @@ def test_a_run_whose_process_is_gone_died(
     assert [RunStatus.DIED] == [run.status for run in feed.runs(start).items]
 
 
-def test_open_spans_are_those_without_an_end_oldest_arrival_first(
+def test_open_spans_are_those_without_an_end_latest_arrival_first(
     store: Store, feed: ChangeFeed
 ) -> None:
     store.write(record(1, status="running"), record(2, 1), record(3, 1, status="running"))
     store.write(*(record(number, 1, status="running") for number in range(4, 1204)))
-    assert [f"span-{n}" for n in (1, *range(3, 1204))] == [s.name for s in feed.open_spans()]
+    expected = [f"span-{number}" for number in (1, *range(3, 1204))]
+    assert expected[::-1] == [span.name for span in feed.open_spans()]
+    assert 1202 == feed.count_open_spans()
     started = [span.name for span in feed.open_spans(BASE_NS + 3_000_000)]
-    assert ["span-1", "span-3"] == started
+    assert ["span-3", "span-1"] == started
+    assert 2 == feed.count_open_spans(BASE_NS + 3_000_000)
 
 
 def test_after_the_position_of_a_time_comes_all_that_started_or_ended_since(

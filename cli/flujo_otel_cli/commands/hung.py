@@ -32,11 +32,12 @@ def command(
         now = now._replace(living=[each for each in now.living if each.run.origin is None])
         if json:
             facts = {"over_ns": over_ns, "hung": len(now.living), "died_earlier": now.died_earlier}
+            facts["more_open_spans"] = now.more_open_spans
             session.answer(facts | {"runs": document([*now.living, *now.died])})
         else:
             session.show(lines(session, now))
             said = f"open for over {duration(over_ns, session.to.theme.micro)}"
-            counts = footer(session, now).replace("running", said, 1)
+            counts = footer(session, now, everything=everything).replace("running", said, 1)
             session.show([[Piece(counts, "dim")]])
     if now.living:  # what died will never end, but nothing hangs in it
         raise typer.Exit(Exit.NOT_FOUND)

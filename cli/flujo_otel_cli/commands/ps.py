@@ -23,7 +23,8 @@ def command(
         now = look(session, db, everything=everything)
         if json:
             facts = {"running": len(now.living), "died_earlier": now.died_earlier}
+            facts["more_open_spans"] = now.more_open_spans
             session.answer(facts | {"runs": document([*now.living, *now.died])})
             return
         session.show(lines(session, now))
-        session.show([[Piece(footer(session, now), "dim")]])
+        session.show([[Piece(footer(session, now, everything=everything), "dim")]])

@@ -39,8 +39,12 @@ _OLDEST_SPAN_SINCE: Final = f"""
 _OLDEST_RUN_SINCE: Final = "SELECT MIN(change_seq) FROM runs WHERE start_time_ns >= ?"
 _OPEN_SPANS: Final = f"""
     {rows.SELECT_SPANS}
-    WHERE status = 'running' AND rowid > :rowid AND (:until IS NULL OR start_time_ns <= :until)
-    ORDER BY rowid LIMIT {_PAGE_ROWS}
+    WHERE status = 'running' AND rowid < :rowid AND (:until IS NULL OR start_time_ns <= :until)
+    ORDER BY rowid DESC LIMIT {_PAGE_ROWS}
+"""
+_COUNT_OPEN: Final = """
+    SELECT COUNT(*) FROM spans
+    WHERE status = 'running' AND (:until IS NULL OR start_time_ns <= :until)
 """
 
 
@@ -98,7 +102,7 @@ class SQLiteChangeFeed:
 
     def open_spans(self, until_ns: int | None = None) -> Iterator[Span]:
         """See `changes.ChangeFeed.open_spans`."""
-        rowid = 0
+        rowid = (1 << 63) - 1
         while True:
             values = {"rowid": rowid, "until": until_ns}
             with self._reading() as connection:
@@ -107,6 +111,11 @@ class SQLiteChangeFeed:
             if len(page) < _PAGE_ROWS:
                 return
             rowid = page[-1][0]
+
+    def count_open_spans(self, until_ns: int | None = None) -> int:
+        """See `changes.ChangeFeed.count_open_spans`."""
+        with self._reading() as connection:
+            return int(connection.execute(_COUNT_OPEN, {"until": until_ns}).fetchone()[0])
 
     def is_current(self) -> bool:
         """See `changes.ChangeFeed.is_current`."""

@@ -88,9 +88,26 @@ def test_what_died_long_ago_is_counted_and_shown_when_asked_for(
     assert "✝ died" in answer(capsys, "ps", "--all")[1]
 
 
+def test_of_much_that_died_the_newest_is_shown_and_the_rest_counted(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flujo_otel.query.activity.MOST_DIED", 1)
+    monkeypatch.setattr("flujo_otel.query.activity.MOST_OPEN_SPANS", 3)
+    for _ in range(3):
+        with program(1) as child:
+            child.kill()
+            child.wait()
+    _, out, _ = answer(capsys, "ps", "--all")
+    assert out.count("✝ died") == 1 and "    ✝ item 0" in out
+    assert out.endswith("0 running · 1 died · 2 more died before · 6 older open spans not shown\n")
+    found = document(capsys, "ps", "--all")[1]
+    assert (found["died_earlier"], found["more_open_spans"]) == (2, 6)
+
+
 def test_what_is_over_is_not_shown(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, "ps") == (0, "0 running\n", "")
-    assert document(capsys, "ps")[1] == {"running": 0, "died_earlier": 0, "runs": []}
+    nothing = {"running": 0, "died_earlier": 0, "more_open_spans": 0, "runs": []}
+    assert document(capsys, "ps")[1] == nothing
 
 
 def test_the_open_spans_are_in_the_document(capsys: pytest.CaptureFixture[str]) -> None:
