@@ -42,4 +42,15 @@ def _problem(error: Exception, db: str | None) -> Problem | None:
     message = escape(str(error))
     if path.exists():
         message = f"{named} is empty: nothing was traced into it yet."
-    return Problem(Exit.NO_DATABASE, "no_database", message, first_trace(db))
+    hints = [*first_trace(db), *(_elsewhere() if db is None else ())]
+    return Problem(Exit.NO_DATABASE, "no_database", message, hints)
+
+
+def _elsewhere() -> Iterator[str]:
+    """Where the collector of this machine stores, for whoever looks from another folder."""
+    from flujo_otel_cli import neighbour
+
+    server = neighbour.server_here()
+    if server is not None and "database" in server:
+        path = escape(str(server["database"]))
+        yield f"lens serve on {server['address']} stores in {path}:  lens list --db {path}"

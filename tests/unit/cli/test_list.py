@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from flujo_otel.model.record import Role
+from flujo_otel_cli import neighbour
 from unit.cli.lens import answer, document
 from unit.cli.scenes import a_run, a_span, store
 
@@ -38,3 +39,14 @@ def test_a_list_that_is_cut_says_how_to_see_all(
     ]
     store(filled, others)
     assert "1 of 11 runs · lens list --limit 11 · " in answer(capsys, "list", "--limit", "1")[1]
+
+
+def test_no_database_here_names_the_one_that_the_collector_stores_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server = {"address": "127.0.0.1:4318", "database": "/elsewhere/flujo_otel.db"}
+    monkeypatch.setattr(neighbour, "server_here", lambda: server)
+    code, _, said = answer(capsys, "list")
+    assert code == 3
+    assert "lens list --db /elsewhere/flujo_otel.db" in said
