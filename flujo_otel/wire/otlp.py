@@ -23,7 +23,13 @@ from flujo_otel.wire.anyvalue import json_members, json_object, plain_attributes
 from flujo_otel.wire.content_id import content_id
 from flujo_otel.wire.projection import READ, project
 
-_MAX_TIME_NS: Final = (1 << 63) - 1
+_MAX_TIME_NS: Final = (1 << 63) - 2
+"""The last one that SQLite holds is taken: as the start of a run's root it says that the run was
+handed in whole (pour.sql), and a root that started then was refused."""
+MOST_CHARACTERS: Final = 32 * 1024 * 1024
+"""Of a span's JSON: SQLite holds a dozen of them while it writes one. 60 MB of control characters,
+six times that in JSON and 60 KB in gzip, took 7 GB."""
+_LONGEST_ESCAPE: Final = 6
 _DAY_NS: Final = 86_400 * 10**9
 _NO_TRACE: Final = bytes(16)
 _NO_SPAN: Final = bytes(8)
@@ -103,7 +109,7 @@ class RequestDecoder:
             )
 
     def span(self, span: Span) -> None:
-        """One span; refused where its ids are not such."""
+        """One span; refused where its ids are not such, or it is too long."""
         trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
         if parent_id == _NO_SPAN:  # some senders' way to say that there is none
             parent_id = b""
@@ -113,7 +119,11 @@ class RequestDecoder:
         start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
         ids = trace_id.hex(), span_id.hex(), parent_id.hex() or None
         shared = self._resource_id, self._scope_id
-        self._records.append(_record(span, ids, start_ns, end_ns, shared))
+        record = _record(span, ids, start_ns, end_ns, shared)
+        if _is_too_long(record):
+            self.refuse(f"data of over {MOST_CHARACTERS} characters in JSON")
+            return
+        self._records.append(record)
         if end_ns < start_ns:
             self._note("clock_skewed", "ended before it started" if end_ns else "without an end")
         elif end_ns > self._tomorrow_ns:
@@ -206,6 +216,14 @@ def _record(
         code,
         span.SerializeToString(),
     )
+
+
+def _is_too_long(record: SpanRecord) -> bool:
+    exact = record.otlp or b""
+    if len(exact) * _LONGEST_ESCAPE <= MOST_CHARACTERS:
+        return False
+    texts = (record.name, record.status_message, record.attributes, record.events, record.links)
+    return sum(len(text) for text in texts if text) > MOST_CHARACTERS
 
 
 def _events_json(events: Iterable[Span.Event]) -> str:

@@ -3,13 +3,15 @@
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
-from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from flujo_otel.errors import MalformedRequest
 from flujo_otel.model.record import Role, SpanRecord
+from flujo_otel.wire import otlp as module
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
 from flujo_otel.wire.protobuf import delimited
 from support.otlp import request, span
@@ -53,6 +55,29 @@ def test_a_span_without_proper_ids_costs_no_other(given: dict[str, bytes], reaso
     ]
 
 
+@pytest.mark.parametrize("part", ["name", "attributes", "events"])
+def test_a_span_that_is_too_long_in_json_costs_no_other(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_CHARACTERS", 6000)
+    text = "\x01" * 1001
+    attributes = [attribute("key", string_value=text)]
+    given: dict[str, Any] = {
+        "name": {"name": text * 6},
+        "attributes": {"attributes": attributes},
+        "events": {"events": [Span.Event(attributes=attributes)]},
+    }[part]
+    result = decoded(span(1, **given), span(2, name="good"))
+    assert ["good"] == [each.name for each in result.batch.records]
+    assert (1, "Rejected 1 spans: 1 for data of over 6000 characters in JSON.") == (
+        result.rejected,
+        result.message,
+    )
+    assert 1 == len(
+        decoded(span(3, attributes=[attribute("key", string_value="x" * 5900)])).batch.records
+    )
+
+
 def test_a_parent_of_zeros_is_none() -> None:
     found = record(parent_span_id=bytes(8))
     assert (None, Role.RUN_ROOT) == (found.otel_parent_id, found.role)
@@ -66,7 +91,8 @@ def test_a_span_without_an_end_took_no_time_and_is_over() -> None:
 
 def test_times_that_sqlite_cannot_hold_are_the_latest_that_it_can() -> None:
     found = record(start_time_unix_nano=(1 << 64) - 1, end_time_unix_nano=(1 << 64) - 1)
-    assert ((1 << 63) - 1, (1 << 63) - 1) == (found.start_time_ns, found.end_time_ns)
+    latest = (1 << 63) - 2  # the last one says something else of a run in the database
+    assert (latest, latest) == (found.start_time_ns, found.end_time_ns)
 
 
 def losses(**given: object) -> dict[tuple[str, str], int]:
