@@ -10,7 +10,6 @@ import grpc
 import pytest
 
 from flujo_otel.wire.protobuf import delimited, tag
-from support.backends import wait_until
 from support.collector import (
     JSON,
     PROTOBUF,
@@ -357,22 +356,6 @@ def test_so_they_do_over_grpc(tmp_path: Path, service: str) -> None:
             channel.unary_unary(path)(zipped, timeout=120)
         assert grpc.StatusCode.RESOURCE_EXHAUSTED == caught.value.code()
         assert running.peak_mib() - before_mib < 100
-
-
-def test_no_message_is_read_before_a_reader_has_unpacked_its_last(tmp_path: Path) -> None:
-    large = gzip.compress(b"") * (4 << 20 >> 4)  # half a second's work, which comes to nothing
-    answered: list[str] = []
-    with (
-        collector(tmp_path / "otel.db", {"flujo_otel.collector.otlp_grpc:_READERS": 1}) as running,
-        grpc.insecure_channel(running.grpc_address) as channel,
-    ):
-        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-        calls = {"large": export.future(large, timeout=120), "small": export.future(b"")}
-        for name, call in calls.items():
-            call.add_done_callback(lambda _, name=name: answered.append(name))
-        assert [b"", b""] == [call.result(timeout=120) for call in calls.values()]
-        wait_until(lambda: len(answered) == 2, "both are told of")
-    assert ["large", "small"] == answered
 
 
 EMPTY_JSON = b'{"resourceMetrics":[' + b"{}," * (2 << 20) + b"{}]}"
