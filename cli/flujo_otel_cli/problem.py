@@ -14,7 +14,7 @@ class Exit(IntEnum):
 
     OK = 0
     NOT_FOUND = 1
-    """No such run, step or span; a prefix of several runs; `doctor` found a fault."""
+    """No such run, step, span or destination; a prefix of several runs; `doctor` found a fault."""
     USAGE = 2
     NO_DATABASE = 3
     """No database, or one that cannot be used."""
