@@ -30,7 +30,9 @@ _DROPPED_LINKS: Final = tag(14, 0)
 _ERROR: Final = StatusCode.ERROR.value
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
-_MAX_TIME_NS: Final = (1 << 63) - 1
+_MAX_TIME_NS: Final = (1 << 63) - 2
+"""SQLite holds one more, which as the start of a run's root says that the run was handed in whole
+(pour.sql)."""
 _UNSIGNED_32: Final = (1 << 32) - 1
 
 

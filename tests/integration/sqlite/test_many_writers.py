@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Batch, Loss, Resource, Scope
+from flujo_otel.spanstore.api import RunFilter
 from flujo_otel.spanstore.sqlite import checkpoint
 from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns, has_wal_reset_fault
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
@@ -24,6 +26,8 @@ from flujo_otel.spanstore.sqlite.staging import pours
 from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from flujo_otel.storage.sqlite import SQLiteBackend
+from flujo_otel.wire.sdk import to_batch
+from flujo_otel.wire.snapshot import snapshot
 from support.records import record
 
 WRITER = """
@@ -298,3 +302,16 @@ def test_what_the_collector_cannot_name_is_nobodys(tmp_path: Path) -> None:
         assert [("", "id_reused")] == connection.execute(
             "SELECT service, reason FROM ledger"
         ).fetchall()
+
+
+def test_a_root_that_starts_at_the_end_of_time_is_a_run(tmp_path: Path) -> None:
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
+    span = tracer.start_span("late", start_time=1 << 70)
+    span.end(end_time=1 << 70)
+    writer = SQLiteSpanWriter(tmp_path / "a.db")
+    batch = to_batch([snapshot(span._readable_span())], lambda *_: pytest.fail("refused"))
+    assert [] == list(writer.write(batch).rejected)
+    writer.close()
+    reader = SQLiteTraceReader(tmp_path / "a.db")
+    assert ["late"] == [run.pipeline_name for run in reader.list_runs(RunFilter(), 10)]
+    reader.close()
