@@ -141,8 +141,8 @@ MISSING = {
     "OTEL_TRACES_SAMPLER": "odd",
 }
 WARNINGS = [
-    "flujo-otel: the exporter 'otlp_of_old' of OTEL_TRACES_EXPORTER cannot be used (not installed: pip"
-    " install opentelemetry-exporter-otlp); tracing goes on without it",
+    "flujo-otel: the exporter 'otlp_of_old' of OTEL_TRACES_EXPORTER cannot be used (not installed:"
+    " pip install opentelemetry-exporter-otlp); tracing goes on without it",
     "flujo-otel: the exporter 'nonsense' of OTEL_TRACES_EXPORTER cannot be used (no package that is"
     " installed here brings it); tracing goes on without it",
     "flujo-otel: the id generator 'unknown' of OTEL_PYTHON_ID_GENERATOR cannot be used (Requested"
