@@ -165,7 +165,7 @@ def _obstacle(obstacle: str, health: Health) -> Finding:
         text = "this user may not write to it: programs that it runs are not traced into it"
         return Finding("warning", "read-only", text)
     if "locked" in obstacle or "checkpoint" in obstacle:
-        who = f"of the writers above, {writers}," if writers else "some other program"
+        who = f"{writers} or another program" if writers else "some other program"
         text = f"{who} holds it: spans wait in memory meanwhile. Let it go on, or end it"
         return Finding("failed", "locked", f"{escape(obstacle)}: {text}")
     return Finding("failed", "writing", f"{escape(obstacle)}: spans wait in memory meanwhile")
