@@ -8,7 +8,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -269,7 +269,8 @@ def test_a_read_only_database_is_told_and_written_when_it_is_writable_again(
     """
     with TemporaryDirectory() as folder:
         db = Path(folder) / "otel.db"
-        open_writer(db).write(decoded(9).batch)
+        with closing(open_writer(db)) as writer:
+            writer.write(decoded(9).batch)
         Path(folder).chmod(0o555)
         db.chmod(0o444)
         with running(program, str(db), str(tmp_path / "other.db")) as process:
