@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -115,7 +115,8 @@ class SQLiteSpanWriter:
         """The open database; opened again where the file was renamed, deleted or replaced."""
         if self._open is not None and _identity(self._path) != self._open.identity:
             self._was_replaced = True
-            self.close()
+            opened, self._open = self._open, None
+            opened.abandon()
         if self._open is None:
             self._open = self._open_database()
         if self._was_replaced:
@@ -164,8 +165,9 @@ class SQLiteSpanWriter:
 class Opened(NamedTuple):
     """An open database with what belongs to this connection."""
 
+    path: Path
     connection: sqlite3.Connection
-    identity: tuple[int, int] | None
+    identity: "_Identity | None"
     turns: Turns
     checkpointer: Checkpointer
     writer_id: int
@@ -177,6 +179,25 @@ class Opened(NamedTuple):
         """Let go of the files."""
         self.connection.close()
         self.turns.close()
+
+    def abandon(self) -> None:
+        """Let go of a file that was renamed, replaced or emptied under us.
+
+        Its WAL lies beside its old name and would be replayed into whatever is there now (a
+        stranger's database was destroyed so). What it holds belongs to the file that we have open,
+        wherever that is now; an emptied one must not get it back.
+        """
+        now = _identity(self.path)
+        with suppress(OSError, sqlite3.Error):
+            if now is not None and now.is_empty:
+                self.path.unlink()
+            else:
+                with self.turns.checkpointing():
+                    self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.close()
+        for suffix in ("-wal", "-shm"):
+            with suppress(OSError):
+                self.path.with_name(self.path.name + suffix).unlink()
 
 
 def open_database(
@@ -205,7 +226,7 @@ def open_database(
         connection.close()
         raise
     checkpointer = Checkpointer(path, turns, tuning)
-    return Opened(connection, identity, turns, checkpointer, writer_id, service, set())
+    return Opened(path, connection, identity, turns, checkpointer, writer_id, service, set())
 
 
 def _program() -> str:
@@ -240,12 +261,19 @@ def _is_of_data(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF == _SQLITE_ERROR
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+class _Identity(NamedTuple):
+    device: int
+    inode: int
+    is_empty: bool
+    """As somebody makes it with truncate, or with cp, for a moment."""
+
+
+def _identity(path: Path) -> _Identity | None:
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return _Identity(status.st_dev, status.st_ino, status.st_size == 0)
 
 
 def pour(opened: Opened, records: Sequence[SpanRecord]) -> None:

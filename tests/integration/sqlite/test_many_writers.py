@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from flujo_otel.errors import StoreUnavailable
+from flujo_otel.errors import ForeignDatabase, StoreUnavailable
 from flujo_otel.model import Batch, Loss, Resource, Scope
 from flujo_otel.spanstore.api import RunFilter
 from flujo_otel.spanstore.sqlite import checkpoint
@@ -315,3 +315,35 @@ def test_a_root_that_starts_at_the_end_of_time_is_a_run(tmp_path: Path) -> None:
     reader = SQLiteTraceReader(tmp_path / "a.db")
     assert ["late"] == [run.pipeline_name for run in reader.list_runs(RunFilter(), 10)]
     reader.close()
+
+
+def test_a_database_moved_over_ours_is_left_as_it_is(tmp_path: Path) -> None:
+    """Our WAL lies beside its name; SQLite would replay it into the stranger's file."""
+    path, other = tmp_path / "a.db", tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+        connection.executemany("INSERT INTO theirs VALUES (?)", [(n,) for n in range(1000)])
+        connection.commit()
+    theirs = other.read_bytes()
+    writer = SQLiteSpanWriter(path)
+    writer.write(Batch([record(n) for n in range(1, 300)]))
+    path.rename(tmp_path / "old.db")
+    other.rename(path)
+    with pytest.raises(ForeignDatabase):
+        writer.write(Batch([record(300)]))
+    writer.close()
+    assert theirs == path.read_bytes()
+    assert 299 == SQLiteMaintenance(tmp_path / "old.db").health().span_count
+    assert "ok" == integrity(tmp_path / "old.db")
+
+
+def test_a_database_that_was_emptied_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path)
+    writer.write(Batch([record(n) for n in range(1, 300)]))
+    os.truncate(path, 0)
+    writer.write(Batch([record(300)]))
+    writer.close()
+    health = SQLiteMaintenance(path).health()
+    assert (1, "ok") == (health.span_count, health.integrity)
+    assert ["database_replaced"] == [loss.reason for loss in health.losses]
