@@ -56,7 +56,8 @@ CREATE TEMP TABLE taken (n INTEGER PRIMARY KEY);
 
 -- `row_count`: without the rows that only fill up. `received`: ended spans by resource, as a JSON object.
 CREATE TEMP VIEW pour AS
-SELECT 0 AS row_count, 0 AS writer_id, '' AS service, '{}' AS received, 0 AS now_ns;
+SELECT
+    0 AS row_count, 0 AS writer_id, '' AS service, '{}' AS received, 0 AS now_ns, '' AS created_at;
 
 -- The rows below a span that names its run, as far down as nobody else names one. Two beginnings: a
 -- staged span that names a run, in a trace some of whose spans were filed under the trace id (only
@@ -233,7 +234,7 @@ BEGIN
         name, start_time_ns / 1e9, end_time_ns / 1e9, status, attributes, trace_id,
         otel_span_id, otel_parent_id, start_time_ns, end_time_ns, kind, status_message, events,
         links, resource_id, scope_id, named_run_id, role, cost_usd, tokens, flags, status_code, otlp,
-        content_seq, (SELECT value FROM sequence) + n, datetime(NEW.now_ns / 1000000000, 'unixepoch')
+        content_seq, (SELECT value FROM sequence) + n, NEW.created_at
     FROM staged
     WHERE true
     ORDER BY n

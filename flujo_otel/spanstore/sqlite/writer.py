@@ -279,9 +279,12 @@ def _identity(path: Path) -> _Identity | None:
 def pour(opened: Opened, records: Sequence[SpanRecord]) -> None:
     """Write what is staged, `records`, in one statement; the caller holds its turn."""
     ended = Counter(map(attrgetter("resource_id"), filter(attrgetter("end_time_ns"), records)))
+    now_ns = time.time_ns()
+    # As CURRENT_TIMESTAMP writes it, which SQLite would do anew for each row.
+    created_at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now_ns // 10**9))
     opened.connection.execute(
-        "INSERT INTO pour VALUES (?, ?, ?, ?, ?)",
-        (len(records), opened.writer_id, opened.service, json.dumps(ended), time.time_ns()),
+        "INSERT INTO pour VALUES (?, ?, ?, ?, ?, ?)",
+        (len(records), opened.writer_id, opened.service, json.dumps(ended), now_ns, created_at),
     )
 
 
