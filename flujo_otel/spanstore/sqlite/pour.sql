@@ -50,6 +50,9 @@ CREATE TEMP TABLE covered (
     run_id, measure, span_id, PRIMARY KEY (run_id, measure, span_id)
 ) WITHOUT ROWID;
 
+-- Steps and roots, which few spans are.
+CREATE INDEX temp.staged_roles ON staged(role) WHERE role <> 0;
+
 -- Rows of `staged` whose span id is in use. Most often none, and what only looks at these costs
 -- nothing then.
 CREATE TEMP TABLE taken (n INTEGER PRIMARY KEY);
@@ -109,7 +112,7 @@ SELECT * FROM up WHERE span_id IS NOT NULL;
 CREATE TEMP VIEW step_spans AS
 SELECT span_id, run_id, name, status, status_message, start_time_ns, end_time_ns, cost_usd, tokens,
     attributes
-FROM staged WHERE role & 1
+FROM staged WHERE role <> 0 AND role & 1
 UNION ALL
 SELECT s.span_id, s.run_id, s.name, s.status, s.status_message, s.start_time_ns, s.end_time_ns,
     s.cost_usd, s.tokens, s.attributes
@@ -396,7 +399,7 @@ BEGIN
         SELECT run_id, trace_id, name, status, attributes, resource_id, end_time_ns,
             MAX(start_time_ns) AS start_time_ns
         FROM staged
-        WHERE role & 2
+        WHERE role <> 0 AND role & 2
         GROUP BY run_id
     ) r
     LEFT JOIN resources x ON x.resource_id = r.resource_id
@@ -405,7 +408,9 @@ BEGIN
     UPDATE touched
     SET start_time_ns = MIN(touched.start_time_ns, r.first_root_ns)
     FROM (
-        SELECT run_id, MIN(start_time_ns) AS first_root_ns FROM staged WHERE role & 2 GROUP BY run_id
+        SELECT run_id, MIN(start_time_ns) AS first_root_ns FROM staged
+        WHERE role <> 0 AND role & 2
+        GROUP BY run_id
     ) r
     WHERE touched.run_id = r.run_id AND touched.root_start_ns <> 0x7FFFFFFFFFFFFFFF;
     -- Until it has come: the span of its spans, named after the first of them.
