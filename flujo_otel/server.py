@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from flujo_otel.collector.access import Access, is_loopback, new_token
-from flujo_otel.collector.ports import PRODUCT, addresses_of, is_free, listen, taken
+from flujo_otel.collector.ports import DEFAULT_HOST, PRODUCT, addresses_of, is_free, listen, taken
 from flujo_otel.collector.stop_signals import StopSignals
 from flujo_otel.errors import MissingExtra, PortTaken, StoreError, StoreUnavailable, StoreUnopenable
 from flujo_otel.settings import load
 from flujo_otel.spanstore.api import SpanWriter
 from flujo_otel.spanstore.factory import open_destinations, open_writer
 from flujo_otel.spanstore.location import resolve
-from flujo_otel.wire.transport import authority
+from flujo_otel.wire.transport import GRPC_PORT, HTTP_PORT, authority
 from flujo_otel_exporter.quiet import suppress_in_this_thread
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from flujo_otel.forward.forwarders import Forwarders
     from flujo_otel.forward.passing import PassThrough
 
-DEFAULT_HOST: Final = "127.0.0.1"
-HTTP_PORT: Final = 4318
-GRPC_PORT: Final = 4317
 STOP_SECONDS: Final = 10.0
 _BUSY_SECONDS: Final = 1.0
 """For one try of the group commit: it tries again, and meanwhile others' time may be up."""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from flujo_otel.collector.ports import health_of
-from flujo_otel.server import DEFAULT_HOST, HTTP_PORT
+from flujo_otel.collector.ports import DEFAULT_HOST, health_of
+from flujo_otel.wire.transport import HTTP_PORT
 
 
 def server_here(host: str = DEFAULT_HOST, port: int = HTTP_PORT) -> dict[str, Any] | None:

@@ -7,9 +7,10 @@ from typing import Final
 from urllib.parse import quote
 
 from flujo_otel.errors import FlujoOtelError
-from flujo_otel.server import GRPC_PORT, HTTP_PORT, Counts, Server
+from flujo_otel.server import Counts, Server
 from flujo_otel.spanstore.destinations import Cursor, CursorState
 from flujo_otel.spanstore.factory import open_destinations
+from flujo_otel.wire.transport import GRPC_PORT, HTTP_PORT
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import Document
 from flujo_otel_cli.line import Line, Piece

@@ -12,6 +12,7 @@ from typing import Any, Final
 from flujo_otel.errors import PortTaken, SettingsError
 
 PRODUCT: Final = "flujo-otel"
+DEFAULT_HOST: Final = "127.0.0.1"
 _ASK_SECONDS: Final = 0.5
 _ANSWER_BYTES: Final = 64 * 1024
 _BACKLOG: Final = 512

@@ -7,9 +7,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from flujo_otel.errors import SettingsError
 from flujo_otel.forward.destination import Protocol
-from flujo_otel.wire.transport import TRACES_PATH, authority
+from flujo_otel.wire.transport import GRPC_PORT, TRACES_PATH, authority
 
-_GRPC_PORT: Final = 4317
 _SCHEMES: Final = {"http": "http", "https": "https", "grpc": "http", "grpcs": "https"}
 _HOW: Final = "write it like http://host:4318, https://host/path or grpc://host:4317"
 
@@ -72,7 +71,7 @@ def _with_traces(path: str) -> str:
 
 def _netloc(url: SplitResult, is_grpc: bool) -> str:
     host = url.hostname or ""
-    port = url.port or (_GRPC_PORT if is_grpc else None)
+    port = url.port or (GRPC_PORT if is_grpc else None)
     return authority(host, port)
 
 

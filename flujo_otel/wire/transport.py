@@ -2,6 +2,9 @@
 
 from typing import Final
 
+HTTP_PORT: Final = 4318
+GRPC_PORT: Final = 4317
+"""Where OTLP is received unless somebody says otherwise."""
 TRACES_PATH: Final = "/v1/traces"
 STATUS_DETAILS: Final = "grpc-status-details-bin"
 """The trailer that a google.rpc.Status is in."""
