@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from flujo_otel.model import Run, Span, Step
-from flujo_otel.semconv import flujo
+from flujo_otel.semconv import flujo, openinference
 from flujo_otel_cli import amounts
 from flujo_otel_cli.content import content_lines
 from flujo_otel_cli.document import parsed
@@ -15,7 +15,7 @@ from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import MILLISECOND, duration
 
-_SHOWN_ABOVE = {flujo.INPUT_VALUE, flujo.OUTPUT_VALUE}
+_SHOWN_ABOVE = {openinference.INPUT_VALUE, openinference.OUTPUT_VALUE}
 
 
 def step_lines(run: Run, step: Step, to: Terminal, now_ns: int, *, full: bool) -> Iterator[Line]:

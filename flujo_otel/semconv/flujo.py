@@ -76,13 +76,6 @@ ERROR_TYPE_OTHER: Final = "_OTHER"
 TRUNCATED: Final = "flujo.truncated"
 """How many values of this span were cut to the size limit by our producer."""
 
-# --- content (OpenInference's names, so that other tools show it too) ----------------------------
-INPUT_VALUE: Final = "input.value"
-INPUT_MIME_TYPE: Final = "input.mime_type"
-OUTPUT_VALUE: Final = "output.value"
-OUTPUT_MIME_TYPE: Final = "output.mime_type"
-MIME_JSON: Final = "application/json"
-
 # --- events ------------------------------------------------------------------------------------
 EVENT_RETRY: Final = "flujo.retry"
 EVENT_FALLBACK: Final = "flujo.fallback.triggered"

@@ -17,6 +17,7 @@ from flujo_otel.integrations.flujo.pipeline import Numbering, PipelineFacts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.integrations.flujo.step import Step, current_step
 from flujo_otel.semconv import flujo as semconv
+from flujo_otel.semconv import openinference
 
 _PAUSED_LIMIT: Final = 1024
 
@@ -119,13 +120,13 @@ class Run(OpenSpan):
         self.pipeline = pipeline
 
     def begin(self, value: object) -> None:
-        self.value(value, semconv.INPUT, semconv.INPUT_VALUE)
+        self.value(value, semconv.INPUT, openinference.INPUT_VALUE)
 
     def resume(self, answer: object) -> None:
         """Say that a human answered; the answer is the input of what follows."""
         self.set({semconv.RESUMED: True})
         self.event(semconv.EVENT_RESUMED, {})
-        self.value(answer, semconv.INPUT_VALUE)
+        self.value(answer, openinference.INPUT_VALUE)
 
     def finish(self, result: Any, context: Any, error: BaseException | None) -> None:
         """End the run by flujo's verdict, or by the exception that escapes from it."""
@@ -161,7 +162,7 @@ class Run(OpenSpan):
     def _totals(self, result: Any, context: Any) -> None:
         history = getattr(result, "step_history", None) or ()
         if history and (history[-1].success or history[-1].output is not None):
-            self.value(history[-1].output, semconv.OUTPUT_VALUE)
+            self.value(history[-1].output, openinference.OUTPUT_VALUE)
         self.set(
             {
                 semconv.TOTAL_COST_USD: float(getattr(result, "total_cost_usd", 0.0) or 0.0),

@@ -12,11 +12,12 @@ from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.tree import Span as TreeSpan
 from flujo_otel.semconv import flujo as semconv
+from flujo_otel.semconv import openinference
 
 _DESCRIPTION_LIMIT: Final = 1024
 _MIME_TYPE_OF: Final = {
-    semconv.INPUT_VALUE: semconv.INPUT_MIME_TYPE,
-    semconv.OUTPUT_VALUE: semconv.OUTPUT_MIME_TYPE,
+    openinference.INPUT_VALUE: openinference.INPUT_MIME_TYPE,
+    openinference.OUTPUT_VALUE: openinference.OUTPUT_MIME_TYPE,
 }
 
 
@@ -85,7 +86,7 @@ class OpenSpan:
         found: dict[str, AttributeValue] = dict.fromkeys(names, text)
         for name in names:
             if name in _MIME_TYPE_OF:
-                found[_MIME_TYPE_OF[name]] = semconv.MIME_JSON
+                found[_MIME_TYPE_OF[name]] = openinference.MIME_JSON
         return found
 
     def value(self, value: object, *names: str) -> None:

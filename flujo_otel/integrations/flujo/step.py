@@ -9,6 +9,7 @@ from opentelemetry.context import Context, attach, get_current
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.semconv import flujo as semconv
+from flujo_otel.semconv import openinference
 
 if TYPE_CHECKING:
     from flujo_otel.integrations.flujo.run import Run
@@ -96,7 +97,7 @@ class Step(OpenSpan):
             self.event(semconv.EVENT_FALLBACK, attributes)
 
     def begin(self, value: object, context: object) -> None:
-        self.value(value, semconv.INPUT_VALUE)
+        self.value(value, openinference.INPUT_VALUE)
         self.context(semconv.EVENT_CONTEXT_BEFORE, context)
 
     def finish(self, outcome: facts.Outcome, context: object) -> None:
@@ -123,7 +124,8 @@ class Step(OpenSpan):
         attributes = facts.result_attributes(result, self.kind)
         has_output = result.success or result.output is not None
         self.set_at_end(
-            attributes, self.content(result.output, semconv.OUTPUT_VALUE) if has_output else None
+            attributes,
+            self.content(result.output, openinference.OUTPUT_VALUE) if has_output else None,
         )
         attempts = attributes.get(semconv.STEP_ATTEMPTS, 1)
         if attempts > 1:
