@@ -1,0 +1,11 @@
+"""Keeps secrets out of what is recorded (docs/redaction.md).
+
+Producers call it on everything they record before it leaves their hands: attributes, events, links,
+exception texts, inputs, outputs, contexts.
+"""
+
+from flujo_otel.redaction.mark import REDACTED
+from flujo_otel.redaction.process import redactor, use
+from flujo_otel.redaction.redactor import Redactor
+
+__all__ = ["REDACTED", "Redactor", "redactor", "use"]

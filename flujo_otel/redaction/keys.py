@@ -1,0 +1,144 @@
+"""Which names are names of secrets.
+
+A name is read word by word, however it is written: `apiKey`, `API-KEY`, `api_key`,
+`openai.api_key` and `apikey` all end in "api key". The end decides: `user.password` names a secret,
+`password_policy` does not.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Final
+
+
+class Naming(IntEnum):
+    """What a name says of its value."""
+
+    ORDINARY = 0
+    WEAK = 1
+    """A secret where the value is stored under the name; in running text, where it looks like one:
+    people write `token:` and `secret:` of other things."""
+    STRONG = 2
+
+
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_NAME_LIMIT: Final = 256
+_MOST_WORDS: Final = 4
+_MOST_REMEMBERED: Final = 4096
+
+
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_STRONG: Final = _words_of("""
+    password passwords passwd passphrase passcode pwd userpass dbpass smtppass mailpass adminpass rootpass
+    apikey apikeys apisecret apipassword
+    accesskey accesskeyid secretkey secretkeys secretaccesskey privatekey privatekeys signingkey
+    encryptionkey decryptionkey masterkey accountkey sharedkey sharedaccesskey sshkey authkey appkey
+    consumerkey subscriptionkey servicekey servicerolekey adminkey deploykey licensekey sessionkey
+    clientsecret appsecret consumersecret signingsecret webhooksecret sharedsecret tokensecret
+    accesstoken accesstokens refreshtoken refreshtokens authtoken authtokens apitoken apitokens
+    idtoken bearertoken sessiontoken securitytoken clienttoken usertoken bottoken
+    personalaccesstoken deploytoken csrftoken xsrftoken xcsrftoken csrfmiddlewaretoken
+    authorization proxyauthorization basicauth httpauth proxyauth
+    setcookie sessioncookie authcookie cookiejar phpsessid jsessionid connectsid
+    connectionstring connectionstrings connstring connstr
+    cardnumber creditcard creditcardnumber debitcardnumber ccnumber cardno cvv cvc cvv2 cvc2
+    cardsecuritycode cardpin otp otpcode onetimepassword mfacode totp totpsecret recoverycodes
+    amzsignature amzcredential
+    """)
+_WEAK: Final = _words_of(
+    "token secret secrets auth cookie cookies credential credentials creds bearer jwt"
+)
+_GLUED: Final = (
+    "password",
+    "passwd",
+    "passphrase",
+    "apikey",
+    "secretkey",
+    "privatekey",
+    "accesstoken",
+    "refreshtoken",
+    "authtoken",
+    "clientsecret",
+)
+"""Endings of words that were written without a boundary: `dbpassword`."""
+_NO_SECRET_TOKEN: Final = _words_of("""
+    page next pad eos bos unk sep cls mask special stop start end max min first last per each total
+    input output prompt completion reasoning cached cache continuation cancellation cancel this
+    previous prev current other some any every no image audio text word sub new special single a the
+    """)
+"""`next_page_token`, `pad_token`, `time_to_first_token`, `cost_per_token` hold no secret."""
+_TRAILING: Final = _words_of("value header hash confirmation confirm raw plain plaintext encrypted")
+"""Words after the name of a secret that leave it one: `token_value`, `password_hash`."""
+
+STEMS: Final = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "auth",
+    "cookie",
+    "cred",
+    "card",
+    "ccn",
+    "cv",
+    "conn",
+    "bearer",
+    "jwt",
+    "sess",
+    "otp",
+    "mfacode",
+    "mfa_code",
+    "recovery",
+    "amz",
+)
+"""One of these is in each name of a secret, in lower case: what text is searched for."""
+
+
+class Keys:
+    """The names of secrets: ours, and `own` ones, which are read word by word too."""
+
+    __slots__ = ("_known", "_own", "stems")
+
+    def __init__(self, own: Iterable[str] = ()) -> None:
+        words = [split for split in map(_words, own) if split]
+        self._own = frozenset("".join(split) for split in words)
+        self.stems = (*STEMS, *(max(split, key=len) for split in words))
+        self._known: dict[str, Naming] = {}
+
+    def naming(self, name: str) -> Naming:
+        """What `name` says of its value. Remembered: names come again and again."""
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            known = self._known[name] = self._read(name)
+        return known
+
+    def _read(self, name: str) -> Naming:
+        words = _words(name)
+        while words and (words[-1].isdigit() or words[-1] in _TRAILING) and len(words) > 1:
+            if "".join(words[-2:]) in _STRONG:
+                break
+            words.pop()
+        return self._of_words(words) if words else Naming.ORDINARY
+
+    def _of_words(self, words: list[str]) -> Naming:
+        ends = [
+            "".join(words[start:]) for start in range(max(0, len(words) - _MOST_WORDS), len(words))
+        ]
+        if not self._own.isdisjoint(ends) or not _STRONG.isdisjoint(ends):
+            return Naming.STRONG
+        last = words[-1]
+        if last in _WEAK:
+            before = words[-2] if len(words) > 1 else ""
+            ordinary = last == "token" and before in _NO_SECRET_TOKEN
+            return Naming.ORDINARY if ordinary else Naming.WEAK
+        return Naming.STRONG if last.endswith(_GLUED) else Naming.ORDINARY
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name[-_NAME_LIMIT:])]

@@ -1,0 +1,5 @@
+"""What stands where a secret stood."""
+
+from typing import Final
+
+REDACTED: Final = "[REDACTED]"

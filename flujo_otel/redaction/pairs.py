@@ -1,0 +1,212 @@
+"""Secrets that stand in a text behind their names: JSON, headers, queries, .env files, reprs.
+
+    {"password": "hunter2"}     Authorization: Bearer ...     ?api_key=...     PGPASSWORD=...
+
+Works on text that was cut, and on JSON inside JSON strings, whose quotes are `\\"`.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from flujo_otel.redaction.keys import Keys, Naming
+from flujo_otel.redaction.mark import REDACTED
+
+_KEY_LIMIT: Final = 48
+_IN_NAME: Final = re.compile(r"[A-Za-z0-9_.\-]{0,48}+")
+_NAME_BEFORE: Final = re.compile(r"[A-Za-z0-9_.\- ]*\Z")
+_AFTER_NAME: Final = re.compile(r"""(\\*["'`])?+\s{0,8}+(={1,3}|:=|=>|:)(\s{0,8}+)""")
+_OPENING: Final = re.compile(r"""[bBrRuU]{0,2}(\\*)(["'`])""")
+_QUOTE: Final = re.compile(r"""(\\*)(["'`])""")
+_BRACKET: Final = re.compile(r"""(\\*)(["'`])|[\[\]{}]""")
+_LITERAL: Final = re.compile(r"-?[0-9][0-9.eE+\-]*+")
+_WORD: Final = re.compile(r"""[^\s"'`<>&;]++""")
+_LINE: Final = re.compile(r"""(?:[^\\\r\n"'`]|\\(?![nr"'`]))*+""")
+_SCHEMED: Final = re.compile(
+    r"""(?i:bearer|basic|digest|token|apikey|negotiate|aws4-hmac-sha256)\s+[^\s"'`<>\\]++"""
+)
+_REFERENCE: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*+")
+_PLACEHOLDER: Final = re.compile(
+    r"\*+|\.+|x{3,}|<[^<>]{1,64}>|\$\{?[A-Za-z_]\w{0,64}\}?|\{{1,2}[^{}]{0,64}\}{1,2}|%\(\w{1,64}\)s|%s"
+)
+_COOKIES: Final = re.compile(r"(?i)cookies?\Z")
+_AUTHORIZATION: Final = re.compile(r"(?i)authorization\Z")
+
+
+class _Found(NamedTuple):
+    """A name, and where its value may begin."""
+
+    name: str
+    naming: Naming
+    quoted: bool
+    start: int
+    value: int
+    tight: bool
+    """`name=value`, as in a query."""
+
+
+def redact_pairs(text: str, keys: Keys) -> str:
+    """`text` with the values of secrets' names redacted."""
+    if "=" not in text and ":" not in text:
+        return text
+    lowered = text.lower()
+    if len(lowered) != len(text):  # "İ" has two in lower case
+        lowered = "".join(each.lower() if each.isascii() else each for each in text)
+    starts = [stem for stem in keys.stems if stem in lowered]
+    if not starts:
+        return text
+    parts: list[str] = []
+    done = 0
+    for position in _positions(lowered, starts):
+        if position < done:
+            continue
+        found = _name_at(text, position, keys)
+        if found is None:
+            continue
+        span = _value(text, found)
+        if span is not None and span[0] >= done:
+            parts += (text[done : span[0]], span[2])
+            done = span[1]
+    return "".join(parts) + text[done:] if parts else text
+
+
+def _positions(lowered: str, stems: list[str]) -> Iterator[int]:
+    found: set[int] = set()
+    for stem in stems:
+        position = lowered.find(stem)
+        while position >= 0:
+            found.add(position)
+            position = lowered.find(stem, position + len(stem))
+    return iter(sorted(found))
+
+
+def _name_at(text: str, position: int, keys: Keys) -> _Found | None:
+    end = _IN_NAME.match(text, position).end()  # type: ignore[union-attr]
+    after = _AFTER_NAME.match(text, end)
+    if after is None:
+        return None
+    before = _NAME_BEFORE.search(text, max(0, position - _KEY_LIMIT), position)
+    start = before.start() if before else position
+    name = text[start:end]
+    naming = keys.naming(name)
+    if naming is Naming.ORDINARY:
+        return None
+    tight = after[2].startswith("=") and not after[3] and after.start(2) == end
+    return _Found(name, naming, after[1] is not None, start, after.end(), tight)
+
+
+def _value(text: str, found: _Found) -> tuple[int, int, str] | None:
+    """From where to where the secret stands, and what is to stand there."""
+    opening = _OPENING.match(text, found.value)
+    if opening is not None:
+        return _quoted(text, opening)
+    if found.quoted or found.tight:
+        literal = _literal(text, found)
+        if literal is not None or found.quoted:
+            return literal
+    return _bare(text, found)
+
+
+def _quoted(text: str, opening: re.Match[str]) -> tuple[int, int, str] | None:
+    start = opening.end()
+    end = _closing(text, start, len(opening[1]), opening[2])
+    inner = text[start:end]
+    if not inner or inner == REDACTED or _PLACEHOLDER.fullmatch(inner):
+        return None
+    return start, end, REDACTED
+
+
+def _closing(text: str, start: int, depth: int, quote: str) -> int:
+    """Where the string ends that began with `depth` backslashes and `quote`; a cut one: at the end.
+
+    Each level of JSON doubles the backslashes and adds one, so the end has as many as the start,
+    and what is escaped within has more.
+    """
+    for match in _QUOTE.finditer(text, start):
+        if match[2] == quote and len(match[1]) % (2 * (depth + 1)) == depth:
+            return match.end() - 1 - depth
+    return len(text)
+
+
+def _literal(text: str, found: _Found) -> tuple[int, int, str] | None:
+    """A number, list or object: replaced by a string with the quotes that the name has."""
+    start = found.value
+    name_end = found.start + len(found.name)
+    quotes = _QUOTE.match(text, name_end)
+    mark = f"{quotes[0]}{REDACTED}{quotes[0]}" if quotes else REDACTED
+    number = _LITERAL.match(text, start)
+    if number is not None:
+        return (start, number.end(), mark) if found.quoted else None
+    if text.startswith(("[", "{"), start):
+        end = _end_of_container(text, start)
+        return (start, end, mark) if end - start > 2 else None
+    return None
+
+
+def _end_of_container(text: str, start: int) -> int:
+    depth, position = 0, start
+    while (match := _BRACKET.search(text, position)) is not None:
+        position = match.end()
+        if match[2]:
+            position = _closing(text, position, len(match[1]), match[2])
+        elif match[0] in "[{":
+            depth += 1
+        else:
+            depth -= 1
+            if depth == 0:
+                return position
+    return len(text)
+
+
+def _bare(text: str, found: _Found) -> tuple[int, int, str] | None:
+    start = found.value
+    if _COOKIES.search(found.name):
+        line = _LINE.match(text, start)
+        return (start, line.end(), REDACTED) if line and "=" in line[0] else None
+    if _AUTHORIZATION.search(found.name) and (schemed := _SCHEMED.match(text, start)):
+        return start, schemed.end(), REDACTED
+    word = _WORD.match(text, start)
+    value = _trimmed(word[0]) if word else ""
+    end = start + len(value)
+    return (start, end, REDACTED) if value and _is_secret(text, found, value, end) else None
+
+
+def _is_secret(text: str, found: _Found, value: str, end: int) -> bool:
+    if value.startswith(REDACTED) or _PLACEHOLDER.fullmatch(value):
+        return False
+    if _is_reference(value, text[end : end + 1], found.name):
+        return False
+    if _looks_made(value, found.naming):
+        return True
+    return found.naming is Naming.STRONG and (found.tight or _is_own_line(text, found.start, end))
+
+
+def _trimmed(value: str) -> str:
+    value = re.split(r",(?=[A-Za-z_]{1,64}=)|\\[nrt]", value, maxsplit=1)[0]
+    return value.rstrip(",.)]}\\")
+
+
+def _is_reference(value: str, following: str, name: str) -> bool:
+    """Code that names a secret holds none: `token = tokenizer(`, `password=password`."""
+    if _REFERENCE.fullmatch(value) is None:
+        call = _REFERENCE.match(value)
+        return call is not None and value[call.end() : call.end() + 1] in ("(", "[")
+    last = value.rpartition(".")[2]
+    return following in ("(", "[") or name.lower().endswith(last.lower())
+
+
+def _is_own_line(text: str, start: int, end: int) -> bool:
+    line = text.rfind("\n", 0, end) + 1
+    stop = text.find("\n", end)
+    before, after = text[line : max(start, line)], text[end : None if stop < 0 else stop]
+    return not before.strip(" \t-") and not after.strip()
+
+
+def _looks_made(value: str, naming: Naming) -> bool:
+    """Letters with digits or signs among them: no word of a language."""
+    if len(value) < (5 if naming is Naming.STRONG else 8):
+        return False
+    letters = any(each.isalpha() for each in value)
+    digits = any(each.isdigit() for each in value)
+    signs = any(each in "!@#$%^*+~?=" for each in value)
+    return (letters and (digits or signs)) or (digits and len(value) >= 12)
