@@ -1,11 +1,12 @@
 """Every setting: argument > environment > the nearest flujo.toml upwards > default.
 
 flujo's own `state_uri` is a top-level key of flujo.toml; ours live in its `[otel]` table under the
-names of the fields of `Settings`.
+names of the fields of `Settings`. `[redaction]` has options of its own, which its reader checks
+(`choose`) as these are.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,6 +20,7 @@ TOML_VARIABLE = "FLUJO_OTEL_CONFIG"
 """Names the file to read instead of the nearest."""
 TOML_TABLE = "otel"
 FORWARD_TABLE = "forward"
+REDACTION_TABLE = "redaction"
 
 _MIB = 1024 * 1024
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -52,6 +54,8 @@ class Settings:
     """Raise our own faults instead of counting them; our tests set it."""
     forward: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The [forward.NAME] tables as they stand there, by name (`forward.table` reads them)."""
+    redaction: Mapping[str, Any] = field(default_factory=dict)
+    """The [redaction] table as it stands there (`flujo_otel.redaction` reads it)."""
     toml: Path | None = None
     """The flujo.toml that was read."""
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -83,7 +87,8 @@ def _text(value: Any) -> str:
     return str(os.fspath(value))
 
 
-def _flag(value: Any) -> bool:
+def flag(value: Any) -> bool:
+    """A `Setting.parse` for true and false."""
     if isinstance(value, bool):
         return value
     word = _text(value).strip().lower()
@@ -138,7 +143,7 @@ SETTINGS = (
         "queue_bytes", "FLUJO_OTEL_QUEUE_BYTES", _bytes(1024), "a whole number of bytes >= 1024"
     ),
     Setting("durable", "FLUJO_OTEL_DURABLE", _durable, "normal or full"),
-    Setting("content", "FLUJO_OTEL_CONTENT", _flag, "true or false"),
+    Setting("content", "FLUJO_OTEL_CONTENT", flag, "true or false"),
     Setting(
         "value_limit_bytes",
         "FLUJO_OTEL_VALUE_LIMIT_BYTES",
@@ -160,18 +165,29 @@ def load(**overrides: Any) -> Settings:
 
     Raises SettingsError, which names the setting, where it came from and what it may be.
     """
-    _refuse_unknown(overrides, ARGUMENT)
+    refuse_unknown(overrides, SETTINGS, ARGUMENT)
     toml = _nearest_toml()
     in_toml = _read_toml(toml) if toml is not None else {}
+    values, origins = choose(SETTINGS, overrides, toml, in_toml)
+    tables = {name: in_toml.get(name, {}) for name in (FORWARD_TABLE, REDACTION_TABLE)}
+    return Settings(**values, **tables, toml=toml, origins=origins)
+
+
+def choose(
+    settings: Sequence[Setting],
+    overrides: Mapping[str, Any],
+    toml: Path | None,
+    in_toml: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of `settings` that are given, and where each comes from. Raises SettingsError."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for setting in SETTINGS:
+    for setting in settings:
         given = _given(setting, overrides, toml, in_toml)
         if given is not None:
             value, origins[setting.name] = given
             values[setting.name] = _checked(setting, value, origins[setting.name])
-    forward = in_toml.get(FORWARD_TABLE, {})
-    return Settings(**values, forward=forward, toml=toml, origins=origins)
+    return values, origins
 
 
 def _given(
@@ -216,18 +232,22 @@ def _read_toml(path: Path) -> dict[str, Any]:
     ours = data.get(TOML_TABLE, {})
     if not isinstance(ours, dict):
         raise SettingsError(f"{TOML_TABLE} in {path} must be a table: [{TOML_TABLE}].")
-    _refuse_unknown(ours, f"{path} [{TOML_TABLE}]")
+    refuse_unknown(ours, SETTINGS, f"{path} [{TOML_TABLE}]")
     if "state_uri" in ours:
         raise SettingsError(f"state_uri in {path} belongs at the top, not under [{TOML_TABLE}].")
     forward = data.get(FORWARD_TABLE, {})
     if not isinstance(forward, dict):
         raise SettingsError(f"{FORWARD_TABLE} in {path} must hold tables: [{FORWARD_TABLE}.NAME].")
+    redaction = data.get(REDACTION_TABLE, {})
+    if not isinstance(redaction, dict):
+        raise SettingsError(f"{REDACTION_TABLE} in {path} must be a table: [{REDACTION_TABLE}].")
     state = {"state_uri": data["state_uri"]} if "state_uri" in data else {}
-    return {**ours, **state, FORWARD_TABLE: forward}
+    return {**ours, **state, FORWARD_TABLE: forward, REDACTION_TABLE: redaction}
 
 
-def _refuse_unknown(given: Mapping[str, Any], origin: str) -> None:
-    known = [setting.name for setting in SETTINGS]
+def refuse_unknown(given: Mapping[str, Any], settings: Sequence[Setting], origin: str) -> None:
+    """Raises SettingsError for a name in `given` that is none of `settings`."""
+    known = [setting.name for setting in settings]
     for name in given:
         if name not in known:
             raise SettingsError(f"No setting {name!r} ({origin}); there are {', '.join(known)}.")

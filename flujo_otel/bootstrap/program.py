@@ -2,14 +2,14 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from flujo_otel import guard, settings
+from flujo_otel import guard, redaction, settings
 from flujo_otel.bootstrap.provider import global_provider
 from flujo_otel.settings import Settings
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
@@ -30,6 +30,7 @@ def configure(
     durable: str | None = None,
     content: bool | None = None,
     value_limit_bytes: int | None = None,
+    redact: bool | Callable[[str], str] | None = None,
 ) -> None:
     """Trace this program into `db`: a path or a `sqlite:///` URI; None: what the settings name.
 
@@ -37,6 +38,8 @@ def configure(
     none. `forward`: OTLP backends that get every span as well, over HTTP (docs/forward.md): URLs,
     names of [forward.NAME] in flujo.toml, or `env`; None: every one of flujo.toml, (): none.
     `service_name` is for a provider made here. `flujo`: instrument flujo, if it is installed.
+    `redact`: whether secrets are redacted, or a function that gets each text after that and gives
+    what is to be recorded in its stead (docs/redaction.md).
     The others are settings of docs/settings.md. Called again it changes nothing. Does nothing under
     OTEL_SDK_DISABLED=true.
 
@@ -53,11 +56,18 @@ def configure(
         content=content,
         value_limit_bytes=value_limit_bytes,
     )
+    redaction.use(_redactor(chosen, redact))
     forwarding = forwarding_of(chosen, forward)
     join(global_provider(service_name), chosen, forwarding)
     if flujo:
         with guard.guarded("instrumenting flujo"):
             _instrument_flujo(chosen)
+
+
+def _redactor(chosen: Settings, redact: bool | Callable[[str], str] | None) -> redaction.Redactor:
+    if callable(redact):
+        return redaction.options_of(chosen).redactor(redact)
+    return redaction.options_of(chosen, enabled=redact).redactor()
 
 
 def join(

@@ -5,7 +5,8 @@ exception texts, inputs, outputs, contexts.
 """
 
 from flujo_otel.redaction.mark import REDACTED
+from flujo_otel.redaction.options import Options, options_of
 from flujo_otel.redaction.process import redactor, use
 from flujo_otel.redaction.redactor import Redactor
 
-__all__ = ["REDACTED", "Redactor", "redactor", "use"]
+__all__ = ["REDACTED", "Options", "Redactor", "options_of", "redactor", "use"]

@@ -32,7 +32,8 @@ def _words_of(text: str) -> frozenset[str]:
 
 
 _STRONG: Final = _words_of("""
-    password passwords passwd passphrase passcode pwd userpass dbpass smtppass mailpass adminpass rootpass
+    password passwords passwd passphrase passcode pwd userpass
+    dbpass smtppass mailpass adminpass rootpass
     apikey apikeys apisecret apipassword
     accesskey accesskeyid secretkey secretkeys secretaccesskey privatekey privatekeys signingkey
     encryptionkey decryptionkey masterkey accountkey sharedkey sharedaccesskey sshkey authkey appkey

@@ -148,7 +148,7 @@ def _end_of_container(text: str, start: int) -> int:
     while (match := _BRACKET.search(text, position)) is not None:
         position = match.end()
         if match[2]:
-            position = _closing(text, position, len(match[1]), match[2])
+            position = _closing(text, position, len(match[1]), match[2]) + len(match[0])
         elif match[0] in "[{":
             depth += 1
         else:
