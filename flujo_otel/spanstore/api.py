@@ -3,7 +3,7 @@
 Every backend passes tests/conformance/. Times are Unix nanoseconds everywhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -63,10 +63,22 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class SpanFilter:
-    """Which spans of a run; None: all."""
+    """Which spans of a run; None: all. `span_ids`: of these (`Span.span_id`) alone."""
 
     status: str | None = None
     name: str | None = None
+    span_ids: tuple[str, ...] | None = None
+
+
+class Root(NamedTuple):
+    """The span that a run begins with, as far as what is around the run is told by it."""
+
+    name: str
+    trace_id: str
+    outer_run_id: str | None
+    """The run that the span's parent belongs to, where that is another one."""
+    resource: Mapping[str, Any]
+    """The sender's: the attributes of its OTLP Resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,11 @@ class TraceReader(Protocol):
 
     def runs_of_trace(self, trace_id: str) -> list[Run]:
         """Runs that have spans in this OTel trace, newest first."""
+        ...
+
+    def roots(self, run_ids: Sequence[str]) -> dict[str, Root]:
+        """What each of these runs begins with, by run id; a run without spans is left out. Takes as
+        long as there are ids, however many spans their runs have."""
         ...
 
     def shortest_unique_prefix(self, run_id: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
 from flujo_otel.model import Run, Span, Step
-from flujo_otel.spanstore.api import NameStatistics, RunFilter, SpanFilter, TraceReader
+from flujo_otel.spanstore.api import NameStatistics, Root, RunFilter, SpanFilter, TraceReader
 from flujo_otel.spanstore.flujo.reader import FlujoReader
 
 _EVERYTHING = SpanFilter()
@@ -44,6 +44,9 @@ class MergedReader:
 
     def runs_of_trace(self, trace_id: str) -> list[Run]:
         return self._ours.runs_of_trace(trace_id)
+
+    def roots(self, run_ids: Sequence[str]) -> dict[str, Root]:
+        return self._ours.roots(run_ids)
 
     def shortest_unique_prefix(self, run_id: str) -> int:
         return max(reader.shortest_unique_prefix(run_id) for reader in (self._ours, self._flujo))

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import pytest
 
 from flujo_otel.model import Batch, Run, Span, SpanRecord, Step
-from flujo_otel.spanstore.api import Health, RunFilter, SpanWriter, TraceReader, WriteResult
+from flujo_otel.spanstore.api import Health, Root, RunFilter, SpanWriter, TraceReader, WriteResult
 from flujo_otel.spanstore.changes import ChangeFeed, Page, SpanChange
 from flujo_otel.spanstore.sqlite.changes import SQLiteChangeFeed
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
@@ -73,6 +73,9 @@ class Store:
 
     def steps(self, run_id: str) -> list[Step]:
         return self._read(lambda reader: reader.steps(run_id))
+
+    def roots(self, run_ids: list[str]) -> dict[str, Root]:
+        return self._read(lambda reader: reader.roots(run_ids))
 
     def filed(self) -> dict[str, list[str]]:
         """Run id to the names of its spans."""

@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 from conformance.conftest import Store
-from flujo_otel.model import RunStatus, SpanRecord
+from flujo_otel.model import Batch, Resource, RunStatus, SpanRecord
 from flujo_otel.model.record import Role
-from flujo_otel.spanstore.api import RunFilter
-from support.records import BASE_NS, OTHER_TRACE, TRACE, record
+from flujo_otel.spanstore.api import Root, RunFilter, SpanFilter
+from support.records import BASE_NS, OTHER_TRACE, TRACE, record, span_id
 
 MS = 1_000_000
 
@@ -223,6 +223,34 @@ def test_runs_are_listed_newest_first_and_filtered(store: Store) -> None:
     assert ["4", "2"] == listed(pipeline="p0")
     assert ["5", "4"] == listed(since_ns=BASE_NS + 4 * MS)
     assert 3 == reader.count_runs(RunFilter(status="failed"))
+    reader.close()
+
+
+def test_a_root_says_what_its_run_began_in_and_who_sent_it(store: Store) -> None:
+    outer, inner = root(1, "outer"), root(3, "inner", parent=2, name="rank", resource_id=7)
+    resource = Resource(7, '{"service.name": "shop"}', "", b"")
+    store.writer.write(Batch([inner, record(4, 3), record(2, 1), outer], (resource,)))
+    store.write(record(9, 8, trace_id=OTHER_TRACE))
+    expected = {
+        "outer": Root("pipeline_run", TRACE, None, {}),
+        "inner": Root("rank", TRACE, "outer", {"service.name": "shop"}),
+        OTHER_TRACE: Root("span-9", OTHER_TRACE, None, {}),
+    }
+    assert expected == store.roots(["outer", "inner", OTHER_TRACE, "nobody"])
+
+
+def test_of_a_run_that_was_resumed_the_first_root_tells_what_it_began_in(store: Store) -> None:
+    store.write(root(1, "outer"), record(2, 1))
+    store.write(root(3, "inner", parent=2, name="first"), record(4, 3))
+    store.write(root(5, "inner", parent=4, name="again"))
+    assert Root("first", TRACE, "outer", {}) == store.roots(["inner"])["inner"]
+
+
+def test_spans_are_found_by_their_ids_in_their_own_run_alone(store: Store) -> None:
+    store.write(root(1, "r1"), record(2, 1), record(3, 1), root(4, "r2"))
+    reader = store.make_reader()
+    where = SpanFilter(span_ids=(span_id(3), span_id(4), "nobody"))
+    assert ["span-3"] == [span.name for span in reader.spans("r1", where)]
     reader.close()
 
 

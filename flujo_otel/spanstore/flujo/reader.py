@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Run, Span, Step
-from flujo_otel.spanstore.api import NameStatistics, RunFilter, SpanFilter
+from flujo_otel.spanstore.api import NameStatistics, Root, RunFilter, SpanFilter
 from flujo_otel.spanstore.flujo import rows, times
 from flujo_otel.spanstore.flujo.layout import SPANS, Layout, layout_of
 from flujo_otel.spanstore.flujo.statistics import Ended, summarise
@@ -74,6 +74,11 @@ class FlujoReader:
         del trace_id
         return []
 
+    def roots(self, run_ids: Sequence[str]) -> dict[str, Root]:
+        """None: flujo's runs do not tell what they ran in, nor who sent them."""
+        del run_ids
+        return {}
+
     def shortest_unique_prefix(self, run_id: str) -> int:
         def read(connection: sqlite3.Connection, layout: Layout) -> list[str]:
             del layout
@@ -90,7 +95,9 @@ class FlujoReader:
             return
         found = self._peek(lambda connection, _: connection.execute(SPANS, [run_id]).fetchall())
         for span in rows.spans_of(found, run):
-            if where.status in (None, span.status) and where.name in (None, span.name):
+            if where.status not in (None, span.status) or where.name not in (None, span.name):
+                continue
+            if where.span_ids is None or span.span_id in where.span_ids:
                 yield span
 
     def steps(self, run_id: str) -> list[Step]:

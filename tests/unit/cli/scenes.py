@@ -9,7 +9,7 @@ from typing import Any
 from flujo_otel.model import Batch, Event, Resource, Run, RunStatus, Scope, Span, SpanRecord, Step
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, gen_ai
-from flujo_otel.spanstore.api import NameStatistics, RunFilter, SpanFilter
+from flujo_otel.spanstore.api import NameStatistics, Root, RunFilter, SpanFilter
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -187,6 +187,9 @@ class ListReader:
 
     def runs_of_trace(self, trace_id: str) -> list[Run]:
         return [run for run in self.runs if run.trace_id == trace_id]
+
+    def roots(self, run_ids: Sequence[str]) -> dict[str, Root]:
+        return {}
 
     def shortest_unique_prefix(self, run_id: str) -> int:
         length = 1
