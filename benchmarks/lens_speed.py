@@ -52,6 +52,8 @@ def a_record(trace: int, number: int, parent: int | None, name: str, attributes:
         role=Role.RUN_ROOT if parent is None else Role.STEP,
         cost_usd=0.01,
         tokens=10,
+        flags=0x101,
+        status_code=0,
         otlp=b"",
     )
 
