@@ -25,6 +25,12 @@ def bar(window: Window, start_ns: int, end_ns: int | None, width: int, theme: Th
     return _cells(max(start, 0.0), min(end, 1.0), width, theme)
 
 
+def gauge(share: float, width: int, theme: Theme) -> str:
+    """`share` (0 to 1) of `width` columns, the rest dotted."""
+    filled = _cells(0.0, share, width, theme) if share > 0 else ""
+    return filled.ljust(width, theme.dot.strip())
+
+
 def _cells(start: float, end: float, width: int, theme: Theme) -> str:
     """From `start` to `end` (0 to 1): a half cell at the left, eighths at the right, never none."""
     steps = len(theme.blocks)

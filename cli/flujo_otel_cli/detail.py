@@ -1,13 +1,16 @@
-"""What stands beneath a span's line: its error with the place in the code, attributes, events."""
+"""What stands beneath a span's line: its error with the place in the code, how it was decided,
+attributes, events."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from flujo_otel.model import Event, Span
+from flujo_otel.model import Event, Run, Span
 from flujo_otel.model.record import Role
+from flujo_otel.query.decision import Decision, decision_of
 from flujo_otel.query.failure import Failure, Location, failure_of
 from flujo_otel.query.tree import Node, walk
+from flujo_otel_cli import decision as decisions
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.terminal import Terminal
@@ -28,6 +31,17 @@ class Drawing(NamedTuple):
     attributes: bool = False
     events: bool = False
     unfold: bool = False
+    outer_id: str = ""
+    """The run that it is in, as shown."""
+    inside: Mapping[str, "Inner"] = {}
+    """Runs in it, by their ids."""
+
+
+class Inner(NamedTuple):
+    """A run inside the one that is drawn, and its id as shown."""
+
+    run: Run
+    shown_id: str
 
 
 class Details:
@@ -37,6 +51,12 @@ class Details:
         self.drawing = drawing
         self.to = to
         self.failures = unexplained_failures(roots)
+        self._decision: tuple[Node | None, Decision | None] = (None, None)
+
+    def notes(self, node: Node) -> Iterator[str]:
+        """What was decided in `node`, for its own line."""
+        decision = self._decision_of(node)
+        return iter(()) if decision is None else decisions.notes(decision, self.to.theme)
 
     def lines(self, node: Node, guides: str) -> list[Line]:
         """Everything beneath `node`, each line behind its `guides`."""
@@ -47,16 +67,27 @@ class Details:
             yield from failure_lines(self.failures[node], self.to, self._hint(node))
         if node.span is None:
             return
+        decision = self._decision_of(node)
+        if decision is not None:
+            yield from decisions.glance(decision, self.to)
         if self.drawing.attributes:
             yield from attribute_lines(node.span, self.to)
         if self.drawing.events:
             yield from event_lines(node.span, self.to)
 
+    def _decision_of(self, node: Node) -> Decision | None:
+        """Read once for a node's line and for what is beneath it."""
+        if self._decision[0] is not node:
+            self._decision = node, decision_of(node.span.attributes) if node.span else None
+        return self._decision[1]
+
     def _hint(self, node: Node) -> str:
         """The command that shows more of a failed step."""
         if node.span is None or not node.span.role & Role.STEP or escape(node.name) != node.name:
             return ""
-        return f"lens show {shell_word(self.drawing.run_name)} --step {shell_word(node.name)}"
+        inner = self.drawing.inside.get(node.span.run_id)
+        run_name = inner.shown_id if inner else self.drawing.run_name
+        return f"lens show {shell_word(run_name)} --step {shell_word(node.name)}"
 
 
 def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:

@@ -14,16 +14,20 @@ _JOINED_BY = {
 }
 
 
-def header(run: Run, shown_id: str, to: Terminal, now_ns: int) -> Line:
-    """Mark, name, how it went and how long, cost, tokens, spans, id."""
+def header(
+    run: Run, shown_id: str, to: Terminal, now_ns: int, *, outer_id: str = "", inside_count: int = 0
+) -> Line:
+    """Mark, name, how it went and how long, cost, tokens, spans, id, the run around it."""
     theme = to.theme
     word = _JOINED_BY.get(run.status, "after")
     colour = STYLES.get(run.status, "")
+    named = f"run {shown_id}{f' in {outer_id}' if outer_id else ''}"
     facts = [
         f"{amounts.cost(run.total_cost_usd)}" if run.total_cost_usd else "",
         amounts.plural(run.total_tokens, "token") if run.total_tokens else "",
         amounts.plural(run.span_count, "span"),
-        f"run {shown_id}",
+        named,
+        f"{amounts.plural(inside_count, 'run')} inside" if inside_count else "",
         f"{process_of(run)} is gone" if run.status is RunStatus.DIED else "",
         f"from {escape(run.origin)}" if run.origin else "",
     ]
@@ -31,7 +35,7 @@ def header(run: Run, shown_id: str, to: Terminal, now_ns: int) -> Line:
     how = Piece(f"  {escape(run.status)} {word} {took(run, now_ns, theme)}", colour)
     name = Piece(title(run), "bold")
     shown = [Piece(theme.dot + fact, "dim") for fact in facts if fact]
-    own = Piece(f"{theme.dot}run {shown_id}", "dim")
+    own = Piece(f"{theme.dot}{named}", "dim")
     if to.cuts:
         # Whatever there is no room for, the id by which to ask for more stays.
         if width_of([mark, name, how, *shown]) > to.width:

@@ -11,14 +11,13 @@ from threading import Event, Thread
 from typing import Final
 
 from flujo_otel.model import Run, RunStatus
-from flujo_otel.query.tree import build_tree
-from flujo_otel_cli.detail import Drawing
+from flujo_otel.query.nesting import outermost
 from flujo_otel_cli.drawing import draw
 from flujo_otel_cli.follower import Follower
+from flujo_otel_cli.inside import picture_of
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.program import Program
 from flujo_otel_cli.relay import Footer, Relay
-from flujo_otel_cli.runs import short_id
 from flujo_otel_cli.terminal import Terminal
 
 _LOOK_SECONDS: Final = 0.2
@@ -84,13 +83,16 @@ class _Painter:
 
 
 class LiveTree:
-    """The newest of the runs that `is_ours`, as lines that fit the terminal. For one thread."""
+    """The newest of the runs that `is_ours`, with those around it and in it, as lines that fit the
+    terminal. For one thread."""
 
     def __init__(self, db: str | None, started_ns: int, is_ours: Callable[[Run], bool]) -> None:
         self._db = db
         self._is_ours = is_ours
         self._follower = Follower(db, started_ns)
         self._run: Run | None = None
+        self._drawn: frozenset[str] = frozenset()
+        self._is_running = False
         self._next_look = self._next_tick = 0.0
 
     def lines(self) -> list[str] | None:
@@ -118,18 +120,19 @@ class LiveTree:
             runs, is_all = self._follower.next(lambda feed, after: feed.runs(after))
             for run in filter(self._is_ours, runs):
                 changed |= self._take(run)
-        is_running = self._run is not None and self._run.status is RunStatus.RUNNING
+        is_running = self._is_running
         if not changed and not (is_running and now >= self._next_tick):
             return False
         self._next_tick = now + _TICK_SECONDS
         return True
 
     def _take(self, run: Run) -> bool:
-        """Whether this is the run to show from now on: the newest that there is."""
-        if self._run is not None and run.start_time_ns < self._run.start_time_ns:
-            return False
-        self._run = run
-        return True
+        """Whether there is something else to show: of the newest run that there is, of those around
+        it or of those in them."""
+        if self._run is None or run.start_time_ns >= self._run.start_time_ns:
+            self._run = run
+            return True
+        return run.run_id in self._drawn
 
     def _lines(self) -> list[str]:
         from flujo_otel.spanstore.factory import open_reader
@@ -137,10 +140,12 @@ class LiveTree:
         assert self._run is not None
         to = Terminal.of(sys.stderr)
         with closing(open_reader(self._db)) as reader:
-            run = reader.get_run(self._run.run_id) or self._run
-            shown_id = short_id(reader, run.run_id)
-            roots = build_tree(reader.spans(run.run_id))
-        drawn = draw(run, roots, Drawing(shown_id, shown_id), to, time.time_ns())
+            newest = reader.get_run(self._run.run_id) or self._run
+            run = outermost(reader, newest, self._is_ours)
+            roots, drawing, _ = picture_of(reader, run)
+        self._drawn = frozenset({run.run_id, *drawing.inside})
+        self._is_running = run.status is RunStatus.RUNNING
+        drawn = draw(run, roots, drawing, to, time.time_ns())
         return [to.rendered(line) for line in _fitting(drawn, to)]
 
 

@@ -62,3 +62,29 @@ def value_text(value: Any) -> str:
 def head(text: str, width: int | None) -> str:
     """As much of a perhaps huge `text` as can matter to `width` columns, escaped; None: all."""
     return escape(text if width is None else text[: width + 1])
+
+
+def brief(text: str, most: int = 200) -> str:
+    """`text` escaped, at most so many characters of it: nobody reads a name of a megabyte."""
+    return escape(text) if len(text) <= most else f"{escape(text[:most])}..."
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` escaped, in lines of at most `width` columns; its own line breaks stay."""
+    import textwrap  # only what is read at length needs it
+
+    lines = [
+        line
+        for paragraph in text.splitlines()
+        for line in textwrap.wrap(escape(paragraph), width) or [""]
+    ]
+    return [part for line in lines for part in _chopped(line, width)]
+
+
+def _chopped(line: str, width: int) -> list[str]:
+    """Characters of two columns are more than textwrap counts."""
+    if cell_len(line) <= width:
+        return [line]
+    from rich.cells import chop_cells
+
+    return chop_cells(line, width)

@@ -48,6 +48,7 @@ class TreeView:
         self.roots = roots
         self.window = window
         self.details = details
+        self.inside = details.drawing.inside
         self.to = details.to
         self.depth = details.drawing.depth
         self.now_ns = now_ns
@@ -86,8 +87,9 @@ class TreeView:
         line = [*padded(label, left), Piece(" " * _GAP), *lasted]
         if bars:
             end_ns = node.end_time_ns
-            if end_ns is None and self.run.status is RunStatus.DIED:
-                end_ns = self.run.last_time_ns  # it runs no more, as a bar without an end would say
+            run = self._run_of(node)
+            if end_ns is None and run.status is RunStatus.DIED:
+                end_ns = run.last_time_ns  # it runs no more, as a bar without an end would say
             drawn = bar(self.window, node.start_time_ns, end_ns, bars, theme)
             colour = STYLES["failed"] if node.status == "failed" else "cyan"
             style = f"{'bold' if bright else 'dim'} {colour}"
@@ -129,7 +131,7 @@ class TreeView:
 
     def _label(self, node: Node, parent: Node | None, *, cut_off: bool) -> Line:
         theme = self.to.theme
-        status = status_within(self.run, node.status, node.end_time_ns)
+        status = status_within(self._run_of(node), node.status, node.end_time_ns)
         label = [Piece(theme.mark(status), STYLES.get(status, "")), Piece(" ")]
         name = head(node.name, self.to.width if self.to.cuts else None)
         if node.fold is not None:
@@ -137,7 +139,11 @@ class TreeView:
         elif node.iteration is not None:
             name = f"#{node.iteration} {name}".rstrip()
         label.append(Piece(name or "(no name)", "bold" if node in self.bright else ""))
-        said = list(notes(node, parent, theme))
+        said = [
+            *notes(node, parent, theme),
+            *self.details.notes(node),
+            *self._run_note(node, parent),
+        ]
         if cut_off and self.below[node]:
             said.append(f"{amounts.plural(self.below[node], 'span')} below")
         if said:
@@ -146,4 +152,21 @@ class TreeView:
 
     def _took(self, node: Node) -> str:
         times = (node.start_time_ns, node.end_time_ns)
-        return lasted(self.run, *times, self.now_ns, self.to.theme)
+        return lasted(self._run_of(node), *times, self.now_ns, self.to.theme)
+
+    def _run_note(self, node: Node, parent: Node | None) -> Iterator[str]:
+        """Where a run inside this one begins: its id, by which it can be opened alone."""
+        run = self._run_of(node)
+        if run is self.run or (parent is not None and run is self._run_of(parent)):
+            return
+        if node.fold is not None:
+            yield amounts.plural(len(node.fold.members), "run")
+        else:
+            yield f"run {self.inside[run.run_id].shown_id}"
+
+    def _run_of(self, node: Node) -> Run:
+        """The run that it belongs to: the one that is drawn, or one inside that."""
+        while node.span is None:  # a fold or a round
+            node = node.fold.worst if node.fold else node.children[0]
+        inner = self.inside.get(node.span.run_id)
+        return self.run if inner is None else inner.run

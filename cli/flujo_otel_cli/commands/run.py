@@ -16,16 +16,16 @@ import typer
 from flujo_otel import process
 from flujo_otel.errors import FlujoOtelError, NoDatabase
 from flujo_otel.model import Run, RunStatus, Writer
-from flujo_otel.query.tree import build_tree
-from flujo_otel.spanstore.api import RunFilter, SpanFilter, TraceReader
+from flujo_otel.query.nesting import outermost
+from flujo_otel.spanstore.api import RunFilter, TraceReader
 from flujo_otel_cli import amounts
-from flujo_otel_cli.detail import Drawing
 from flujo_otel_cli.document import trace_document, write_document
 from flujo_otel_cli.drawing import draw
+from flujo_otel_cli.inside import picture_of
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.program import Program
-from flujo_otel_cli.runs import shell_word, short_id
+from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 
@@ -98,15 +98,16 @@ def _tell(db: str | None, started_ns: int, *, json: bool) -> None:
         to.write([_no_run()])
         reader.close()
         return
-    run = chosen_of(runs)
+    ours = {run.run_id for run in runs}
+    run = outermost(reader, chosen_of(runs), lambda outer: outer.run_id in ours)
+    roots, drawing, beside = picture_of(reader, run)
     if json:
-        write_document(trace_document(run, build_tree(reader.spans(run.run_id))), to.stream)
+        write_document(trace_document(run, roots) | beside, to.stream)
     else:
-        roots = build_tree(reader.spans(run.run_id, SpanFilter()))
-        shown_id = short_id(reader, run.run_id)
-        drawing = Drawing(shown_id, shown_id)
         to.write(draw(run, roots, drawing, to, time.time_ns()))
-        to.write(_others(runs, run, db))
+        shown = {run.run_id, *drawing.inside}
+        more = [each for each in runs if each.run_id not in shown]
+        to.write(_others(more, db, is_all=len(runs) < _LOOKED_AT))
     reader.close()
 
 
@@ -147,13 +148,12 @@ def _is_later(writer: Writer, me: Writer) -> bool:
     return boot == my_boot and int(ticks) >= int(my_ticks)
 
 
-def _others(runs: list[Run], shown: Run, db: str | None) -> Iterator[Line]:
+def _others(more: list[Run], db: str | None, *, is_all: bool) -> Iterator[Line]:
     """How many more there are, and how many of those failed."""
-    more = [run for run in runs if run is not shown]
     if not more:
         return
     failed = sum(map(_has_failed, more))
-    least = "at least " if len(runs) == _LOOKED_AT else ""
+    least = "" if is_all else "at least "
     said = f"{least}{amounts.plural(len(more), 'more run')}"
     said += f", {failed:,} failed" if failed else ""
     yield [Piece(f"{said}: lens list{f' --db {shell_word(db)}' if db else ''}", "dim")]

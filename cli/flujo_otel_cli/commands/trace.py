@@ -6,12 +6,10 @@ import typer
 
 from flujo_otel.model import Run
 from flujo_otel.query.prune import only_failed
-from flujo_otel.query.tree import build_tree
-from flujo_otel.spanstore.api import SpanFilter
-from flujo_otel_cli.detail import Drawing
 from flujo_otel_cli.document import trace_document
 from flujo_otel_cli.drawing import draw, no_spans
 from flujo_otel_cli.header import header
+from flujo_otel_cli.inside import picture_of
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.runs import find_run, short_id
@@ -42,13 +40,14 @@ def command(
     """A run as a tree: what ran when, and what failed."""
     with open_session(db, json=json) as session:
         run = find_run(session.reader, name, session.now_ns)
-        roots = build_tree(session.reader.spans(run.run_id, SpanFilter()))
+        roots, drawing, beside = picture_of(session.reader, run, name)
         shown = only_failed(roots) if errors else roots
         if json:
-            session.answer(trace_document(run, shown, depth))
+            session.answer(trace_document(run, shown, depth) | beside)
         elif shown:
-            shown_id = short_id(session.reader, run.run_id)
-            drawing = Drawing(shown_id, name, depth, attributes, events, unfold)
+            drawing = drawing._replace(
+                depth=depth, attributes=attributes, events=events, unfold=unfold
+            )
             session.show(draw(run, shown, drawing, session.to, session.now_ns))
         else:
             session.show(_no_tree(session, run, name, any_spans=bool(roots)))

@@ -108,8 +108,9 @@ class SQLiteTraceReader:
         found: dict[str, Root] = {}
         for start in range(0, len(run_ids), _ROOTS_PAGE):
             page = json.dumps(list(run_ids[start : start + _ROOTS_PAGE]))
-            for run_id, *facts, resource in self._rows(_ROOTS, (page,)):
-                found[run_id] = Root(*facts, json.loads(resource) if resource else {})
+            for run_id, name, trace_id, outer, resource in self._rows(_ROOTS, (page,)):
+                attributes = json.loads(resource) if resource else {}
+                found[run_id] = Root(name, trace_id, outer, attributes)
         return found
 
     def shortest_unique_prefix(self, run_id: str) -> int:

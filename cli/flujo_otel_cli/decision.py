@@ -1,0 +1,194 @@
+"""How something was decided, drawn: what was evaluated and which filter cut, a ranking, the reason.
+
+`notes` stand on a span's line in a tree, `glance` beneath it; `account` is a step's in `lens show`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from flujo_otel.query.decision import Candidate, Decision, Tally, tallies
+from flujo_otel_cli.bar import gauge
+from flujo_otel_cli.content import content_lines
+from flujo_otel_cli.line import Line, Piece, cut_line, padded
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import brief, cell_len, head, wrapped
+from flujo_otel_cli.theme import Theme
+
+BARS_FROM = 80
+"""Columns from which there are bars; below, figures alone."""
+_BAR = 10
+_NAME_MOST = 28
+_FILTERS_IN_TREE, _FILTERS = 4, 8
+_CANDIDATES_IN_TREE, _CANDIDATES = 3, 5
+_REASON_LINES = 8
+"""Of a reasoning, `--full` shows the rest."""
+_INDENT = " " * 10
+_SAID_ON_THE_LINE = frozenset({"model", "tokens_used", "prompt_tokens", "completion_tokens"})
+"""What a tree's line says anyway, from the same facts as gen_ai.*."""
+
+
+def notes(decision: Decision, theme: Theme) -> Iterator[str]:
+    """`12 of 50 passed`, `→ the first of the ranking`."""
+    if decision.evaluations:
+        yield f"{decision.qualified_count:,} of {len(decision.evaluations):,} passed"
+    if decision.candidates:
+        yield f"{theme.arrow} {label_of(first_of(decision.candidates))}"
+
+
+def glance(decision: Decision, to: Terminal) -> Iterator[Line]:
+    """A few lines: each filter, the best candidates, the reasoning on one line, the metadata."""
+    yield from _filter_lines(tallies(decision.evaluations), _FILTERS_IN_TREE, to)
+    if len(decision.candidates) > 1:  # a single one is said on the span's line
+        yield from _ranking_lines(decision.candidates, _CANDIDATES_IN_TREE, to)
+    limit = to.width if to.cuts else None
+    if decision.reasoning:
+        yield [Piece("because ", "dim"), Piece(head(decision.reasoning.strip(), limit))]
+    others = {k: v for k, v in decision.llm.items() if k not in _SAID_ON_THE_LINE}
+    for facts in (_facts(others, to), _facts(decision.metadata, to)):
+        if facts:
+            yield [Piece(facts, "dim")]
+
+
+def account(decision: Decision, to: Terminal, *, full: bool) -> Iterator[Line]:
+    """The same at length; `full`: all of each part."""
+    yield from _labelled("why", _reason_lines(decision.reasoning, to, full=full))
+    if decision.evaluations:
+        most = None if full else _FILTERS
+        counts = f"{decision.qualified_count:,} of {len(decision.evaluations):,} passed"
+        found = tallies(decision.evaluations)
+        yield from _labelled("eval", [[Piece(counts)], *_filter_lines(found, most, to)])
+    most = None if full else _CANDIDATES
+    yield from _labelled("rank", _ranking_lines(decision.candidates, most, to))
+    yield from _mapping_lines("llm", decision.llm, to, full=full)
+    yield from _mapping_lines("meta", decision.metadata, to, full=full)
+
+
+def label_of(item: Any) -> str:
+    """An item's id, with the name or title that its data has."""
+    data = item.item_data if isinstance(item.item_data, dict) else {}
+    named = (data.get(key) for key in ("title", "name"))
+    name = next((value for value in named if isinstance(value, str) and value), "")
+    parts = (part for part in (item.item_id, name if name != item.item_id else "") if part)
+    return brief(" ".join(parts), 80) or "(no id)"
+
+
+def first_of(candidates: Iterable[Candidate]) -> Candidate:
+    """The best: recorders may hand them in in any order."""
+    return min(candidates, key=lambda candidate: candidate.rank)
+
+
+def score_bar(candidate: Candidate, best: float, theme: Theme) -> str:
+    """Its score beside the best one; nothing of a score below zero can be drawn."""
+    share = candidate.score / best if candidate.score is not None and best > 0 else 0.0
+    return gauge(min(max(share, 0.0), 1.0), _BAR, theme)
+
+
+def best_score(candidates: Iterable[Candidate]) -> float:
+    return max((each.score for each in candidates if each.score is not None), default=0.0)
+
+
+def _filter_lines(found: list[Tally], most: int | None, to: Terminal) -> Iterator[Line]:
+    shown = found[:most]
+    width = _name_width((brief(tally.filter) for tally in shown), to)
+    digits = max((len(f"{tally.seen:,}") for tally in shown), default=0)
+    for tally in shown:
+        cuts_most = tally.cut > 0 and tally is found[0]
+        share = tally.passed / tally.seen
+        said = f"{tally.passed:>{digits},} of {tally.seen:>{digits},}"
+        yield [
+            *_cell(brief(tally.filter) or "(no name)", width, to),
+            *_bar(gauge(share, _BAR, to.theme), "yellow" if cuts_most else "green", to),
+            Piece(said),
+            Piece("  cut most", "yellow") if cuts_most and len(found) > 1 else Piece(""),
+        ]
+    if len(shown) < len(found):
+        yield [Piece(f"and {len(found) - len(shown):,} more filters", "dim")]
+
+
+def _ranking_lines(
+    candidates: Iterable[Candidate], most: int | None, to: Terminal
+) -> Iterator[Line]:
+    ranked = sorted(candidates, key=lambda candidate: candidate.rank)
+    shown = ranked[:most]
+    best = best_score(ranked)
+    scored = any(each.score is not None for each in shown)
+    names = [label_of(each) for each in shown]
+    width, ranks = _name_width(names, to), max((len(f"{each.rank}") for each in shown), default=0)
+    for each, name in zip(shown, names, strict=True):
+        line = [Piece(f"{each.rank:>{ranks}} ", "dim"), *_cell(name, width, to)]
+        if scored:
+            line += _bar(score_bar(each, best, to.theme), "cyan", to)
+            line.append(Piece(f"{score_text(each.score, to.theme):<6}"))
+        yield [*line, Piece(f"  {brief(each.reason)}" if each.reason else "", "dim")]
+    if len(shown) < len(ranked):
+        yield [Piece(f"and {len(ranked) - len(shown):,} more candidates", "dim")]
+
+
+def score_text(score: float | None, theme: Theme) -> str:
+    return theme.none if score is None else f"{score:.3g}"
+
+
+def _reason_lines(reasoning: str, to: Terminal, *, full: bool) -> Iterator[Line]:
+    if not reasoning.strip():
+        return
+    if not to.cuts and not full:
+        yield [Piece(head(reasoning.strip(), None))]
+        return
+    room = max(to.width - len(_INDENT), 20)
+    # Of a huge one, no more is wrapped than can be shown.
+    text = reasoning.strip() if full else reasoning.strip()[: room * (_REASON_LINES + 1)]
+    lines = wrapped(text, room)
+    shown = lines if full else lines[:_REASON_LINES]
+    yield from ([Piece(line)] for line in shown)
+    if len(shown) < len(lines):
+        yield [Piece("--full shows the rest", "dim")]
+
+
+def _mapping_lines(
+    label: str, found: Mapping[str, Any], to: Terminal, *, full: bool
+) -> Iterator[Line]:
+    if not found:
+        return
+    if full:
+        yield from content_lines(f"   {label:<5}", _json(found), to, full=True)
+    else:
+        yield from _labelled(label, [[Piece(_facts(found, to))]])
+
+
+def _facts(found: Mapping[str, Any], to: Terminal) -> str:
+    """`key=value  key=value`, what is None left out."""
+    limit = to.width if to.cuts else None
+    said = (
+        f"{key}={value if isinstance(value, str) else _json(value)}"
+        for key, value in found.items()
+        if value is not None
+    )
+    return head("  ".join(said), limit)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):  # read where there was a little more room for it
+        return "?"
+
+
+def _labelled(label: str, lines: Iterable[Line]) -> Iterator[Line]:
+    for index, line in enumerate(lines):
+        yield [Piece(_INDENT if index else f"   {label:<5}  ", "dim"), *line]
+
+
+def _name_width(names: Iterable[str], to: Terminal) -> int:
+    widest = max(map(cell_len, names), default=0)
+    return min(widest, _NAME_MOST, max(to.width // 3, 8)) if to.cuts else widest
+
+
+def _cell(name: str, width: int, to: Terminal) -> Line:
+    return padded(cut_line([Piece(name)], width, to.theme.ellipsis), width)
+
+
+def _bar(drawn: str, style: str, to: Terminal) -> Line:
+    if to.width < BARS_FROM:
+        return [Piece("  ")]
+    return [Piece("  "), Piece(drawn, style), Piece("  ")]

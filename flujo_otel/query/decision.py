@@ -1,0 +1,183 @@
+"""What a span says of how it was decided: the reasoning, what was evaluated, what was ranked.
+
+The JSON in these attributes may come from anywhere. What is not of the documented shape is not read
+at all, and stays an attribute like any other.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from flujo_otel.semconv import xray
+
+T = TypeVar("T")
+
+# In the order of Decision's parts.
+_NAMES = (xray.REASONING, xray.EVALUATIONS, xray.RANKED_CANDIDATES, xray.LLM, xray.METADATA)
+
+
+class Verdict(NamedTuple):
+    """What one filter said of one item."""
+
+    filter: str
+    passed: bool
+    detail: str
+
+
+class Evaluation(NamedTuple):
+    """One item: `verdicts` in the order in which they were recorded."""
+
+    item_id: str
+    item_data: Any
+    verdicts: Sequence[Verdict]
+    qualified: bool
+    reasoning: str
+
+
+class Tally(NamedTuple):
+    """A filter: of the items that it has `seen`, `passed` went through."""
+
+    filter: str
+    passed: int
+    seen: int
+
+    @property
+    def cut(self) -> int:
+        """How many it kept out."""
+        return self.seen - self.passed
+
+
+class Candidate(NamedTuple):
+    """One of a ranking; `score` None: not given, or no finite number."""
+
+    item_id: str
+    rank: int
+    score: float | None
+    reason: str
+    item_data: Any
+
+
+class Decision(NamedTuple):
+    """Each part empty where it is not there, or is not of its shape."""
+
+    reasoning: str = ""
+    evaluations: Sequence[Evaluation] = ()
+    candidates: Sequence[Candidate] = ()
+    llm: Mapping[str, Any] = {}
+    metadata: Mapping[str, Any] = {}
+    read: frozenset[str] = frozenset()
+    """The attributes that it was read from."""
+
+    @property
+    def qualified_count(self) -> int:
+        return sum(evaluation.qualified for evaluation in self.evaluations)
+
+
+def decision_of(attributes: Mapping[str, Any]) -> Decision | None:
+    """What is there of it; None where nothing is that could be read."""
+    if not any(name in attributes for name in _NAMES):  # most spans
+        return None
+    found = Decision(
+        _text(attributes.get(xray.REASONING)),
+        _each(attributes.get(xray.EVALUATIONS), _evaluation),
+        _each(attributes.get(xray.RANKED_CANDIDATES), _candidate),
+        _mapping(attributes.get(xray.LLM)),
+        _mapping(attributes.get(xray.METADATA)),
+    )
+    read = frozenset(name for name, part in zip(_NAMES, found, strict=False) if part)
+    return found._replace(read=read) if read else None
+
+
+def tallies(evaluations: Sequence[Evaluation]) -> list[Tally]:
+    """Each filter, the one that kept out most first, equals in order of appearance."""
+    counts: dict[str, tuple[int, int]] = {}
+    for evaluation in evaluations:
+        for verdict in evaluation.verdicts:
+            passed, seen = counts.get(verdict.filter, (0, 0))
+            counts[verdict.filter] = (passed + verdict.passed, seen + 1)
+    found = [Tally(name, *of) for name, of in counts.items()]
+    return sorted(found, key=lambda tally: -tally.cut)
+
+
+def _each(value: Any, read: Callable[[int, dict[str, Any]], T]) -> Sequence[T]:
+    """The array's objects, read; nothing where it is no array of such."""
+    items = _parsed(value)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        return ()
+    try:
+        return [read(index, item) for index, item in enumerate(items)]
+    except _Misshapen:
+        return ()
+
+
+class _Misshapen(Exception):
+    """Not what semconv/xray.py says."""
+
+
+def _evaluation(_: int, item: dict[str, Any]) -> Evaluation:
+    filters = item.get("filters") or []
+    if not isinstance(filters, list):
+        raise _Misshapen
+    verdicts = [_verdict(each) for each in filters]
+    qualified = item.get("qualified")
+    return Evaluation(
+        item_id=_text(item.get("item_id")),
+        item_data=item.get("item_data"),
+        verdicts=verdicts,
+        qualified=all(v.passed for v in verdicts) if qualified is None else qualified is True,
+        reasoning=_text(item.get("reasoning")),
+    )
+
+
+def _verdict(each: Any) -> Verdict:
+    if not isinstance(each, dict) or not isinstance(each.get("passed"), bool):
+        raise _Misshapen
+    return Verdict(_text(each.get("name")), each["passed"], _text(each.get("detail")))
+
+
+def _candidate(index: int, item: dict[str, Any]) -> Candidate:
+    rank, score = item.get("rank"), item.get("score")
+    return Candidate(
+        item_id=_text(item.get("item_id")),
+        rank=rank if isinstance(rank, int) and not isinstance(rank, bool) else index + 1,
+        score=_finite(score),
+        reason=_text(item.get("reason")),
+        item_data=item.get("item_data"),
+    )
+
+
+def _finite(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    found = _parsed(value)
+    return found if isinstance(found, dict) else {}
+
+
+def _parsed(value: Any) -> Any:
+    """JSON text as the value that it is; a sender may as well have sent the value itself."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):  # deeper, or a longer number, than can be said
+        return "?"
