@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flujo_otel.bootstrap import configure
     from flujo_otel.integrations.flujo import FlujoInstrumentor, TraceManager
+    from flujo_otel.integrations.pydantic_graph import PydanticGraphInstrumentor
     from flujo_otel.storage.sqlite import SQLiteBackend
     from flujo_otel_exporter.exporter import SQLiteSpanExporter
     from flujo_otel_exporter.processor import LiveSpanProcessor
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FlujoInstrumentor",
     "LiveSpanProcessor",
+    "PydanticGraphInstrumentor",
     "SQLiteBackend",
     "SQLiteSpanExporter",
     "TraceManager",
@@ -30,6 +32,7 @@ __all__ = [
 _MODULES = {
     "FlujoInstrumentor": "flujo_otel.integrations.flujo",
     "LiveSpanProcessor": "flujo_otel_exporter.processor",
+    "PydanticGraphInstrumentor": "flujo_otel.integrations.pydantic_graph",
     "SQLiteBackend": "flujo_otel.storage.sqlite",
     "SQLiteSpanExporter": "flujo_otel_exporter.exporter",
     "TraceManager": "flujo_otel.integrations.flujo",

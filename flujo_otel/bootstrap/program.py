@@ -25,6 +25,7 @@ def configure(
     forward: str | Sequence[str] | None = None,
     service_name: str | None = None,
     flujo: bool = True,
+    pydantic_graph: bool = True,
     flush_interval_seconds: float | None = None,
     queue_bytes: int | None = None,
     durable: str | None = None,
@@ -37,7 +38,8 @@ def configure(
     Joins the TracerProvider that is there; makes one, and makes it the global one, where there is
     none. `forward`: OTLP backends that get every span as well, over HTTP (docs/forward.md): URLs,
     names of [forward.NAME] in flujo.toml, or `env`; None: every one of flujo.toml, (): none.
-    `service_name` is for a provider made here. `flujo`: instrument flujo, if it is installed.
+    `service_name` is for a provider made here. `flujo`, `pydantic_graph`: instrument each, if it is
+    installed.
     `redact`: whether secrets are redacted, or a function that gets each text after that and gives
     what is to be recorded in its stead (docs/redaction.md).
     The others are settings of docs/settings.md. Called again it changes nothing. Does nothing under
@@ -62,6 +64,9 @@ def configure(
     if flujo:
         with guard.guarded("instrumenting flujo"):
             _instrument_flujo(chosen)
+    if pydantic_graph:
+        with guard.guarded("instrumenting pydantic-graph"):
+            _instrument_pydantic_graph(chosen)
 
 
 def _redactor(chosen: Settings, redact: bool | Callable[[str], str] | None) -> redaction.Redactor:
@@ -118,5 +123,15 @@ def _instrument_flujo(chosen: Settings) -> None:
     from flujo_otel.integrations.flujo import FlujoInstrumentor
 
     instrumentor = FlujoInstrumentor()
+    if not instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.instrument(content=chosen.content, value_limit_bytes=chosen.value_limit_bytes)
+
+
+def _instrument_pydantic_graph(chosen: Settings) -> None:
+    if find_spec("pydantic_graph") is None:
+        return
+    from flujo_otel.integrations.pydantic_graph import PydanticGraphInstrumentor
+
+    instrumentor = PydanticGraphInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.instrument(content=chosen.content, value_limit_bytes=chosen.value_limit_bytes)

@@ -13,6 +13,10 @@ HEAVY = ("opentelemetry.sdk", "flujo", "pydantic", "google.protobuf", "sqlite3")
     [
         ("flujo_otel", HEAVY),
         ("flujo_otel.integrations.flujo", ("opentelemetry.sdk", "flujo", "pydantic", "sqlite3")),
+        (
+            "flujo_otel.integrations.pydantic_graph",
+            ("opentelemetry.sdk", "flujo", "pydantic", "pydantic_graph", "sqlite3"),
+        ),
         ("flujo_otel.spanstore.sqlite.reader", ("opentelemetry", "flujo", "pydantic")),
         ("flujo_otel_cli.main", HEAVY),
     ],

@@ -10,6 +10,7 @@ import flujo_otel
 SURFACE = [
     "FlujoInstrumentor",
     "LiveSpanProcessor",
+    "PydanticGraphInstrumentor",
     "SQLiteBackend",
     "SQLiteSpanExporter",
     "TraceManager",
