@@ -29,7 +29,10 @@ _DELETE_RUN: Final = (
     WHERE run_id = :run_id
         OR parent_span_id IN (SELECT span_id FROM spans WHERE run_id = :run_id)
     """,
-    "DELETE FROM run_traces WHERE run_id = :run_id",
+    *(
+        f"DELETE FROM {table} WHERE run_id = :run_id"
+        for table in ("run_traces", "trees", "workflow_state", "evaluations", "steps")
+    ),
     "DELETE FROM runs WHERE run_id = :run_id",
 )
 

@@ -21,7 +21,12 @@ CREATE TABLE runs (
     error_count INTEGER NOT NULL DEFAULT 0,
     running_count INTEGER NOT NULL DEFAULT 0,
     writer_id INTEGER,               -- who has its root open, else who wrote it first
-    change_seq INTEGER NOT NULL DEFAULT 0
+    change_seq INTEGER NOT NULL DEFAULT 0,
+    -- as flujo 0.6 states them
+    execution_time_ms INTEGER,
+    memory_usage_mb REAL,
+    total_steps INTEGER,
+    error_message TEXT
 );
 CREATE INDEX idx_runs_status ON runs(status);
 CREATE INDEX idx_runs_pipeline_name ON runs(pipeline_name);
@@ -48,6 +53,7 @@ CREATE TABLE steps (
     span_id TEXT,
     start_time_ns INTEGER NOT NULL DEFAULT 0,
     end_time_ns INTEGER,
+    raw_response_blob TEXT,
     FOREIGN KEY (run_id) REFERENCES runs(run_id) ON DELETE CASCADE
 );
 CREATE INDEX idx_steps_run_id ON steps(run_id);
@@ -141,6 +147,60 @@ CREATE TABLE run_traces (
 
 -- OTel span ids that more than one span has used; only those need a second look when stored.
 CREATE TABLE shared_span_ids (otel_span_id TEXT PRIMARY KEY) WITHOUT ROWID;
+
+-- Runs whose spans are a tree that was handed in: it gives way to the run's own spans.
+CREATE TABLE trees (run_id TEXT PRIMARY KEY) WITHOUT ROWID;
+
+-- How far a run of flujo's has come, so that it can go on: by column what flujo's backends keep.
+-- Needed word for word, so nothing in it is redacted. Times are kept as they were given.
+CREATE TABLE workflow_state (
+    run_id TEXT PRIMARY KEY,
+    pipeline_id TEXT NOT NULL,
+    pipeline_name TEXT NOT NULL,
+    pipeline_version TEXT NOT NULL,
+    current_step_index INTEGER NOT NULL,
+    pipeline_context TEXT NOT NULL,  -- JSON, as are the next two and metadata
+    last_step_output TEXT,
+    step_history TEXT,
+    status TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    total_steps INTEGER,
+    error_message TEXT,
+    execution_time_ms INTEGER,
+    memory_usage_mb REAL,
+    metadata TEXT,
+    is_background_task INTEGER NOT NULL DEFAULT 0,
+    parent_run_id TEXT,
+    task_id TEXT,
+    background_error TEXT,
+    -- ours
+    created_at_ns INTEGER NOT NULL,
+    updated_at_ns INTEGER NOT NULL
+);
+CREATE INDEX idx_workflow_state_created ON workflow_state(created_at_ns);
+
+-- States that were deleted here and are still in flujo's own file, which is never written to.
+CREATE TABLE forgotten_states (run_id TEXT PRIMARY KEY) WITHOUT ROWID;
+
+-- What flujo keeps by name for its connectors.
+CREATE TABLE system_state (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL,             -- JSON
+    updated_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- flujo's shadow evaluations.
+CREATE TABLE evaluations (
+    evaluation_id INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    step_name TEXT,
+    score REAL NOT NULL,
+    feedback TEXT,
+    metadata TEXT,                   -- JSON
+    created_at TEXT NOT NULL
+);
+CREATE INDEX idx_evaluations_run_id ON evaluations(run_id);
 
 CREATE TABLE sequence (value INTEGER NOT NULL);
 INSERT INTO sequence VALUES (0);
