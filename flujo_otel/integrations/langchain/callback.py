@@ -1,0 +1,297 @@
+"""XRayLangChainCallback: each run of LangChain is a span (docs/langchain.md)."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import LLMResult
+from opentelemetry import trace
+from opentelemetry.context import Context, get_current
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from flujo_otel.guard import RAISE_VARIABLE, guarded
+from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.langchain import facts
+from flujo_otel.integrations.langchain.current import Bodies, below, is_in_body_of, watch_bodies
+from flujo_otel.integrations.langchain.messages import plain
+from flujo_otel.integrations.langchain.root import Root, root_of
+from flujo_otel.integrations.langchain.run import Making, OpenRun
+from flujo_otel.semconv import flujo, openinference
+from flujo_otel.semconv import langchain as semconv
+from flujo_otel.semconv import model_call as calls
+
+SCOPE: Final = "flujo_otel.integrations.langchain"
+MAX_OPEN_RUNS: Final = 10_000
+"""Of more the oldest are closed as unfinished: one that never ends must not be kept for ever."""
+_AT_START: Final = guarded("the start of a LangChain run")
+_AT_END: Final = guarded("the end of a LangChain run")
+_BETWEEN: Final = guarded("an event of a LangChain run")
+
+
+class XRayLangChainCallback(BaseCallbackHandler, Bodies):
+    """Pass it to any runnable: `chain.invoke(x, config={"callbacks": [callback]})`.
+
+    `xray_trace`: an open X-Ray trace or step that what LangChain does hangs under, in any thread;
+    None: under the span that is current where a chain begins, or as a run of its own.
+    `tracer_provider` None: the global one. `content` False: no prompts, inputs and outputs;
+    `value_limit_bytes`: where a recorded value is cut; both None: what docs/settings.md says.
+    One callback may serve any number of runs at once, in threads and in tasks. It never raises.
+    Raises SettingsError for a setting that cannot be used.
+    """
+
+    # Without it LangChain calls a handler of an async run in another thread and context.
+    run_inline = True
+
+    def __init__(
+        self,
+        xray_trace: Any = None,
+        *,
+        tracer_provider: trace.TracerProvider | None = None,
+        content: bool | None = None,
+        value_limit_bytes: int | None = None,
+    ) -> None:
+        super().__init__()
+        # LangChain swallows what a handler raises; our tests are to see our faults.
+        self.raise_error = os.environ.get(RAISE_VARIABLE) == "1"
+        self._root: Root = root_of(xray_trace, self.close)
+        tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
+        self._lost: deque[OpenRun] = deque()
+        self._making = Making(
+            tracer, Recording.chosen(content, value_limit_bytes), self._lost.append
+        )
+        self._open: dict[int, OpenRun] = {}
+        watch_bodies()
+
+    def __deepcopy__(self, memo: Any) -> "XRayLangChainCallback":
+        return self  # LangChain copies handlers with their manager
+
+    def __copy__(self) -> "XRayLangChainCallback":
+        return self
+
+    def open_run(self, run_id: UUID) -> OpenRun | None:
+        return self._open.get(run_id.int)
+
+    def close(self) -> None:
+        """End what LangChain has not: for the end of the trace that it hangs under."""
+        while self._open:
+            _, run = self._open.popitem()
+            run.unfinished("did not end before its trace did")
+
+    # --- starts ----------------------------------------------------------------------------------
+
+    def on_chain_start(
+        self, serialized: Any, inputs: Any, *, run_type: str | None = None, **kwargs: Any
+    ) -> None:
+        """A chain, a prompt, a parser, or any function of a chain begins."""
+        with _AT_START:
+            kind = run_type or "chain"
+            run = self._start(serialized, kind, facts.chain_facts(kind, kwargs), kwargs)
+            if run is not None and not facts.is_stream_start(inputs):
+                run.set({}, run.content(plain(inputs), openinference.INPUT_VALUE))
+
+    def on_tool_start(self, serialized: Any, input_str: str, **kwargs: Any) -> None:
+        with _AT_START:
+            run = self._start(serialized, "tool", facts.tool_facts(serialized, kwargs), kwargs)
+            if run is not None:
+                given = kwargs.get("inputs")
+                value = input_str if given is None else plain(given)
+                run.set({}, run.content(value, openinference.INPUT_VALUE))
+
+    def on_retriever_start(self, serialized: Any, query: str, **kwargs: Any) -> None:
+        with _AT_START:
+            run = self._start(serialized, "retriever", facts.RETRIEVER, kwargs)
+            if run is not None:
+                run.set({}, run.content(query, openinference.INPUT_VALUE))
+                run.set({}, run.content(query, calls.RETRIEVAL_QUERY_TEXT))
+                run.attach()
+
+    def on_llm_start(self, serialized: Any, prompts: list[str], **kwargs: Any) -> None:
+        with _AT_START:
+            run = self._start_model(serialized, "llm", calls.OPERATION_TEXT_COMPLETION, kwargs)
+            if run is not None:
+                value = prompts[0] if len(prompts) == 1 else prompts
+                run.set({}, run.content(value, openinference.INPUT_VALUE))
+
+    def on_chat_model_start(
+        self, serialized: Any, messages: list[list[BaseMessage]], **kwargs: Any
+    ) -> None:
+        with _AT_START:
+            run = self._start_model(serialized, "chat_model", calls.OPERATION_CHAT, kwargs)
+            if run is not None:
+                run.set({}, facts.asked(run, messages[0] if messages else []))
+
+    def _start_model(
+        self, serialized: Any, kind: str, operation: str, kwargs: dict[str, Any]
+    ) -> OpenRun | None:
+        kwargs["name"] = facts.model_run_name(serialized, operation, kwargs)
+        run = self._start(serialized, kind, facts.model_facts(operation, kwargs), kwargs)
+        if run is not None:
+            invocation = kwargs.get("invocation_params") or {}
+            run.set({}, run.content(invocation, calls.LLM_INVOCATION_PARAMETERS))
+            run.attach()
+        return run
+
+    def _start(
+        self, serialized: Any, kind: str, known: Mapping[str, Any], kwargs: dict[str, Any]
+    ) -> OpenRun | None:
+        self._forget_lost()
+        if not is_instrumentation_enabled():
+            return None
+        run_id, parent_run_id = kwargs["run_id"], kwargs.get("parent_run_id")
+        parent = self._open.get(parent_run_id.int) if parent_run_id is not None else None
+        attributes = {
+            **known,
+            **facts.placing(kwargs.get("tags")),
+            semconv.RUN_ID: str(run_id),
+            semconv.RUN_TYPE: kind,
+        }
+        name = facts.run_name(serialized, kwargs, kind)
+        context = self._context(parent)
+        run = OpenRun(self._making, run_id, name, attributes, parent=parent, context=context)
+        run.set(*facts.labels(run, kwargs))
+        self._open[run_id.int] = run
+        if len(self._open) > MAX_OPEN_RUNS:
+            self._close_oldest()
+        return run
+
+    def _context(self, parent: OpenRun | None) -> Context | None:
+        """Where a run's span belongs; None: under the current span."""
+        if parent is None:
+            return self._root.context()
+        # In its parent's own body the current span is that of the parent, or one that the body
+        # opened below it; called from elsewhere only LangChain knows the parent.
+        return None if is_in_body_of(parent) else below(parent, get_current())
+
+    # --- in between ------------------------------------------------------------------------------
+
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        run = self._open.get(run_id.int)
+        if run is not None:
+            run.chunks += 1
+            if run.chunks == 1:
+                self._first_token(run)
+
+    def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """An event of LangChain's streaming protocol: only the deltas bring text."""
+        if event.get("event") == "content-block-delta":
+            self.on_llm_new_token("", run_id=run_id)
+
+    def _first_token(self, run: OpenRun) -> None:
+        with _BETWEEN:
+            # From here on the consumer's own code runs between the chunks.
+            run.detach()
+            waited_seconds = (time.time_ns() - run.start_time_ns) / 1e9
+            run.set({calls.REQUEST_STREAM: True, calls.TIME_TO_FIRST_CHUNK_SECONDS: waited_seconds})
+            run.event(semconv.EVENT_FIRST_TOKEN, {})
+
+    def on_retry(self, retry_state: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        run = self._open.get(run_id.int)
+        if run is not None:
+            with _BETWEEN:
+                run.event(semconv.EVENT_RETRY, facts.retry(retry_state))
+
+    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        run = self._open.get(run_id.int)
+        if run is not None:
+            with _BETWEEN:
+                run.event(name, {}, run.content(plain(data), semconv.CUSTOM_EVENT_DATA))
+
+    # --- ends ------------------------------------------------------------------------------------
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        with _AT_END:
+            run = self._take(run_id)
+            if run is not None:
+                run.set({}, facts.late_input(run, kwargs))
+                run.set({}, run.content(plain(outputs), openinference.OUTPUT_VALUE))
+                run.end()
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        with _AT_END:
+            run = self._take(run_id)
+            if run is not None:
+                value = getattr(output, "content", None) if facts.is_message(output) else output
+                run.set({}, run.content(plain(value), openinference.OUTPUT_VALUE))
+                if getattr(output, "status", None) == "error":  # an error that the tool handled
+                    run.failed(str(value), flujo.ERROR_TYPE_OTHER)
+                run.end()
+
+    def on_retriever_end(
+        self, documents: Sequence[Document], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        with _AT_END:
+            run = self._take(run_id)
+            if run is not None:
+                run.set({}, facts.found(run, documents))
+                run.end()
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        with _AT_END:
+            run = self._take(run_id)
+            if run is not None:
+                run.set(facts.response(response), facts.answered(run, response))
+                run.end()
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        with _AT_END:
+            run = self._take(run_id)
+            if run is not None:
+                run.set({}, facts.late_input(run, kwargs))
+                self._fail(run, error)
+
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        with _AT_END:
+            run = self._take(run_id)
+            if run is not None:
+                self._fail(run, error)
+
+    on_retriever_error = on_tool_error
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        with _AT_END:
+            run = self._take(run_id)
+            if run is not None:
+                partial = kwargs.get("response")
+                if isinstance(partial, LLMResult) and any(partial.generations):
+                    run.set(facts.response(partial), facts.answered(run, partial))
+                self._fail(run, error)
+
+    def _fail(self, run: OpenRun, error: BaseException) -> None:
+        if isinstance(error, GeneratorExit):  # the consumer of a stream had enough: no failure
+            run.end()
+        elif facts.is_pause(error):
+            run.event(flujo.EVENT_PAUSED, {flujo.MESSAGE: str(error)})
+            run.set({flujo.STATUS: flujo.STATUS_PAUSED})
+            run.end()
+        else:
+            if not isinstance(error, Exception):
+                self._cut_short(run, error)
+            run.fail(error)
+            run.end()
+
+    def _cut_short(self, run: OpenRun, error: BaseException) -> None:
+        """LangChain tells no end of what was cancelled inside a model's call."""
+        for run_id, each in reversed(list(self._open.items())):
+            if each.descends_from(run) and self._open.pop(run_id, None) is not None:
+                each.unfinished("cut short with the run around it", type(error).__qualname__)
+
+    def _take(self, run_id: UUID) -> OpenRun | None:
+        return self._open.pop(run_id.int, None)
+
+    def _forget_lost(self) -> None:
+        while self._lost:
+            run = self._lost.popleft()
+            for run_id, each in list(self._open.items()):
+                if each is run and self._open.pop(run_id, None) is not None:
+                    run.unfinished("was abandoned: cancelled, most likely")
+
+    def _close_oldest(self) -> None:
+        run = self._open.pop(next(iter(self._open)), None)
+        if run is not None:
+            run.unfinished(f"did not end while {MAX_OPEN_RUNS:,} others began")

@@ -1,0 +1,222 @@
+"""One run of LangChain while it is open, and its span."""
+
+import itertools
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, StatusCode, Tracer, get_current_span
+
+from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.flujo.facts import clipped, exception_event
+from flujo_otel.integrations.langchain.current import Attached
+from flujo_otel.redaction import redactor
+from flujo_otel.semconv import flujo, openinference
+from flujo_otel.semconv import langchain as semconv
+
+_DESCRIPTION_LIMIT: Final = 1024
+_MARK_ROOM_BYTES: Final = 48
+_MIME_TYPE_OF: Final = {
+    openinference.INPUT_VALUE: openinference.INPUT_MIME_TYPE,
+    openinference.OUTPUT_VALUE: openinference.OUTPUT_MIME_TYPE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What every span of a callback is made with."""
+
+    tracer: Tracer
+    recording: Recording
+    on_lost: Callable[["OpenRun"], None]
+    """Told, perhaps by the garbage collector, of a run that LangChain has forgotten."""
+
+
+class OpenRun:
+    """Opens with the object, as a child of what is current in `context` (None: just now).
+
+    `steps`: numbers the children of a run of its own. LangChain holds `run_id`, this very object,
+    while the run goes on; where it is gone and no end was told, there will be none.
+    """
+
+    __slots__ = (
+        "attached",
+        "chunks",
+        "cuts",
+        "is_recording",
+        "lost_time_ns",
+        "name",
+        "news",
+        "parent",
+        "recording",
+        "reference",
+        "span",
+        "start_time_ns",
+        "steps",
+    )
+
+    def __init__(
+        self,
+        making: Making,
+        run_id: UUID,
+        name: str,
+        attributes: dict[str, Any],
+        *,
+        parent: "OpenRun | None",
+        context: Context | None,
+    ) -> None:
+        self.parent = parent
+        self.name = name
+        self.recording = making.recording
+        self.steps: itertools.count[int] | None = None
+        if parent is not None:
+            attributes |= parent.step_facts(attributes[semconv.RUN_TYPE])
+        elif not get_current_span(context).get_span_context().is_valid:
+            attributes[flujo.PIPELINE_NAME] = name
+            self.steps = itertools.count()
+        self.start_time_ns = time.time_ns()
+        self.span: Span = making.tracer.start_span(
+            name, context=context, attributes=attributes, start_time=self.start_time_ns
+        )
+        self.is_recording = self.span.is_recording()
+        self.reference: _Reference | None = _referred(run_id, self, making.on_lost)
+        self.attached: Attached | None = None
+        self.news: BaseException | None = None
+        """The failure of a child that was told already."""
+        self.lost_time_ns: int | None = None
+        self.chunks = 0
+        self.cuts = 0
+
+    def step_facts(self, kind: str) -> dict[str, Any]:
+        """What makes a child of a run of its own a step of that run."""
+        if self.steps is None:
+            return {}
+        return {flujo.STEP_TYPE: kind, flujo.STEP_INDEX: next(self.steps)}
+
+    def attach(self) -> None:
+        """Make it the current span of the caller's own context."""
+        self.attached = Attached(self.span)
+
+    def detach(self) -> None:
+        if self.attached is not None:
+            self.attached.undo()
+            self.attached = None
+
+    def set(self, attributes: Mapping[str, Any], content: Mapping[str, Any] | None = None) -> None:
+        """Set `attributes`, redacted, and what `content` gave, which is so already."""
+        if self.is_recording and (attributes or content):
+            found = redactor().attributes(attributes)
+            self.span.set_attributes({**found, **content} if content else found)
+
+    def event(
+        self,
+        name: str,
+        attributes: Mapping[str, Any],
+        content: Mapping[str, Any] | None = None,
+    ) -> None:
+        if self.is_recording:
+            found = redactor().attributes(attributes)
+            self.span.add_event(name, {**found, **content} if content else found)
+
+    def content(self, value: Any, name: str) -> dict[str, Any]:
+        """`value`, redacted, under `name` with its mime type: text as it is, all else as JSON."""
+        if not (self.is_recording and self.recording.content):
+            return {}
+        if isinstance(value, str):
+            mime = openinference.MIME_TEXT
+            text, was_cut = _as_text(value, self.recording.value_limit_bytes)
+        else:
+            mime = openinference.MIME_JSON
+            text, was_cut = self.recording.value(value)
+        self.cuts += was_cut
+        return {name: text, _MIME_TYPE_OF[name]: mime} if name in _MIME_TYPE_OF else {name: text}
+
+    def fail(self, error: BaseException) -> None:
+        """Record `error`; its stack only on the innermost span, where it arose."""
+        if error is not self.news and self.is_recording:
+            self.span.add_event(flujo.EVENT_EXCEPTION, exception_event(error))
+        if self.parent is not None:
+            self.parent.news = error
+        self.failed(_described(error), type(error).__qualname__)
+
+    def unfinished(self, why: str, kind: str = flujo.ERROR_TYPE_OTHER) -> None:
+        """End it, for LangChain will not."""
+        self.set({semconv.UNFINISHED: True})
+        self.failed(why, kind)
+        self.end()
+
+    def end(self) -> None:
+        self.reference = None
+        self.news = None
+        self.detach()
+        if self.chunks:
+            self.span.set_attribute(semconv.CHUNK_COUNT, self.chunks)
+        if self.cuts:
+            self.span.set_attribute(flujo.TRUNCATED, self.cuts)
+        self.span.end(self.lost_time_ns)
+
+    def descends_from(self, other: "OpenRun") -> bool:
+        above = self.parent
+        while above is not None and above is not other:
+            above = above.parent
+        return above is other
+
+    def failed(self, message: str, kind: str) -> None:
+        """Say that it failed, with an exception or without."""
+        if not self.is_recording:
+            return
+        message = clipped(message, _DESCRIPTION_LIMIT)
+        self.span.set_attributes(
+            {
+                flujo.ERROR_TYPE: kind,
+                flujo.ERROR_TYPE_PLAIN: kind,
+                flujo.ERROR_MESSAGE: message,
+            }
+        )
+        self.span.set_status(StatusCode.ERROR, message)
+
+
+class _Reference(weakref.ref[UUID]):
+    """To a run's id: tells where it is gone while the run is open."""
+
+    __slots__ = ("on_lost", "run")
+
+    run: OpenRun
+    on_lost: Callable[[OpenRun], None]
+
+
+def _referred(run_id: UUID, run: OpenRun, on_lost: Callable[[OpenRun], None]) -> _Reference:
+    reference = _Reference(run_id, _lost)
+    reference.run = run
+    reference.on_lost = on_lost
+    return reference
+
+
+def _lost(reference: Any) -> None:
+    # The garbage collector may call this, perhaps inside a span processor's lock: nothing ends.
+    run = reference.run
+    run.lost_time_ns = time.time_ns()
+    if run.attached is not None:
+        run.attached.release()
+    reference.on_lost(run)
+
+
+def _described(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _as_text(text: str, limit_bytes: int) -> tuple[str, bool]:
+    """`text` redacted, then cut to about the limit, and whether it was cut."""
+    kept, left_out = redactor().beginning(str(text), limit_bytes)
+    # A lone surrogate is no Unicode: every later encoder would fail on it.
+    encoded = kept.encode(errors="backslashreplace")
+    if not left_out and len(encoded) <= limit_bytes:
+        return encoded.decode(), False
+    room = max(limit_bytes - _MARK_ROOM_BYTES, limit_bytes // 2)
+    shorter = encoded[:room].decode(errors="ignore")
+    left_out += len(encoded.decode()) - len(shorter)
+    return f"{shorter}… {left_out} characters cut", True
