@@ -7,6 +7,6 @@ exception texts, inputs, outputs, contexts.
 from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.options import Options, options_of
 from flujo_otel.redaction.process import redactor, use
-from flujo_otel.redaction.redactor import Redactor
+from flujo_otel.redaction.redactor import MARGIN, Redactor
 
-__all__ = ["REDACTED", "Options", "Redactor", "options_of", "redactor", "use"]
+__all__ = ["MARGIN", "REDACTED", "Options", "Redactor", "options_of", "redactor", "use"]

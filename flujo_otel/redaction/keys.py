@@ -6,15 +6,21 @@ A name is read word by word, however it is written: `apiKey`, `API-KEY`, `api_ke
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Final
+
+from flujo_otel.semconv import flujo, xray
 
 
 class Naming(IntEnum):
     """What a name says of its value."""
 
     ORDINARY = 0
+    ID = 3
+    """Nothing would be found by it if it were altered, so it never is."""
+    LEAK = 4
+    """A secret itself, where a name should be."""
     WEAK = 1
     """A secret where the value is stored under the name; in running text, where it looks like one:
     people write `token:` and `secret:` of other things."""
@@ -84,42 +90,49 @@ STEMS: Final = (
     "cookie",
     "cred",
     "card",
-    "ccn",
+    "cc_n",
     "cv",
     "conn",
-    "bearer",
-    "jwt",
-    "sess",
+    "sessid",
     "otp",
-    "mfacode",
-    "mfa_code",
-    "recovery",
     "amz",
 )
-"""One of these is in each name of a secret, in lower case: what text is searched for."""
+"""One of these is in each name of a secret, in lower case: what text is searched for. Names without
+one (`jwt`) hold what is known by its looks, or are no names in running text."""
+
+
+_IDS: Final = frozenset({flujo.RUN_ID, flujo.NESTED_RUN_ID, flujo.STEP_ID, xray.STEP_ID})
 
 
 class Keys:
-    """The names of secrets: ours, and `own` ones, which are read word by word too."""
+    """The names of secrets: ours, and `own` ones, which are read word by word too.
 
-    __slots__ = ("_known", "_own", "stems")
+    `is_secret` says whether a name is a secret itself.
+    """
 
-    def __init__(self, own: Iterable[str] = ()) -> None:
+    __slots__ = ("_is_secret", "_own", "known", "stems")
+
+    def __init__(self, own: Iterable[str], is_secret: Callable[[str], bool]) -> None:
+        self._is_secret = is_secret
         words = [split for split in map(_words, own) if split]
         self._own = frozenset("".join(split) for split in words)
         self.stems = (*STEMS, *(max(split, key=len) for split in words))
-        self._known: dict[str, Naming] = {}
+        self.known: dict[str, Naming] = {}
 
     def naming(self, name: str) -> Naming:
         """What `name` says of its value. Remembered: names come again and again."""
-        known = self._known.get(name)
+        known = self.known.get(name)
         if known is None:
-            if len(self._known) >= _MOST_REMEMBERED:
-                self._known.clear()
-            known = self._known[name] = self._read(name)
+            if len(self.known) >= _MOST_REMEMBERED:
+                self.known.clear()
+            known = self.known[name] = self._read(name)
         return known
 
     def _read(self, name: str) -> Naming:
+        if name in _IDS:
+            return Naming.ID
+        if self._is_secret(name):
+            return Naming.LEAK
         words = _words(name)
         while words and (words[-1].isdigit() or words[-1] in _TRAILING) and len(words) > 1:
             if "".join(words[-2:]) in _STRONG:

@@ -71,6 +71,6 @@ def options_of(settings: Settings, **overrides: Any) -> Options:
         values, _ = choose(OPTIONS, overrides, settings.toml, settings.redaction)
     except re.error as error:
         raise SettingsError(
-            f"patterns of [{REDACTION_TABLE}] has {error.pattern!r}, no regular expression: {error}."
+            f"[{REDACTION_TABLE}] has a pattern {error.pattern!r} that cannot be used: {error}."
         ) from error
     return Options(**values)

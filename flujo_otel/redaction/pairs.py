@@ -13,9 +13,11 @@ from flujo_otel.redaction.keys import Keys, Naming
 from flujo_otel.redaction.mark import REDACTED
 
 _KEY_LIMIT: Final = 48
-_IN_NAME: Final = re.compile(r"[A-Za-z0-9_.\-]{0,48}+")
-_NAME_BEFORE: Final = re.compile(r"[A-Za-z0-9_.\- ]*\Z")
-_AFTER_NAME: Final = re.compile(r"""(\\*["'`])?+\s{0,8}+(={1,3}|:=|=>|:)(\s{0,8}+)""")
+_NAMED: Final = re.compile(
+    r"""([A-Za-z0-9_.\-]{0,48}+)(\\*["'`])?+\s{0,8}+(={1,3}|:=|=>|:)(\s{0,8}+)"""
+)
+"""From within a name to its value."""
+_NAME_BACKWARDS: Final = re.compile(r"[A-Za-z0-9_.\- ]*+")
 _OPENING: Final = re.compile(r"""[bBrRuU]{0,2}(\\*)(["'`])""")
 _QUOTE: Final = re.compile(r"""(\\*)(["'`])""")
 _BRACKET: Final = re.compile(r"""(\\*)(["'`])|[\[\]{}]""")
@@ -81,18 +83,18 @@ def _positions(lowered: str, stems: list[str]) -> Iterator[int]:
 
 
 def _name_at(text: str, position: int, keys: Keys) -> _Found | None:
-    end = _IN_NAME.match(text, position).end()  # type: ignore[union-attr]
-    after = _AFTER_NAME.match(text, end)
+    after = _NAMED.match(text, position)
     if after is None:
         return None
-    before = _NAME_BEFORE.search(text, max(0, position - _KEY_LIMIT), position)
-    start = before.start() if before else position
+    before = _NAME_BACKWARDS.match(text[max(0, position - _KEY_LIMIT) : position][::-1])
+    start = position - before.end() if before else position
+    end = after.end(1)
     name = text[start:end]
     naming = keys.naming(name)
-    if naming is Naming.ORDINARY:
+    if naming not in (Naming.WEAK, Naming.STRONG):
         return None
-    tight = after[2].startswith("=") and not after[3] and after.start(2) == end
-    return _Found(name, naming, after[1] is not None, start, after.end(), tight)
+    tight = after[3].startswith("=") and not after[4] and after.start(3) == end
+    return _Found(name, naming, after[2] is not None, start, after.end(), tight)
 
 
 def _value(text: str, found: _Found) -> tuple[int, int, str] | None:
@@ -136,7 +138,8 @@ def _literal(text: str, found: _Found) -> tuple[int, int, str] | None:
     mark = f"{quotes[0]}{REDACTED}{quotes[0]}" if quotes else REDACTED
     number = _LITERAL.match(text, start)
     if number is not None:
-        return (start, number.end(), mark) if found.quoted else None
+        is_hidden = found.quoted and found.naming is Naming.STRONG
+        return (start, number.end(), mark) if is_hidden else None
     if text.startswith(("[", "{"), start):
         end = _end_of_container(text, start)
         return (start, end, mark) if end - start > 2 else None

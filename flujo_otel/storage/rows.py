@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flujo_otel.errors import MalformedTrace
+from flujo_otel.redaction import redactor
 from flujo_otel.spanstore.flujo.times import of_iso
 from flujo_otel.spanstore.runlog import RunEnd, RunStart, StepResult
-from flujo_otel.storage.plain import to_json
+from flujo_otel.storage.plain import to_json, to_plain
 from flujo_otel.wire.values import clean_text
 
 
@@ -33,7 +34,7 @@ def run_end(data: Mapping[str, Any]) -> RunEnd:
         end_time=end_time,
         end_time_ns=end_time_ns,
         total_cost=_number(data, "total_cost"),
-        final_context=to_json(data.get("final_context")),
+        final_context=_content(data.get("final_context")),
     )
 
 
@@ -58,12 +59,17 @@ def step_result(data: Mapping[str, Any]) -> StepResult:
         duration_ms=_number(data, "duration_ms"),
         cost=_number(data, "cost"),
         tokens=_number(data, "tokens"),
-        input=to_json(data.get("input")),
-        output=to_json(data.get("output")),
-        error=None if error is None else to_json(error),
+        input=_content(data.get("input")),
+        output=_content(data.get("output")),
+        error=None if error is None else _content(error),
         start_time_ns=start[1],
         end_time_ns=end_time_ns,
     )
+
+
+def _content(value: Any) -> str:
+    """What a run works on, as JSON without the secrets in it."""
+    return to_json(redactor().value(to_plain(value)))
 
 
 def _required(data: Mapping[str, Any], key: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from flujo_otel.errors import MalformedTrace
 from flujo_otel.model import Batch, Resource, Scope, SpanRecord
 from flujo_otel.model.record import Role
+from flujo_otel.redaction import redactor
 from flujo_otel.spanstore.runlog import SpanRow
 from flujo_otel.storage.plain import to_plain
 from flujo_otel.wire.content_id import content_id
@@ -161,7 +162,7 @@ def _attributes(node: _Node) -> str:
         given = {}
     if not isinstance(given, Mapping):
         raise MalformedTrace(f"{node.path}.attributes is {_what(given)}; it must be a dict.")
-    return encode_attributes(b"", to_plain(given))[1]
+    return encode_attributes(b"", redactor().attributes(to_plain(given)))[1]
 
 
 def _what(value: Any) -> str:

@@ -2,7 +2,8 @@
 
 The text is written while the value is walked and the walk stops at the limit, so what lies beyond
 it is never looked at: a value of 1 GB costs what one of the limit's size costs. What is left out
-is named where it stood ("… 998 more items cut"), so the text stays valid JSON.
+is named where it stood ("… 998 more items cut"), so the text stays valid JSON. Secrets are redacted
+before anything is cut: half of one would no longer be known for what it is.
 """
 
 import base64
@@ -18,6 +19,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
 from flujo_otel import settings
+from flujo_otel.redaction import MARGIN, REDACTED, Redactor, redactor
 from flujo_otel.wire.values import json_encoder
 
 DEFAULT_VALUE_LIMIT_BYTES: Final = 64 * 1024
@@ -29,6 +31,9 @@ _MARKER_ROOM_BYTES: Final = 1024
 _ARRAY_ITEM_LIMIT: Final = 10_000
 _INTEGER_BIT_LIMIT: Final = 4096
 _KEPT_KEY_LENGTH: Final = 64
+_CARD_BITS: Final = 39
+"""A payment card's number has 13 digits and more."""
+_REDACTED_JSON: Final = f'"{REDACTED}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,15 @@ class Recording:
 def as_json(value: object, limit_bytes: int) -> tuple[str, bool]:
     """`value` as JSON text of at most `limit_bytes` UTF-8 bytes, and whether it was cut.
 
-    Never raises; secrets that hide from `repr` or from pydantic's dump stay hidden.
+    Never raises; secrets that hide from `repr` or from pydantic's dump stay hidden, those that
+    the process's redactor knows are redacted.
     """
-    text = _small_json(value, limit_bytes)
-    return (text, False) if text is not None else _walked(value, limit_bytes)
+    hides = redactor()
+    text = _small_json(value, limit_bytes, hides)
+    return (text, False) if text is not None else _walked(value, limit_bytes, hides)
 
 
-def _small_json(value: Any, limit_bytes: int) -> str | None:
+def _small_json(value: Any, limit_bytes: int, hides: Redactor) -> str | None:
     """`value` by the C encoder, where it is plain data or a model of it and within the limit.
 
     The context of a pipeline takes 3 us so, and 6 us by the walk; one of 1,100 bytes 11 and 24.
@@ -73,7 +80,7 @@ def _small_json(value: Any, limit_bytes: int) -> str | None:
         plain = value if hidden is None else _visible(value, hidden)
         if _left_after(plain, limit_bytes, _DEPTH_LIMIT) < 0:
             return None
-        text = _encode(plain)
+        text = _encode(hides.value(plain))
         size_bytes = len(text) if text.isascii() else len(text.encode())
     except Exception:  # what the strict encoder refuses: NaN, a lone surrogate
         return None
@@ -109,9 +116,9 @@ _SCALARS: Final = frozenset({type(None), bool, float})
 _encode: Final = json_encoder(", ", ": ")
 
 
-def _walked(value: object, limit_bytes: int) -> tuple[str, bool]:
+def _walked(value: object, limit_bytes: int, hides: Redactor) -> tuple[str, bool]:
     """`value` of any kind and size: written while it is walked."""
-    writer = _Writer(max(limit_bytes - _MARKER_ROOM_BYTES, limit_bytes // 2))
+    writer = _Writer(max(limit_bytes - _MARKER_ROOM_BYTES, limit_bytes // 2), hides)
     writer.write(value, 0)
     text = "".join(writer.parts)
     if len(text) * 4 > limit_bytes and len(text.encode()) > limit_bytes:
@@ -120,9 +127,10 @@ def _walked(value: object, limit_bytes: int) -> tuple[str, bool]:
 
 
 class _Writer:
-    __slots__ = ("left", "open", "parts", "was_cut")
+    __slots__ = ("hides", "left", "open", "parts", "was_cut")
 
-    def __init__(self, budget_bytes: int) -> None:
+    def __init__(self, budget_bytes: int, hides: Redactor) -> None:
+        self.hides = hides
         self.left = budget_bytes
         self.open: set[int] = set()
         self.parts: list[str] = []
@@ -183,13 +191,16 @@ class _Writer:
                 self.was_cut = True
                 self._raw(f'{separator}"…": "{content.size - number} more keys cut"')
                 break
-            if type(key) is str and len(key) <= _KEPT_KEY_LENGTH:
-                self._raw(separator + _encoded_key(key))
+            name = key if type(key) is str else str(key)
+            if len(name) <= _KEPT_KEY_LENGTH:
+                self._raw(separator + _encoded_key(self.hides.text(name)))
             else:
                 self._raw(separator)
-                self._text(key if type(key) is str else str(key))
+                self._text(name)
                 self._raw(": ")
-            if type(value) is str:
+            if self.hides.hides(name, value):
+                self._raw(_REDACTED_JSON)
+            elif type(value) is str:
                 self._text(value)
             else:
                 self.write(value, depth)
@@ -215,6 +226,9 @@ class _Writer:
 
     def _integer(self, value: int) -> None:
         bits = value.bit_length()
+        if bits > _CARD_BITS and self.hides.value(value) is not value:
+            self._raw(_REDACTED_JSON)
+            return
         self._raw(str(value)) if bits <= _INTEGER_BIT_LIMIT else self._text(f"<int of {bits} bits>")
 
     def _float(self, value: float) -> None:
@@ -222,14 +236,16 @@ class _Writer:
 
     def _text(self, text: str) -> None:
         room = max(self.left - 2, 0)
+        text, left_out = self.hides.beginning(text, room)
         piece = text if len(text) <= room else text[:room]
         encoded = _encoded(piece)
         if len(encoded) > room + 2:
             piece = piece[: room * len(piece) // len(encoded)]
             encoded = _encoded(piece)
-        if len(piece) < len(text):
+        left_out += len(text) - len(piece)
+        if left_out:
             self.was_cut = True
-            encoded = f'{encoded[:-1]}… {len(text) - len(piece)} characters cut"'
+            encoded = f'{encoded[:-1]}… {left_out} characters cut"'
         self.parts.append(encoded)
         self.left -= len(encoded) if encoded.isascii() else len(encoded.encode())
 
@@ -342,9 +358,11 @@ def _set(value: Set[Any]) -> _Items:
 def _bytes(value: bytes | bytearray | memoryview) -> str:
     start = bytes(value[:DEFAULT_VALUE_LIMIT_BYTES])
     rest = len(value) - len(start)
-    tail = f"… {rest} bytes cut" if rest else ""
+    tail = f"… over {rest} bytes cut" if rest else ""
     try:
-        return start.decode() + tail
+        text = start.decode()
+        # What this cut goes through is not known for a secret any more.
+        return redactor().text(text)[:-MARGIN] + tail if rest else text
     except UnicodeDecodeError:
         return f"base64:{base64.b64encode(start).decode()}{tail}"
 

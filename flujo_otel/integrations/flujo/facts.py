@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 
 UNKNOWN_PIPELINE: Final = "unknown"
 _FEEDBACK_LIMIT: Final = 8 * 1024
 _STACK_LIMIT: Final = 16 * 1024
+_LONGEST_STACK: Final = 256 * 1024
+"""Only a message makes it longer."""
 _FRAME_LIMIT: Final = 50
 
 _POLICIES: Final = {
@@ -182,8 +185,10 @@ def describe(error: BaseException) -> str:
 
 
 def clipped(text: object, limit: int = _FEEDBACK_LIMIT) -> str:
-    words = str(text)
-    return words if len(words) <= limit else f"{words[:limit]}… {len(words) - limit} characters cut"
+    """The words of `text`, redacted, then cut: a cut secret would not be known for one."""
+    words, left_out = redactor().beginning(str(text), limit)
+    left_out += max(len(words) - limit, 0)
+    return f"{words[:limit]}… {left_out} characters cut" if left_out else words
 
 
 def error_type(outcome: Outcome) -> str:
@@ -201,9 +206,7 @@ def error_type(outcome: Outcome) -> str:
 
 def exception_event(error: BaseException) -> dict[str, str]:
     """Attributes of OTel's `exception` event; of a deep stack the innermost frames."""
-    stack = "".join(
-        traceback.format_exception(type(error), error, error.__traceback__, limit=-_FRAME_LIMIT)
-    )
+    stack = redactor().text(_stack(error))
     if len(stack) > _STACK_LIMIT:
         stack = f"… {len(stack) - _STACK_LIMIT} characters cut\n{stack[-_STACK_LIMIT:]}"
     return {
@@ -211,6 +214,16 @@ def exception_event(error: BaseException) -> dict[str, str]:
         semconv.EXCEPTION_MESSAGE: clipped(error),
         semconv.EXCEPTION_STACKTRACE: stack,
     }
+
+
+def _stack(error: BaseException) -> str:
+    stack = "".join(
+        traceback.format_exception(type(error), error, error.__traceback__, limit=-_FRAME_LIMIT)
+    )
+    if len(stack) <= _LONGEST_STACK:
+        return stack
+    frames = traceback.format_tb(error.__traceback__, limit=-_FRAME_LIMIT)
+    return "".join(frames) + describe(error)
 
 
 def _qualified(kind: type) -> str:

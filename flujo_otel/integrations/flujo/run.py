@@ -16,6 +16,7 @@ from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.pipeline import Numbering, PipelineFacts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.integrations.flujo.step import Step, current_step
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 from flujo_otel.semconv import openinference
 
@@ -82,7 +83,7 @@ class Run(OpenSpan):
             attributes[semconv.NESTED_RUN_ID] = inner_id
         if is_resumed:
             attributes[semconv.RESUMED] = True
-        return attributes | self.pipeline.attributes()
+        return redactor().attributes(attributes | self.pipeline.attributes())
 
     @property
     def context_object(self) -> Any:

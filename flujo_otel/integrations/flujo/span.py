@@ -11,6 +11,7 @@ from opentelemetry.util.types import AttributeValue
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.tree import Span as TreeSpan
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 from flujo_otel.semconv import openinference
 
@@ -59,7 +60,8 @@ class OpenSpan:
         attributes: Mapping[str, AttributeValue],
         content: Mapping[str, AttributeValue] | None = None,
     ) -> None:
-        """Set both on the span; the tree is told of no content."""
+        """Set both on the span; the tree is told of no content, which is redacted already."""
+        attributes = redactor().attributes(attributes)
         self.span.set_attributes({**attributes, **content} if content else attributes)
         self.node.attributes.update(attributes)
 
@@ -69,13 +71,15 @@ class OpenSpan:
         content: Mapping[str, AttributeValue] | None = None,
     ) -> None:
         """As `set`, once the span ends."""
+        attributes = redactor().attributes(attributes)
         self._last.update(attributes)
         self._last.update(content or {})
         self.node.attributes.update(attributes)
 
     def event(self, name: str, attributes: Mapping[str, AttributeValue]) -> None:
+        attributes = redactor().attributes(attributes)
         self.span.add_event(name, attributes)
-        self.node.events.append({"name": name, "attributes": dict(attributes)})
+        self.node.events.append({"name": name, "attributes": attributes})
 
     def content(self, value: object, *names: str) -> dict[str, AttributeValue] | None:
         """Attributes for a piece of content under each of `names`, with its mime type."""
@@ -111,6 +115,7 @@ class OpenSpan:
         if self.closed:
             return
         self.closed = True
+        message = redactor().text(message)
         said: dict[str, AttributeValue] = {semconv.STATUS: status}
         if self.cuts:
             said[semconv.TRUNCATED] = self.cuts

@@ -8,6 +8,7 @@ from opentelemetry.context import Context, attach, get_current
 
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 from flujo_otel.semconv import openinference
 
@@ -48,8 +49,8 @@ class Step(OpenSpan):
         self.fell_back = False
         self.has_result = False
         self.index = run.next_index(step, nested=parent is not None)
-        name = str(getattr(step, "name", None) or self.kind.type)
-        attributes = self._first_attributes()
+        name = redactor().text(str(getattr(step, "name", None) or self.kind.type))
+        attributes = redactor().attributes(self._first_attributes())
         above = run.below() if parent is None else None
         span = run.tracer.start_span(name, context=above, attributes=attributes)
         super().__init__(span, name, attributes, run.recording, parent or run)

@@ -111,13 +111,13 @@ def test_a_pydantic_model_shows_its_fields_but_not_its_secrets() -> None:
     class User(pydantic.BaseModel):  # type: ignore[name-defined,misc]
         model_config = pydantic.ConfigDict(extra="allow")
         name: str
-        password: pydantic.SecretStr
+        seal: pydantic.SecretStr
         token: str = pydantic.Field(default="t", exclude=True)
         key: str = pydantic.Field(default="k", repr=False)
 
-    assert read(User(name="ann", password="p", more=1)) == {
+    assert read(User(name="ann", seal="p", more=1)) == {
         "name": "ann",
-        "password": "SecretStr('**********')",
+        "seal": "SecretStr('**********')",
         "more": 1,
     }
 
