@@ -45,7 +45,7 @@ def glance(decision: Decision, to: Terminal) -> Iterator[Line]:
     if decision.reasoning:
         yield [Piece("because ", "dim"), Piece(head(decision.reasoning.strip(), limit))]
     others = {k: v for k, v in decision.llm.items() if k not in _SAID_ON_THE_LINE}
-    for facts in (_facts(others, to), _facts(decision.metadata, to)):
+    for facts in (facts_text(others, to), facts_text(decision.metadata, to)):
         if facts:
             yield [Piece(facts, "dim")]
 
@@ -153,10 +153,10 @@ def _mapping_lines(
     if full:
         yield from content_lines(f"   {label:<5}", _json(found), to, full=True)
     else:
-        yield from _labelled(label, [[Piece(_facts(found, to))]])
+        yield from _labelled(label, [[Piece(facts_text(found, to))]])
 
 
-def _facts(found: Mapping[str, Any], to: Terminal) -> str:
+def facts_text(found: Mapping[str, Any], to: Terminal) -> str:
     """`key=value  key=value`, what is None left out."""
     limit = to.width if to.cuts else None
     said = (

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Any, TextIO
 
 from flujo_otel.model import Run, Span, Step
+from flujo_otel.query.decision import decision_of, tallies
 from flujo_otel.query.tree import Node, walk
-from flujo_otel.spanstore.api import Health, NameStatistics
+from flujo_otel.spanstore.api import Health, NameStatistics, Root
 from flujo_otel.spanstore.destinations import Cursor
 from flujo_otel_cli.times import iso
 
@@ -53,6 +54,14 @@ def run_document(run: Run) -> Document:
     }
 
 
+def root_document(root: Root | None) -> Document:
+    """What a run began with, beside the run."""
+    return {
+        "root_name": root.name if root else None,
+        "outer_run_id": root.outer_run_id if root else None,
+    }
+
+
 def span_document(span: Span) -> Document:
     return {
         "span_id": span.span_id,
@@ -91,7 +100,7 @@ def span_document(span: Span) -> Document:
 def trace_document(run: Run, roots: list[Node], depth: int | None = None) -> Document:
     """The tree as a flat list, parents before children: nesting 10,000 deep breaks JSON parsers."""
     spans = [
-        span_document(node.span) | {"depth": level, "fault": node.fault}
+        span_document(node.span) | decided(node.span) | {"depth": level, "fault": node.fault}
         for node, level in walk(roots)
         if node.span is not None and (depth is None or level < depth)
     ]
@@ -113,6 +122,30 @@ def step_document(step: Step) -> Document:
         "output": parsed(step.output),
         "error": parsed(step.error),
         "span_id": step.span_id,
+    }
+
+
+def decided(span: Span | None) -> Document:
+    """How it was decided, as `decision`: null where nothing is said of it."""
+    found = decision_of(span.attributes) if span is not None else None
+    if found is None:
+        return {"decision": None}
+    counts = {"evaluated": len(found.evaluations), "passed": found.qualified_count}
+    filters = [tally._asdict() for tally in tallies(found.evaluations)]
+    evaluations = [
+        each._asdict() | {"verdicts": [verdict._asdict() for verdict in each.verdicts]}
+        for each in found.evaluations
+    ]
+    return {
+        "decision": {
+            "reasoning": found.reasoning or None,
+            **counts,
+            "filters": filters,
+            "evaluations": evaluations,
+            "ranked_candidates": [candidate._asdict() for candidate in found.candidates],
+            "llm": found.llm or None,
+            "metadata": found.metadata or None,
+        }
     }
 
 

@@ -5,10 +5,11 @@ import shlex
 from flujo_otel.errors import AmbiguousRun, NoSuchRun
 from flujo_otel.model import Run, RunStatus
 from flujo_otel.query.resolve import LAST, PREVIOUS, resolve
-from flujo_otel.spanstore.api import TraceReader
+from flujo_otel.semconv.flujo import PIPELINE_RUN
+from flujo_otel.spanstore.api import Root, TraceReader
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.problem import FIRST_TRACE, Exit, Problem
-from flujo_otel_cli.text import escape, head
+from flujo_otel_cli.text import brief, escape, head
 from flujo_otel_cli.theme import STYLES, Theme
 from flujo_otel_cli.times import ago, duration
 
@@ -64,7 +65,12 @@ def short_name(run_id: str, unique: int) -> str:
 def title(run: Run) -> str:
     """Its pipeline's name and version; `latest` is no version that says anything."""
     version = "" if run.pipeline_version in ("", "latest") else f" {run.pipeline_version}"
-    return head(f"{run.pipeline_name}{version}", 200) or "(no name)"
+    return brief(f"{run.pipeline_name}{version}") or "(no name)"
+
+
+def began_with(run: Run, root: Root) -> str:
+    """Its root span's name, where the run is called otherwise: after its service."""
+    return "" if root.name in (PIPELINE_RUN, run.pipeline_name) else brief(root.name, 80)
 
 
 def status_line(status: str, theme: Theme) -> Line:

@@ -1,10 +1,12 @@
 """Spans where there are no steps to show: one line each, or opened."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from flujo_otel.model import Run, Span
+from flujo_otel.query.decision import decision_of
 from flujo_otel.query.failure import failure_of
 from flujo_otel.query.tree import build_tree
+from flujo_otel_cli.decision import account
 from flujo_otel_cli.detail import (
     attribute_lines,
     event_lines,
@@ -13,6 +15,7 @@ from flujo_otel_cli.detail import (
     unexplained_failures,
 )
 from flujo_otel_cli.drawing import top_level
+from flujo_otel_cli.evaluated import evaluated
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import lasted, shell_word, status_within
 from flujo_otel_cli.terminal import Terminal
@@ -43,16 +46,30 @@ def overview(
     yield [Piece(f"lens trace {shell_word(run_name)} --attributes", "dim")]
 
 
-def opened(run: Run, span: Span, to: Terminal, now_ns: int) -> Iterator[Line]:
+def opened(run: Run, span: Span, to: Terminal, now_ns: int, *, full: bool) -> Iterator[Line]:
     """Everything about one span."""
     yield _heading(run, span, to, now_ns)
+    yield from decided(span, to, full=full)
     yield from body(span, to, failed=span.status == "failed")
 
 
+def decided(span: Span, to: Terminal, *, full: bool) -> Iterator[Line]:
+    """How it was decided; all that was evaluated and ranked in tables."""
+    decision = decision_of(span.attributes)
+    if decision is not None:
+        yield from account(decision._replace(candidates=()), to, full=full)
+        yield from evaluated(decision, to, full=full)
+
+
 def body(
-    span: Span, to: Terminal, *, failed: bool, without: Collection[str] = ()
+    span: Span,
+    to: Terminal,
+    *,
+    failed: bool,
+    without: frozenset[str] = frozenset(),
 ) -> Iterator[Line]:
-    """Its exception with the stack, where it `failed`, its events and its attributes."""
+    """Its exception with the stack, where it `failed`, its events and its attributes `without`
+    these, and without those that are drawn."""
     failure = failure_of(span) if failed else None
     if failure is not None:
         yield [Piece("exception  ", "dim"), Piece(escape(failure.message), STYLES["failed"])]
@@ -63,7 +80,9 @@ def body(
     if span.events:
         yield [Piece("events", "dim")]
         yield from _indented(event_lines(span, to))
-    attributes = list(_indented(attribute_lines(span, to, without=without)))
+    decision = decision_of(span.attributes)
+    drawn = decision.read if decision is not None else frozenset()
+    attributes = list(_indented(attribute_lines(span, to, without=without | drawn)))
     if attributes:
         yield [Piece("attributes", "dim")]
         yield from attributes

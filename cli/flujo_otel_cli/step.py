@@ -3,23 +3,34 @@
 from collections.abc import Iterator
 
 from flujo_otel.model import Run, Span, Step
+from flujo_otel.query.decision import decision_of
 from flujo_otel.semconv import flujo, openinference
 from flujo_otel_cli import amounts
 from flujo_otel_cli.content import content_lines
+from flujo_otel_cli.decision import account
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import lasted, status_within
-from flujo_otel_cli.span import body
+from flujo_otel_cli.span import body, decided
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import MILLISECOND, duration
 
-_SHOWN_ABOVE = {openinference.INPUT_VALUE, openinference.OUTPUT_VALUE}
+_SHOWN_ABOVE = frozenset({openinference.INPUT_VALUE, openinference.OUTPUT_VALUE})
 
 
-def step_lines(run: Run, step: Step, to: Terminal, now_ns: int, *, full: bool) -> Iterator[Line]:
-    """Its status, name and cost; beneath, input, output and error."""
+def step_lines(
+    run: Run, step: Step, span: Span | None, to: Terminal, now_ns: int, *, full: bool
+) -> Iterator[Line]:
+    """Its status, name and cost; beneath, input, output, error and how it was decided."""
+    yield from _recorded(run, step, to, now_ns, full=full)
+    decision = decision_of(span.attributes) if span is not None else None
+    if decision is not None:
+        yield from account(decision, to, full=full)
+
+
+def _recorded(run: Run, step: Step, to: Terminal, now_ns: int, *, full: bool) -> Iterator[Line]:
     yield _heading(run, step, to, now_ns)
     failed = step.status == "failed"
     for label, text, style in (
@@ -35,13 +46,14 @@ def one_step(
     run: Run, step: Step, span: Span | None, to: Terminal, now_ns: int, *, full: bool
 ) -> Iterator[Line]:
     """Everything about one step. Its values are whole, but for what would flood the screen."""
-    yield from step_lines(run, step, to, now_ns, full=full)
+    yield from _recorded(run, step, to, now_ns, full=full)
     if span is None:
         return
+    yield from decided(span, to, full=full)
     attempts = span.attributes.get(flujo.STEP_ATTEMPTS)
     if attempts is not None:
         yield [Piece("attempts  ", "dim"), Piece(escape(str(attempts)))]
-    without = () if full else _SHOWN_ABOVE
+    without = frozenset() if full else _SHOWN_ABOVE
     yield from body(span, to, failed=step.status == "failed", without=without)
 
 

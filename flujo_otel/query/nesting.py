@@ -66,15 +66,19 @@ def outermost(
         run = outer
 
 
+def in_no_other(reader: TraceReader, runs: list[Run]) -> list[Run]:
+    """Those of `runs` that are in no other run."""
+    roots = reader.roots([run.run_id for run in runs])
+    inner = {run_id for run_id, root in roots.items() if root.outer_run_id is not None}
+    return [run for run in runs if run.run_id not in inner]
+
+
 def newest_outermost(reader: TraceReader, count: int) -> list[Run]:
     """The newest runs that are in no other; where all are, the newest."""
     limit = max(_FIRST_PAGE, count)
     while True:
         runs = reader.list_runs(RunFilter(), limit)
-        roots = reader.roots([run.run_id for run in runs])
-        free = [
-            run for run in runs if run.run_id not in roots or roots[run.run_id].outer_run_id is None
-        ]
+        free = in_no_other(reader, runs)
         if len(free) >= count or len(runs) < limit:
             return (free or runs)[:count]
         limit *= 8

@@ -2,6 +2,7 @@
 
 from flujo_otel.errors import AmbiguousRun, NoSuchRun
 from flujo_otel.model import Run
+from flujo_otel.query.nesting import in_no_other, newest_outermost
 from flujo_otel.spanstore.api import RunFilter, TraceReader
 
 LAST = "last"
@@ -17,6 +18,7 @@ _FLUJO_PREFIX = "run_"
 def resolve(reader: TraceReader, name: str) -> Run:
     """The run that `name` names: `last`, `prev`, a run id, a unique prefix of one, or a trace id.
 
+    A run inside another is neither `last` nor `prev`: whoever looks at that sees it too.
     Raises NoSuchRun with near ids, or AmbiguousRun with the candidates, newest first.
     """
     if name in (LAST, PREVIOUS):
@@ -34,7 +36,7 @@ def resolve(reader: TraceReader, name: str) -> Run:
 
 def _newest(reader: TraceReader, name: str) -> Run:
     place = 0 if name == LAST else 1
-    runs = reader.list_runs(RunFilter(), place + 1)
+    runs = newest_outermost(reader, place + 1)
     if len(runs) <= place:
         raise NoSuchRun(name, [run.run_id for run in runs])
     return runs[place]
@@ -47,6 +49,7 @@ def _candidates(reader: TraceReader, name: str) -> list[Run]:
     found = found or reader.runs_with_prefix(_FLUJO_PREFIX + name, CANDIDATES)
     if not found and len(name) == _TRACE_ID_DIGITS:
         found = reader.runs_of_trace(name.lower())
+        found = in_no_other(reader, found) or found
     return found
 
 

@@ -1,18 +1,19 @@
 """`lens list`: the runs, newest first."""
 
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from flujo_otel.model import Run
-from flujo_otel.spanstore.api import RunFilter
+from flujo_otel.spanstore.api import Root, RunFilter
 from flujo_otel_cli import amounts
-from flujo_otel_cli.document import run_document
+from flujo_otel_cli.document import root_document, run_document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, since_ns
 from flujo_otel_cli.problem import first_trace
-from flujo_otel_cli.runs import ID_WIDTH, short_name, status_line, title, took
+from flujo_otel_cli.runs import ID_WIDTH, began_with, short_name, status_line, title, took
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.text import escape
@@ -61,10 +62,12 @@ def command(
         where = RunFilter(status, pipeline, since_ns(since, session.now_ns))
         runs = session.reader.list_runs(where, limit)
         total = session.reader.count_runs(where)
+        roots = session.reader.roots([run.run_id for run in runs])
         if json:
-            session.answer({"runs": [run_document(run) for run in runs], "total": total})
+            found = [run_document(run) | root_document(roots.get(run.run_id)) for run in runs]
+            session.answer({"runs": found, "total": total})
         elif runs:
-            session.show(_lines(session, runs, total, limit))
+            session.show(_lines(session, runs, roots, total, limit))
         else:
             session.show(_nothing(where, db))
 
@@ -75,11 +78,15 @@ def _nothing(where: RunFilter, db: str | None) -> list[Line]:
     return [[Piece("No runs match. lens list shows all.")]]
 
 
-def _lines(session: Session, runs: list[Run], total: int, limit: int) -> list[Line]:
+def _lines(
+    session: Session, runs: list[Run], roots: Mapping[str, Root], total: int, limit: int
+) -> list[Line]:
     unique = {run.run_id: session.reader.shortest_unique_prefix(run.run_id) for run in runs}
     width = max(ID_WIDTH, *unique.values()) if session.to.cuts else None
-    rows = [_row(session, run, unique[run.run_id], width) for run in runs]
-    newest = escape(short_name(runs[0].run_id, unique[runs[0].run_id]))
+    rows = [_row(session, run, roots.get(run.run_id), unique[run.run_id], width) for run in runs]
+    free = (run.run_id for run in runs if run.run_id not in roots or _is_free(roots[run.run_id]))
+    newest_id = next(free, runs[0].run_id)
+    newest = escape(short_name(newest_id, unique[newest_id]))
     more = f"lens list --limit {_more(limit, total)}" if total > len(runs) else ""
     of = f"{len(runs):,} of {amounts.plural(total, 'run')}"
     footer = session.to.theme.dot.join(part for part in (of, more, f"lens trace {newest}") if part)
@@ -91,13 +98,19 @@ def _more(limit: int, total: int) -> int:
     return total if total <= max(2 * limit, _FEW) else 2 * limit
 
 
-def _row(session: Session, run: Run, unique: int, width: int | None) -> list[Line]:
+def _is_free(root: Root) -> bool:
+    return root.outer_run_id is None
+
+
+def _row(
+    session: Session, run: Run, root: Root | None, unique: int, width: int | None
+) -> list[Line]:
     theme = session.to.theme
     failed = f" ({run.error_count:,} {theme.mark('failed')})" if run.error_count else ""
     head, tail = escape(run.run_id[:unique]), escape(run.run_id[unique:width])
     return [
         [Piece(head, "bold"), Piece(tail, "dim")],
-        [Piece(title(run))],
+        [Piece(title(run)), *_beside(session, run, root)],
         status_line(run.status, theme),
         [Piece(ago(run.start_time_ns, session.now_ns))],
         [Piece(took(run, session.now_ns, theme))],
@@ -105,3 +118,22 @@ def _row(session: Session, run: Run, unique: int, width: int | None) -> list[Lin
         [Piece(amounts.count(run.total_tokens) or theme.none)],
         [Piece(f"{run.span_count:,}"), Piece(failed, "red")],
     ]
+
+
+def _beside(session: Session, run: Run, root: Root | None) -> Iterator[Piece]:
+    """The run that it is in; what it began with, which tells one request to a service from the
+    next."""
+    if root is None:
+        return
+    if root.outer_run_id is not None:
+        yield Piece(f"  in {_typed(session, root.outer_run_id)}", "dim")
+    name = began_with(run, root)
+    if name:
+        yield Piece(f"  {name}", "dim")
+
+
+def _typed(session: Session, run_id: str) -> str:
+    """As much of an id as names it."""
+    if not session.to.cuts:
+        return escape(run_id)
+    return escape(short_name(run_id, session.reader.shortest_unique_prefix(run_id)))

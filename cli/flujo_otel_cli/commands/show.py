@@ -1,20 +1,39 @@
 """`lens show`: a run's facts, its steps with what went in and came out, its final context."""
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated
+import json as as_json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
 
 from flujo_otel.model import Run, Span, Step
-from flujo_otel.spanstore.api import SpanFilter
+from flujo_otel.query.nesting import nesting_of
+from flujo_otel.spanstore.api import Root, SpanFilter
 from flujo_otel_cli import amounts
 from flujo_otel_cli.content import content_lines
-from flujo_otel_cli.document import parsed, run_document, span_document, step_document
+from flujo_otel_cli.decision import facts_text
+from flujo_otel_cli.document import (
+    Document,
+    decided,
+    parsed,
+    root_document,
+    run_document,
+    span_document,
+    step_document,
+)
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.panel import panel
 from flujo_otel_cli.problem import Exit, Problem
-from flujo_otel_cli.runs import find_run, process_of, short_id, status_line, title, took
+from flujo_otel_cli.runs import (
+    began_with,
+    find_run,
+    process_of,
+    short_id,
+    status_line,
+    title,
+    took,
+)
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.span import opened, overview
 from flujo_otel_cli.step import one_step, step_lines
@@ -22,6 +41,8 @@ from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.times import ago, iso, local
 
 _NO_STEPS: list[Line] = [[Piece("No steps.", "dim")]]
+_INSIDE_SHOWN = 3
+"""Runs inside the run that are named."""
 STEPS_SHOWN = 200
 """Of a run with more steps, `--full` shows the rest too."""
 
@@ -44,15 +65,26 @@ def command(
         run = find_run(session.reader, name, session.now_ns)
         steps = session.reader.steps(run.run_id)
         if step is not None and not steps:
-            _show_spans(session, run, step)
+            _show_spans(session, run, step, full=full)
         elif step is not None:
             _show_steps(session, run, _chosen(steps, step), full=full)
         elif json:
-            shown = [step_document(each) for each in steps]
-            context = {"final_context": parsed(run.final_context), "steps": shown}
-            session.answer({"run": run_document(run), **context})
+            session.answer(_document(session, run, steps))
         else:
             session.show(_lines(session, run, steps, full=full))
+
+
+def _document(session: Session, run: Run, steps: list[Step]) -> Document:
+    spans = _spans_of(session, run, steps)
+    root = session.reader.roots([run.run_id]).get(run.run_id)
+    nesting = nesting_of(session.reader, run)
+    return {
+        "run": run_document(run) | root_document(root),
+        "runs_inside": [each.run_id for each in nesting.inside],
+        "resource": dict(root.resource) if root else None,
+        "final_context": parsed(run.final_context),
+        "steps": [step_document(step) | decided(spans.get(step.span_id or "")) for step in steps],
+    }
 
 
 def _chosen(steps: list[Step], name: str) -> list[Step]:
@@ -81,7 +113,7 @@ def _show_steps(session: Session, run: Run, steps: list[Step], *, full: bool) ->
     spans = _spans_of(session, run, steps)
     if session.json:
         shown = [
-            step_document(step) | {"span": span_document(span) if span else None}
+            step_document(step) | decided(span) | {"span": span_document(span) if span else None}
             for step, span in ((step, spans.get(step.span_id or "")) for step in steps)
         ]
         session.answer({"run": run_document(run), "steps": shown})
@@ -91,33 +123,38 @@ def _show_steps(session: Session, run: Run, steps: list[Step], *, full: bool) ->
         session.show(one_step(run, step, span, session.to, session.now_ns, full=full))
 
 
-def _show_spans(session: Session, run: Run, name: str) -> None:
+def _show_spans(session: Session, run: Run, name: str, *, full: bool) -> None:
     """In a run without steps, the spans of this name. Raises Problem with the names there are."""
     spans = list(session.reader.spans(run.run_id, SpanFilter()))
     chosen = [span for span in spans if span.name == name]
     if not chosen:
         raise _no_such("span", name, [span.name for span in spans])
     if session.json:
-        shown = [span_document(span) for span in chosen]
+        shown = [span_document(span) | decided(span) for span in chosen]
         session.answer({"run": run_document(run), "steps": [], "spans": shown})
         return
     for span in chosen:
-        session.show(opened(run, span, session.to, session.now_ns))
+        session.show(opened(run, span, session.to, session.now_ns, full=full))
 
 
 def _spans_of(session: Session, run: Run, steps: list[Step]) -> dict[str, Span]:
-    wanted = {step.span_id for step in steps}
-    spans = session.reader.spans(run.run_id, SpanFilter())
-    return {span.span_id: span for span in spans if span.span_id in wanted}
+    wanted = tuple(step.span_id for step in steps if step.span_id is not None)
+    spans = session.reader.spans(run.run_id, SpanFilter(span_ids=wanted)) if wanted else ()
+    return {span.span_id: span for span in spans}
 
 
 def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iterator[Line]:
     to = session.to
     heading = [Piece(title(run), "bold"), Piece("  "), *status_line(run.status, to.theme)]
-    yield from panel(heading, list(_facts(session, run)), to)
+    root = session.reader.roots([run.run_id]).get(run.run_id)
+    yield from panel(heading, list(_facts(session, run, root)), to)
+    if full and root is not None:
+        yield from content_lines("sender", as_json.dumps(root.resource), to, full=True)
     shown = steps if full else steps[:STEPS_SHOWN]
+    of_steps = _spans_of(session, run, shown)
     for step in shown:
-        yield from step_lines(run, step, to, session.now_ns, full=full)
+        span = of_steps.get(step.span_id or "")
+        yield from step_lines(run, step, span, to, session.now_ns, full=full)
     if len(shown) < len(steps):
         yield [Piece(f"{len(steps) - len(shown):,} more steps: --full shows them.", "dim")]
     if not steps:
@@ -127,13 +164,15 @@ def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iter
     yield from content_lines("final context", run.final_context, to, full=full)
 
 
-def _facts(session: Session, run: Run) -> Iterator[tuple[str, Line]]:
+def _facts(session: Session, run: Run, root: Root | None) -> Iterator[tuple[str, Line]]:
     now_ns, theme = session.now_ns, session.to.theme
     when, age = local(run.start_time_ns, now_ns), ago(run.start_time_ns, now_ns)
     started = when if age == when else f"{when} ({age})"
     yield "run", [Piece(escape(run.run_id))]
     if run.trace_id and run.trace_id != run.run_id:
         yield "trace", [Piece(escape(run.trace_id))]
+    if root is not None:
+        yield from _began(session, run, root)
     yield "started", [Piece(started), Piece(f"  {iso(run.start_time_ns)}", "dim")]
     yield "took", [Piece(took(run, now_ns, theme))]
     if run.total_cost_usd or run.total_tokens:
@@ -149,3 +188,27 @@ def _facts(session: Session, run: Run) -> Iterator[tuple[str, Line]]:
         yield name, [Piece(process_of(run) + gone)]
     if run.origin:
         yield "from", [Piece(head(run.origin, None))]
+    if root is not None and root.resource:
+        yield "sender", [Piece(facts_text(_service_first(root.resource), session.to), "dim")]
+
+
+def _service_first(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """What is the sender's own before what every sender says."""
+    keys = sorted(resource, key=lambda key: (not key.startswith("service."), key))
+    return {key: resource[key] for key in keys}
+
+
+def _began(session: Session, run: Run, root: Root) -> Iterator[tuple[str, Line]]:
+    """What it began with; the run around it, and how many are in it."""
+    name = began_with(run, root)
+    if name:
+        yield "root", [Piece(name)]
+    nesting = nesting_of(session.reader, run)
+    if nesting.outer_run_id is not None:
+        yield "in", [Piece(escape(nesting.outer_run_id))]
+    if nesting.inside:
+        most = nesting.inside[:_INSIDE_SHOWN]
+        named = [f"{short_id(session.reader, each.run_id)} {title(each)}" for each in most]
+        if len(most) < len(nesting.inside):
+            named.append(f"and {len(nesting.inside) - len(most):,} more")
+        yield "inside", [Piece(session.to.theme.dot.join(named))]

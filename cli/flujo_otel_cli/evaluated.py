@@ -1,0 +1,116 @@
+"""Everything that was evaluated and ranked in a step, one item a line."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from flujo_otel.query.decision import Decision, Evaluation, tallies
+from flujo_otel_cli.decision import best_score, label_of, score_bar, score_text
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.table import Column, table
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import brief, value_text
+from flujo_otel_cli.theme import STYLES, Theme
+
+ITEMS_SHOWN = 20
+"""Of more, `--full` shows the rest too."""
+_FILTERS = 8
+"""Filters with a column of their own: those that kept out most."""
+
+
+def evaluated(decision: Decision, to: Terminal, *, full: bool) -> Iterator[Line]:
+    """Two tables: each evaluated item with what every filter said; each candidate."""
+    most = None if full else ITEMS_SHOWN
+    if decision.evaluations:
+        yield from _evaluations(decision.evaluations, most, to)
+    if decision.candidates:
+        yield from _candidates(decision, most, to)
+
+
+def _evaluations(found: Sequence[Evaluation], most: int | None, to: Terminal) -> Iterator[Line]:
+    filters = [tally.filter for tally in tallies(found)]
+    columns = [
+        Column("ITEM", shrinks=True, least=24),
+        Column("PASSED"),
+        *(
+            Column(brief(name, 40) or "(no name)", rank=3 + index)
+            for index, name in enumerate(filters[:_FILTERS])
+        ),
+        Column("WHY", shrinks=True, least=12, rank=1),
+        Column("DATA", shrinks=True, least=12, rank=2 + _FILTERS + len(filters)),
+    ]
+    if to.cuts and most is not None:
+        del columns[-1]  # the room is for the rest
+    rows = [_row(each, filters[:_FILTERS], to)[: len(columns)] for each in found[:most]]
+    yield from table(columns, rows, to)
+    if len(filters) > _FILTERS:
+        others = f"and {len(filters) - _FILTERS:,} more filters: WHY has what they kept out"
+        yield [Piece(others, "dim")]
+    yield from _rest(len(found) - len(rows), "item")
+
+
+def _row(each: Evaluation, filters: Sequence[str], to: Terminal) -> list[Line]:
+    passed = {verdict.filter: verdict.passed for verdict in each.verdicts}
+    return [
+        [Piece(label_of(each))],
+        _mark(each.qualified, to.theme),
+        *(_mark(passed.get(name), to.theme) for name in filters),
+        [Piece(brief(_why(each)))],
+        [Piece(_data(each.item_data), "dim")],
+    ]
+
+
+def _mark(passed: bool | None, theme: Theme) -> Line:
+    if passed is None:  # it never came before this filter
+        return [Piece(theme.none, "dim")]
+    status = "completed" if passed else "failed"
+    return [Piece(theme.mark(status), STYLES[status])]
+
+
+def _why(each: Evaluation) -> str:
+    """Its reasoning, else what the filters say that kept it out."""
+    cut = (
+        f"{v.filter}: {v.detail}" if v.detail else v.filter for v in each.verdicts if not v.passed
+    )
+    return each.reasoning or "; ".join(cut)
+
+
+def _candidates(decision: Decision, most: int | None, to: Terminal) -> Iterator[Line]:
+    ranked = sorted(decision.candidates, key=lambda candidate: candidate.rank)
+    best = best_score(ranked)
+    columns = [
+        Column("RANK", right=True),
+        Column("CANDIDATE", shrinks=True, least=24),
+        Column("SCORE", right=True),
+        Column("", rank=2),
+        Column("REASON", shrinks=True, least=12, rank=1),
+        Column("DATA", shrinks=True, least=12, rank=3),
+    ]
+    if to.cuts and most is not None:
+        del columns[-1]
+    rows = [
+        [
+            [Piece(f"{each.rank}")],
+            [Piece(label_of(each))],
+            [Piece(score_text(each.score, to.theme))],
+            [Piece(score_bar(each, best, to.theme), "cyan")],
+            [Piece(brief(each.reason))],
+            [Piece(_data(each.item_data), "dim")],
+        ][: len(columns)]
+        for each in ranked[:most]
+    ]
+    yield from table(columns, rows, to)
+    yield from _rest(len(ranked) - len(rows), "candidate")
+
+
+def _data(data: Any) -> str:
+    if data in (None, {}, ""):
+        return ""
+    try:
+        return brief(value_text(data))
+    except (ValueError, RecursionError):
+        return "?"
+
+
+def _rest(count: int, noun: str) -> Iterator[Line]:
+    if count:
+        yield [Piece(f"and {count:,} more {noun}s: --full shows them", "dim")]
