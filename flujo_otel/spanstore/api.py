@@ -74,6 +74,7 @@ class Root(NamedTuple):
     """The span that a run begins with, as far as what is around the run is told by it."""
 
     name: str
+    span_id: str
     trace_id: str
     outer_run_id: str | None
     """The run that the span's parent belongs to, where that is another one."""

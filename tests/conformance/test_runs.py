@@ -232,9 +232,9 @@ def test_a_root_says_what_its_run_began_in_and_who_sent_it(store: Store) -> None
     store.writer.write(Batch([inner, record(4, 3), record(2, 1), outer], (resource,)))
     store.write(record(9, 8, trace_id=OTHER_TRACE))
     expected = {
-        "outer": Root("pipeline_run", TRACE, None, {}),
-        "inner": Root("rank", TRACE, "outer", {"service.name": "shop"}),
-        OTHER_TRACE: Root("span-9", OTHER_TRACE, None, {}),
+        "outer": Root("pipeline_run", span_id(1), TRACE, None, {}),
+        "inner": Root("rank", span_id(3), TRACE, "outer", {"service.name": "shop"}),
+        OTHER_TRACE: Root("span-9", span_id(9), OTHER_TRACE, None, {}),
     }
     assert expected == store.roots(["outer", "inner", OTHER_TRACE, "nobody"])
 
@@ -243,7 +243,7 @@ def test_of_a_run_that_was_resumed_the_first_root_tells_what_it_began_in(store: 
     store.write(root(1, "outer"), record(2, 1))
     store.write(root(3, "inner", parent=2, name="first"), record(4, 3))
     store.write(root(5, "inner", parent=4, name="again"))
-    assert Root("first", TRACE, "outer", {}) == store.roots(["inner"])["inner"]
+    assert Root("first", span_id(3), TRACE, "outer", {}) == store.roots(["inner"])["inner"]
 
 
 def test_spans_are_found_by_their_ids_in_their_own_run_alone(store: Store) -> None:

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from flujo_otel.model import Run, Span, Step
+from flujo_otel.query.decision import decision_of
 from flujo_otel.query.nesting import nesting_of
 from flujo_otel.spanstore.api import Root, SpanFilter
 from flujo_otel_cli import amounts
 from flujo_otel_cli.content import content_lines
-from flujo_otel_cli.decision import facts_text
+from flujo_otel_cli.decision import account, facts_text
 from flujo_otel_cli.document import (
     Document,
     decided,
@@ -37,6 +38,7 @@ from flujo_otel_cli.runs import (
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.span import opened, overview
 from flujo_otel_cli.step import one_step, step_lines
+from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.times import ago, iso, local
 
@@ -82,6 +84,7 @@ def _document(session: Session, run: Run, steps: list[Step]) -> Document:
         "run": run_document(run) | root_document(root),
         "runs_inside": [each.run_id for each in nesting.inside],
         "resource": dict(root.resource) if root else None,
+        **decided(_root_span(session, run, root)),
         "final_context": parsed(run.final_context),
         "steps": [step_document(step) | decided(spans.get(step.span_id or "")) for step in steps],
     }
@@ -148,9 +151,13 @@ def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iter
     heading = [Piece(title(run), "bold"), Piece("  "), *status_line(run.status, to.theme)]
     root = session.reader.roots([run.run_id]).get(run.run_id)
     yield from panel(heading, list(_facts(session, run, root)), to)
-    if full and root is not None:
-        yield from content_lines("sender", as_json.dumps(root.resource), to, full=True)
+    if root is not None and root.resource:
+        yield from _sender(_service_first(root.resource), to, full=full)
     shown = steps if full else steps[:STEPS_SHOWN]
+    root_span = _root_span(session, run, root)
+    decision = decision_of(root_span.attributes) if root_span is not None else None
+    if decision is not None:
+        yield from account(decision, to, full=full)
     of_steps = _spans_of(session, run, shown)
     for step in shown:
         span = of_steps.get(step.span_id or "")
@@ -188,8 +195,18 @@ def _facts(session: Session, run: Run, root: Root | None) -> Iterator[tuple[str,
         yield name, [Piece(process_of(run) + gone)]
     if run.origin:
         yield "from", [Piece(head(run.origin, None))]
-    if root is not None and root.resource:
-        yield "sender", [Piece(facts_text(_service_first(root.resource), session.to), "dim")]
+
+
+def _root_span(session: Session, run: Run, root: Root | None) -> Span | None:
+    where = SpanFilter(span_ids=(root.span_id,)) if root is not None else None
+    return next(session.reader.spans(run.run_id, where), None) if where is not None else None
+
+
+def _sender(resource: Mapping[str, Any], to: Terminal, *, full: bool) -> Iterator[Line]:
+    if full:
+        yield from content_lines("sender", as_json.dumps(resource), to, full=True)
+    else:
+        yield [Piece("sender  ", "dim"), Piece(facts_text(resource, to), "dim")]
 
 
 def _service_first(resource: Mapping[str, Any]) -> dict[str, Any]:

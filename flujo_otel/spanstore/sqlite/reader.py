@@ -22,7 +22,7 @@ _ROOTS_PAGE: Final = 500
 # A run starts when its root does, and the index of start times finds that among a million spans. A
 # run whose row was handed in has a start of its own: there the root has to be looked for.
 _ROOTS: Final = """
-    SELECT r.run_id, s.name, s.trace_id, NULLIF(p.run_id, r.run_id), x.attributes
+    SELECT r.run_id, s.name, s.span_id, s.trace_id, NULLIF(p.run_id, r.run_id), x.attributes
     FROM json_each(?) j
     CROSS JOIN runs r ON r.run_id = j.value
     CROSS JOIN spans s ON s.rowid = COALESCE(
@@ -108,9 +108,9 @@ class SQLiteTraceReader:
         found: dict[str, Root] = {}
         for start in range(0, len(run_ids), _ROOTS_PAGE):
             page = json.dumps(list(run_ids[start : start + _ROOTS_PAGE]))
-            for run_id, name, trace_id, outer, resource in self._rows(_ROOTS, (page,)):
+            for run_id, name, span_id, trace_id, outer, resource in self._rows(_ROOTS, (page,)):
                 attributes = json.loads(resource) if resource else {}
-                found[run_id] = Root(name, trace_id, outer, attributes)
+                found[run_id] = Root(name, span_id, trace_id, outer, attributes)
         return found
 
     def shortest_unique_prefix(self, run_id: str) -> int:
