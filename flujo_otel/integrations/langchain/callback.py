@@ -18,7 +18,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from flujo_otel.guard import RAISE_VARIABLE, guarded
 from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.langchain import facts
-from flujo_otel.integrations.langchain.current import Bodies, below, is_in_body_of, watch_bodies
+from flujo_otel.integrations.langchain.current import Bodies, below, body_of, watch_bodies
 from flujo_otel.integrations.langchain.messages import plain
 from flujo_otel.integrations.langchain.root import Root, root_of
 from flujo_otel.integrations.langchain.run import Making, OpenRun
@@ -144,15 +144,17 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         if not is_instrumentation_enabled():
             return None
         run_id, parent_run_id = kwargs["run_id"], kwargs.get("parent_run_id")
-        parent = self._open.get(parent_run_id.int) if parent_run_id is not None else None
+        told = self._open.get(parent_run_id.int) if parent_run_id is not None else None
+        parent, context = self._place(told)
         attributes = {
             **known,
             **facts.placing(kwargs.get("tags")),
             semconv.RUN_ID: str(run_id),
             semconv.RUN_TYPE: kind,
         }
+        if parent is not None:
+            parent.begin_child(attributes.get(flujo.ATTEMPT_NUMBER))
         name = facts.run_name(serialized, kwargs, kind)
-        context = self._context(parent)
         run = OpenRun(self._making, run_id, name, attributes, parent=parent, context=context)
         run.set(*facts.labels(run, kwargs))
         self._open[run_id.int] = run
@@ -160,13 +162,21 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
             self._close_oldest()
         return run
 
-    def _context(self, parent: OpenRun | None) -> Context | None:
-        """Where a run's span belongs; None: under the current span."""
-        if parent is None:
-            return self._root.context()
-        # In its parent's own body the current span is that of the parent, or one that the body
-        # opened below it; called from elsewhere only LangChain knows the parent.
-        return None if is_in_body_of(parent) else below(parent, get_current())
+    def _place(self, told: OpenRun | None) -> tuple[OpenRun | None, Context | None]:
+        """The parent of a run, of which LangChain `told`; and its context, None: as it is.
+
+        In its parent's own body the current span is that of the parent, or one that the body opened
+        below it; called from elsewhere only LangChain knows the parent. It gives what a fallback
+        tries the parent of the fallback, or none.
+        """
+        around = body_of()
+        if around is not None and (
+            told is None or told is around or (around.falls_back and around.parent is told)
+        ):
+            return around, None
+        if told is None:
+            return None, self._root.context()
+        return told, below(told, get_current())
 
     # --- in between ------------------------------------------------------------------------------
 

@@ -83,9 +83,10 @@ def below(run: "OpenRun", context: Context | None = None) -> Context:
     return set_value(_BODY_OF, run, set_span_in_context(run.span, context))
 
 
-def is_in_body_of(run: "OpenRun") -> bool:
-    """Whether this code runs in the body of `run`, so that the current span is its or one below."""
-    return get_current().get(_BODY_OF) is run
+def body_of() -> "OpenRun | None":
+    """The open run in whose body this code runs: the current span is that run's, or one below."""
+    run: OpenRun | None = get_current().get(_BODY_OF)  # type: ignore[assignment]
+    return run if run is not None and run.is_open else None
 
 
 def watch_bodies() -> None:

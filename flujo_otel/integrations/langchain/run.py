@@ -19,6 +19,7 @@ from flujo_otel.semconv import flujo, openinference
 from flujo_otel.semconv import langchain as semconv
 
 _DESCRIPTION_LIMIT: Final = 1024
+_FALLS_BACK: Final = "RunnableWithFallbacks"
 _MARK_ROOM_BYTES: Final = 48
 _MIME_TYPE_OF: Final = {
     openinference.INPUT_VALUE: openinference.INPUT_MIME_TYPE,
@@ -96,6 +97,24 @@ class OpenRun:
         if self.steps is None:
             return {}
         return {flujo.STEP_TYPE: kind, flujo.STEP_INDEX: next(self.steps)}
+
+    @property
+    def is_open(self) -> bool:
+        return self.reference is not None
+
+    @property
+    def falls_back(self) -> bool:
+        return self.name.startswith(_FALLS_BACK)
+
+    def begin_child(self, attempt: int | None) -> None:
+        """Another attempt at it is a retry; what follows a failure may be its fallback."""
+        if attempt is not None:
+            self.event(flujo.EVENT_RETRY, {flujo.STEP_ATTEMPTS: attempt})
+            self.set({flujo.STEP_ATTEMPTS: attempt})
+        if self.news is not None and self.falls_back:
+            why = {flujo.FALLBACK_ORIGINAL_ERROR: _described(self.news)}
+            self.event(flujo.EVENT_FALLBACK, why)
+            self.set({flujo.FALLBACK_TRIGGERED: True, **why})
 
     def attach(self) -> None:
         """Make it the current span of the caller's own context."""

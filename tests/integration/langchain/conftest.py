@@ -1,0 +1,15 @@
+"""A callback that records into memory, and every run of it ended."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.langchain_runs import Traced
+
+
+@pytest.fixture
+def traced() -> Iterator[Traced]:
+    traced = Traced()
+    yield traced
+    assert {} == traced.callback._open, "a run was left open"
+    traced.provider.shutdown()
