@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -22,6 +22,7 @@ from flujo_otel.collector.access import Access, is_loopback, new_token
 from flujo_otel.collector.ports import DEFAULT_HOST, PRODUCT, addresses_of, is_free, listen, taken
 from flujo_otel.collector.stop_signals import StopSignals
 from flujo_otel.errors import MissingExtra, PortTaken, StoreError, StoreUnavailable, StoreUnopenable
+from flujo_otel.redaction import options_of
 from flujo_otel.settings import load
 from flujo_otel.spanstore.api import SpanWriter
 from flujo_otel.spanstore.factory import open_destinations, open_writer
@@ -60,6 +61,8 @@ class ServerOptions:
     """Asked of every request as `Authorization: Bearer`."""
     allowed_hosts: Sequence[str] = ()
     """Further names by which clients may call this server."""
+    redact: bool | None = None
+    """Take secrets out of what is received; metrics and logs are not sent on then."""
     forward: Sequence[str] | None = None
     """Destinations as the user words them: URLs, names in flujo.toml, `env`. None: all that
     flujo.toml names."""
@@ -103,6 +106,7 @@ class Server:
             token=options.token,
             max_request_bytes=options.max_request_bytes,
         )
+        self._redaction = options_of(self._settings, received=options.redact)
         self.database: Path = resolve(self._settings).path
         """The file that spans go to."""
         self.token: str | None = self._settings.token
@@ -150,6 +154,11 @@ class Server:
             self._let_go(sockets)
             raise
         self._signals.install()
+
+    @property
+    def redacts(self) -> bool:
+        """Whether secrets are taken out of what is received."""
+        return self._redaction.received
 
     @property
     def addresses(self) -> Addresses:
@@ -238,7 +247,9 @@ class Server:
             self._open_store, self._settings.queue_bytes, patience_seconds=PATIENCE_SECONDS
         )
         unstored = Unstored(commit.count_losses)
-        reception = Reception(commit, unstored, self._settings.max_request_bytes)
+        redactor = replace(self._redaction, enabled=True).redactor() if self.redacts else None
+        limit_bytes = self._settings.max_request_bytes
+        reception = Reception(commit, unstored, limit_bytes, redactor)
         access = Access(self.options.host, self.options.allowed_hosts, self.token)
         service = Service(reception, access, self._health, on_end=self._stop_asked.set)
         return _Parts(commit, unstored, reception, service)
@@ -273,7 +284,8 @@ class Server:
         )
         passing = PassThrough(chosen, prepare=suppress_in_this_thread)
         self._parts = parts._replace(forwarders=forwarders, passing=passing)
-        parts.unstored.pass_on = passing.offer
+        if not self.redacts:  # they are not looked into
+            parts.unstored.pass_on = passing.offer
         forwarders.start()
 
     def _let_go(self, sockets: list[socket.socket]) -> None:

@@ -40,6 +40,8 @@ def screen(server: Server, theme: Theme) -> Iterator[Line]:
     for destination in server.destinations:
         url = "" if "://" in destination.name else f"  {escape(destination.shown)}"
         yield _fact("forward", f"{escape(destination.name)}{url}")
+    if server.redacts:
+        yield _fact("redact", "secrets in spans; metrics and logs are not sent on")
     if server.token is not None:
         yield _fact("token", escape(server.token))
     yield []

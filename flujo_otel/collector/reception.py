@@ -22,6 +22,7 @@ from flujo_otel.collector.waiting import Outcome
 from flujo_otel.errors import Overloaded
 from flujo_otel.forward.destination import Signal
 from flujo_otel.model import Loss
+from flujo_otel.redaction import Redactor
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
 
 _T = TypeVar("_T")
@@ -53,7 +54,15 @@ class Commit(Protocol):
 class Reception:
     """From bytes to a commit. For one event loop."""
 
-    def __init__(self, commit: Commit, unstored: Unstored, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        commit: Commit,
+        unstored: Unstored,
+        limit_bytes: int,
+        redactor: Redactor | None = None,
+    ) -> None:
+        """`redactor`: takes the secrets out of spans before they are stored; None: none are."""
+        self._redactor = redactor
         self.limit_bytes = limit_bytes
         self.requests = 0
         """Of traces, taken as a whole."""
@@ -102,11 +111,11 @@ class Reception:
     async def _traces(self, body: bytes, encoding: Encoding) -> Outcome:
         if len(body) <= PART_BYTES:
             decode = decode_protobuf if encoding is Encoding.PROTOBUF else _decode_json
-            decoded = await self._run(len(body), lambda: decode(body))
+            decoded = await self._run(len(body), lambda: decode(body, self._redactor))
             return await self._committed(decoded, len(body))
         if encoding is Encoding.JSON:
             check_json(body)
-            decoded = await self._run(len(body), lambda: _decode_json(body))
+            decoded = await self._run(len(body), lambda: _decode_json(body, self._redactor))
             return await self._committed(decoded, len(body))
         return await self._in_parts(body)
 
@@ -116,7 +125,7 @@ class Reception:
         async with self._one_large:
             remaining = parts(body)
             while part := await self._run(len(body), lambda: next(remaining, None)):
-                decoded = await self._run(len(part), lambda: decode_protobuf(part))
+                decoded = await self._run(len(part), lambda: decode_protobuf(part, self._redactor))
                 result = await self._committed(decoded, len(part), wait_seconds=_PART_SECONDS)
                 total = Outcome(total.rejected + result.rejected, total.message or result.message)
         return total
@@ -145,7 +154,7 @@ class Reception:
         return await asyncio.get_running_loop().run_in_executor(self._large, work)
 
 
-def _decode_json(body: bytes) -> Decoded:
+def _decode_json(body: bytes, redactor: Redactor | None) -> Decoded:
     from flujo_otel.wire.otlp_json import decode_json  # few clients send it
 
-    return decode_json(body)
+    return decode_json(body, redactor)

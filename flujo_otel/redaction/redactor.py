@@ -68,6 +68,14 @@ class Redactor:
         """JSON-like data, redacted; `value` itself where there is nothing to redact."""
         return self._value(value, 0) if self.enabled else value
 
+    def named(self, key: str, value: Any) -> Any:
+        """The value of one attribute, redacted; `value` itself where there is nothing to redact."""
+        if not self.enabled:
+            return value
+        if type(value) is str and value in self._clean and self._keys.known.get(key) is _ORDINARY:
+            return value
+        return self._named(self._keys.naming(key), value, 0)
+
     def beginning(self, text: str, length: int) -> tuple[str, int]:
         """The beginning of a text that is going to be cut to `length`, redacted, perhaps longer
         than that; and how many characters of the text it leaves out.

@@ -9,7 +9,7 @@ What a span says is taken as it is; only what nobody could file is refused, and 
 import time
 from collections.abc import Iterable, Sequence
 from json.encoder import encode_basestring as quote
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -19,9 +19,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from flujo_otel.errors import MalformedRequest
 from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
+from flujo_otel.redaction import Redactor
 from flujo_otel.wire.anyvalue import json_members, json_object, plain_attributes
 from flujo_otel.wire.content_id import content_id
 from flujo_otel.wire.projection import READ, project
+
+if TYPE_CHECKING:
+    from flujo_otel.wire.otlp_redaction import MessageRedactor
 
 _MAX_TIME_NS: Final = (1 << 63) - 2
 """The last one that SQLite holds is taken: as the start of a run's root it says that the run was
@@ -55,8 +59,9 @@ class Decoded(NamedTuple):
     """The same for the ledger, with what the spans say of clocks and of data dropped on the way."""
 
 
-def decode_protobuf(body: bytes) -> Decoded:
+def decode_protobuf(body: bytes, redactor: Redactor | None = None) -> Decoded:
     """The spans of an ExportTraceServiceRequest in protobuf's binary form. An empty one is sound.
+    With a `redactor` the secrets in them are redacted.
 
     Raises MalformedRequest for what is none: truncated, of other types, nested deeper than 100.
     """
@@ -64,7 +69,7 @@ def decode_protobuf(body: bytes) -> Decoded:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
         raise MalformedRequest(f"Not an ExportTraceServiceRequest in protobuf: {error}.") from error
-    decoder = RequestDecoder()
+    decoder = RequestDecoder(redactor)
     for resource_spans in request.resource_spans:
         decoder.resource(resource_spans.resource, resource_spans.schema_url)
         for scope_spans in resource_spans.scope_spans:
@@ -77,7 +82,8 @@ def decode_protobuf(body: bytes) -> Decoded:
 class RequestDecoder:
     """Collects one request: `resource`, `scope`, `span`, in the order in which OTLP nests them."""
 
-    def __init__(self) -> None:
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        self._redacts = None if redactor is None else _message_redactor(redactor)
         self._now_ns = time.time_ns()
         self._tomorrow_ns = self._now_ns + _DAY_NS
         self._records: list[SpanRecord] = []
@@ -89,6 +95,8 @@ class RequestDecoder:
 
     def resource(self, message: OTLPResource, schema_url: str) -> None:
         """The resource of the spans that follow."""
+        if self._redacts is not None:
+            self._redacts.resource(message)
         members = json_members(message.attributes)
         exact = message.SerializeToString()
         self._resource_id = content_id(exact, schema_url.encode())
@@ -101,6 +109,8 @@ class RequestDecoder:
 
     def scope(self, message: InstrumentationScope, schema_url: str) -> None:
         """The scope of the spans that follow."""
+        if self._redacts is not None:
+            self._redacts.scope(message)
         exact = message.SerializeToString()
         self._scope_id = content_id(exact, schema_url.encode())
         if self._scope_id not in self._scopes:
@@ -119,6 +129,8 @@ class RequestDecoder:
         start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
         ids = trace_id.hex(), span_id.hex(), parent_id.hex() or None
         shared = self._resource_id, self._scope_id
+        if self._redacts is not None:
+            self._redacts.span(span)
         record = _record(span, ids, start_ns, end_ns, shared)
         if _is_too_long(record):
             self.refuse(f"data of over {MOST_CHARACTERS} characters in JSON")
@@ -161,6 +173,12 @@ def rejection(reasons: dict[str, int]) -> str:
         return ""
     said = "; ".join(f"{count} for {reason}" for reason, count in reasons.items())
     return f"Rejected {sum(reasons.values())} spans: {said}."
+
+
+def _message_redactor(redactor: Redactor) -> "MessageRedactor":
+    from flujo_otel.wire.otlp_redaction import MessageRedactor  # few servers redact
+
+    return MessageRedactor(redactor)
 
 
 def _fault(trace_id: bytes, span_id: bytes, parent_id: bytes) -> str:

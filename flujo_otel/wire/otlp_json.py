@@ -16,6 +16,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from flujo_otel.errors import MalformedRequest
+from flujo_otel.redaction import Redactor
 from flujo_otel.wire.json_fields import (
     LONGEST_INTEGER,
     BadValue,
@@ -32,13 +33,14 @@ from flujo_otel.wire.json_fields import (
 from flujo_otel.wire.otlp import Decoded, RequestDecoder
 
 
-def decode_json(body: bytes) -> Decoded:
+def decode_json(body: bytes, redactor: Redactor | None = None) -> Decoded:
     """The spans of an ExportTraceServiceRequest in OTLP's JSON. An empty one (`{}`) is sound.
 
     A bad value rejects the span that has it; one in a resource or scope, all spans of that.
+    With a `redactor` the secrets in them are redacted.
     Raises MalformedRequest for what is no JSON, or no lists of objects down to the spans.
     """
-    decoder = RequestDecoder()
+    decoder = RequestDecoder(redactor)
     for resource_spans in _objects(_parsed(body), "resourceSpans"):
         try:
             resource = _resource(part(resource_spans, "resource"))

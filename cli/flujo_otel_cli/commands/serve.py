@@ -45,6 +45,14 @@ def command(
             "flujo.toml.",
         ),
     ] = None,
+    redact: Annotated[
+        bool | None,
+        typer.Option(
+            "--redact/--no-redact",
+            help="Take secrets out of spans before they are stored; metrics and logs are not sent "
+            "on then. Without it: as [redaction] of flujo.toml says, else no.",
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="This flujo.toml instead of the nearest one."),
@@ -77,6 +85,7 @@ def command(
         grpc_port=grpc_port,
         token=token,
         allowed_hosts=tuple(allow_host or ()),
+        redact=redact,
         forward=forward or None,
     )
     server = Server(options)

@@ -1,0 +1,94 @@
+"""Redacts OTLP messages in place: for `lens serve --redact`, which changes what others recorded.
+
+Only what holds a secret is touched, so a message without any is written again as it was; fields
+that the installed opentelemetry-proto does not know are kept, unread. Ids and trace states stay.
+"""
+
+from collections.abc import Iterable
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from flujo_otel.redaction import REDACTED, Redactor
+
+
+class MessageRedactor:
+    """Applies `by` to the parts of an ExportTraceServiceRequest."""
+
+    __slots__ = ("_by",)
+
+    def __init__(self, by: Redactor) -> None:
+        self._by = by
+
+    def resource(self, resource: Resource) -> None:
+        self._attributes(resource.attributes)
+
+    def scope(self, scope: InstrumentationScope) -> None:
+        self._attributes(scope.attributes)
+
+    def span(self, span: Span) -> None:
+        by = self._by
+        if (name := by.text(span.name)) != span.name:
+            span.name = name
+        if span.HasField("status") and (message := span.status.message):
+            span.status.message = by.text(message)
+        self._attributes(span.attributes)
+        for event in span.events:
+            if (name := by.text(event.name)) != event.name:
+                event.name = name
+            self._attributes(event.attributes)
+        for link in span.links:
+            self._attributes(link.attributes)
+
+    def _attributes(self, pairs: Iterable[KeyValue]) -> None:
+        by = self._by
+        for pair in pairs:
+            key, value = pair.key, pair.value
+            # Most values are text: to look is cheaper than to ask which kind it is.
+            if text := value.string_value:
+                redacted = by.named(key, text)
+                if redacted is not text:
+                    value.string_value = redacted
+            else:
+                self._other(key, value)
+            name = by.text(key)
+            if name is not key:
+                pair.key = name
+
+    def _other(self, key: str, value: AnyValue) -> None:
+        """A value under `key` that is no text, or an empty one."""
+        field = value.WhichOneof("value")
+        if field is None or field == "bool_value":
+            return
+        if field in ("array_value", "kvlist_value"):
+            values = getattr(value, field).values
+            if values and self._by.hides(key, values):
+                value.string_value = REDACTED
+            elif field == "kvlist_value":
+                self._attributes(values)
+            else:
+                for item in values:
+                    self._item(item)
+        elif field == "bytes_value":
+            self._bytes(key, value)
+        elif self._by.named(key, number := getattr(value, field)) is not number:
+            value.string_value = REDACTED
+
+    def _item(self, value: AnyValue) -> None:
+        if text := value.string_value:
+            redacted = self._by.text(text)
+            if redacted is not text:
+                value.string_value = redacted
+        else:
+            self._other("", value)
+
+    def _bytes(self, key: str, value: AnyValue) -> None:
+        """Text in bytes is read as text; other bytes say nothing of what they are."""
+        if self._by.hides(key, value.bytes_value):
+            value.string_value = REDACTED
+            return
+        text = value.bytes_value.decode("utf-8", "surrogateescape")
+        redacted = self._by.text(text)
+        if redacted is not text:
+            value.bytes_value = redacted.encode("utf-8", "surrogateescape")
