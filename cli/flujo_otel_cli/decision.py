@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from flujo_otel.query.decision import Candidate, Decision, Tally, tallies
+from flujo_otel_cli import amounts
 from flujo_otel_cli.bar import gauge
 from flujo_otel_cli.content import content_lines
 from flujo_otel_cli.line import Line, Piece, cut_line, padded
@@ -103,7 +104,8 @@ def _filter_lines(found: list[Tally], most: int | None, to: Terminal) -> Iterato
             Piece("  cut most", "yellow") if cuts_most and len(found) > 1 else Piece(""),
         ]
     if len(shown) < len(found):
-        yield [Piece(f"and {len(found) - len(shown):,} more filters", "dim")]
+        more = amounts.plural(len(found) - len(shown), "more filter")
+        yield [Piece(f"and {more}", "dim")]
 
 
 def _ranking_lines(
@@ -122,7 +124,8 @@ def _ranking_lines(
             line.append(Piece(f"{score_text(each.score, to.theme):<6}"))
         yield [*line, Piece(f"  {brief(each.reason)}" if each.reason else "", "dim")]
     if len(shown) < len(ranked):
-        yield [Piece(f"and {len(ranked) - len(shown):,} more candidates", "dim")]
+        more = amounts.plural(len(ranked) - len(shown), "more candidate")
+        yield [Piece(f"and {more}", "dim")]
 
 
 def score_text(score: float | None, theme: Theme) -> str:

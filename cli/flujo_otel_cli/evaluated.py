@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flujo_otel.query.decision import Decision, Evaluation, tallies
+from flujo_otel_cli import amounts
 from flujo_otel_cli.decision import best_score, label_of, score_bar, score_text
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.table import Column, table
@@ -43,8 +44,8 @@ def _evaluations(found: Sequence[Evaluation], most: int | None, to: Terminal) ->
     rows = [_row(each, filters[:_FILTERS], to)[: len(columns)] for each in found[:most]]
     yield from table(columns, rows, to)
     if len(filters) > _FILTERS:
-        others = f"and {len(filters) - _FILTERS:,} more filters: WHY has what they kept out"
-        yield [Piece(others, "dim")]
+        more = amounts.plural(len(filters) - _FILTERS, "more filter")
+        yield [Piece(f"and {more}: WHY has what they kept out", "dim")]
     yield from _rest(len(found) - len(rows), "item")
 
 
@@ -113,4 +114,4 @@ def _data(data: Any) -> str:
 
 def _rest(count: int, noun: str) -> Iterator[Line]:
     if count:
-        yield [Piece(f"and {count:,} more {noun}s: --full shows them", "dim")]
+        yield [Piece(f"and {amounts.plural(count, f'more {noun}')}: --full shows all", "dim")]

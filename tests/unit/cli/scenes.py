@@ -189,7 +189,17 @@ class ListReader:
         return [run for run in self.runs if run.trace_id == trace_id]
 
     def roots(self, run_ids: Sequence[str]) -> dict[str, Root]:
-        return {}
+        by_id = {span.otel_span_id: span for span in self.all_spans}
+        first = {span.run_id: span for span in reversed(self.all_spans)}
+        found: dict[str, Root] = {}
+        for run_id in run_ids:
+            root = first.get(run_id)
+            if root is None:
+                continue
+            parent = by_id.get(root.otel_parent_id or "")
+            outer = parent.run_id if parent and parent.run_id != run_id else None
+            found[run_id] = Root(root.name, root.span_id, root.trace_id, outer, {})
+        return found
 
     def shortest_unique_prefix(self, run_id: str) -> int:
         length = 1

@@ -34,6 +34,7 @@ def test_show_of_a_run_without_steps_has_its_error_and_its_top_level_spans(
 ) -> None:
     _, out, _ = answer(capsys, "show")
     assert out.partition("╯\n")[2].splitlines() == [
+        "sender  service.name=app",
         "ValueError: sour",
         "at /srv/app.py:41 in answer",
         "✘ GET /orders  900 ms",

@@ -1,0 +1,253 @@
+"""How `lens` draws what was decided: in trees, in steps, item by item."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from flujo_otel.model import Span
+from flujo_otel.model.record import Role
+from flujo_otel.query.decision import Decision, decision_of
+from flujo_otel.query.tree import build_tree
+from flujo_otel.semconv import flujo, xray
+from flujo_otel_cli.decision import account
+from flujo_otel_cli.detail import Drawing
+from flujo_otel_cli.drawing import draw
+from flujo_otel_cli.evaluated import evaluated
+from flujo_otel_cli.terminal import Terminal
+from unit.cli.lens import ROOT, answer, document, on_a_terminal
+from unit.cli.scenes import START_NS, a_run, a_span, a_step, store
+from unit.cli.screen import screen, shown
+
+REASON = "Material and capacity narrow a search most; the colour would cut it to a handful."
+
+
+def an_item(number: int) -> dict[str, Any]:
+    price, rating = number % 3 != 0, number % 4 != 0
+    filters = [
+        {"name": "price_range", "passed": price, "detail": f"${number}"},
+        {"name": "rating", "passed": rating, "detail": ""},
+    ]
+    data = {"title": f"Bottle {number}"}
+    return {"item_id": f"B{number}", "item_data": data, "filters": filters, "qualified": None}
+
+
+def a_candidate(rank: int, score: float | None) -> dict[str, Any]:
+    return {"item_id": f"B{rank}", "rank": rank, "score": score, "reason": "closest in price"}
+
+
+FILTERED = {
+    xray.EVALUATIONS: json.dumps([an_item(number) for number in range(12)]),
+    xray.REASONING: REASON,
+}
+RANKED = {
+    xray.RANKED_CANDIDATES: json.dumps(
+        [a_candidate(rank, 1.0 - rank / 5) for rank in (2, 1, 3, 4)]
+    ),
+    xray.METADATA: json.dumps({"weights": {"price": 0.4}}),
+}
+ASKED = {xray.LLM: json.dumps({"model": "gpt-4o", "temperature": 0.2, "top_p": None})}
+
+
+def spans() -> list[Span]:
+    return [
+        a_span(1, flujo.PIPELINE_RUN, 0, 1000, role=Role.RUN_ROOT),
+        a_step(2, "ask", 0, 300, 1, attributes=ASKED),
+        a_step(3, "filter", 300, 700, 1, attributes=FILTERED),
+        a_span(4, "SELECT", 400, 500, 3),
+        a_step(5, "rank", 700, 1000, 1, attributes=RANKED),
+    ]
+
+
+def drawn(given_spans: list[Span], to: Terminal) -> str:
+    run = a_run(given_spans)
+    drawing = Drawing("7f3a91c2", "last")
+    return shown(to, draw(run, build_tree(given_spans), drawing, to, START_NS))
+
+
+def decided(attributes: dict[str, Any]) -> Decision:
+    found = decision_of(attributes)
+    assert found is not None
+    return found
+
+
+def test_a_tree_has_filters_candidates_and_reasons_beneath_their_spans() -> None:
+    assert (
+        drawn(spans(), screen())
+        == """\
+✔ support-triage 1.2  completed in 1.00 s · 5 spans · run 7f3a91c2
+                                        0 s         0.2         0.4         0.6         0.8
+├─ ✔ ask                        300 ms  ██████████████████
+│  temperature=0.2
+├─ ✔ filter  6 of 12 passed     400 ms                    ████████████████████████
+│  │  price_range  ██████▋···   8 of 12  cut most
+│  │  rating       ███████▌··   9 of 12
+│  │  because Material and capacity narrow a search most; the colour would cut it to a handful.
+│  └─ ✔ SELECT                  100 ms                          ██████
+└─ ✔ rank  → B1                 300 ms                                            ██████████████████
+   1 B1  ██████████  0.8     closest in price
+   2 B2  ███████▌··  0.6     closest in price
+   3 B3  █████·····  0.4     closest in price
+   and 1 more candidate
+   weights={"price": 0.4}
+"""
+    )
+
+
+def test_the_same_without_unicode() -> None:
+    text = drawn(spans(), screen(100, unicode=False))
+    assert text.isascii()
+    assert "|   |   price_range  #######---   8 of 12  cut most\n" in text
+    assert "`-- ok rank  -> B1 " in text
+
+
+def test_below_80_columns_figures_stand_alone() -> None:
+    lines = drawn(spans(), screen(79)).splitlines()
+    assert "│  │  price_range   8 of 12  cut most" in lines
+    assert "   1 B1  0.8     closest in price" in lines
+
+
+@pytest.mark.parametrize("width", [20, 40, 59, 60, 79, 80, 100, 250])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    wide = {xray.REASONING: "宽" * 300, **FILTERED, **RANKED}
+    to = screen(width)
+    lines = [
+        *drawn([*spans(), a_step(6, "wide", 0, 1, 1, attributes=wide)], to).splitlines(),
+        *shown(to, account(decided(wide), to, full=True)).splitlines(),
+        *shown(to, evaluated(decided(wide), to, full=False)).splitlines(),
+    ]
+    assert max(map(cell_len, lines)) <= width
+
+
+def test_a_step_is_told_at_length() -> None:
+    to = screen(60)
+    attributes = FILTERED | RANKED | ASKED
+    assert (
+        shown(to, account(decided(attributes), to, full=False))
+        == """\
+   why    Material and capacity narrow a search most; the
+          colour would cut it to a handful.
+   eval   6 of 12 passed
+          price_range   8 of 12  cut most
+          rating        9 of 12
+   rank   1 B1  0.8     closest in price
+          2 B2  0.6     closest in price
+          3 B3  0.4     closest in price
+          4 B4  0.2     closest in price
+   llm    model=gpt-4o  temperature=0.2
+   meta   weights={"price": 0.4}
+"""
+    )
+
+
+def test_each_item_has_a_mark_for_each_filter_and_why_it_was_kept_out() -> None:
+    to = screen(80)
+    assert shown(to, evaluated(decided(FILTERED), to, full=False)).splitlines()[:4] == [
+        "ITEM            PASSED   price_range   rating   WHY",
+        "B0 Bottle 0     ✘        ✘             ✘        price_range: $0; rating",
+        "B1 Bottle 1     ✔        ✔             ✔",
+        "B2 Bottle 2     ✔        ✔             ✔",
+    ]
+
+
+def test_an_item_that_never_came_before_a_filter_has_no_mark_for_it() -> None:
+    items = [an_item(1), an_item(2) | {"filters": an_item(2)["filters"][:1]}]
+    to = screen(80)
+    lines = shown(to, evaluated(decided({xray.EVALUATIONS: items}), to, full=False)).splitlines()
+    assert "B2 Bottle 2   ✔        ✔             –" == lines[2].rstrip()
+
+
+def test_ten_thousand_items_are_counted_and_full_shows_all() -> None:
+    many = {xray.EVALUATIONS: json.dumps([an_item(number) for number in range(10_000)])}
+    to = screen(80)
+    short = shown(to, evaluated(decided(many), to, full=False)).splitlines()
+    assert (22, "and 9,980 more items: --full shows all") == (len(short), short[-1])
+    to = screen(80)
+    assert 10_001 == len(shown(to, evaluated(decided(many), to, full=True)).splitlines())
+
+
+def test_more_filters_than_there_is_room_for_are_counted() -> None:
+    filters = [{"name": f"f{n}", "passed": n > 2, "detail": ""} for n in range(500)]
+    many = decided({xray.EVALUATIONS: [{"item_id": "a", "filters": filters}]})
+    to = screen(80)
+    assert "and 492 more filters" in shown(to, account(many, to, full=False))
+    assert "and 492 more filters" in shown(to, evaluated(many, to, full=False))
+
+
+def test_a_pipe_gets_all_of_a_reason_and_the_items_data() -> None:
+    to = screen(80, cuts=False)
+    long = "because of this and that " * 40
+    assert long.strip() in shown(to, account(decided({xray.REASONING: long}), to, full=False))
+    to = screen(80, cuts=False)
+    assert '{"title": "Bottle 7"}' in shown(to, evaluated(decided(FILTERED), to, full=False))
+
+
+HOSTILE = st.one_of(
+    st.text(),
+    st.sampled_from(["[" * 5000, '[{"filters":[{}]}]', "[{}]", '[{"rank":1e999}]', "9" * 5000]),
+    st.lists(st.dictionaries(st.sampled_from(["item_id", "score", "filters"]), st.text())),
+    st.integers(),
+)
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(st.sampled_from([xray.EVALUATIONS, xray.RANKED_CANDIDATES, xray.LLM,
+                                        xray.METADATA, xray.REASONING]), HOSTILE))  # fmt: skip
+def test_nothing_in_an_attribute_breaks_the_drawing(attributes: dict[str, Any]) -> None:
+    text = drawn([*spans(), a_step(6, "hostile", 0, 1, 1, attributes=attributes)], screen(80))
+    assert "hostile" in text and "\x1b" not in text
+
+
+@pytest.fixture
+def decisions(here: Path) -> Path:
+    path = here / "flujo_otel.db"
+    store(path, spans(), **ROOT)
+    return path
+
+
+def test_show_draws_each_step(decisions: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(capsys, "show")
+    assert code == 0
+    assert (
+        "   eval   6 of 12 passed\n          price_range  ██████▋···   8 of 12  cut most\n" in out
+    )
+
+
+def test_show_opens_a_step(decisions: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(capsys, "show", "last", "--step", "filter")
+    assert code == 0
+    assert "B11 Bottle 11" in out
+    assert "xray.evaluations" not in out  # it is drawn
+
+
+def test_what_cannot_be_drawn_is_shown_as_the_attribute_that_it_is(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = {xray.EVALUATIONS: '[{"item_id":', xray.REASONING: "so it is"}
+    root = a_span(1, flujo.PIPELINE_RUN, 0, 9, role=Role.RUN_ROOT)
+    store(here / "flujo_otel.db", [root, a_step(2, "odd", 0, 9, 1, attributes=broken)], **ROOT)
+    _, out, _ = answer(capsys, "show", "last", "--step", "odd")
+    assert "   why    so it is\n" in out
+    assert 'xray.evaluations = [{"item_id":' in out
+
+
+def test_json_has_the_decision_of_each_step_and_span(
+    decisions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, of_show = document(capsys, "show")
+    _, of_trace = document(capsys, "trace")
+    found = next(step["decision"] for step in of_show["steps"] if step["step_name"] == "filter")
+    assert (12, 6) == (found["evaluated"], found["passed"])
+    assert {"filter": "price_range", "passed": 8, "seen": 12} == found["filters"][0]
+    assert REASON == found["reasoning"]
+    in_trace = {span["name"]: span["decision"] for span in of_trace["spans"]}
+    assert (found, None) == (in_trace["filter"], in_trace["SELECT"])
+
+
+def test_on_a_terminal_it_has_colours_and_with_no_color_none(decisions: Path) -> None:
+    assert "\x1b[33m██████▋···\x1b[0m" in on_a_terminal("trace", COLUMNS="100", TERM="xterm")
+    assert "\x1b" not in on_a_terminal("trace", COLUMNS="100", TERM="xterm", NO_COLOR="1")

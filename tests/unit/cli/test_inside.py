@@ -1,0 +1,142 @@
+"""Runs inside runs, as every command shows them."""
+
+from pathlib import Path
+
+import pytest
+
+from flujo_otel.model import Span
+from flujo_otel.model.record import Role
+from flujo_otel.semconv import flujo
+from unit.cli.lens import answer, document
+from unit.cli.scenes import a_span, a_step, exception, store
+
+OUTER, RANKING, SEARCH = "aaaa1111", "bbbb2222", "cccc3333"
+
+
+def a_root(number: int, name: str, when_ms: tuple[float, float], parent: int, run: str) -> Span:
+    """The root of a run inside another."""
+    attributes = {flujo.RUN_ID: run, flujo.PIPELINE_NAME: name}
+    given = {"attributes": attributes, "role": Role.RUN_ROOT, "run_id": run}
+    return a_span(number, name, *when_ms, parent, **given)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def nested(here: Path) -> Path:
+    """A shop's run, in whose step a ranking runs, in whose step a search runs."""
+    path = here / "flujo_otel.db"
+    named = {flujo.RUN_ID: OUTER, flujo.PIPELINE_NAME: "shop"}
+    sour = exception("ValueError", "sour")
+    store(
+        path,
+        [
+            a_span(1, "pipeline_run", 0, 900, role=Role.RUN_ROOT, attributes=named, run_id=OUTER),
+            a_step(2, "pick", 0, 800, 1, run_id=OUTER),
+            a_root(3, "ranking", (10, 700), 2, RANKING),
+            a_step(4, "score", 20, 600, 3, run_id=RANKING),
+            a_root(5, "search", (30, 500), 4, SEARCH),
+            a_step(6, "ask", 40, 400, 5, run_id=SEARCH, status="failed", events=(sour,)),
+            a_step(7, "pay", 800, 900, 1, run_id=OUTER),
+        ],
+    )
+    return path
+
+
+def test_the_outer_run_s_tree_has_the_inner_ones_in_their_places_with_their_ids(
+    nested: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "59")
+    _, out, _ = answer(capsys, "trace", OUTER)
+    assert out.startswith("✔ shop  completed in 900 ms · 3 spans · run aaaa1111 · 2 runs inside\n")
+    assert [
+        "├─ ✔ pick  800 ms",
+        "│  └─ ✔ ranking  run bbbb2222  690 ms",
+        "│     └─ ✔ score  580 ms",
+        "│        └─ ✔ search  run cccc3333  470 ms",
+        "│           └─ ✘ ask  360 ms",
+        "│              ValueError: sour",
+        "│              lens show cccc3333 --step ask",
+        "└─ ✔ pay  100 ms",
+    ] == out.splitlines()[1:]
+
+
+def test_an_inner_run_is_drawn_alone_and_says_what_it_is_in(
+    nested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = answer(capsys, "trace", SEARCH)
+    assert "run cccc3333 in bbbb2222" in out.splitlines()[0]
+    assert "score" not in out
+    _, out, _ = answer(capsys, "trace", RANKING)
+    assert "run bbbb2222 in aaaa1111 · 1 run inside" in out.splitlines()[0]
+    assert "pick" not in out and "run cccc3333" in out
+
+
+def test_json_has_the_inner_spans_at_their_depth_and_the_runs_beside_them(
+    nested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, found = document(capsys, "trace", OUTER)
+    depths = {span["name"]: (span["run_id"], span["depth"]) for span in found["spans"]}
+    assert (SEARCH, 5) == depths["ask"]
+    assert [RANKING, SEARCH] == [run["run_id"] for run in found["runs_inside"]]
+    assert None is found["outer_run_id"]
+    assert RANKING == document(capsys, "trace", SEARCH)[1]["outer_run_id"]
+
+
+def test_the_list_marks_them(nested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = answer(capsys, "list")
+    rows = {line.split()[0]: " ".join(line.split()[1:4]) for line in out.splitlines()[1:-1]}
+    assert "search in bbbb2222" == rows[SEARCH]
+    assert "ranking in aaaa1111" == rows[RANKING]
+    assert out.splitlines()[-1].endswith("lens trace aaaa")
+    _, found = document(capsys, "list")
+    outer = {run["run_id"]: run["outer_run_id"] for run in found["runs"]}
+    assert {SEARCH: RANKING, RANKING: OUTER, OUTER: None} == outer
+
+
+def test_last_is_the_run_that_holds_the_others(
+    nested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert OUTER == document(capsys, "trace", "last")[1]["run"]["run_id"]
+
+
+def test_show_names_the_runs_around_and_inside(
+    nested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = answer(capsys, "show", RANKING)
+    assert "│ in       aaaa1111" in out
+    assert "│ inside   cccc3333 search" in out
+    _, found = document(capsys, "show", RANKING)
+    assert (OUTER, [SEARCH]) == (found["run"]["outer_run_id"], found["runs_inside"])
+
+
+def test_two_runs_under_a_plain_span_stay_two(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spans = [
+        a_span(1, "GET /", 0, 900, role=Role.RUN_ROOT),
+        a_root(2, "one", (0, 400), 1, "one-1"),
+        a_root(3, "two", (400, 900), 1, "two-2"),
+    ]
+    store(here / "flujo_otel.db", spans)
+    assert 3 == document(capsys, "list")[1]["total"]
+    _, out, _ = answer(capsys, "trace", "last")
+    assert "✔ one  run one-1" in out and "✔ two  run two-2" in out
+
+
+def test_a_thousand_runs_in_one_fold_into_a_line_that_counts_them(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = [a_root(n, "item", (n, n + 1), 1, f"run-{n:04}") for n in range(2, 1002)]
+    work = [a_step(n + 5000, "work", n, n + 1, n, run_id=f"run-{n:04}") for n in range(2, 1002)]
+    outer = a_span(1, "batch", 0, 1100, role=Role.RUN_ROOT)
+    store(here / "flujo_otel.db", [outer, *inner, *work])
+    _, out, _ = answer(capsys, "trace", "last")
+    assert "item ×1,000" in out and "1,000 runs" in out and "1,000 runs inside" in out
+    assert 1000 == answer(capsys, "trace", "last", "--all")[1].count("  run run-")
+
+
+def test_runs_a_hundred_deep_are_one_tree(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = a_span(1, "depth", 0, 900, role=Role.RUN_ROOT)
+    deeper = [a_root(n, "deeper", (n, 900 - n), n - 1, f"run-{n:03}") for n in range(2, 102)]
+    store(here / "flujo_otel.db", [first, *deeper])
+    _, found = document(capsys, "trace", "last")
+    assert list(range(101)) == [span["depth"] for span in found["spans"]]

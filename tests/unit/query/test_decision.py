@@ -1,0 +1,121 @@
+"""What spans say of decisions, read from attributes that may come from anywhere."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flujo_otel.query.decision import (
+    Candidate,
+    Decision,
+    Evaluation,
+    Tally,
+    Verdict,
+    decision_of,
+    tallies,
+)
+from flujo_otel.semconv import xray
+
+NAMES = [xray.REASONING, xray.EVALUATIONS, xray.RANKED_CANDIDATES, xray.LLM, xray.METADATA]
+
+
+def an_item(item_id: str, **passed: bool) -> dict[str, Any]:
+    filters = [{"name": name, "passed": each, "detail": ""} for name, each in passed.items()]
+    return {"item_id": item_id, "item_data": {}, "filters": filters, "qualified": None}
+
+
+def read(name: str, value: Any) -> Decision | None:
+    return decision_of({name: json.dumps(value)})
+
+
+def test_a_span_without_any_of_it_has_no_decision() -> None:
+    assert None is decision_of({"http.method": "GET"})
+
+
+def test_evaluations_are_read_as_recorded() -> None:
+    item = {
+        "item_id": "B1",
+        "item_data": {"price": 3},
+        "filters": [{"name": "price", "passed": False, "detail": "3 < 10"}],
+        "qualified": False,
+        "reasoning": "too cheap",
+    }
+    found = read(xray.EVALUATIONS, [item])
+    expected = Evaluation(
+        "B1", {"price": 3}, [Verdict("price", False, "3 < 10")], False, "too cheap"
+    )
+    assert found == Decision(evaluations=[expected], read=frozenset({xray.EVALUATIONS}))
+
+
+def test_an_item_that_is_not_judged_passed_if_all_filters_let_it_through() -> None:
+    found = read(xray.EVALUATIONS, [an_item("a", x=True, y=True), an_item("b", x=True, y=False)])
+    assert found is not None
+    assert [True, False] == [each.qualified for each in found.evaluations]
+    assert 1 == found.qualified_count
+
+
+def test_filters_are_tallied_and_the_one_that_kept_out_most_comes_first() -> None:
+    found = read(
+        xray.EVALUATIONS,
+        [an_item("a", x=True, y=False), an_item("b", x=False, y=False), an_item("c", x=True)],
+    )
+    assert found is not None
+    assert [Tally("y", 0, 2), Tally("x", 2, 3)] == tallies(found.evaluations)
+    assert [2, 1] == [tally.cut for tally in tallies(found.evaluations)]
+
+
+def test_a_ranking_without_ranks_is_in_the_order_in_which_it_was_recorded() -> None:
+    found = read(xray.RANKED_CANDIDATES, [{"item_id": "a", "score": 2}, {"item_id": "b"}])
+    assert found is not None
+    assert [Candidate("a", 1, 2.0, "", None), Candidate("b", 2, None, "", None)] == found.candidates
+
+
+@pytest.mark.parametrize("score", ["NaN", "high", None, True, 10**400, [1]])
+def test_a_score_that_is_no_finite_number_is_none(score: Any) -> None:
+    found = read(xray.RANKED_CANDIDATES, [{"item_id": "a", "score": score}])
+    assert found is not None and None is found.candidates[0].score
+
+
+def test_the_values_themselves_are_read_like_their_json() -> None:
+    found = decision_of({xray.EVALUATIONS: [an_item("a", x=True)], xray.METADATA: {"k": 1}})
+    assert found is not None
+    assert (1, {"k": 1}) == (found.qualified_count, found.metadata)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "no JSON",
+        "{",
+        "[" * 100_000,
+        "null",
+        "[]",
+        "{}",
+        "[1]",
+        '[{"filters": 3}]',
+        '[{"filters": [3]}]',
+        '[{"filters": [{"name": "x", "passed": "yes"}]}]',
+        "9" * 5000,
+    ],
+)
+def test_what_is_not_of_the_documented_shape_is_not_read(value: str) -> None:
+    assert None is decision_of({xray.EVALUATIONS: value})
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+keys = st.sampled_from(
+    ["item_id", "item_data", "filters", "qualified", "reasoning", "rank", "score", "reason"]
+)
+shaped = st.lists(st.dictionaries(keys, json_values, max_size=5), max_size=3)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), json_values | shaped | shaped.map(json.dumps)))
+def test_reading_never_fails(attributes: dict[str, Any]) -> None:
+    found = decision_of(attributes)
+    assert found is None or found.read <= set(attributes)
