@@ -123,8 +123,10 @@ class Execution(OpenSpan):
 
     @property
     def was_cancelled(self) -> bool:
-        """The code that drives the run was cancelled, not merely its nodes by the graph."""
-        return isinstance(self.broken_by, CancelledError)
+        """The code that drives the run was cancelled, not merely its nodes by the graph: 1.x cancels
+        it too where a node has failed."""
+        by_failure = self._failure is not None and not is_cancellation(self._failure[1])
+        return isinstance(self.broken_by, CancelledError) and not by_failure
 
     def failed_by(self, node: Node, error: BaseException) -> None:
         self._failure = node.node_id, error
