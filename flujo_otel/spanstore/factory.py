@@ -127,7 +127,8 @@ def open_run_log(db: str | Path | None = None, settings: Settings | None = None)
     settings = _settings(db, settings)
     from flujo_otel.spanstore.sqlite.runlog import SQLiteRunLog
 
-    return SQLiteRunLog(resolve(settings).path, durable=settings.durable)
+    location = resolve(settings)
+    return SQLiteRunLog(location.path, durable=settings.durable, flujo_path=location.flujo_path)
 
 
 def _settings(db: str | Path | None, settings: Settings | None) -> Settings:

@@ -6,6 +6,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from flujo_otel.model import Batch
+from flujo_otel.spanstore.statelog import StateLog
+
+
+class WouldWait(Exception):
+    """A call with `wait=False` would have had to wait, or to do something slow: nothing was done.
+
+    To be made again with `wait=True`, off the event loop.
+    """
 
 
 class RunStart(NamedTuple):
@@ -27,6 +35,38 @@ class RunEnd(NamedTuple):
     end_time_ns: int
     total_cost: float | None
     final_context: str
+    execution_time_ms: float | None = None
+    memory_usage_mb: float | None = None
+    total_steps: float | None = None
+    error_message: str | None = None
+
+
+class RunFacts(NamedTuple):
+    """A row of `runs`: FSD-08's eight columns, then what flujo 0.6 has beside them."""
+
+    run_id: str
+    pipeline_name: str
+    pipeline_version: str
+    status: str
+    start_time: str
+    end_time: str | None
+    total_cost: float | None
+    final_context: str | None
+    execution_time_ms: int | None
+    memory_usage_mb: float | None
+    total_steps: int | None
+    error_message: str | None
+    metadata: str | None
+    """JSON, of the run's workflow state."""
+
+
+class RunQuery(NamedTuple):
+    """Which runs, None: all; newest first, `limit` of them after the first `offset`."""
+
+    status: str | None = None
+    pipeline_name: str | None = None
+    limit: int | None = None
+    offset: int = 0
 
 
 class StepResult(NamedTuple):
@@ -47,6 +87,7 @@ class StepResult(NamedTuple):
     error: str | None
     start_time_ns: int
     end_time_ns: int | None
+    raw_response: str | None = None
 
 
 class SpanRow(NamedTuple):
@@ -74,34 +115,48 @@ class SpanGroup(NamedTuple):
 class RunLog(Protocol):
     """Each call is one transaction. May be called from any thread, and from several at once.
 
-    Every method raises StoreUnavailable (retryable; nothing was written) or ForeignDatabase.
+    Every method raises StoreUnavailable (retryable; nothing was written) or ForeignDatabase; with
+    `wait=False` WouldWait.
     """
 
-    def save_run_start(self, start: RunStart) -> None:
+    @property
+    def states(self) -> StateLog:
+        """The workflow states in the same database."""
+        ...
+
+    def save_run_start(self, start: RunStart, *, wait: bool = True) -> None:
         """Add the run, or begin it anew: its end is forgotten, its spans and steps stay.
 
-        From then on no span changes its name, status or times.
+        From then on no span changes its name, status or times but a root that was traced.
         """
         ...
 
-    def save_run_end(self, run_id: str, end: RunEnd) -> None:
-        """Note a run's end; nothing where there is no such run."""
+    def save_run_end(self, run_id: str, end: RunEnd, *, wait: bool = True) -> None:
+        """Note a run's end, as far as its own root does not say it; nothing where there is neither
+        such a run nor a state of it."""
         ...
 
-    def save_step_result(self, step: StepResult) -> None:
-        """Add or replace the step."""
+    def save_step_result(self, step: StepResult, *, wait: bool = True) -> None:
+        """Add or replace the step; of one that was traced only what its span does not say."""
         ...
 
-    def replace_tree(self, run_id: str, tree: Batch) -> None:
-        """Store `tree` in place of what was last stored for this run under the tree's scope."""
+    def replace_tree(self, run_id: str, tree: Batch, *, keep: bool = False) -> None:
+        """Store `tree` in place of what was last stored for this run under the tree's scope, or
+        (`keep`) beside it.
+
+        It stands in for spans: nothing is stored where the run's own root is there, and it is gone
+        as soon as that comes.
+        """
         ...
 
-    def run(self, run_id: str) -> Sequence[Any] | None:
-        """The eight columns of FSD-08's `runs`."""
+    def run(self, run_id: str) -> RunFacts | None: ...
+
+    def runs(self, where: RunQuery) -> list[RunFacts]:
+        """Without final_context, which is None."""
         ...
 
     def steps(self, run_id: str) -> list[Sequence[Any]]:
-        """FSD-08's columns of `steps` from step_name on, in order of step_index."""
+        """FSD-08's columns of `steps` from step_name on, then raw_response; by step_index."""
         ...
 
     def spans(self, run_id: str, status: str | None, name: str | None) -> list[SpanRow]:
@@ -116,4 +171,8 @@ class RunLog(Protocol):
 
     def delete_run(self, run_id: str) -> bool:
         """Delete a run with all that belongs to it; False where there was none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database; a later call opens it again."""
         ...

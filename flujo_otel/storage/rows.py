@@ -15,7 +15,7 @@ from flujo_otel.wire.values import clean_text
 
 def run_start(data: Mapping[str, Any]) -> RunStart:
     """Raises MalformedTrace."""
-    start_time, start_time_ns = _time(data, "start_time") or _now()
+    start_time, start_time_ns = _time(data, "start_time") or _time(data, "created_at") or _now()
     return RunStart(
         run_id=_required(data, "run_id"),
         pipeline_name=_text(data, "pipeline_name", "unknown"),
@@ -28,26 +28,30 @@ def run_start(data: Mapping[str, Any]) -> RunStart:
 
 def run_end(data: Mapping[str, Any]) -> RunEnd:
     """Raises MalformedTrace."""
-    end_time, end_time_ns = _time(data, "end_time") or _now()
+    end_time, end_time_ns = _time(data, "end_time") or _time(data, "updated_at") or _now()
     return RunEnd(
         status=_text(data, "status", "completed"),
         end_time=end_time,
         end_time_ns=end_time_ns,
         total_cost=_number(data, "total_cost"),
         final_context=_content(data.get("final_context")),
+        execution_time_ms=_number(data, "execution_time_ms"),
+        memory_usage_mb=_number(data, "memory_usage_mb"),
+        total_steps=_number(data, "total_steps"),
+        error_message=_optional_text(data, "error_message"),
     )
 
 
 def step_result(data: Mapping[str, Any]) -> StepResult:
-    """Raises MalformedTrace."""
-    start = _time(data, "start_time")
+    """By FSD-08's names or by flujo 0.6's. Raises MalformedTrace."""
+    start = _time(data, "start_time") or _time(data, "created_at")
     if start is None:
         raise MalformedTrace("The step has no start_time.")
     end_time, end_time_ns = _time(data, "end_time") or (None, None)
     index = data.get("step_index")
     if isinstance(index, bool) or not isinstance(index, int) or abs(index) >= 1 << 63:
         raise MalformedTrace(f"step_index is {index!r}; it must be a whole number.")
-    error = data.get("error")
+    error, raw_response = data.get("error"), data.get("raw_response")
     return StepResult(
         step_run_id=_required(data, "step_run_id"),
         run_id=_required(data, "run_id"),
@@ -56,14 +60,15 @@ def step_result(data: Mapping[str, Any]) -> StepResult:
         status=_text(data, "status", "completed"),
         start_time=start[0],
         end_time=end_time,
-        duration_ms=_number(data, "duration_ms"),
-        cost=_number(data, "cost"),
-        tokens=_number(data, "tokens"),
+        duration_ms=_number(data, "duration_ms", "execution_time_ms"),
+        cost=_number(data, "cost", "cost_usd"),
+        tokens=_number(data, "tokens", "token_counts"),
         input=_content(data.get("input")),
         output=_content(data.get("output")),
         error=None if error is None else _content(error),
         start_time_ns=start[1],
         end_time_ns=end_time_ns,
+        raw_response=None if raw_response is None else _content(raw_response),
     )
 
 
@@ -86,7 +91,13 @@ def _text(data: Mapping[str, Any], key: str, default: str) -> str:
     return clean_text(value)
 
 
-def _number(data: Mapping[str, Any], key: str) -> float | None:
+def _optional_text(data: Mapping[str, Any], key: str) -> str | None:
+    return None if data.get(key) is None else redactor().text(_text(data, key, ""))
+
+
+def _number(data: Mapping[str, Any], *keys: str) -> float | None:
+    """Under the first of `keys` that has one."""
+    key = next((key for key in keys if data.get(key) is not None), keys[0])
     value = data.get(key)
     if value is None:
         return None

@@ -49,6 +49,19 @@ def to_batch(run_id: str, trace: Any) -> Batch:
     return Batch(records, (_RESOURCE,), (SCOPE,))
 
 
+def spans_to_batch(run_id: str, spans: Sequence[Any]) -> Batch:
+    """Spans that say their `parent_span_id` themselves. Raises MalformedTrace."""
+    records = []
+    for place, span in enumerate(spans):
+        path = f"spans[{place}]"
+        if not isinstance(span, Mapping):
+            raise MalformedTrace(f"{path} is {_what(span)}; it must be a dict.")
+        parent_id = span.get("parent_span_id")
+        above = None if parent_id is None else clean_text(str(parent_id))
+        records.append(_record(run_id, _Node(span, above, path)))
+    return Batch(records, (_RESOURCE,), (SCOPE,))
+
+
 def to_tree(rows: Sequence[SpanRow]) -> dict[str, Any] | None:
     """The tree of a run's spans; of several roots the one that started first. None: no spans."""
     nodes = [{**to_span(row), "children": []} for row in rows]

@@ -9,7 +9,7 @@
 -- The writer makes sure that within one pour no OTel span id occurs twice.
 --
 -- 0x7FFFFFFFFFFFFFFF as a run's root_start_ns: its row was handed in (runlog.STATED), so no span
--- changes its name, status, times and totals.
+-- changes its name, status, times and totals but a root that was traced.
 --
 -- CROSS JOIN, where it stands, keeps SQLite from starting at the large table: TEMP tables have no
 -- statistics. A bare column beside one MIN() or MAX() is that row's (SQLite documents this).
@@ -17,6 +17,26 @@
 CREATE TEMP TRIGGER pouring INSTEAD OF INSERT ON pour
 BEGIN
     DELETE FROM staged WHERE n > NEW.row_count;
+
+    -- 0. A tree that was handed in (runlog.replace_tree) stands in for spans: its run's root comes.
+    INSERT INTO replaced
+    SELECT t.run_id FROM staged s CROSS JOIN trees t ON t.run_id = s.named_run_id
+    WHERE s.role <> 0 AND s.role & 2 AND s.scope_id <> 6374321799567410773
+    ON CONFLICT DO NOTHING;
+    UPDATE runs
+    SET (span_count, error_count, running_count) = (
+        SELECT runs.span_count - COUNT(*), runs.error_count - TOTAL(s.status = 'failed'),
+            runs.running_count - TOTAL(s.status = 'running')
+        FROM spans s WHERE s.run_id = runs.run_id AND s.scope_id = 6374321799567410773
+    ),
+        root_start_ns = NULLIF(root_start_ns, (
+            SELECT MAX(s.start_time_ns) FROM spans s
+            WHERE s.run_id = runs.run_id AND s.scope_id = 6374321799567410773 AND s.role & 2
+        ))
+    WHERE run_id IN replaced;
+    DELETE FROM spans WHERE run_id IN replaced AND scope_id = 6374321799567410773;
+    DELETE FROM trees WHERE run_id IN replaced;
+    DELETE FROM replaced;
 
     -- 1. Who is there already? The id is free for us where the row that holds it is this very span.
     INSERT INTO taken SELECT n FROM staged WHERE otel_span_id IN (SELECT span_id FROM spans);
@@ -299,7 +319,8 @@ BEGIN
     ) r
     LEFT JOIN resources x ON x.resource_id = r.resource_id
     WHERE touched.run_id = r.run_id
-        AND r.start_time_ns >= COALESCE(touched.root_start_ns, r.start_time_ns);
+        AND r.start_time_ns >= COALESCE(
+            NULLIF(touched.root_start_ns, 0x7FFFFFFFFFFFFFFF), r.start_time_ns);
     UPDATE touched
     SET start_time_ns = MIN(touched.start_time_ns, r.first_root_ns)
     FROM (
@@ -430,16 +451,20 @@ BEGIN
         status = excluded.status,
         end_time = excluded.end_time,
         duration_ms = excluded.duration_ms,
-        cost = excluded.cost,
-        tokens = excluded.tokens,
-        input_blob = excluded.input_blob,
-        output_blob = excluded.output_blob,
-        error_blob = excluded.error_blob,
+        -- a row that was handed in knows what a span without content does not say
+        cost = COALESCE(excluded.cost, CASE WHEN steps.span_id IS NULL THEN cost END),
+        tokens = COALESCE(excluded.tokens, CASE WHEN steps.span_id IS NULL THEN tokens END),
+        input_blob = COALESCE(
+            excluded.input_blob, CASE WHEN steps.span_id IS NULL THEN input_blob END),
+        output_blob = COALESCE(
+            excluded.output_blob, CASE WHEN steps.span_id IS NULL THEN output_blob END),
+        error_blob = COALESCE(
+            excluded.error_blob, CASE WHEN steps.span_id IS NULL THEN error_blob END),
         span_id = excluded.span_id,
         start_time = excluded.start_time,
         start_time_ns = excluded.start_time_ns,
         end_time_ns = excluded.end_time_ns
-    WHERE excluded.start_time_ns >= steps.start_time_ns;
+    WHERE excluded.start_time_ns >= steps.start_time_ns OR steps.span_id IS NULL;
 
     UPDATE writers SET seen_at_ns = NEW.now_ns WHERE writer_id = NEW.writer_id;
     UPDATE sequence

@@ -1,89 +1,36 @@
 """RunLog on SQLite."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from flujo_otel import process
-from flujo_otel.errors import NoDatabase, StoreUnavailable
 from flujo_otel.model import Batch
 from flujo_otel.settings import Durable
-from flujo_otel.spanstore.runlog import RunEnd, RunStart, SpanGroup, SpanRow, StepResult
-from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns
-from flujo_otel.spanstore.sqlite.connection import connect_for_reading, connect_for_writing
-from flujo_otel.spanstore.sqlite.faults import damaged
+from flujo_otel.spanstore.runlog import (
+    RunEnd,
+    RunFacts,
+    RunQuery,
+    RunStart,
+    SpanGroup,
+    SpanRow,
+    StepResult,
+)
+from flujo_otel.spanstore.sqlite.calls import available, read
+from flujo_otel.spanstore.sqlite.held import Held
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.staging import pours, stage
+from flujo_otel.spanstore.sqlite.statelog import SQLiteStateLog
 from flujo_otel.spanstore.sqlite.writer import describe, open_database, pour
-from flujo_otel.spanstore.sqlite.writers import register
 
 STATED: Final = (1 << 63) - 1
 """`runs.root_start_ns` of a run whose row was handed in: later than any root, so that none of its
 spans, not even a root, changes its name, status and times."""
 
-_NEXT_CHANGE: Final = "UPDATE sequence SET value = value + 1"
-_CHANGE: Final = "(SELECT value FROM sequence)"
-
-_SAVE_START: Final = f"""
-    INSERT INTO runs (
-        run_id, pipeline_name, pipeline_version, status, start_time, start_time_ns, last_time_ns,
-        root_start_ns, writer_id, change_seq
-    )
-    VALUES (
-        :run_id, :pipeline_name, :pipeline_version, :status, :start_time, :start_time_ns,
-        :start_time_ns, {STATED}, :writer_id, {_CHANGE}
-    )
-    ON CONFLICT (run_id) DO UPDATE SET
-        pipeline_name = excluded.pipeline_name,
-        pipeline_version = excluded.pipeline_version,
-        status = excluded.status,
-        start_time = excluded.start_time,
-        start_time_ns = excluded.start_time_ns,
-        end_time = NULL,
-        end_time_ns = NULL,
-        total_cost = NULL,
-        final_context_blob = NULL,
-        root_start_ns = excluded.root_start_ns,
-        writer_id = excluded.writer_id,
-        change_seq = excluded.change_seq
-"""
-
-_SAVE_END: Final = f"""
-    UPDATE runs
-    SET status = :status, end_time = :end_time, end_time_ns = :end_time_ns,
-        last_time_ns = MAX(last_time_ns, :end_time_ns), total_cost = :total_cost,
-        final_context_blob = :final_context, root_start_ns = {STATED}, change_seq = {_CHANGE}
-    WHERE run_id = :run_id
-"""
-
-_SAVE_STEP: Final = """
-    INSERT INTO steps (
-        step_run_id, run_id, step_name, step_index, status, start_time, end_time, duration_ms, cost,
-        tokens, input_blob, output_blob, error_blob, start_time_ns, end_time_ns
-    )
-    VALUES (
-        :step_run_id, :run_id, :step_name, :step_index, :status, :start_time, :end_time,
-        :duration_ms, :cost, :tokens, :input, :output, :error, :start_time_ns, :end_time_ns
-    )
-    ON CONFLICT (step_run_id) DO UPDATE SET
-        run_id = excluded.run_id,
-        step_name = excluded.step_name,
-        step_index = excluded.step_index,
-        status = excluded.status,
-        start_time = excluded.start_time,
-        end_time = excluded.end_time,
-        duration_ms = excluded.duration_ms,
-        cost = excluded.cost,
-        tokens = excluded.tokens,
-        input_blob = excluded.input_blob,
-        output_blob = excluded.output_blob,
-        error_blob = excluded.error_blob,
-        start_time_ns = excluded.start_time_ns,
-        end_time_ns = excluded.end_time_ns
-"""
-_TOUCH_RUN: Final = f"UPDATE runs SET change_seq = {_CHANGE} WHERE run_id = :run_id"
+_SAVE_START: Final = "INSERT INTO started_run VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SAVE_STEP: Final = f"INSERT INTO stated_step VALUES ({', '.join('?' * 16)})"
+_SAVE_END: Final = f"INSERT INTO ended_run VALUES ({', '.join('?' * 10)})"
 
 _TREE: Final = "SELECT span_id FROM spans WHERE run_id = :run_id AND scope_id = :scope_id"
 _FORGET_TREE: Final = (
@@ -99,16 +46,38 @@ _FORGET_TREE: Final = (
     WHERE runs.run_id = :run_id
     """,
     "DELETE FROM spans WHERE run_id = :run_id AND scope_id = :scope_id",
+    "DELETE FROM trees WHERE run_id = :run_id",
 )
-
-_RUN: Final = """
-    SELECT run_id, pipeline_name, pipeline_version, status, start_time, end_time, total_cost,
-        final_context_blob
-    FROM runs WHERE run_id = ?
+_IS_TRACED: Final = f"""
+    SELECT 1 FROM runs
+    WHERE run_id = :run_id AND root_start_ns <> {STATED}
+        AND run_id NOT IN (SELECT run_id FROM trees)
 """
+_KEEP_STATED: Final = f"""
+    UPDATE staged SET role = 0
+    WHERE run_id IN (SELECT run_id FROM runs WHERE root_start_ns = {STATED})
+"""
+_NOTE_TREE: Final = "INSERT OR IGNORE INTO trees VALUES (:run_id)"
+
+_RUNS: Final = """
+    SELECT runs.run_id, runs.pipeline_name, runs.pipeline_version, runs.status, start_time,
+        end_time, total_cost, {context}, runs.execution_time_ms, runs.memory_usage_mb,
+        runs.total_steps, runs.error_message, workflow_state.metadata
+    FROM runs LEFT JOIN workflow_state USING (run_id)
+"""
+_RUN: Final = _RUNS.format(context="final_context_blob") + "WHERE runs.run_id = ?"
+_LIST: Final = (
+    _RUNS.format(context="NULL")
+    + """
+    WHERE (:status IS NULL OR runs.status = :status)
+        AND (:pipeline_name IS NULL OR runs.pipeline_name = :pipeline_name)
+    ORDER BY start_time_ns DESC, runs.rowid DESC
+    LIMIT COALESCE(:limit, -1) OFFSET :offset
+"""
+)
 _STEPS: Final = """
     SELECT step_name, step_index, status, start_time, end_time, duration_ms, cost, tokens,
-        input_blob, output_blob, error_blob
+        input_blob, output_blob, error_blob, raw_response_blob
     FROM steps WHERE run_id = ? ORDER BY step_index, rowid
 """
 _SPANS: Final = """
@@ -135,46 +104,62 @@ _UNTIL: Final = "AND s.start_time <= :until_ns / 1e9 + 1e-6 AND s.start_time_ns 
 
 
 class SQLiteRunLog:
-    """Opens the file for each call: nothing of it is open when the process forks meanwhile."""
+    """Small writes go over one connection that stays open, but not across a fork; what is large or
+    only read opens the file for the call. `flujo_path`: flujo's own file, read for its states."""
 
-    def __init__(self, path: Path, *, durable: Durable = "normal") -> None:
+    def __init__(
+        self, path: Path, *, durable: Durable = "normal", flujo_path: Path | None = None
+    ) -> None:
         self._path = path
         self._durable = durable
+        self._held = Held(path, durable)
+        self.states = SQLiteStateLog(path, self._held, flujo_path)
 
-    def save_run_start(self, start: RunStart) -> None:
+    def save_run_start(self, start: RunStart, *, wait: bool = True) -> None:
         """See `runlog.RunLog.save_run_start`."""
-        with self._writing() as connection:
-            # So that the run is shown as died, should this process end before it.
-            writer_id = register(connection, process.current())
-            connection.execute(_NEXT_CHANGE)
-            connection.execute(_SAVE_START, {**start._asdict(), "writer_id": writer_id})
 
-    def save_run_end(self, run_id: str, end: RunEnd) -> None:
+        def save(connection: sqlite3.Connection, writer_id: int) -> None:
+            # With who writes, so that the run is shown as died should this process end before it.
+            connection.execute(_SAVE_START, (*start, writer_id))
+
+        self._write(save, 0, wait=wait)
+
+    def save_run_end(self, run_id: str, end: RunEnd, *, wait: bool = True) -> None:
         """See `runlog.RunLog.save_run_end`."""
-        self._write((_NEXT_CHANGE, _SAVE_END), {"run_id": run_id, **end._asdict()})
+        self._insert(_SAVE_END, (run_id, *end), len(end.final_context), wait=wait)
 
-    def save_step_result(self, step: StepResult) -> None:
+    def save_step_result(self, step: StepResult, *, wait: bool = True) -> None:
         """See `runlog.RunLog.save_step_result`."""
-        self._write((_NEXT_CHANGE, _SAVE_STEP, _TOUCH_RUN), step._asdict())
+        *facts, start_time_ns, end_time_ns, raw_response = step
+        values = (*facts, raw_response, start_time_ns, end_time_ns)
+        self._insert(_SAVE_STEP, values, len(step.input) + len(step.output), wait=wait)
 
-    def replace_tree(self, run_id: str, tree: Batch) -> None:
+    def replace_tree(self, run_id: str, tree: Batch, *, keep: bool = False) -> None:
         """See `runlog.RunLog.replace_tree`."""
         values = {"run_id": run_id, "scope_id": tree.scopes[0].scope_id}
-        with self._available(), closing(open_database(self._path, self._durable)) as opened:
+        with available(self._path), closing(open_database(self._path, self._durable)) as opened:
             describe(opened, tree.resources, tree.scopes)
             connection = opened.connection
             with opened.turns.writing(), _transaction(connection):
-                for statement in _FORGET_TREE:
+                if connection.execute(_IS_TRACED, values).fetchone():
+                    return
+                for statement in () if keep else _FORGET_TREE:
                     connection.execute(statement, values)
                 for records in pours(tree.records):
                     stage(connection, records)
+                    connection.execute(_KEEP_STATED)
                     pour(opened, records)
+                connection.execute(_NOTE_TREE, values)
             opened.checkpointer.wrote_once(connection)
 
-    def run(self, run_id: str) -> Sequence[Any] | None:
+    def run(self, run_id: str) -> RunFacts | None:
         """See `runlog.RunLog.run`."""
         rows = self._read(_RUN, (run_id,))
-        return rows[0] if rows else None
+        return RunFacts(*rows[0]) if rows else None
+
+    def runs(self, where: RunQuery) -> list[RunFacts]:
+        """See `runlog.RunLog.runs`."""
+        return [RunFacts(*row) for row in self._read(_LIST, where._asdict())]
 
     def steps(self, run_id: str) -> list[Sequence[Any]]:
         """See `runlog.RunLog.steps`."""
@@ -201,41 +186,23 @@ class SQLiteRunLog:
         """See `runlog.RunLog.delete_run`."""
         return self._path.exists() and SQLiteMaintenance(self._path).delete_run(run_id)
 
-    def _write(self, statements: Sequence[str], values: dict[str, Any]) -> None:
-        with self._writing() as connection:
-            for statement in statements:
-                connection.execute(statement, values)
+    def close(self) -> None:
+        """See `runlog.RunLog.close`."""
+        self._held.close()
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection in a transaction, which ends with the block."""
-        turns = Turns(self._path)
-        with (
-            self._available(),
-            closing(connect_for_writing(self._path, durable=self._durable)) as connection,
-            closing(turns),
-        ):
-            with turns.writing(), _transaction(connection):
-                yield connection
-            Checkpointer(self._path, turns).wrote_once(connection)
+    def _insert(
+        self, statement: str, values: Sequence[Any], size_bytes: int, *, wait: bool
+    ) -> None:
+        self._write(lambda c, _: c.execute(statement, values), size_bytes, wait=wait)
+
+    def _write(
+        self, work: Callable[[sqlite3.Connection, int], Any], size_bytes: int, *, wait: bool
+    ) -> None:
+        with available(self._path):
+            self._held.write(work, size_bytes, wait=wait)
 
     def _read(self, query: str, values: Any) -> list[Any]:
-        try:
-            with self._available(), closing(connect_for_reading(self._path)) as connection:
-                return connection.execute(query, values).fetchall()
-        except NoDatabase:
-            return []
-
-    @contextmanager
-    def _available(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"{self._path} cannot be used just now: {error}.") from error
-        except sqlite3.DatabaseError as error:
-            if type(error) is sqlite3.DatabaseError:
-                raise damaged(self._path, error) from error
-            raise
+        return read(self._path, query, values)
 
 
 @contextmanager

@@ -36,6 +36,9 @@ CREATE TEMP TABLE covered (
     run_id, measure, span_id, PRIMARY KEY (run_id, measure, span_id)
 ) WITHOUT ROWID;
 
+-- Runs whose handed-in tree gives way, during one pour.
+CREATE TEMP TABLE replaced (run_id PRIMARY KEY) WITHOUT ROWID;
+
 -- Steps and roots, which few spans are.
 CREATE INDEX temp.staged_roles ON staged(role) WHERE role <> 0;
 

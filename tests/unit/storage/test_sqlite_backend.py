@@ -173,12 +173,47 @@ class TestBesideOpenTelemetrySpans:
         self, backend: SQLiteBackend, path: Path
     ) -> None:
         with closing(open_writer(path)) as writer:
-            writer.write(Batch([record(1, run_id="run-1"), record(2, 1, run_id="run-1")]))
+            writer.write(Batch([record(1, 9, run_id="run-1"), record(2, 1, run_id="run-1")]))
         await backend.save_trace("run-1", node("r", node("c")))
         await backend.save_trace("run-1", node("r2"))
         names = [span["name"] for span in await backend.get_spans("run-1")]
         assert names == ["name-r2", "span-1", "span-2"]
         assert table(path, "SELECT span_count, running_count FROM runs") == [(3, 0)]
+
+    async def test_a_saved_trace_is_left_out_where_the_runs_own_root_is_there(
+        self, backend: SQLiteBackend, path: Path
+    ) -> None:
+        await backend.save_run_start({"run_id": "run-1", "start_time": START})
+        with closing(open_writer(path)) as writer:
+            writer.write(Batch([record(1, run_id="run-1"), record(2, 1, run_id="run-1")]))
+        await backend.save_trace("run-1", node("r", node("c")))
+        names = [span["name"] for span in await backend.get_spans("run-1")]
+        assert names == ["span-1", "span-2"]
+        assert table(path, "SELECT span_count FROM runs") == [(2,)]
+
+    @pytest.mark.parametrize("is_started", [False, True])
+    async def test_a_saved_trace_gives_way_to_the_runs_own_root(
+        self, backend: SQLiteBackend, path: Path, is_started: bool
+    ) -> None:
+        if is_started:
+            await backend.save_run_start({"run_id": "run-1", "start_time": START})
+        root, child = record(1, run_id="run-1"), record(2, 1, run_id="run-1")
+        tree = node(root.otel_span_id, node(child.otel_span_id, status="failed"))
+        await backend.save_trace("run-1", tree)
+        with closing(open_writer(path)) as writer:
+            writer.write(Batch([child]))
+            writer.write(Batch([root]))
+        spans = await backend.get_spans("run-1")
+        assert [(span["name"], span["span_id"]) for span in spans] == [
+            ("span-1", root.otel_span_id),
+            ("span-2", child.otel_span_id),
+        ]
+        counts = "SELECT span_count, error_count, running_count, start_time_ns FROM runs"
+        start_ns = min(
+            root.start_time_ns, int(START.timestamp()) * 10**9 if is_started else 1 << 62
+        )
+        assert table(path, counts) == [(2, 0, 0, start_ns)]
+        assert table(path, "SELECT * FROM trees") == []
 
     async def test_what_it_saves_is_read_as_any_run(
         self, backend: SQLiteBackend, path: Path

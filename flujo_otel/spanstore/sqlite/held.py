@@ -1,0 +1,201 @@
+"""A connection that stays open between single small writes, and never waits on the event loop.
+
+To open the file for each write costs 1 ms and more, a write 15 us. `wait=False` gives up at once
+where a write would have to wait, for a lock or because something slow is due: the caller then comes
+again in a thread of its own.
+"""
+
+import os
+import sqlite3
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+from flujo_otel.errors import StoreUnavailable
+from flujo_otel.settings import Durable
+from flujo_otel.spanstore.runlog import WouldWait
+from flujo_otel.spanstore.sqlite import connection as connections
+from flujo_otel.spanstore.sqlite.writer import Opened, open_database
+
+T = TypeVar("T")
+
+_SCRIPT: Final = Path(__file__).with_name("runlog.sql")
+_CHECKPOINT_EVERY_BYTES: Final = 4 << 20
+_MOST_AT_ONCE_BYTES: Final = 1 << 20
+"""A larger write takes long enough for an event loop to notice."""
+_FIRST_REST_SECONDS: Final = 0.001
+_LONGEST_REST_SECONDS: Final = 0.02
+_FORK_WAIT_SECONDS: Final = 0.25
+
+
+class Held:
+    """One open database. Safe to use from several threads; they take turns."""
+
+    def __init__(self, path: Path, durable: Durable) -> None:
+        self._path = path
+        self._durable: Durable = durable
+        self.lock = Lock()
+        self._box: list[Opened] = []
+        self._written_bytes = 0
+        self._is_unsafe = False
+        # Python 3.13 says where a connection is left open.
+        weakref.finalize(self, _close_all, self._box)
+        _join(self)
+
+    def write(
+        self, work: Callable[[sqlite3.Connection, int], T], size_bytes: int, *, wait: bool
+    ) -> T:
+        """Have `work` done with the connection and this process's writer id; it is ONE transaction.
+
+        Raises WouldWait where `wait` is False; else, after 5 s, StoreUnavailable.
+        """
+        if not wait:
+            return self._at_once(work, size_bytes)
+        deadline = time.monotonic() + connections.BUSY_TIMEOUT_SECONDS
+        rest_seconds = _FIRST_REST_SECONDS
+        while True:
+            try:
+                with self.lock:
+                    return self._patiently(work, size_bytes)
+            except WouldWait:
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable(
+                        f"{self._path} cannot be used just now: database is locked."
+                    ) from None
+            time.sleep(rest_seconds)
+            rest_seconds = min(2 * rest_seconds, _LONGEST_REST_SECONDS)
+
+    def query(self, query: str, values: Any) -> list[Any] | None:
+        """The rows, where the connection is open and nobody uses it just now; else None."""
+        if not self.lock.acquire(blocking=False):
+            return None
+        try:
+            if not self._is_open():
+                return None
+            return self._box[0].connection.execute(query, values).fetchall()
+        finally:
+            self.lock.release()
+
+    def close(self) -> None:
+        """Let go of the file; the next write opens it again."""
+        with self.lock:
+            _close_all(self._box)
+
+    def _at_once(self, work: Callable[[sqlite3.Connection, int], T], size_bytes: int) -> T:
+        is_slow = self._durable == "full" or size_bytes > _MOST_AT_ONCE_BYTES
+        if is_slow or not self.lock.acquire(blocking=False):
+            raise WouldWait
+        try:
+            if self._written_bytes > _CHECKPOINT_EVERY_BYTES or not self._is_open():
+                raise WouldWait
+            return self._do(work, size_bytes)
+        finally:
+            self.lock.release()
+
+    def _patiently(self, work: Callable[[sqlite3.Connection, int], T], size_bytes: int) -> T:
+        self._open()
+        if self._written_bytes > _CHECKPOINT_EVERY_BYTES:
+            self._written_bytes = 0
+            opened = self._box[0]
+            opened.checkpointer.wrote_once(opened.connection)
+        return self._do(work, size_bytes)
+
+    def _do(self, work: Callable[[sqlite3.Connection, int], T], size_bytes: int) -> T:
+        opened = self._box[0]
+        try:
+            with opened.turns.writing():
+                answer = work(opened.connection, opened.writer_id)
+        except StoreUnavailable:  # a checkpoint is under way
+            raise WouldWait from None
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise WouldWait from None
+            _close_all(self._box)
+            raise
+        self._written_bytes += size_bytes
+        return answer
+
+    def _is_open(self) -> bool:
+        """Whether the file that is open is the one that has the name."""
+        if self._is_unsafe or not self._box or self._box[0].identity is None:
+            return False
+        try:
+            status = self._path.stat()
+        except OSError:
+            return False
+        identity = self._box[0].identity
+        same = (status.st_dev, status.st_ino) == (identity.device, identity.inode)
+        return same and status.st_size > 0
+
+    def _open(self) -> None:
+        if self._is_unsafe:
+            raise StoreUnavailable(
+                f"{self._path} was being written when this process was forked; SQLite's locks are "
+                "of no use here. Start it with spawn, or write from the parent."
+            )
+        if self._is_open():
+            return
+        while self._box:
+            self._box.pop().abandon()
+        opened = open_database(self._path, self._durable, 0.0)
+        self._box.append(opened)
+        opened.connection.executescript(_SCRIPT.read_text(encoding="utf-8"))
+
+    def pause(self) -> bool:
+        """Before a fork: stand still and close, for SQLite's locks belong to the process image."""
+        if not self.lock.acquire(timeout=_FORK_WAIT_SECONDS):
+            return False
+        _close_all(self._box)
+        return True
+
+    def start_over(self, *, safe: bool) -> None:
+        """In a forked child. Not safe: what the parent has open is neither closed nor used."""
+        self.lock = Lock()
+        if not safe:
+            _abandoned.extend(self._box)
+            self._box.clear()
+            self._is_unsafe = True
+
+
+def _close_all(box: list[Opened]) -> None:
+    while box:
+        with suppress(sqlite3.Error, OSError):
+            box.pop().close()
+
+
+_abandoned: Final[list[Opened]] = []
+_all: Final[weakref.WeakSet[Held]] = weakref.WeakSet()
+_paused: Final[list[tuple[Held, bool]]] = []
+
+
+def _join(held: Held) -> None:
+    if not _all and not _hooked and hasattr(os, "register_at_fork"):
+        _hooked.append(True)
+        os.register_at_fork(
+            before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+        )
+    _all.add(held)
+
+
+_hooked: Final[list[bool]] = []
+
+
+def _before() -> None:
+    _paused.extend((held, held.pause()) for held in list(_all))
+
+
+def _after_in_parent() -> None:
+    while _paused:
+        held, stood_still = _paused.pop()
+        if stood_still:
+            held.lock.release()
+
+
+def _after_in_child() -> None:
+    while _paused:
+        held, stood_still = _paused.pop()
+        held.start_over(safe=stood_still)

@@ -1,0 +1,151 @@
+-- Runs and steps that are handed in as rows (runlog.py). Each is one autocommit INSERT into a view,
+-- whose trigger does all there is to do: five statements of Python's take five times as long, and
+-- each of them may wait for the GIL.
+--
+-- 0x7FFFFFFFFFFFFFFF as root_start_ns: see pour.sql. A run whose root was traced keeps what that
+-- says; what is handed in fills the gaps.
+
+CREATE TEMP VIEW started_run AS
+SELECT '' AS run_id, '' AS pipeline_name, '' AS pipeline_version, '' AS status, '' AS start_time,
+    0 AS start_time_ns, 0 AS writer_id;
+
+CREATE TEMP TRIGGER starting_run INSTEAD OF INSERT ON started_run
+BEGIN
+    UPDATE sequence SET value = value + 1;
+    INSERT INTO runs (
+        run_id, pipeline_name, pipeline_version, status, start_time, start_time_ns, last_time_ns,
+        root_start_ns, writer_id, change_seq
+    )
+    VALUES (
+        NEW.run_id, NEW.pipeline_name, NEW.pipeline_version, NEW.status, NEW.start_time,
+        NEW.start_time_ns, NEW.start_time_ns, 0x7FFFFFFFFFFFFFFF, NEW.writer_id,
+        (SELECT value FROM sequence)
+    )
+    ON CONFLICT (run_id) DO UPDATE SET
+        pipeline_name = excluded.pipeline_name,
+        pipeline_version = excluded.pipeline_version,
+        status = excluded.status,
+        start_time = excluded.start_time,
+        start_time_ns = excluded.start_time_ns,
+        end_time = NULL,
+        end_time_ns = NULL,
+        total_cost = NULL,
+        final_context_blob = NULL,
+        execution_time_ms = NULL,
+        memory_usage_mb = NULL,
+        total_steps = NULL,
+        error_message = NULL,
+        root_start_ns = excluded.root_start_ns,
+        writer_id = excluded.writer_id,
+        change_seq = excluded.change_seq;
+END;
+
+-- A run that goes on here after another backend began it has a state and no row.
+CREATE TEMP VIEW continued_run AS
+SELECT
+    run_id, pipeline_name, pipeline_version, 'running' AS status,
+    strftime('%Y-%m-%dT%H:%M:%S', created_at_ns / 1000000000, 'unixepoch')
+        || printf('.%06d', created_at_ns / 1000 % 1000000) AS start_time,
+    created_at_ns AS start_time_ns, created_at_ns AS last_time_ns,
+    0x7FFFFFFFFFFFFFFF AS root_start_ns
+FROM workflow_state;
+
+CREATE TEMP VIEW stated_step AS
+SELECT '' AS step_run_id, '' AS run_id, '' AS step_name, 0 AS step_index, '' AS status,
+    '' AS start_time, '' AS end_time, 0 AS duration_ms, 0.0 AS cost, 0 AS tokens, '' AS input,
+    '' AS output, '' AS error, '' AS raw_response, 0 AS start_time_ns, 0 AS end_time_ns;
+
+CREATE TEMP TRIGGER stating_step INSTEAD OF INSERT ON stated_step
+BEGIN
+    UPDATE sequence SET value = value + 1;
+    INSERT INTO runs (
+        run_id, pipeline_name, pipeline_version, status, start_time, start_time_ns, last_time_ns,
+        root_start_ns
+    )
+    SELECT * FROM continued_run WHERE run_id = NEW.run_id
+    ON CONFLICT DO NOTHING;
+    -- A step that was traced has better times, and its input; its span's end may still be to come.
+    INSERT INTO steps (
+        step_run_id, run_id, step_name, step_index, status, start_time, end_time, duration_ms, cost,
+        tokens, input_blob, output_blob, error_blob, raw_response_blob, start_time_ns, end_time_ns
+    )
+    VALUES (
+        NEW.step_run_id, NEW.run_id, NEW.step_name, NEW.step_index, NEW.status, NEW.start_time,
+        NEW.end_time, NEW.duration_ms, NEW.cost, NEW.tokens, NEW.input, NEW.output, NEW.error,
+        NEW.raw_response, NEW.start_time_ns, NEW.end_time_ns
+    )
+    ON CONFLICT (step_run_id) DO UPDATE SET
+        run_id = excluded.run_id,
+        step_name = excluded.step_name,
+        step_index = excluded.step_index,
+        status = CASE WHEN span_id IS NULL OR status = 'running'
+            THEN excluded.status ELSE status END,
+        start_time = CASE WHEN span_id IS NULL THEN excluded.start_time ELSE start_time END,
+        end_time = CASE WHEN span_id IS NULL
+            THEN excluded.end_time ELSE COALESCE(end_time, excluded.end_time) END,
+        duration_ms = CASE WHEN span_id IS NULL
+            THEN excluded.duration_ms ELSE COALESCE(duration_ms, excluded.duration_ms) END,
+        cost = CASE WHEN span_id IS NULL THEN excluded.cost ELSE COALESCE(cost, excluded.cost) END,
+        tokens = CASE WHEN span_id IS NULL
+            THEN excluded.tokens ELSE COALESCE(tokens, excluded.tokens) END,
+        input_blob = CASE WHEN span_id IS NULL
+            THEN excluded.input_blob ELSE COALESCE(input_blob, excluded.input_blob) END,
+        output_blob = CASE WHEN span_id IS NULL
+            THEN excluded.output_blob ELSE COALESCE(output_blob, excluded.output_blob) END,
+        error_blob = CASE WHEN span_id IS NULL
+            THEN excluded.error_blob ELSE COALESCE(error_blob, excluded.error_blob) END,
+        raw_response_blob = excluded.raw_response_blob,
+        start_time_ns = CASE WHEN span_id IS NULL
+            THEN excluded.start_time_ns ELSE start_time_ns END,
+        end_time_ns = CASE WHEN span_id IS NULL
+            THEN excluded.end_time_ns ELSE COALESCE(end_time_ns, excluded.end_time_ns) END;
+    UPDATE runs SET change_seq = (SELECT value FROM sequence) WHERE run_id = NEW.run_id;
+END;
+
+CREATE TEMP VIEW ended_run AS
+SELECT '' AS run_id, '' AS status, '' AS end_time, 0 AS end_time_ns, 0.0 AS total_cost,
+    '' AS final_context, 0 AS execution_time_ms, 0.0 AS memory_usage_mb, 0 AS total_steps,
+    '' AS error_message;
+
+CREATE TEMP TRIGGER ending_run INSTEAD OF INSERT ON ended_run
+BEGIN
+    UPDATE sequence SET value = value + 1;
+    INSERT INTO runs (
+        run_id, pipeline_name, pipeline_version, status, start_time, start_time_ns, last_time_ns,
+        root_start_ns
+    )
+    SELECT * FROM continued_run WHERE run_id = NEW.run_id
+    ON CONFLICT DO NOTHING;
+    -- `said`: its root has ended, and says what became of it. Else the run's state knows better than
+    -- flujo's record of its end, which calls a paused run completed.
+    UPDATE runs
+    SET status = CASE WHEN r.said THEN status ELSE COALESCE(
+            (
+                SELECT CASE w.status
+                    WHEN 'paused' THEN 'paused' WHEN 'failed' THEN 'failed'
+                    WHEN 'cancelled' THEN 'failed' END
+                FROM workflow_state w WHERE w.run_id = NEW.run_id
+            ),
+            NEW.status) END,
+        end_time = CASE WHEN r.said THEN end_time ELSE NEW.end_time END,
+        end_time_ns = CASE WHEN r.said THEN end_time_ns ELSE NEW.end_time_ns END,
+        last_time_ns = MAX(last_time_ns, NEW.end_time_ns),
+        total_cost = CASE WHEN r.is_traced
+            THEN COALESCE(total_cost, NEW.total_cost) ELSE NEW.total_cost END,
+        final_context_blob = NEW.final_context,
+        execution_time_ms = NEW.execution_time_ms,
+        memory_usage_mb = NEW.memory_usage_mb,
+        total_steps = NEW.total_steps,
+        error_message = NEW.error_message,
+        root_start_ns = CASE WHEN r.is_traced THEN root_start_ns ELSE 0x7FFFFFFFFFFFFFFF END,
+        change_seq = (SELECT value FROM sequence)
+    FROM (
+        SELECT is_traced, is_traced AND status NOT IN ('running', 'paused') AS said
+        FROM (
+            SELECT status, root_start_ns IS NOT NULL AND root_start_ns <> 0x7FFFFFFFFFFFFFFF
+                AND run_id NOT IN (SELECT run_id FROM trees) AS is_traced
+            FROM runs WHERE run_id = NEW.run_id
+        )
+    ) r
+    WHERE runs.run_id = NEW.run_id;
+END;

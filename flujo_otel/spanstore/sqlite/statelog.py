@@ -1,0 +1,141 @@
+"""StateLog on SQLite."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from flujo_otel.spanstore.flujo.states import FlujoStates
+from flujo_otel.spanstore.sqlite.calls import available, read
+from flujo_otel.spanstore.sqlite.held import Held
+from flujo_otel.spanstore.statelog import Evaluation, NamedValue, StateTimes, WorkflowState
+
+_COLUMNS: Final = ", ".join(WorkflowState._fields)
+_SAVE: Final = f"""
+    INSERT OR REPLACE INTO workflow_state ({_COLUMNS}, created_at_ns, updated_at_ns)
+    VALUES ({", ".join("?" * (len(WorkflowState._fields) + 2))})
+"""
+_STATE: Final = f"SELECT {_COLUMNS} FROM workflow_state WHERE run_id = ?"
+_LONG: Final = {"pipeline_context": "''", "last_step_output": "NULL", "step_history": "NULL"}
+_STATES: Final = f"""
+    SELECT {", ".join(_LONG.get(name, name) for name in WorkflowState._fields)},
+        created_at_ns, updated_at_ns
+    FROM workflow_state
+"""
+_FORGET: Final = "INSERT OR IGNORE INTO forgotten_states VALUES (?)"
+_IS_FORGOTTEN: Final = "SELECT 1 FROM forgotten_states WHERE run_id = ?"
+_FAIL_STALE: Final = """
+    UPDATE workflow_state
+    SET status = 'failed', background_error = :error, updated_at = :now, updated_at_ns = :now_ns
+    WHERE is_background_task AND status = 'running' AND updated_at_ns < :before_ns
+"""
+_EVALUATIONS: Final = """
+    SELECT run_id, step_name, score, feedback, metadata, created_at FROM evaluations
+    WHERE :run_id IS NULL OR run_id = :run_id
+    ORDER BY created_at DESC, evaluation_id DESC LIMIT :limit
+"""
+
+
+class SQLiteStateLog:
+    """Writes over the run log's connection. `flujo_path`: flujo's own file, None where none is."""
+
+    def __init__(self, path: Path, held: Held, flujo_path: Path | None) -> None:
+        self._path = path
+        self._held = held
+        self._flujo = FlujoStates(flujo_path) if flujo_path is not None else None
+
+    def save_state(self, state: WorkflowState, times: StateTimes, *, wait: bool = True) -> None:
+        """See `statelog.StateLog.save_state`."""
+        size_bytes = len(state.pipeline_context) + len(state.step_history or "")
+        size_bytes += len(state.last_step_output or "")
+        self._execute(_SAVE, (*state, *times), size_bytes, wait=wait)
+
+    def state(self, run_id: str) -> WorkflowState | None:
+        """See `statelog.StateLog.state`."""
+        rows = self._query(_STATE, (run_id,))
+        if rows:
+            return _state(rows[0])
+        if self._flujo is None or self._query(_IS_FORGOTTEN, (run_id,)):
+            return None
+        return self._flujo.state(run_id)
+
+    def states(self) -> list[tuple[WorkflowState, StateTimes]]:
+        """See `statelog.StateLog.states`."""
+        found = [(_state(row[:-2]), StateTimes(*row[-2:])) for row in self._query(_STATES, ())]
+        if self._flujo is not None:
+            known = {state.run_id for state, _ in found}
+            known.update(run_id for (run_id,) in self._query("SELECT * FROM forgotten_states", ()))
+            theirs = (state for state in self._flujo.states() if state.run_id not in known)
+            found += [(state, _times(state)) for state in theirs]
+        return sorted(found, key=lambda each: each[1].created_at_ns, reverse=True)
+
+    def delete_state(self, run_id: str, *, wait: bool = True) -> None:
+        """See `statelog.StateLog.delete_state`."""
+        if self._flujo is not None and self._flujo.state(run_id) is not None:
+            self._execute(_FORGET, (run_id,), wait=wait)
+        if self._path.exists():
+            self._execute("DELETE FROM workflow_state WHERE run_id = ?", (run_id,), wait=wait)
+
+    def delete_states(self, created_before_ns: int) -> int:
+        """See `statelog.StateLog.delete_states`."""
+        query = "DELETE FROM workflow_state WHERE created_at_ns < ?"
+        return self._execute(query, (created_before_ns,))
+
+    def fail_stale_tasks(self, updated_before_ns: int, error: str, now: str, now_ns: int) -> int:
+        """See `statelog.StateLog.fail_stale_tasks`."""
+        values = {"before_ns": updated_before_ns, "error": error, "now": now, "now_ns": now_ns}
+        return self._execute(_FAIL_STALE, values)
+
+    def add_evaluation(self, evaluation: Evaluation) -> None:
+        """See `statelog.StateLog.add_evaluation`."""
+        columns = ", ".join(Evaluation._fields)
+        self._execute(f"INSERT INTO evaluations ({columns}) VALUES (?, ?, ?, ?, ?, ?)", evaluation)
+
+    def evaluations(self, run_id: str | None, limit: int) -> Sequence[Evaluation]:
+        """See `statelog.StateLog.evaluations`."""
+        rows = self._query(_EVALUATIONS, {"run_id": run_id, "limit": limit})
+        return [Evaluation(*row) for row in rows]
+
+    def set_value(self, value: NamedValue) -> None:
+        """See `statelog.StateLog.set_value`."""
+        self._execute("INSERT OR REPLACE INTO system_state VALUES (?, ?, ?)", value)
+
+    def value(self, key: str) -> NamedValue | None:
+        """See `statelog.StateLog.value`."""
+        rows = self._query("SELECT key, value, updated_at FROM system_state WHERE key = ?", (key,))
+        return NamedValue(*rows[0]) if rows else None
+
+    def _execute(
+        self, statement: str, values: Any, size_bytes: int = 0, *, wait: bool = True
+    ) -> int:
+        """How many rows were changed."""
+
+        def work(connection: sqlite3.Connection, _: int) -> int:
+            return connection.execute(statement, values).rowcount
+
+        with available(self._path):
+            return self._held.write(work, size_bytes, wait=wait)
+
+    def _query(self, query: str, values: Any) -> list[Any]:
+        with available(self._path):
+            rows = self._held.query(query, values)
+        return read(self._path, query, values) if rows is None else rows
+
+
+def _state(row: Sequence[Any]) -> WorkflowState:
+    state = WorkflowState(*row)
+    return state._replace(is_background_task=bool(state.is_background_task))
+
+
+def _times(state: WorkflowState) -> StateTimes:
+    return StateTimes(time_ns_of(state.created_at), time_ns_of(state.updated_at))
+
+
+def time_ns_of(text: str) -> int:
+    """An ISO time of a state; a naive one is local (0.4 writes now()). 0 where it is no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return round(moment.timestamp() * 10**6) * 1000
+    except (TypeError, ValueError, OverflowError, OSError):
+        return 0

@@ -1,0 +1,99 @@
+"""The port for what flujo needs to go on with a run, and for the little else that it keeps."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class WorkflowState(NamedTuple):
+    """A row of `workflow_state`. Times as text as given; what flujo may leave out is None."""
+
+    run_id: str
+    pipeline_id: str
+    pipeline_name: str
+    pipeline_version: str
+    current_step_index: int
+    pipeline_context: str
+    """JSON, as are last_step_output, step_history and metadata."""
+    last_step_output: str | None
+    step_history: str | None
+    status: str
+    created_at: str
+    updated_at: str
+    total_steps: int | None
+    error_message: str | None
+    execution_time_ms: int | None
+    memory_usage_mb: float | None
+    metadata: str | None
+    is_background_task: bool
+    parent_run_id: str | None
+    task_id: str | None
+    background_error: str | None
+
+
+class StateTimes(NamedTuple):
+    """When a state was made and last saved, in Unix nanoseconds."""
+
+    created_at_ns: int
+    updated_at_ns: int
+
+
+class Evaluation(NamedTuple):
+    """One of flujo's shadow evaluations; `metadata` is JSON, `created_at` UTC as SQLite has it."""
+
+    run_id: str
+    step_name: str | None
+    score: float
+    feedback: str | None
+    metadata: str | None
+    created_at: str
+
+
+class NamedValue(NamedTuple):
+    """What flujo keeps by name; `value` is JSON."""
+
+    key: str
+    value: str
+    updated_at: str
+
+
+class StateLog(Protocol):
+    """Each call is one transaction, and committed when it returns. May be called from any thread.
+
+    Every method raises StoreUnavailable (retryable; nothing was written) or ForeignDatabase; with
+    `wait=False` runlog.WouldWait.
+    """
+
+    def save_state(self, state: WorkflowState, times: StateTimes, *, wait: bool = True) -> None:
+        """Add the state, or replace the one that this run had."""
+        ...
+
+    def state(self, run_id: str) -> WorkflowState | None:
+        """The run's state; where we have none, the one in flujo's own file."""
+        ...
+
+    def states(self) -> list[tuple[WorkflowState, StateTimes]]:
+        """All states, newest first, without context, output and history (they are empty). Those in
+        flujo's own file are among them, but for the runs that we have a state of."""
+        ...
+
+    def delete_state(self, run_id: str, *, wait: bool = True) -> None:
+        """Delete the run's state. One in flujo's own file stays there; it is not answered again."""
+        ...
+
+    def delete_states(self, created_before_ns: int) -> int:
+        """Delete our states made before that, and say how many."""
+        ...
+
+    def fail_stale_tasks(self, updated_before_ns: int, error: str, now: str, now_ns: int) -> int:
+        """Mark background tasks as failed that run, but were last saved before that."""
+        ...
+
+    def add_evaluation(self, evaluation: Evaluation) -> None: ...
+
+    def evaluations(self, run_id: str | None, limit: int) -> Sequence[Evaluation]:
+        """The newest first."""
+        ...
+
+    def set_value(self, value: NamedValue) -> None: ...
+
+    def value(self, key: str) -> NamedValue | None: ...

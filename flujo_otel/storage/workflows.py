@@ -1,0 +1,196 @@
+"""The part of SQLiteBackend that flujo goes on with: workflow states, and what is kept by name."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from flujo_otel.redaction import redactor
+from flujo_otel.spanstore.runlog import RunLog
+from flujo_otel.spanstore.statelog import Evaluation, NamedValue, StateTimes, WorkflowState
+from flujo_otel.storage import shapes, state_codec
+from flujo_otel.storage.calls import at_once, in_thread
+from flujo_otel.storage.plain import from_json, to_json, to_plain
+
+T = TypeVar("T")
+Found = tuple[WorkflowState, StateTimes]
+
+_STALE: Final = "Task timeout: process likely crashed"
+
+
+class Workflows:
+    """Needs `_log`. flujo's own states, in its own file, are read as ours are, never changed."""
+
+    _log: RunLog
+
+    async def save_state(self, run_id: str, state: Mapping[str, Any]) -> None:
+        """Keep how far a run has come. Committed when this returns. Nothing in it is redacted."""
+        await at_once(
+            lambda wait: self._log.states.save_state(*state_codec.to_row(run_id, state), wait=wait)
+        )
+
+    async def load_state(self, run_id: str) -> dict[str, Any] | None:
+        """The state that was saved last, here or by flujo's own backend; None: there is none."""
+        row = await in_thread(lambda: self._log.states.state(run_id))
+        return None if row is None else shapes.loaded(state_codec.to_state(row))
+
+    async def delete_state(self, run_id: str) -> None:
+        """From then on load_state gives None; the run's record stays."""
+        await at_once(lambda wait: self._log.states.delete_state(run_id, wait=wait))
+
+    async def list_states(self, status: str | None = None) -> list[dict[str, Any]]:
+        """`run_id`, `status`, `created_at`, `updated_at` of each, newest first."""
+        keys = ("run_id", "status", "created_at", "updated_at")
+        found = await self._states(lambda state: status in (None, "", state.status))
+        return [{key: getattr(state, key) for key in keys} for state, _ in found]
+
+    async def list_workflows(
+        self,
+        status: str | None = None,
+        pipeline_id: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[dict[str, Any]]:
+        """The states without context, output and history, newest first."""
+        found = await self._states(
+            lambda state: (
+                (not status or state.status == status)
+                and (not pipeline_id or state.pipeline_id == pipeline_id)
+            )
+        )
+        return [shapes.workflow(state) for state, _ in _page(found, limit, offset)]
+
+    async def get_workflow_stats(self) -> dict[str, Any]:
+        """How many there are, by status, how many of the last day, and their mean duration."""
+        return _stats(await self._states(lambda _: True))
+
+    def get_workflow_stats_sync(self) -> dict[str, Any]:
+        """The same without an event loop: flujo 0.6's Prometheus collector asks so."""
+        return _stats(self._log.states.states())
+
+    async def get_failed_workflows(self, hours_back: float = 24) -> list[dict[str, Any]]:
+        """Those that failed in the last hours, the latest first."""
+        since_ns = _ago_ns(timedelta(hours=hours_back))
+        found = await self._states(lambda state: state.status == "failed")
+        recent = [each for each in found if each[1].updated_at_ns >= since_ns]
+        recent.sort(key=lambda each: each[1].updated_at_ns, reverse=True)
+        return [shapes.workflow(state, failed=True) for state, _ in recent]
+
+    async def cleanup_old_workflows(self, days_old: float = 30) -> int:
+        """Delete our states made more than that ago; says how many. Runs and spans stay."""
+        before_ns = _ago_ns(timedelta(days=days_old))
+        return await in_thread(lambda: self._log.states.delete_states(before_ns))
+
+    async def list_background_tasks(
+        self,
+        parent_run_id: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[dict[str, Any]]:
+        """States of background tasks, the last saved first."""
+        found = await self._states(
+            lambda state: (
+                state.is_background_task
+                and parent_run_id in (None, state.parent_run_id)
+                and status in (None, state.status)
+            )
+        )
+        found.sort(key=lambda each: each[1].updated_at_ns, reverse=True)
+        return [shapes.background_task(state) for state, _ in _page(found, limit, offset)]
+
+    async def get_failed_background_tasks(
+        self, parent_run_id: str | None = None, hours_back: float = 24
+    ) -> list[dict[str, Any]]:
+        """Those that failed in the last hours."""
+        since_ns = _ago_ns(timedelta(hours=hours_back))
+        found = await self._states(
+            lambda state: (
+                state.is_background_task
+                and state.status == "failed"
+                and parent_run_id in (None, state.parent_run_id)
+            )
+        )
+        found.sort(key=lambda each: each[1].updated_at_ns, reverse=True)
+        recent = (state for state, times in found if times.updated_at_ns >= since_ns)
+        return [shapes.background_task(state) for state in recent]
+
+    async def cleanup_stale_background_tasks(self, stale_hours: float = 24) -> int:
+        """Mark background tasks as failed that were last heard of before that; says how many."""
+        before_ns = _ago_ns(timedelta(hours=stale_hours))
+        now = datetime.now(UTC)
+        values = before_ns, _STALE, now.isoformat(), _nanoseconds(now)
+        return await in_thread(lambda: self._log.states.fail_stale_tasks(*values))
+
+    async def persist_evaluation(
+        self,
+        run_id: str,
+        score: float,
+        feedback: str | None = None,
+        step_name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep one of flujo's shadow evaluations."""
+        evaluation = Evaluation(
+            run_id,
+            step_name,
+            float(score),
+            None if feedback is None else redactor().text(feedback),
+            None if metadata is None else to_json(redactor().value(to_plain(metadata))),
+            datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        )
+        await in_thread(lambda: self._log.states.add_evaluation(evaluation))
+
+    async def list_evaluations(
+        self, limit: int = 20, run_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest first."""
+        found = await in_thread(lambda: self._log.states.evaluations(run_id or None, limit))
+        return [{**each._asdict(), "metadata": from_json(each.metadata)} for each in found]
+
+    async def set_system_state(self, key: str, value: Mapping[str, Any]) -> None:
+        """Keep `value` by name, in place of what was kept before. Not redacted."""
+        kept = NamedValue(key, state_codec.encode(value), datetime.now(UTC).isoformat())
+        await in_thread(lambda: self._log.states.set_value(kept))
+
+    async def get_system_state(self, key: str) -> dict[str, Any] | None:
+        """`key`, `value` and `updated_at`; None where nothing is kept."""
+        kept = await in_thread(lambda: self._log.states.value(key))
+        return None if kept is None else shapes.named_value(*kept)
+
+    async def _states(self, matches: Callable[[WorkflowState], bool]) -> list[Found]:
+        def read() -> list[Found]:
+            return [each for each in self._log.states.states() if matches(each[0])]
+
+        return await in_thread(read)
+
+
+def _page(found: list[T], limit: int | None, offset: int) -> list[T]:
+    return found[offset:] if limit is None else found[offset : offset + limit]
+
+
+def _stats(found: list[Found]) -> dict[str, Any]:
+    since_ns = _ago_ns(timedelta(hours=24))
+    durations = [s.execution_time_ms for s, _ in found if s.execution_time_ms is not None]
+    stats = {
+        "total_workflows": len(found),
+        "status_counts": _counts(state for state, _ in found),
+        "recent_workflows_24h": sum(times.created_at_ns >= since_ns for _, times in found),
+        "average_execution_time_ms": sum(durations) / len(durations) if durations else 0,
+    }
+    if shapes.speaks_06():
+        tasks = (state for state, _ in found if state.is_background_task)
+        stats["background_status_counts"] = _counts(tasks)
+    return stats
+
+
+def _counts(states: Any) -> dict[str, int]:
+    return dict(sorted(Counter(state.status for state in states).items()))
+
+
+def _ago_ns(ago: timedelta) -> int:
+    return _nanoseconds(datetime.now(UTC) - ago)
+
+
+def _nanoseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 10**6) * 1000
