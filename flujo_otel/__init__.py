@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flujo_otel.bootstrap import configure
+    from flujo_otel.bootstrap.xray import XRay
     from flujo_otel.integrations.flujo import FlujoInstrumentor, TraceManager
     from flujo_otel.integrations.pydantic_graph import PydanticGraphInstrumentor
     from flujo_otel.storage.sqlite import SQLiteBackend
+    from flujo_otel.storage.traces import Step, Trace
     from flujo_otel_exporter.exporter import SQLiteSpanExporter
     from flujo_otel_exporter.processor import LiveSpanProcessor
 
@@ -25,7 +27,10 @@ __all__ = [
     "PydanticGraphInstrumentor",
     "SQLiteBackend",
     "SQLiteSpanExporter",
+    "Step",
+    "Trace",
     "TraceManager",
+    "XRay",
     "configure",
 ]
 
@@ -35,7 +40,10 @@ _MODULES = {
     "PydanticGraphInstrumentor": "flujo_otel.integrations.pydantic_graph",
     "SQLiteBackend": "flujo_otel.storage.sqlite",
     "SQLiteSpanExporter": "flujo_otel_exporter.exporter",
+    "Step": "flujo_otel.storage.traces",
+    "Trace": "flujo_otel.storage.traces",
     "TraceManager": "flujo_otel.integrations.flujo",
+    "XRay": "flujo_otel.bootstrap.xray",
     "configure": "flujo_otel.bootstrap",
 }
 

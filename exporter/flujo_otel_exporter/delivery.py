@@ -78,6 +78,8 @@ class Delivery:
         self.unavailable: StoreUnavailable | None = None
         """Why the last batch could not be written."""
         self._was_open = False
+        self.opens_for_losses = False
+        """Somebody counted what never became a span: worth opening, and making, a database for."""
         self.in_haste = False
         """Somebody waits for it to stand still: no rests."""
 
@@ -218,11 +220,11 @@ class Delivery:
 
     def _report_losses(self) -> None:
         losses = self._losses.unreported()
-        if not losses or self._store is None:
+        if not losses or (self._store is None and not self.opens_for_losses):
             return
         try:
             with self.door:
-                self._store.count_losses(losses)
+                self._opened().count_losses(losses)
         except StoreUnavailable:
             raise
         except Exception as error:

@@ -31,3 +31,8 @@ def writer_for(settings: Settings) -> StoreWriter:
                 Limits.of(settings),
             )
         return _writers[path]
+
+
+def writers() -> list[StoreWriter]:
+    """Those that the process has, the first one first."""
+    return list(_writers.values())

@@ -70,6 +70,13 @@ class StoreWriter:
         self._losses.count(service_of(span.resource), "queue_full")
         return False
 
+    def count_loss(self, service: str, reason: str, detail: str, count: int) -> None:
+        """Have the ledger say of `count` things that they were not recorded, and why."""
+        self._losses.count(service, reason, detail, count)
+        self._delivery.opens_for_losses = True
+        if not self._alive:
+            self._start()
+
     def watch(self, source: Source) -> None:
         """Have the open spans of `source` written as running."""
         self._sources.append(source)

@@ -13,6 +13,7 @@ from flujo_otel.spanstore.diagnosis import Diagnostician
 from flujo_otel.spanstore.kind import FileKind, kind_of
 from flujo_otel.spanstore.location import Location, resolve
 from flujo_otel.spanstore.runlog import RunLog
+from flujo_otel.spanstore.tracelog import TraceLog
 
 if TYPE_CHECKING:
     from flujo_otel.spanstore.flujo.reader import FlujoReader
@@ -129,6 +130,20 @@ def open_run_log(db: str | Path | None = None, settings: Settings | None = None)
 
     location = resolve(settings)
     return SQLiteRunLog(location.path, durable=settings.durable, flujo_path=location.flujo_path)
+
+
+def open_trace_log(
+    db: str | Path | None = None, settings: Settings | None = None, *, in_memory: bool = False
+) -> TraceLog:
+    """The way in and out for X-Ray's traces; `in_memory`: a database of its own, nowhere on disk.
+
+    Raises SettingsError.
+    """
+    settings = _settings(db, settings)
+    from flujo_otel.spanstore.sqlite.tracelog import SQLiteTraceLog
+
+    path = None if in_memory else resolve(settings).path
+    return SQLiteTraceLog(path, durable=settings.durable)
 
 
 def _settings(db: str | Path | None, settings: Settings | None) -> Settings:

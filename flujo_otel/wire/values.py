@@ -72,9 +72,11 @@ def _known_key(key: Any) -> tuple[bytes, str]:
     return known
 
 
-def json_encoder(between: str, after_key: str) -> Callable[[Any], str]:
+def json_encoder(
+    between: str, after_key: str, default: Callable[[Any], Any] = str
+) -> Callable[[Any], str]:
     """Writes what it is given as JSON, and raises ValueError for what JSON cannot say. The caller
-    sees to it that nothing holds itself.
+    sees to it that nothing holds itself. `default` makes of another object one that JSON can say.
 
     JSONEncoder.encode makes a C encoder anew at each call, which is half of its time.
     """
@@ -84,8 +86,9 @@ def json_encoder(between: str, after_key: str) -> Callable[[Any], str]:
             check_circular=False,
             allow_nan=False,
             separators=(between, after_key),
+            default=default,
         ).encode
-    chunks = c_make_encoder(None, str, quote, None, after_key, between, False, False, False)
+    chunks = c_make_encoder(None, default, quote, None, after_key, between, False, False, False)
     return lambda value: "".join(chunks(value, 0))
 
 

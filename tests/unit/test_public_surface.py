@@ -13,7 +13,10 @@ SURFACE = [
     "PydanticGraphInstrumentor",
     "SQLiteBackend",
     "SQLiteSpanExporter",
+    "Step",
+    "Trace",
     "TraceManager",
+    "XRay",
     "configure",
 ]
 HEAVY = ("opentelemetry.sdk", "flujo", "pydantic", "sqlite3", "google.protobuf", "multiprocessing")

@@ -33,7 +33,7 @@ _DATA_ERRORS: Final = (
 """What sqlite3 raises for a value that it cannot take, by the Python version."""
 
 _SQLITE_ERROR: Final = 1
-_SCRIPTS: Final = [Path(__file__).with_name(name) for name in ("staged.sql", "pour.sql")]
+SCRIPTS: Final = [Path(__file__).with_name(name) for name in ("staged.sql", "pour.sql")]
 _ADD_LOSSES: Final = """
     INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
     SELECT
@@ -217,7 +217,7 @@ def open_database(
     )
     try:
         identity = _identity(path)
-        for script in _SCRIPTS:
+        for script in SCRIPTS:
             connection.executescript(script.read_text(encoding="utf-8"))
         wait_seconds = WAIT_SECONDS if busy_timeout_seconds is None else busy_timeout_seconds
         turns = Turns(path, wait_seconds)

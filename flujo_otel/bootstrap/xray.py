@@ -1,0 +1,47 @@
+"""XRay, for a process that need not have configured anything."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Final
+
+from flujo_otel import process, settings
+from flujo_otel.bootstrap.program import configure
+from flujo_otel.guard import guarded
+from flujo_otel.xray import XRay, host
+from flujo_otel_exporter import exit as process_exit
+from flujo_otel_exporter import registry
+
+FLUSH_SECONDS: Final = 5.0
+
+__all__ = ["XRay"]
+
+
+class _Process:
+    """See `xray.host.Host`."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def ensure(self) -> None:
+        """Configure, unless something writes spans to a database of ours already: whoever wired
+        that chose the file."""
+        if not registry.writers():
+            with self._lock:
+                if not registry.writers():
+                    configure(flujo=False)
+
+    def flush(self, timeout_seconds: float) -> bool:
+        with guarded("flushing X-Ray traces"):
+            return all(writer.flush(timeout_seconds) for writer in registry.writers())
+        return False
+
+    def count_loss(self, reason: str, detail: str, count: int) -> None:
+        with guarded("counting traces that were not recorded"):
+            writers = registry.writers() or [registry.writer_for(settings.load())]
+            writers[0].count_loss(process.current().command, reason, detail, count)
+
+    def at_exit(self, finish: Callable[[], None]) -> None:
+        process_exit.register(finish)
+
+
+host.run_in(_Process())

@@ -1,0 +1,70 @@
+"""The connection that `SQLiteStorage.conn` is: X-Ray's tables over ours."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from flujo_otel.spanstore.sqlite.checkpoint import Turns
+
+_VIEWS: Final = Path(__file__).with_name("xray_views.sql")
+
+
+class XRayConnection(sqlite3.Connection):
+    """Every statement is its own transaction unless the program says BEGIN: a program that forgets
+    to commit keeps nobody from writing. Writes take their turn beside checkpoints."""
+
+    turns: Turns | None = None
+
+    def cursor(self, factory: Any = None) -> Any:
+        """A cursor; `execute` and its kin of the connection use one too."""
+        return super().cursor(factory or _Cursor)
+
+
+class _Cursor(sqlite3.Cursor):
+    def execute(self, sql: str, parameters: Any = (), /) -> "_Cursor":
+        turns = self._turns()
+        if turns is None:
+            super().execute(sql, parameters)
+        else:
+            with turns.writing():
+                super().execute(sql, parameters)
+        return self
+
+    def executemany(self, sql: str, parameters: Any, /) -> "_Cursor":
+        turns = self._turns()
+        if turns is None:
+            super().executemany(sql, parameters)
+        else:
+            with turns.writing():
+                super().executemany(sql, parameters)
+        return self
+
+    def executescript(self, sql_script: str, /) -> "_Cursor":
+        turns = self._turns()
+        if turns is None:
+            super().executescript(sql_script)
+        else:
+            with turns.writing():
+                super().executescript(sql_script)
+        return self
+
+    def _turns(self) -> Turns | None:
+        connection = self.connection
+        return connection.turns if isinstance(connection, XRayConnection) else None
+
+
+def connect(uri: str, timeout_seconds: float, turns: Turns | None) -> XRayConnection:
+    """Open a database that has our schema, with the views on it."""
+    connection = XRayConnection(
+        uri, uri=True, timeout=timeout_seconds, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.executescript(_VIEWS.read_text(encoding="utf-8"))
+        connection.turns = turns
+    except BaseException:
+        connection.close()
+        raise
+    return connection

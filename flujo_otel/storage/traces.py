@@ -1,0 +1,103 @@
+"""X-Ray's Trace and Step (appendix B), and what their spans have beyond that shape."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+from uuid import uuid4
+
+from flujo_otel.errors import MissingExtra
+
+try:
+    from pydantic import BaseModel, Field, PrivateAttr
+except ImportError as error:
+    raise MissingExtra(
+        "Trace and Step are Pydantic models: pip install 'flujo-otel[xray]' installs it."
+    ) from error
+
+Status = Literal["running", "completed", "failed"]
+
+
+class Occurrence(NamedTuple):
+    """A span event; `time_ns` is Unix time in nanoseconds."""
+
+    name: str
+    time_ns: int
+    attributes: Mapping[str, Any]
+
+
+class SpanFacts:
+    """The span of a Trace or Step that the SDK made. Ids in hex; times in Unix nanoseconds."""
+
+    __slots__ = (
+        "error",
+        "error_type",
+        "events",
+        "is_foreign",
+        "is_managed",
+        "nest",
+        "parent_id",
+        "span_id",
+        "trace_id",
+    )
+
+    def __init__(self, trace_id: str = "", span_id: str = "", parent_id: str | None = None) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.parent_id = parent_id
+        self.error = ""
+        self.error_type = ""
+        self.events: list[Occurrence] = []
+        self.is_managed = True
+        """Its context manager saves it: whoever saves its trace leaves it out."""
+        self.is_foreign = False
+        """Read from a span that another producer made, of which a model tells only a part."""
+        self.nest: Callable[[], Any] | None = None
+        """Weakly, the context manager of a step that the SDK made."""
+
+    def __eq__(self, other: object) -> bool:
+        """Always: models are equal where what appendix B says of them is."""
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Step(BaseModel):
+    """One decision of a trace. Times are local where they are naive, as `datetime.now()` is."""
+
+    step_id: str = Field(default_factory=lambda: str(uuid4()))
+    trace_id: str
+    name: str = "unnamed"
+    step_order: int = 0
+    input: dict[str, Any] = Field(default_factory=dict)
+    output: dict[str, Any] | None = None
+    reasoning: str | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    start_time: datetime = Field(default_factory=datetime.now)
+    end_time: datetime | None = None
+    duration_ms: int | None = None
+    status: Status = "running"
+    error: str | None = None
+    _span: SpanFacts | None = PrivateAttr(default=None)
+
+    def __call__(self, name: str) -> Any:
+        """A step inside this one: `with step.step("name") as inner:`, where `step` is what
+        `with trace.step(...) as step` gave and `step.step` therefore this model."""
+        context = self._span.nest() if self._span is not None and self._span.nest else None
+        if context is None:
+            raise TypeError("only a step that `with trace.step(...)` opened can have steps inside")
+        return context.nested(name)
+
+
+class Trace(BaseModel):
+    """One execution of a workflow, with all of its steps in order of step_order, nested ones
+    included."""
+
+    trace_id: str = Field(default_factory=lambda: str(uuid4()))
+    name: str = "unnamed"
+    start_time: datetime = Field(default_factory=datetime.now)
+    end_time: datetime | None = None
+    duration_ms: int | None = None
+    status: Status = "running"
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    steps: list[Step] = Field(default_factory=list)
+    _span: SpanFacts | None = PrivateAttr(default=None)

@@ -1,0 +1,112 @@
+"""A call of a decorated function, as a trace or a step."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from flujo_otel.guard import guarded
+from flujo_otel.storage.snapshot import snapshot_object
+from flujo_otel.xray.step import StepContext
+from flujo_otel.xray.trace import TraceContext
+
+_guard: Final = guarded("recording a decorated call")
+
+
+class Call(Protocol):
+    """Opened when it is made, current from then on."""
+
+    def note_input(self, arguments: Mapping[str, Any]) -> None: ...
+
+    def note_output(self, result: Any) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def suspend(self) -> None: ...
+
+    def finish(self, error: BaseException | None = None) -> None: ...
+
+
+class TraceCall:
+    """Its arguments and result are the trace's metadata: a Trace has no others."""
+
+    def __init__(self, trace: TraceContext) -> None:
+        self._trace = trace.__enter__()
+        self.resume, self.suspend, self.finish = trace.resume, trace.suspend, trace.finish
+
+    def note_input(self, arguments: Mapping[str, Any]) -> None:
+        """See `Call`."""
+        self._trace.set_metadata({"input": arguments})
+
+    def note_output(self, result: Any) -> None:
+        """See `Call`."""
+        if result is not None:
+            self._trace.set_metadata({"output": snapshot_object(result)})
+
+
+class StepCall:
+    """`trace`: one that was opened for this step alone."""
+
+    def __init__(self, step: StepContext, trace: TraceContext | None = None) -> None:
+        self._trace = trace.__enter__() if trace is not None else None
+        self.step = step.__enter__()
+
+    def note_input(self, arguments: Mapping[str, Any]) -> None:
+        """See `Call`."""
+        self.step.set_input(arguments)
+
+    def note_output(self, result: Any) -> None:
+        """See `Call`."""
+        self.step.set_output(result)
+
+    def resume(self) -> None:
+        """See `Call`."""
+        if self._trace is not None:
+            self._trace.resume()
+        self.step.resume()
+
+    def suspend(self) -> None:
+        """See `Call`."""
+        self.step.suspend()
+        if self._trace is not None:
+            self._trace.suspend()
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """See `Call`."""
+        try:
+            self.step.finish(error)
+        finally:
+            if self._trace is not None:
+                self._trace.finish(error)
+
+
+def opener(function: Callable[..., Any], begin: Callable[[], Call]) -> Callable[..., Call]:
+    """Begins a call of `function` with these arguments, which become its input by their names."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a builtin
+        signature = None
+
+    def opened(*args: Any, **kwargs: Any) -> Call:
+        call = begin()
+        with _guard:
+            call.note_input(_named(signature, args, kwargs))
+        return call
+
+    return opened
+
+
+def _named(
+    signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    if signature is None:
+        return {"args": args, "kwargs": kwargs}
+    try:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+    except TypeError:  # the call itself will say so
+        return {"args": args, "kwargs": kwargs}
+    found = dict(bound.arguments)
+    first = next(iter(found), None)
+    if first in ("self", "cls"):
+        del found[first]
+    return found

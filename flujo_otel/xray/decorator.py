@@ -1,0 +1,163 @@
+"""Functions of every kind, each call of which is a trace or a step."""
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any, Final
+
+from flujo_otel.storage.snapshot import snapshot
+from flujo_otel.xray.calls import Call, opener
+
+_MOST_ITEMS: Final = 100
+"""Of what a generator yields, so many are kept beside their number."""
+
+
+def decorated(function: Callable[..., Any], begin: Callable[[], Call]) -> Callable[..., Any]:
+    """`function`, with `begin` called for each call; of a generator, for its first item.
+
+    Between two items a generator's span is not the current one: the code that runs then is its
+    consumer's. One that is closed early, or abandoned, has ended well.
+    """
+    opened = opener(function, begin)
+    wrap: Callable[..., Callable[..., Any]]
+    if inspect.isasyncgenfunction(function):
+        wrap = _async_generator
+    elif inspect.iscoroutinefunction(function):
+        wrap = _coroutine
+    elif inspect.isgeneratorfunction(function):
+        wrap = _generator
+    else:
+        wrap = _plain
+    return functools.wraps(function)(wrap(function, opened))
+
+
+def _plain(function: Callable[..., Any], opened: Callable[..., Call]) -> Callable[..., Any]:
+    def called(*args: Any, **kwargs: Any) -> Any:
+        call = opened(*args, **kwargs)
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            call.finish(error)
+            raise
+        call.note_output(result)
+        call.finish()
+        return result
+
+    return called
+
+
+def _coroutine(function: Callable[..., Any], opened: Callable[..., Call]) -> Callable[..., Any]:
+    async def called(*args: Any, **kwargs: Any) -> Any:
+        call = opened(*args, **kwargs)
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            call.finish(error)
+            raise
+        call.note_output(result)
+        call.finish()
+        return result
+
+    return called
+
+
+class _Items:
+    """What came out of a generator."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._items: list[Any] = []
+        self._count = 0
+
+    def add(self, item: Any) -> None:
+        self._count += 1
+        if len(self._items) < _MOST_ITEMS:
+            self._items.append(snapshot(item))
+
+    def finish(self, error: BaseException | None = None) -> None:
+        self._call.note_output({"items": self._items, "count": self._count})
+        self._call.finish(error)
+
+
+def _generator(function: Callable[..., Any], opened: Callable[..., Call]) -> Callable[..., Any]:
+    def called(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        call = opened(*args, **kwargs)
+        items = _Items(call)
+        inner = function(*args, **kwargs)
+        advance: Callable[[], Any] = functools.partial(next, inner)
+        while True:
+            try:
+                item = advance()
+            except StopIteration as stop:
+                items.finish()
+                return stop.value
+            except BaseException as error:
+                items.finish(error)
+                raise
+            items.add(item)
+            call.suspend()
+            try:
+                sent = yield item
+            except BaseException as error:
+                call.resume()
+                if isinstance(error, GeneratorExit):
+                    _close(inner.close, items)
+                    raise
+                advance = functools.partial(inner.throw, error)
+            else:
+                call.resume()
+                advance = functools.partial(inner.send, sent)
+
+    return called
+
+
+def _close(close: Callable[[], Any], items: _Items) -> None:
+    try:
+        close()
+    except BaseException as error:
+        items.finish(error)
+        raise
+    items.finish()
+
+
+def _async_generator(
+    function: Callable[..., Any], opened: Callable[..., Call]
+) -> Callable[..., Any]:
+    async def called(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        call = opened(*args, **kwargs)
+        items = _Items(call)
+        inner = function(*args, **kwargs)
+        advance: Callable[[], Any] = inner.__anext__
+        while True:
+            try:
+                item = await advance()
+            except StopAsyncIteration:
+                items.finish()
+                return
+            except BaseException as error:
+                items.finish(error)
+                raise
+            items.add(item)
+            call.suspend()
+            try:
+                sent = yield item
+            except BaseException as error:
+                call.resume()
+                if isinstance(error, GeneratorExit):
+                    await _aclose(inner.aclose, items)
+                    raise
+                advance = functools.partial(inner.athrow, error)
+            else:
+                call.resume()
+                advance = functools.partial(inner.asend, sent)
+
+    return called
+
+
+async def _aclose(close: Callable[[], Any], items: _Items) -> None:
+    try:
+        await close()
+    except BaseException as error:
+        items.finish(error)
+        raise
+    items.finish()

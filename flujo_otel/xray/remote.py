@@ -1,0 +1,68 @@
+"""Traces that another machine keeps: recorded here until they end, then submitted."""
+
+from functools import partial
+from threading import Lock
+
+from flujo_otel.errors import SettingsError
+from flujo_otel.guard import guarded
+from flujo_otel.settings import load
+from flujo_otel.storage.base import StorageBackend
+from flujo_otel.storage.trace_spans import step_record, trace_record
+from flujo_otel.storage.traces import Step, Trace
+from flujo_otel.xray.receiver import Receiver
+from flujo_otel.xray.recorder import StorageRecorder
+from flujo_otel.xray.submission import Submission
+
+_lock = Lock()
+_known: dict[tuple[str, str | None], Submission] = {}
+
+
+def submission_to(url: str, token: str | None) -> Submission:
+    """The process's. `token` None: the setting. Raises SettingsError, MissingExtra."""
+    if not isinstance(url, str):
+        raise SettingsError(f"remote_url is {url!r}; it must be a URL like http://host:4318.")
+    token = load(token=token).token
+    with _lock:
+        if (url, token) not in _known:
+            _known[url, token] = Submission(partial(Receiver, url, token))
+        return _known[url, token]
+
+
+class RemoteRecorder(StorageRecorder):
+    """Of one trace; nothing of it is the program's concern."""
+
+    def __init__(self, submission: Submission, *, content: bool) -> None:
+        super().__init__(_Outbox(submission, content=content))
+        self.guard = guarded("submitting an X-Ray trace")
+        self.content = content
+
+
+class _Outbox(StorageBackend):
+    """One trace, sent when it is saved as ended; a step that ends later follows alone."""
+
+    def __init__(self, submission: Submission, *, content: bool) -> None:
+        self._submission = submission
+        self._content = content
+        self._is_sent = False
+
+    def save_trace(self, trace: Trace) -> None:
+        """See `StorageBackend`."""
+        if trace.status == "running":
+            return
+        ended = [step for step in trace.steps if step.status != "running"]
+        records = [trace_record(trace, content=self._content)]
+        records += [step_record(step, content=self._content) for step in ended]
+        self._is_sent = True
+        self._submission.put(records)
+
+    def save_step(self, step: Step) -> None:
+        """See `StorageBackend`."""
+        if self._is_sent:
+            self._submission.put([step_record(step, content=self._content)])
+
+    def get_trace(self, trace_id: str) -> None:
+        """Nothing is kept here."""
+
+    def get_all_traces(self, limit: int = 100, status: str | None = None) -> list[Trace]:
+        """See `get_trace`."""
+        return []

@@ -1,0 +1,224 @@
+"""StepContext: one decision while it is made."""
+
+from collections.abc import Mapping
+from time import time_ns
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import ref
+
+from opentelemetry.context import Context, get_current
+
+from flujo_otel.redaction import redactor
+from flujo_otel.storage.decisions import EVALUATIONS, LLM, RANKED_CANDIDATES, to_text
+from flujo_otel.storage.moments import from_ns
+from flujo_otel.storage.snapshot import snapshot, snapshot_object
+from flujo_otel.storage.traces import Occurrence, SpanFacts, Step
+from flujo_otel.wire.values import clean_text
+from flujo_otel.xray import failure
+from flujo_otel.xray.moment import Moment
+from flujo_otel.xray.scope import Scope, current_scope
+
+if TYPE_CHECKING:
+    from flujo_otel.xray.trace import TraceContext
+
+
+class StepContext(Scope):
+    """`with trace.step("name") as step:`, or `async with`. `.step` is the live model.
+
+    What a method is given is copied there and then: what the program does to it afterwards is not
+    part of the decision. Nothing here raises but what the storage that was passed in raises.
+    """
+
+    __slots__ = ("_above", "_moment", "_trace", "step")
+
+    def __init__(self, trace: "TraceContext", name: str, above: "StepContext | None") -> None:
+        super().__init__()
+        self._trace = trace
+        self._above = above
+        self._moment: Moment | None = None
+        self.step = Step(
+            trace_id=trace.trace.trace_id,
+            name=clean_text(str(name)),
+            step_order=trace._next_order(),
+        )
+        facts = self.step._span = SpanFacts()
+        facts.nest = ref(self)
+        trace._add(self.step)
+
+    # --- while it is open --------------------------------------------------------------------
+
+    def nested(self, name: str) -> "StepContext":
+        """A step inside this one, which `step.step(name)` gives too."""
+        return StepContext(self._trace, name, self)
+
+    def set_input(self, input_data: Mapping[str, Any]) -> None:
+        """What goes in. What is no mapping becomes its member `value`."""
+        self.step.input = snapshot_object(input_data)
+        if self.is_open:
+            with self._trace.recorder.guard:
+                self._trace.recorder.note_input(self.step, self.span)
+
+    def set_output(self, output_data: Mapping[str, Any] | None) -> None:
+        """What comes out; None: nothing."""
+        self.step.output = None if output_data is None else snapshot_object(output_data)
+
+    def set_reasoning(self, reasoning: str) -> None:
+        """Why it was decided so."""
+        self.step.reasoning = None if reasoning is None else clean_text(str(reasoning))
+
+    def set_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Anything else; added to what is there, a member of the same name is replaced."""
+        self.step.metadata.update(snapshot_object(metadata))
+
+    def add_evaluation(
+        self,
+        item_id: str,
+        item_data: Mapping[str, Any],
+        filters: list[dict[str, Any]],
+        qualified: bool,
+        reasoning: str | None = None,
+    ) -> None:
+        """What the filters said of one item: `[{"name": ..., "passed": ..., "detail": ...}]`."""
+        self._pattern(EVALUATIONS).append(
+            {
+                "item_id": snapshot(item_id),
+                "item_data": snapshot(item_data),
+                "filters": snapshot(filters),
+                "qualified": snapshot(qualified),
+                "reasoning": snapshot(reasoning),
+            }
+        )
+
+    def add_ranking(
+        self,
+        item_id: str,
+        score: float | None = None,
+        reason: str | None = None,
+        *,
+        rank: int | None = None,
+        item_data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """One candidate of a ranking, best first. `rank` None: the next one."""
+        candidates = self._pattern(RANKED_CANDIDATES)
+        candidates.append(
+            {
+                "item_id": snapshot(item_id),
+                "rank": len(candidates) + 1 if rank is None else snapshot(rank),
+                "score": snapshot(score),
+                "reason": snapshot(reason),
+                "item_data": snapshot(item_data),
+            }
+        )
+
+    def add_llm_metadata(
+        self,
+        model: str,
+        tokens_used: int | None = None,
+        temperature: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """What model was asked, and how. Of `kwargs` these become `gen_ai.*` too: provider,
+        input_tokens and output_tokens (or prompt_tokens and completion_tokens; or both in `usage`),
+        finish_reason, response_model, top_p, max_tokens and others (docs/xray.md)."""
+        given = {"model": model, "tokens_used": tokens_used, "temperature": temperature, **kwargs}
+        self.step.metadata[LLM] = snapshot_object(given)
+
+    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
+        """Something that happens at this moment. OpenTelemetry keeps the last 128 of a span."""
+        with self._trace.recorder.guard:
+            self._trace.recorder.event(self.step, self.span, occurrence(name, attributes))
+
+    # --- its beginning and end ---------------------------------------------------------------
+
+    def __enter__(self) -> "StepContext":
+        with self._trace.recorder.guard:
+            self._begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]:
+        self.finish(error)
+        return False
+
+    async def __aenter__(self) -> "StepContext":
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]:
+        self.finish(error)
+        return False
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End it: failed by `error`, else completed. Nothing where it is not open."""
+        if not self.is_open or self._moment is None:
+            return
+        step = self.step
+        try:
+            with self._trace.recorder.guard:
+                end_ns = self._moment.later_ns()
+                step.end_time = from_ns(end_ns)
+                step.duration_ms = (end_ns - self._moment.time_ns) // 10**6
+                step.status = "completed"
+                if error is not None and failure.is_failure(error):
+                    self._fail(error)
+                self._trace.recorder.end_step(step, self.span, end_ns)
+        finally:
+            self._leave()
+
+    def _begin(self) -> None:
+        if self.is_open:
+            return
+        self._moment = Moment()
+        self.step.start_time = from_ns(self._moment.time_ns)
+        self.step.status = "running"
+        outside = self._outside()
+        span = self._trace.recorder.begin_step(self.step, outside, self._moment.time_ns)
+        self._enter(span, outside)
+        if self.step.input:
+            self._trace.recorder.note_input(self.step, span)
+
+    def _outside(self) -> Context:
+        """The current context where that is inside of what this step belongs to; another thread's
+        is not, and what this step belongs to is current there then."""
+        current = get_current()
+        scope = current_scope(current)
+        owner: Scope = self._above or self._trace
+        if scope is owner:
+            return current
+        if self._above is None and isinstance(scope, StepContext) and scope._trace is self._trace:
+            return current
+        return owner._around(current)
+
+    def _fail(self, error: BaseException) -> None:
+        self.step.status = "failed"
+        self.step.error = failure.message_of(error)
+        if self.step._span is not None:
+            self.step._span.error_type = failure.type_of(error)
+        if self._trace._is_news(error):
+            self._trace.recorder.event(self.step, self.span, failure.event_of(error))
+
+    def _pattern(self, member: str) -> list[Any]:
+        """The list of this name in the metadata."""
+        found = self.step.metadata.get(member)
+        if not isinstance(found, list):
+            found = self.step.metadata[member] = []
+        return found
+
+
+def occurrence(name: str, attributes: Mapping[str, Any] | None) -> Occurrence:
+    """An event of now; of its attributes, what OpenTelemetry's cannot be is JSON. Secrets are
+    redacted."""
+    given = snapshot_object(attributes or {})
+    plain = {
+        key: value if isinstance(value, str | bool | int | float) else to_text(value)
+        for key, value in given.items()
+    }
+    return Occurrence(clean_text(str(name)), time_ns(), redactor().attributes(plain))
