@@ -14,6 +14,9 @@ from pydantic_ai.models.test import TestModel
 
 from support.graphs import GraphBuilder, StepContext, TracedGraphs, reduce_list_append
 
+# pydantic-ai 1.x asks OpenTelemetry for a logger under a name that is deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 
 def asking(agent: Any) -> Any:
     builder = GraphBuilder(name="asking", input_type=list[str], output_type=list[str])
@@ -32,8 +35,8 @@ def asking(agent: Any) -> Any:
 
 
 def agent_of(traced: TracedGraphs, model: Any, **options: Any) -> Any:
-    settings = InstrumentationSettings(tracer_provider=traced.provider)
-    agent: Any = Agent(model, instrument=settings, name="helper", **options)
+    agent: Any = Agent(model, name="helper", **options)
+    agent.instrument = InstrumentationSettings(tracer_provider=traced.provider)
     return agent
 
 

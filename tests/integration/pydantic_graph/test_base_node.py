@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,12 @@ from support.graphs import HAS_GRAPHS_OF_BASE_NODES, TracedGraphs, content, even
 if not HAS_GRAPHS_OF_BASE_NODES:
     pytest.skip("pydantic-graph 1.x alone has graphs of BaseNodes", allow_module_level=True)
 
-from pydantic_graph import (
-    BaseNode,
-    End,
-    FullStatePersistence,
-    Graph,
-    GraphRunContext,
-)
-from pydantic_graph.persistence.file import FileStatePersistence
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the last of 1.x call this API deprecated
+    from pydantic_graph import BaseNode, End, FullStatePersistence, Graph, GraphRunContext
+    from pydantic_graph.persistence.file import FileStatePersistence
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated")
 
 
 @dataclass
