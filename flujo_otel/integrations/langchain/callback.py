@@ -18,7 +18,13 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from flujo_otel.guard import RAISE_VARIABLE, guarded
 from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.langchain import facts
-from flujo_otel.integrations.langchain.current import Bodies, below, body_of, watch_bodies
+from flujo_otel.integrations.langchain.current import (
+    Bodies,
+    below,
+    body_of,
+    left_call,
+    watch_bodies,
+)
 from flujo_otel.integrations.langchain.messages import plain
 from flujo_otel.integrations.langchain.root import Root, root_of
 from flujo_otel.integrations.langchain.run import Making, OpenRun
@@ -59,7 +65,7 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         super().__init__()
         # LangChain swallows what a handler raises; our tests are to see our faults.
         self.raise_error = os.environ.get(RAISE_VARIABLE) == "1"
-        self._root: Root = root_of(xray_trace, self.close)
+        self._root: Root = root_of(xray_trace)
         tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
         self._lost: deque[OpenRun] = deque()
         self._making = Making(
@@ -295,6 +301,10 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         return self._open.pop(run_id.int, None)
 
     def _forget_lost(self) -> None:
+        left = left_call()
+        if left is not None:
+            left.lose()
+            self._lost.append(left)
         while self._lost:
             run = self._lost.popleft()
             for run_id, each in list(self._open.items()):

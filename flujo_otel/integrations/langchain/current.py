@@ -8,6 +8,8 @@ callbacks end in a task of their own) the stand-in lets go of the span, and stan
 was current before.
 """
 
+import asyncio
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from flujo_otel.integrations.langchain.run import OpenRun
 
 _BODY_OF: Final = "flujo_otel.langchain.body_of"
+_MODEL: Final = "BaseChatModel."
 _CONFIG: Final = "langchain_core.runnables.config"
 _PREPARES: Final = "_set_config_context"
 _entering: Final = guarded("entering a LangChain run")
@@ -35,6 +38,7 @@ class CurrentSpan(wrapt.ObjectProxy):  # type: ignore[type-arg]
         super().__init__(span)
         self._self_before = _held(get_current_span())
         self._self_is_released = False
+        self._self_run: OpenRun | None = None
 
     def release(self) -> None:
         self.__wrapped__ = self._self_before
@@ -49,12 +53,14 @@ def _held(span: Span) -> Span:
 
 
 class Attached:
-    """`span` as the current one of the caller's own context, until `undo`."""
+    """`run`'s span as the current one of the caller's own context, until `undo`."""
 
-    __slots__ = ("_before", "_context", "_stand_in")
+    __slots__ = ("_before", "_context", "_stand_in", "_task")
 
-    def __init__(self, span: Span) -> None:
-        self._stand_in = CurrentSpan(span)
+    def __init__(self, run: "OpenRun") -> None:
+        self._stand_in = CurrentSpan(run.span)
+        self._stand_in._self_run = run
+        self._task = _current_task()
         self._before = get_current()
         self._context = set_span_in_context(cast(Span, self._stand_in))
         attach(self._context)
@@ -68,6 +74,35 @@ class Attached:
     def release(self) -> None:
         """Safe while the garbage collector runs."""
         self._stand_in.release()
+        self._stand_in._self_run = None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the call is over, unknown to LangChain: its task runs, and not in a model."""
+        if self._task is None or self._task is not _current_task():
+            return False
+        frame = sys._getframe(1)
+        while frame is not None and not frame.f_code.co_qualname.startswith(_MODEL):
+            frame = frame.f_back  # type: ignore[assignment]
+        return frame is None
+
+
+def left_call() -> "OpenRun | None":
+    """The model's call that is current still, though it was cancelled in this very task.
+
+    `wait_for(model.ainvoke(...), 1)` leaves no trace with LangChain where it times out, and what is
+    tried next must not hang under it. The call itself is freed only when the task waits again.
+    """
+    span = get_current_span()
+    run: OpenRun | None = span._self_run if isinstance(span, CurrentSpan) else None
+    return run if run is not None and run.attached is not None and run.attached.is_left else None
+
+
+def _current_task() -> "asyncio.Task[Any] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return None
 
 
 class Bodies:

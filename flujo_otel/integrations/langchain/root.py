@@ -1,17 +1,71 @@
 """What the runs of a callback hang under where LangChain knows no parent."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span, set_span_in_context
+
+if TYPE_CHECKING:
+    from flujo_otel.xray.scope import Scope
 
 
-class Root:
-    """The span that is current where a chain begins, or none: a run of its own."""
+class Root(Protocol):
+    """Where a chain belongs that nothing of LangChain is around."""
+
+    def context(self) -> Context | None:
+        """The context to begin it in; None: the current one."""
+        ...
+
+
+class Wherever:
+    """Under the span that is current where the chain begins, or as a run of its own."""
 
     def context(self) -> Context | None:
         return None
 
 
-def root_of(xray_trace: Any, on_end: Callable[[], None]) -> Root:
-    return Root()
+class Under:
+    """Under one span."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def context(self) -> Context | None:
+        return set_span_in_context(self._span, get_current())
+
+
+class InScope:
+    """In an X-Ray trace or step: where that is not around the running code, right below it."""
+
+    def __init__(self, scope: "Scope") -> None:
+        self._scope = scope
+
+    def context(self) -> Context | None:
+        from flujo_otel.xray.scope import current_scope
+
+        if not self._scope.is_open or self._is_around(current_scope()):
+            return None
+        return self._scope.context()
+
+    def _is_around(self, scope: "Scope | None") -> bool:
+        while scope is not None and scope is not self._scope:
+            # A step knows what it is in; a trace is in nothing.
+            scope = getattr(scope, "_above", None) or getattr(scope, "_trace", None)
+        return scope is not None
+
+
+def root_of(given: Any) -> Root:
+    """`given` as XRayLangChainCallback takes it. Raises TypeError for anything else."""
+    if given is None:
+        return Wherever()
+    if isinstance(given, Span):
+        return Under(given)
+    # Whoever has a trace has loaded the SDK; whoever has none need not.
+    from flujo_otel.xray.scope import Scope
+
+    if isinstance(given, Scope):
+        return InScope(given)
+    raise TypeError(
+        "XRayLangChainCallback takes an open X-Ray trace or step, or a span, not a"
+        f' {type(given).__name__}: with xray.trace("name") as trace: XRayLangChainCallback(trace)'
+    )

@@ -118,7 +118,7 @@ class OpenRun:
 
     def attach(self) -> None:
         """Make it the current span of the caller's own context."""
-        self.attached = Attached(self.span)
+        self.attached = Attached(self)
 
     def detach(self) -> None:
         if self.attached is not None:
@@ -167,6 +167,12 @@ class OpenRun:
         self.set({semconv.UNFINISHED: True})
         self.failed(why, kind)
         self.end()
+
+    def lose(self) -> None:
+        """It is over, though LangChain did not say so. Safe while the garbage collector runs."""
+        self.lost_time_ns = time.time_ns()
+        if self.attached is not None:
+            self.attached.release()
 
     def end(self) -> None:
         self.reference = None
@@ -218,9 +224,7 @@ def _referred(run_id: UUID, run: OpenRun, on_lost: Callable[[OpenRun], None]) ->
 def _lost(reference: Any) -> None:
     # The garbage collector may call this, perhaps inside a span processor's lock: nothing ends.
     run = reference.run
-    run.lost_time_ns = time.time_ns()
-    if run.attached is not None:
-        run.attached.release()
+    run.lose()
     reference.on_lost(run)
 
 
