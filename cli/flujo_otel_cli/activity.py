@@ -68,12 +68,14 @@ def lines(session: Session, now: Now) -> Iterator[Line]:
 
 def footer(session: Session, now: Now, *, everything: bool) -> str:
     """How many run, died of late, died before that; what is not shown of it."""
-    counts = [f"{len(now.living):,} running"]
+    counts = [f"{len(now.living) + now.more_living:,} running"]
     if now.died:
         counts.append(f"{len(now.died):,} died")
     if now.died_earlier:
         which = "more died before" if everything else "died over an hour ago: --all"
         counts.append(f"{now.died_earlier:,} {which}")
+    if now.more_living:
+        counts.append(f"the newest {len(now.living):,} shown")
     if now.more_open_spans:
         counts.append(f"{amounts.plural(now.more_open_spans, 'older open span')} not shown")
     return session.to.theme.dot.join(counts)

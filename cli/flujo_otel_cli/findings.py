@@ -10,13 +10,15 @@ from flujo_otel.spanstore.diagnosis import Diagnosis
 from flujo_otel_cli import amounts
 from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.service_counts import ServiceCounts, services_of
-from flujo_otel_cli.text import escape, head
+from flujo_otel_cli.text import brief, escape, head
 from flujo_otel_cli.times import ago
 
 WAL_WORTH_A_WORD: Final = 64_000_000
 """Bytes of write-ahead log from which a reader seems to hold it back."""
 DISK_FULL_BYTES: Final = 16_000_000
 DISK_LOW_BYTES: Final = 1_000_000_000
+_OWN_FAULT: Final = "a fault of flujo-otel"
+"""How the forwarder begins what is no fault of the destination."""
 _SERVICES_SHOWN: Final = 10
 _REMEDIES: Final = {
     "queue_full": "raise FLUJO_OTEL_QUEUE_BYTES",
@@ -84,7 +86,7 @@ def of_diagnosis(diagnosis: Diagnosis, health: Health) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "orphaned",
-            f"{amounts.plural(spans, 'span')} of {escape(name) or 'a service without a name'}"
+            f"{amounts.plural(spans, 'span')} of {brief(name) or 'a service without a name'}"
             f" (of the newest {diagnosis.orphans_among:,}) without their parent: it is not over "
             "yet, or its program was killed or sends elsewhere; send that one's spans here too",
         )
@@ -100,8 +102,8 @@ def of_losses(health: Health, now_ns: int) -> Iterator[Finding]:
         yield Finding("completed", "lost", "nothing")
 
 
-def of_destination(cursor: Cursor, now_ns: int) -> Finding:
-    """One destination of forwarding: how far behind, and why."""
+def of_destination(cursor: Cursor, now_ns: int, path: str) -> Finding:
+    """One destination of forwarding: how far behind, and why. `path`: the database's."""
     called = head(cursor.destination, 60)
     said = f"{called}  {amounts.lag(cursor)} behind, {cursor.sent:,} sent"
     if cursor.state is CursorState.PAUSED:
@@ -112,8 +114,9 @@ def of_destination(cursor: Cursor, now_ns: int) -> Finding:
             f"{escape(cursor.endpoint)}: mend its address, token or headers; nothing is lost",
         )
     if cursor.state is CursorState.RETRYING and cursor.holder is not None:
-        text = f"{said}, retrying: {_last_error(cursor, now_ns)}. Is it up at "
-        return Finding("warning", "forwarding", f"{text}{escape(cursor.endpoint)}? Nothing is lost")
+        text = f"{said}, retrying: {_last_error(cursor, now_ns)}. "
+        remedy = _remedy_here(cursor, path) or f"Is it up at {escape(cursor.endpoint)}?"
+        return Finding("warning", "forwarding", f"{text}{remedy} Nothing is lost")
     if cursor.lag and cursor.holder is None:
         name = escape(shell_word(cursor.destination))
         text = f"{said}; nobody forwards just now: lens serve --forward {name}; or, where it is not"
@@ -125,6 +128,15 @@ def of_destination(cursor: Cursor, now_ns: int) -> Finding:
         words = f"{cursor.rejected:,} rejected by it: {head(cursor.rejection, 200)}"
         return Finding("warning", "forwarding", f"{said}, {words}")
     return Finding("completed", "forwarding", said)
+
+
+def _remedy_here(cursor: Cursor, path: str) -> str:
+    """What to do where it is not the destination that keeps spans from being sent."""
+    if cursor.error.startswith(_OWN_FAULT):
+        return "FLUJO_OTEL_RAISE=1 in the program that sends shows it; ending it lets another send."
+    if path in cursor.error:
+        return "It is this database that cannot be read: see above."
+    return ""
 
 
 def of_server(said: dict[str, Any], path: str) -> Finding:
@@ -181,7 +193,7 @@ def _disk(free_bytes: int) -> Iterator[Finding]:
 
 
 def _flow(service: ServiceCounts) -> str:
-    of = escape(service.service) or "a service without a name"
+    of = brief(service.service) or "a service without a name"
     counts = {
         "sent again": service.unchanged,
         "rejected": service.rejected.total(),
@@ -197,11 +209,11 @@ def _is_lost(loss: Loss) -> bool:
 
 def _loss(loss: Loss, now_ns: int) -> str:
     when = ago(loss.last_time_ns, now_ns)
-    detail = f" ({escape(loss.detail)})" if loss.detail else ""
+    detail = f" ({brief(loss.detail)})" if loss.detail else ""
     remedy = f"; {_REMEDIES[loss.reason]}" if loss.reason in _REMEDIES else ""
     noun = _NOUNS.get(loss.reason, "span")
     number = f"{amounts.plural(loss.count, noun)} " if noun else ""
-    of = f"{number}of {escape(loss.service) or 'a service without a name'}"
+    of = f"{number}of {brief(loss.service) or 'a service without a name'}"
     return f"{of}, {when}: {escape(loss.reason.replace('_', ' '))}{detail}{remedy}"
 
 

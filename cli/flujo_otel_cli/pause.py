@@ -5,6 +5,11 @@ import time
 from typing import TextIO
 
 
+def listened_to(stream: TextIO) -> None:
+    """Raises BrokenPipeError where the reader of `stream` is gone."""
+    pause(stream, 0)
+
+
 def pause(stream: TextIO, seconds: float) -> None:
     """Wait so long. Raises BrokenPipeError at once where the reader of `stream` is gone."""
     try:

@@ -10,7 +10,7 @@ from flujo_otel.model import Run, RunStatus, Span
 from flujo_otel.spanstore.api import RunFilter, TraceReader
 from flujo_otel.spanstore.changes import ChangeFeed
 
-_ALL = 1 << 31
+MOST_LIVING = 10_000
 MOST_DIED = 1000
 """Of runs that died, which nobody ever clears away, only the newest are looked at one by one."""
 MOST_OPEN_SPANS = 10_000
@@ -32,13 +32,14 @@ class Activity(NamedTuple):
 class Now(NamedTuple):
     """`living`: the oldest first. `died`: the latest first, without `died_earlier` older ones.
 
-    `more_open_spans`: older ones that are open as well, and not looked at.
+    `more_open_spans`, `more_living`: older ones that are open as well, and not looked at.
     """
 
     living: Sequence[Activity]
     died: Sequence[Activity]
     died_earlier: int
     more_open_spans: int
+    more_living: int = 0
 
 
 def running_now(
@@ -54,7 +55,8 @@ def running_now(
     alive at `died_since_ns` or later, MOST_DIED at most.
     """
     spans, more_open_spans = _open_spans(feed, started_until_ns)
-    living = reader.list_runs(RunFilter(RunStatus.RUNNING), _ALL)
+    running = RunFilter(RunStatus.RUNNING, until_ns=started_until_ns)
+    living = reader.list_runs(running, MOST_LIVING)
     newest_died = reader.list_runs(RunFilter(RunStatus.DIED), MOST_DIED)
     runs = {
         run.run_id: run
@@ -68,6 +70,10 @@ def running_now(
     found = [Activity(run, spans.get(run.run_id, ())) for run in runs.values()]
     died = [each for each in found if each.died]
     recent = [each for each in died if each.run.last_time_ns >= died_since_ns]
+    more_living = 0
+    if len(living) == MOST_LIVING:
+        looked_at = sum(run.status is RunStatus.RUNNING for run in runs.values())
+        more_living = max(reader.count_runs(running) - looked_at, 0)
     died_count = len(died)
     if len(newest_died) == MOST_DIED:
         died_count += reader.count_runs(RunFilter(RunStatus.DIED)) - MOST_DIED
@@ -76,6 +82,7 @@ def running_now(
         died=sorted(recent, key=lambda each: -each.run.last_time_ns),
         died_earlier=died_count - len(recent),
         more_open_spans=more_open_spans,
+        more_living=more_living,
     )
 
 

@@ -59,6 +59,7 @@ class RunFilter:
     status: str | None = None
     pipeline: str | None = None
     since_ns: int | None = None
+    until_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,13 @@ def test_runs_are_listed_newest_first_and_filtered(store: Store) -> None:
     reader.close()
 
 
+def test_runs_are_filtered_by_when_they_started(store: Store) -> None:
+    for number in range(1, 4):
+        store.write(root(number, f"r{number}"))
+    window = RunFilter(since_ns=BASE_NS + 2 * MS, until_ns=BASE_NS + 2 * MS)
+    assert ["r2"] == [run.run_id for run in store.runs(window)]
+
+
 def test_a_root_says_what_its_run_began_in_and_who_sent_it(store: Store) -> None:
     outer, inner = root(1, "outer"), root(3, "inner", parent=2, name="rank", resource_id=7)
     resource = Resource(7, '{"service.name": "shop"}', "", b"")

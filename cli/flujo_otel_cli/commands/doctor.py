@@ -87,7 +87,8 @@ def _found(examined: Examined) -> Iterator[Finding]:
         yield findings.of_server(examined.server, health.path)
     if examined.diagnosis is not None:
         yield from findings.of_diagnosis(examined.diagnosis, health)
-    yield from (findings.of_destination(cursor, now_ns) for cursor in examined.cursors)
+    for cursor in examined.cursors:
+        yield findings.of_destination(cursor, now_ns, health.path)
     yield from findings.of_losses(health, now_ns)
 
 

@@ -31,7 +31,8 @@ def command(
         # flujo's own database keeps a run of a killed process as running for ever.
         now = now._replace(living=[each for each in now.living if each.run.origin is None])
         if json:
-            facts = {"over_ns": over_ns, "hung": len(now.living), "died_earlier": now.died_earlier}
+            facts = {"over_ns": over_ns, "died_earlier": now.died_earlier}
+            facts["hung"] = len(now.living) + now.more_living
             facts["more_open_spans"] = now.more_open_spans
             session.answer(facts | {"runs": document([*now.living, *now.died])})
         else:

@@ -22,7 +22,7 @@ def command(
     with open_session(db, json=json) as session:
         now = look(session, db, everything=everything)
         if json:
-            facts = {"running": len(now.living), "died_earlier": now.died_earlier}
+            facts = {"running": len(now.living) + now.more_living, "died_earlier": now.died_earlier}
             facts["more_open_spans"] = now.more_open_spans
             session.answer(facts | {"runs": document([*now.living, *now.died])})
             return

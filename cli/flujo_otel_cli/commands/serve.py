@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from flujo_otel.settings import TOML_VARIABLE
 from flujo_otel_cli.document import write_line
 from flujo_otel_cli.line import Line, cut_line
 from flujo_otel_cli.options import Db
+from flujo_otel_cli.pause import listened_to
 from flujo_otel_cli.problem import Exit
 from flujo_otel_cli.terminal import Terminal
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 _DRAW_SECONDS = 0.5
 _PLAIN_SECONDS = 10.0
 """Between two lines of counts where nobody can draw over the last one."""
+_LISTENED_SECONDS = 1.0
+"""Between two looks whether anybody reads the output any more."""
 _TO_START = "\r\x1b[K"
 
 
@@ -101,7 +105,8 @@ def _serve_for_machines(server: "Server") -> bool:
     try:
         write_line(ready_document(server, os.getpid()), sys.stdout)
         sys.stdout.flush()
-        server.wait()
+        while not server.wait(_LISTENED_SECONDS):
+            listened_to(sys.stdout)
     finally:
         all_written = server.stop()
     write_line(stopped_document(server, all_written=all_written), sys.stdout)
@@ -136,10 +141,13 @@ def _draw(server: "Server", meter: "Meter") -> None:
 
 def _tell(server: "Server", meter: "Meter") -> None:
     """A line now and then, where there is anything new to say."""
-    while not server.wait(_PLAIN_SECONDS):
-        if meter.has_news():
+    next_line = time.monotonic() + _PLAIN_SECONDS
+    while not server.wait(_LISTENED_SECONDS):
+        listened_to(sys.stdout)
+        if time.monotonic() >= next_line and meter.has_news():
             to = Terminal.of(sys.stdout)
             _write(to, meter.line(to.theme))
+            next_line = time.monotonic() + _PLAIN_SECONDS
 
 
 def _write(to: Terminal, line: Line) -> None:

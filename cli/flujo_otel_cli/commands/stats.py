@@ -13,7 +13,7 @@ from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import head
+from flujo_otel_cli.text import brief, head
 from flujo_otel_cli.times import duration
 
 _ALL_HOURS = 1_000_000
@@ -87,7 +87,7 @@ def _row(row: NameStatistics, to: Terminal) -> list[Line]:
     times = (row.mean_ns, row.p50_ns, row.p95_ns, row.p99_ns, row.total_ns)
     failed = f"{row.error_count:,} ({row.error_count / row.count:.1%})" if row.error_count else ""
     return [
-        [Piece(head(row.name, to.width if to.cuts else None))],
+        [Piece(brief(row.name))],
         [Piece(f"{row.count:,}")],
         [Piece(failed or "0", "red" if failed else "dim")],
         *([Piece(duration(time_ns, to.theme.micro))] for time_ns in times),

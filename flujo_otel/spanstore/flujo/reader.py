@@ -149,6 +149,9 @@ def _clauses(where: RunFilter, layout: Layout) -> tuple[str, list[Any]]:
     if where.since_ns is not None:
         clauses.append(f"{layout.run_start} >= ?")
         values.append(times.to_iso(where.since_ns))
+    if where.until_ns is not None:
+        clauses.append(f"{layout.run_start} <= ?")
+        values.append(times.to_iso(where.until_ns))
     return " AND ".join(clauses), values
 
 

@@ -1,9 +1,7 @@
 """TraceReader on SQLite."""
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +16,12 @@ _PAGE_ROWS: Final = 2000
 """Of large rows: a page takes milliseconds, so that no read transaction holds the WAL back."""
 _STATISTICS_PAGE_ROWS: Final = 20_000
 
+_WRITERS_OF_OPEN_RUNS: Final = """
+    SELECT writer_id, host, pid, process_start, command FROM writers
+    WHERE writer_id IN (SELECT writer_id FROM runs WHERE status = 'running')
+"""
+_OF_GONE: Final = "writer_id IN (SELECT value FROM json_each(?))"
+_OF_OTHERS: Final = "(writer_id IS NULL OR writer_id NOT IN (SELECT value FROM json_each(?)))"
 _ROOTS_PAGE: Final = 500
 # A run starts when its root does, and the index of start times finds that among a million spans. A
 # run whose row was handed in has a start of its own: there the root has to be looked for.
@@ -63,13 +67,14 @@ class SQLiteTraceReader:
 
     def list_runs(self, where: RunFilter, limit: int) -> list[Run]:
         """See `api.TraceReader.list_runs`."""
-        return self._first(self._select_runs(where), where, limit)
+        condition, values = self._runs_where(where)
+        newest_first = "ORDER BY start_time_ns DESC, runs.rowid DESC LIMIT ?"
+        query = f"{rows.SELECT_RUNS} {condition} {newest_first}"
+        return [self._run(row) for row in self._rows(query, (*values, limit))]
 
     def count_runs(self, where: RunFilter) -> int:
         """See `api.TraceReader.count_runs`."""
-        if where.status in (RunStatus.RUNNING, RunStatus.DIED):
-            return len(self._first(self._select_runs(where), where, limit=1 << 62))
-        condition, values = _runs_where(where)
+        condition, values = self._runs_where(where)
         query = f"SELECT COUNT(*) FROM runs {condition}"
         return int(self._rows(query, values)[0][0])
 
@@ -182,23 +187,28 @@ class SQLiteTraceReader:
             (last or 0.0) if until_ns is None else until_ns / 1e9,
         )
 
-    def _select_runs(self, where: RunFilter) -> sqlite3.Cursor:
-        condition, values = _runs_where(where)
-        query = f"{rows.SELECT_RUNS} {condition} ORDER BY start_time_ns DESC, runs.rowid DESC"
-        with faults.reading(self._path):
-            return self._connection.execute(query, values)
+    def _runs_where(self, where: RunFilter) -> tuple[str, list[Any]]:
+        conditions: list[str] = []
+        values: list[Any] = []
+        for condition, value in (
+            ("status = ?", "running" if where.status == RunStatus.DIED else where.status),
+            ("pipeline_name = ?", where.pipeline),
+            ("start_time_ns >= ?", where.since_ns),
+            ("start_time_ns <= ?", where.until_ns),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                values.append(value)
+        if where.status in (RunStatus.RUNNING, RunStatus.DIED):
+            # By their writers, of which there are few, and not row by row: died runs stay for ever.
+            conditions.append(_OF_GONE if where.status == RunStatus.DIED else _OF_OTHERS)
+            values.append(json.dumps(self._gone_writers()))
+        return ("WHERE " + " AND ".join(conditions) if conditions else ""), values
 
-    def _first(self, found: sqlite3.Cursor, where: RunFilter, limit: int) -> list[Run]:
-        """The first `limit` that really have the status: whether a run died shows only here."""
-        runs: list[Run] = []
-        with faults.reading(self._path), closing(found):
-            for row in found:
-                if len(runs) >= limit:
-                    break
-                run = self._run(row)
-                if where.status in (None, run.status):
-                    runs.append(run)
-        return runs
+    def _gone_writers(self) -> list[int]:
+        """Of those that left a run open, the ones whose process is gone."""
+        found = self._rows(_WRITERS_OF_OPEN_RUNS)
+        return [row[0] for row in found if not self._is_alive(Writer(*row[1:]))]
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with faults.reading(self._path):
@@ -211,21 +221,6 @@ class SQLiteTraceReader:
         if writer not in self._alive:
             self._alive[writer] = process.is_alive(writer)
         return self._alive[writer]
-
-
-def _runs_where(where: RunFilter) -> tuple[str, list[Any]]:
-    conditions: list[str] = []
-    values: list[Any] = []
-    if where.status is not None:
-        conditions.append("status = ?")
-        values.append("running" if where.status == RunStatus.DIED else where.status)
-    if where.pipeline is not None:
-        conditions.append("pipeline_name = ?")
-        values.append(where.pipeline)
-    if where.since_ns is not None:
-        conditions.append("start_time_ns >= ?")
-        values.append(where.since_ns)
-    return ("WHERE " + " AND ".join(conditions) if conditions else ""), values
 
 
 def _common_prefix(one: str, other: str) -> int:

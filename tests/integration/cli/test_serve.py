@@ -250,3 +250,21 @@ def test_nothing_is_left_of_a_start_that_is_refused(tmp_path: Path, options: lis
         )
     assert done.returncode in (2, 5)
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_it_ends_where_nobody_reads_its_output_any_more(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    ports = ("--http-port", "0", "--grpc-port", "0")
+    server = subprocess.Popen(
+        [LENS, "serve", *ports, *options],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert server.stdout is not None
+    server.stdout.readline()
+    server.stdout.close()  # as `head -1` does
+    assert 141 == server.wait(30)

@@ -69,8 +69,8 @@ def a_cursor(**changes: Any) -> Cursor:
     return Cursor(**{**facts, **changes})
 
 
-def a_loss(reason: str, detail: str = "") -> Loss:
-    return Loss("app", reason, detail, 120, 0, NOW_NS)
+def a_loss(reason: str, detail: str = "", service: str = "app") -> Loss:
+    return Loss(service, reason, detail, 120, 0, NOW_NS)
 
 
 def test_a_sound_database() -> None:
@@ -205,7 +205,7 @@ def test_spans_without_their_parent_are_a_warning() -> None:
 
 def test_a_destination_that_is_up_to_date() -> None:
     text = "tempo  0 behind, 12,000 sent"
-    assert found.of_destination(a_cursor(), NOW_NS) == ("completed", "forwarding", text)
+    assert found.of_destination(a_cursor(), NOW_NS, "/a.db") == ("completed", "forwarding", text)
 
 
 @pytest.mark.parametrize(
@@ -219,15 +219,41 @@ def test_a_destination_that_is_up_to_date() -> None:
             "warning",
             "lens forward --forget tempo. The last try: refused",
         ),
+        (
+            {"state": CursorState.RETRYING, "error": "a fault of flujo-otel: KeyError: x"},
+            "warning",
+            "KeyError: x. FLUJO_OTEL_RAISE=1",
+        ),
+        (
+            {"state": CursorState.RETRYING, "error": "/a.db cannot be used just now: locked."},
+            "warning",
+            "It is this database that cannot be read",
+        ),
         ({"rejected": 3, "rejection": "too old"}, "warning", "3 rejected by it: too old"),
     ],
 )
 def test_a_destination_in_trouble_says_what_to_do(
     changes: dict[str, Any], status: str, said: str
 ) -> None:
-    finding = found.of_destination(a_cursor(**changes), NOW_NS)
+    finding = found.of_destination(a_cursor(**changes), NOW_NS, "/a.db")
     assert (finding.status, finding.subject) == (status, "forwarding")
     assert said in finding.text
+
+
+@pytest.mark.parametrize("error", ["a fault of flujo-otel: KeyError: x", "/a.db is locked"])
+def test_nobody_is_asked_whether_a_destination_is_up_where_the_fault_is_ours(error: str) -> None:
+    cursor = a_cursor(state=CursorState.RETRYING, error=error)
+    assert "Is it up" not in found.of_destination(cursor, NOW_NS, "/a.db").text
+
+
+def test_a_service_s_name_of_a_megabyte_is_cut() -> None:
+    name = "s" * 1_000_000
+    [(_, _, flow)] = diagnosed(services=(Received(name, 1, 0),))
+    assert len(flow) < 300 and "s..." in flow
+    [(_, _, orphaned)] = diagnosed(orphans=(Orphans(name, 1),))
+    assert len(orphaned) < 500
+    found_losses = findings(losses=(a_loss("queue_full", name, name),))
+    assert max(len(text) for _, _, text in found_losses) < 700
 
 
 def test_a_server_on_another_database_is_a_warning() -> None:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from flujo_otel.model.record import Role
+from flujo_otel.query import activity
 from unit.cli.lens import answer, document, on_a_terminal
+from unit.cli.scenes import a_span, store
 from unit.spanstore.test_merged import FLUJOS_TABLES
 
 OPEN = """
@@ -163,3 +166,20 @@ def test_a_run_of_flujo_s_own_is_shown_but_nobody_knows_whether_it_hangs(
     code, out, _ = answer(capsys, "ps")
     assert (code, "run_a   old 1      ● running" in out) == (0, True)
     assert answer(capsys, "hung") == (0, "0 open for over 30.0 s\n", "")
+
+
+def test_of_many_that_run_the_newest_are_looked_at_and_all_are_counted(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "MOST_LIVING", 2)
+    monkeypatch.setattr(activity, "MOST_OPEN_SPANS", 2)
+    running = [
+        a_span(n, f"run {n}", n, None, role=Role.RUN_ROOT, run_id=f"run-{n}") for n in range(1, 6)
+    ]
+    store(here / "flujo_otel.db", running[:3])
+    store(here / "flujo_otel.db", running[3:])
+    _, out, _ = answer(capsys, "ps")
+    said = "5 running · the newest 2 shown · 3 older open spans not shown\n"
+    assert out.endswith(said)
+    assert 5 == document(capsys, "ps")[1]["running"]
+    assert 5 == document(capsys, "hung", "--over", "1s")[1]["hung"]
