@@ -19,18 +19,29 @@ _NAMED: Final = re.compile(
 """From within a name to its value."""
 _NAME_BACKWARDS: Final = re.compile(r"[A-Za-z0-9_.\- ]*+")
 _OPENING: Final = re.compile(r"""[bBrRuU]{0,2}(\\*)(["'`])""")
-_QUOTE: Final = re.compile(r"""(\\*)(["'`])""")
-_BRACKET: Final = re.compile(r"""(\\*)(["'`])|[\[\]{}]""")
+_QUOTE: Final = re.compile(r"""(?<!\\)(\\*+)(["'`])""")
+_BRACKET: Final = re.compile(r"""(?<!\\)(\\*+)(["'`])|[\[\]{}]""")
 _LITERAL: Final = re.compile(r"-?[0-9][0-9.eE+\-]*+")
 _WORD: Final = re.compile(r"""[^\s"'`<>&;]++""")
-_LINE: Final = re.compile(r"""(?:[^\\\r\n"'`]|\\(?![nr"'`]))*+""")
+_COOKIE_LINE: Final = re.compile(
+    r"""[^\s=:;"'`\\]{1,256}+=(?:[^\\\r\n"'`]|(?<==)"[^"\\\r\n]*+"|\\(?![nr"'`]))*+"""
+)
 _SCHEMED: Final = re.compile(
-    r"""(?i:bearer|basic|digest|token|apikey|negotiate|aws4-hmac-sha256)\s+[^\s"'`<>\\]++"""
+    r"""(?i:bearer|basic|digest|token|apikey|negotiate|aws4-hmac-sha256)\s+([^\s"'`<>\\]++)"""
 )
 _REFERENCE: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*+")
 _PLACEHOLDER: Final = re.compile(
     r"\*+|\.+|x{3,}|<[^<>]{1,64}>|\$\{?[A-Za-z_]\w{0,64}\}?|\{{1,2}[^{}]{0,64}\}{1,2}|%\(\w{1,64}\)s|%s"
+    r"|(?:Optional|SecretStr|[Ss]tr(?:ing)?|bytes|int|None|null|[Tt]rue|[Ff]alse|undefined)\b.{0,16}"
 )
+"""What people write where the secret is to be, and types."""
+_INDENT: Final = 40
+_LINE_BEFORE: Final = re.compile(r"""(?:\A|[\n"'`]|\\[nr])[ \t\-]{0,40}\Z""")
+_LINE_AFTER: Final = re.compile(r"""[ \t,]{0,40}+(?:\Z|[\r\n"'`\\#])""")
+_SCHEMA: Final = re.compile(
+    r"""\{[^{}\[\]]{0,400}?(["'])type\\*\1\s{0,8}:\s{0,8}\\*["'](?:string|number|integer|object|array|boolean)\\*["']"""
+)
+"""`{"password": {"type": "string"}}` describes a field and holds none."""
 _COOKIES: Final = re.compile(r"(?i)cookies?\Z")
 _AUTHORIZATION: Final = re.compile(r"(?i)authorization\Z")
 
@@ -88,6 +99,8 @@ def _name_at(text: str, position: int, keys: Keys) -> _Found | None:
         return None
     before = _NAME_BACKWARDS.match(text[max(0, position - _KEY_LIMIT) : position][::-1])
     start = position - before.end() if before else position
+    if start < position and text[start] in "nrtbf" and text.endswith("\\", 0, start):
+        start += 1  # of an escape
     end = after.end(1)
     name = text[start:end]
     naming = keys.naming(name)
@@ -101,7 +114,7 @@ def _value(text: str, found: _Found) -> tuple[int, int, str] | None:
     """From where to where the secret stands, and what is to stand there."""
     opening = _OPENING.match(text, found.value)
     if opening is not None:
-        return _quoted(text, opening)
+        return _quoted(text, opening, found)
     if found.quoted or found.tight:
         literal = _literal(text, found)
         if literal is not None or found.quoted:
@@ -109,12 +122,15 @@ def _value(text: str, found: _Found) -> tuple[int, int, str] | None:
     return _bare(text, found)
 
 
-def _quoted(text: str, opening: re.Match[str]) -> tuple[int, int, str] | None:
+def _quoted(text: str, opening: re.Match[str], found: _Found) -> tuple[int, int, str] | None:
     start = opening.end()
     end = _closing(text, start, len(opening[1]), opening[2])
     inner = text[start:end]
     if not inner or inner == REDACTED or _PLACEHOLDER.fullmatch(inner):
         return None
+    if found.naming is Naming.WEAK and not (found.quoted or found.tight):
+        # unexpected token: '}'
+        return (start, end, REDACTED) if _looks_made(inner, found.naming) else None
     return start, end, REDACTED
 
 
@@ -141,6 +157,8 @@ def _literal(text: str, found: _Found) -> tuple[int, int, str] | None:
         is_hidden = found.quoted and found.naming is Naming.STRONG
         return (start, number.end(), mark) if is_hidden else None
     if text.startswith(("[", "{"), start):
+        if _SCHEMA.match(text, start):
+            return None
         end = _end_of_container(text, start)
         return (start, end, mark) if end - start > 2 else None
     return None
@@ -164,10 +182,12 @@ def _end_of_container(text: str, start: int) -> int:
 def _bare(text: str, found: _Found) -> tuple[int, int, str] | None:
     start = found.value
     if _COOKIES.search(found.name):
-        line = _LINE.match(text, start)
-        return (start, line.end(), REDACTED) if line and "=" in line[0] else None
+        line = _COOKIE_LINE.match(text, start)
+        if line is not None:
+            return start, line.end(), REDACTED
     if _AUTHORIZATION.search(found.name) and (schemed := _SCHEMED.match(text, start)):
-        return start, schemed.end(), REDACTED
+        is_shown = _PLACEHOLDER.fullmatch(schemed[1])
+        return None if is_shown else (start, schemed.end(), REDACTED)
     word = _WORD.match(text, start)
     value = _trimmed(word[0]) if word else ""
     end = start + len(value)
@@ -199,10 +219,10 @@ def _is_reference(value: str, following: str, name: str) -> bool:
 
 
 def _is_own_line(text: str, start: int, end: int) -> bool:
-    line = text.rfind("\n", 0, end) + 1
-    stop = text.find("\n", end)
-    before, after = text[line : max(start, line)], text[end : None if stop < 0 else stop]
-    return not before.strip(" \t-") and not after.strip()
+    """Nothing else stands on the line, or in the string, that the name and the value are in."""
+    return bool(
+        _LINE_BEFORE.search(text, max(0, start - _INDENT), start) and _LINE_AFTER.match(text, end)
+    )
 
 
 def _looks_made(value: str, naming: Naming) -> bool:

@@ -21,6 +21,8 @@ MARGIN: Final = 1024
 """So many characters of a secret that is cut show what it is."""
 
 
+_SCHEMA_TYPES: Final = ("string", "number", "integer", "object", "array", "boolean")
+"""`{"password": {"type": "string"}}` describes a field and holds none."""
 _ORDINARY: Final = Naming.ORDINARY
 _SECRET: Final = (Naming.WEAK, Naming.STRONG)
 
@@ -163,10 +165,12 @@ class Redactor:
             given = self._callback(text)  # type: ignore[misc]
             if isinstance(given, str):
                 return given
-            raise TypeError(f"it gave {type(given).__name__}, not str")
+            fault = f"it gave {type(given).__name__}, not str"
         except Exception as error:
-            guard.report("the redaction callback", error)
-            return REDACTED
+            # Its own words may hold the text.
+            fault = f"it raised {type(error).__name__}"
+        guard.report("the redaction callback", TypeError(fault))
+        return REDACTED
 
     def _remember(self, text: str) -> None:
         if len(text) <= _REMEMBERED_LENGTH:
@@ -181,4 +185,6 @@ def _is_hidden(naming: Naming, value: object) -> bool:
         return False
     if isinstance(value, int | float):
         return naming is Naming.STRONG
-    return not isinstance(value, str | bytes | list | tuple | dict) or bool(value)
+    if isinstance(value, Mapping):
+        return bool(value) and value.get("type") not in _SCHEMA_TYPES
+    return not isinstance(value, str | bytes | list | tuple) or bool(value)

@@ -85,6 +85,7 @@ _BASIC: Final = re.compile(r"((?:asic|ASIC) {1,4})([A-Za-z0-9+/]{4,}+={0,2}+)")
 
 _SHORT: Final = (
     Rule(("@",), _URL_CREDENTIALS, rf"\g<1>{REDACTED}"),
+    Rule(("-----BEGIN ",), _PEM),
     Rule(("earer ", "EARER ", "earer%20"), _BEARER, _bearer),
     Rule(("asic ", "ASIC "), _BASIC, _basic),
 )
@@ -98,7 +99,6 @@ _LONG: Final = (
     _rule("slack.com/services/", r"(?<=slack\.com/services/)[A-Za-z0-9/]{10,}+"),
 )
 _WITH_HYPHEN: Final = (
-    Rule(("-----BEGIN ",), _PEM),
     _prefixed("sk-", r"(?=[A-Za-z_\-]{0,99}+[0-9])[A-Za-z0-9_\-]{16,}+"),
     _rule("xox", r"xox[a-z]-[A-Za-z0-9\-]{10,}+"),
     _rule("xapp-", r"xapp-[0-9]-[A-Za-z0-9\-]{10,}+"),
