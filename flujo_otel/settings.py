@@ -21,6 +21,9 @@ TOML_VARIABLE = "FLUJO_OTEL_CONFIG"
 TOML_TABLE = "otel"
 FORWARD_TABLE = "forward"
 REDACTION_TABLE = "redaction"
+PRICES_TABLE = "prices"
+PRICES_VARIABLE = "FLUJO_OTEL_PRICES"
+_TABLES = (FORWARD_TABLE, REDACTION_TABLE, PRICES_TABLE)
 
 _MIB = 1024 * 1024
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -56,6 +59,8 @@ class Settings:
     """The [forward.NAME] tables as they stand there, by name (`forward.table` reads them)."""
     redaction: Mapping[str, Any] = field(default_factory=dict)
     """The [redaction] table as it stands there (`flujo_otel.redaction` reads it)."""
+    prices: Mapping[str, Any] = field(default_factory=dict)
+    """The [prices."MODEL"] tables as they stand there, by model (`flujo_otel.usage` reads them)."""
     toml: Path | None = None
     """The flujo.toml that was read."""
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -169,7 +174,7 @@ def load(**overrides: Any) -> Settings:
     toml = _nearest_toml()
     in_toml = _read_toml(toml) if toml is not None else {}
     values, origins = choose(SETTINGS, overrides, toml, in_toml)
-    tables = {name: in_toml.get(name, {}) for name in (FORWARD_TABLE, REDACTION_TABLE)}
+    tables = {name: in_toml.get(name, {}) for name in _TABLES}
     return Settings(**values, **tables, toml=toml, origins=origins)
 
 
@@ -241,8 +246,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
     redaction = data.get(REDACTION_TABLE, {})
     if not isinstance(redaction, dict):
         raise SettingsError(f"{REDACTION_TABLE} in {path} must be a table: [{REDACTION_TABLE}].")
+    prices = data.get(PRICES_TABLE, {})
+    if not isinstance(prices, dict):
+        raise SettingsError(f"{PRICES_TABLE} in {path} must hold tables: [{PRICES_TABLE}.MODEL].")
     state = {"state_uri": data["state_uri"]} if "state_uri" in data else {}
-    return {**ours, **state, FORWARD_TABLE: forward, REDACTION_TABLE: redaction}
+    tables = {FORWARD_TABLE: forward, REDACTION_TABLE: redaction, PRICES_TABLE: prices}
+    return {**ours, **state, **tables}
 
 
 def refuse_unknown(given: Mapping[str, Any], settings: Sequence[Setting], origin: str) -> None:

@@ -209,7 +209,7 @@ def _record(
         facts = _FACTS[is_root, is_error]
     else:
         attributes = plain_attributes(span.attributes)
-        facts = project(attributes, is_root=is_root, ended=True, is_error=is_error)
+        facts = project(attributes, is_root=is_root, ended=True, is_error=is_error, at_ns=start_ns)
     if start_ns > _MAX_TIME_NS or end_ns > _MAX_TIME_NS:
         start_ns, end_ns = min(start_ns, _MAX_TIME_NS), min(end_ns, _MAX_TIME_NS)
     events, links = span.events, span.links

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any, Final, NamedTuple
 
+from flujo_otel import usage
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, gen_ai
 
@@ -19,8 +20,8 @@ READ = frozenset(
         flujo.TOTAL_COST_USD,
         flujo.TOKENS,
         flujo.TOTAL_TOKENS,
-        *gen_ai.INPUT_TOKENS,
-        *gen_ai.OUTPUT_TOKENS,
+        *gen_ai.COST_USD,
+        *usage.READ,
     }
 )
 """The attributes that `project` looks at; most spans have none of them."""
@@ -37,20 +38,22 @@ class Projection(NamedTuple):
 
 
 def project(
-    attributes: Mapping[str, Any], *, is_root: bool, ended: bool, is_error: bool
+    attributes: Mapping[str, Any], *, is_root: bool, ended: bool, is_error: bool, at_ns: int = 0
 ) -> Projection:
-    """The projection of one span. `is_root`: it has no parent at all."""
+    """The projection of one span. `is_root`: it has no parent at all. `at_ns`: when it started, by
+    which its price goes (Unix, nanoseconds)."""
     if READ.isdisjoint(attributes):  # most spans; saves ten look-ups
         return _OF_NO_ATTRIBUTES[is_root, ended, is_error]
     named = is_root or flujo.PIPELINE_NAME in attributes
     step = flujo.STEP_TYPE in attributes
     run_id = attributes.get(flujo.RUN_ID)
+    used = usage.usage_of(attributes)
     return Projection(
         run_id=str(run_id) if run_id else None,
         role=named * Role.RUN_ROOT | step * Role.STEP,
         status=_status(attributes.get(flujo.STATUS), ended=ended, is_error=is_error),
-        cost_usd=_number(attributes, flujo.COST_USD, flujo.TOTAL_COST_USD),
-        tokens=_tokens(attributes),
+        cost_usd=usage.cost_of(attributes, used, at_ns),
+        tokens=_stated_tokens(attributes) or (used.total_tokens if used is not None else None),
     )
 
 
@@ -74,20 +77,10 @@ _OF_NO_ATTRIBUTES: Final = {
 }
 
 
-def _number(attributes: Mapping[str, Any], *names: str) -> float | None:
-    """The first of the names that holds a positive number of a size that usage can have: zero is
-    what flujo 0.4 says of an agent's cost when it does not know it, so zero is no fact."""
-    for name in names:
+def _stated_tokens(attributes: Mapping[str, Any]) -> int | None:
+    """flujo's own count; zero is what flujo 0.4 says of an agent when it does not know it."""
+    for name in (flujo.TOKENS, flujo.TOTAL_TOKENS):
         value = attributes.get(name)
-        if isinstance(value, (int, float)) and 0 < value <= _MOST:
-            return value
+        if isinstance(value, int | float) and 0 < value <= _MOST:
+            return int(value)
     return None
-
-
-def _tokens(attributes: Mapping[str, Any]) -> int | None:
-    stated = _number(attributes, flujo.TOKENS, flujo.TOTAL_TOKENS)
-    if stated is not None:
-        return int(stated)
-    used = [_number(attributes, *names) for names in (gen_ai.INPUT_TOKENS, gen_ai.OUTPUT_TOKENS)]
-    known = [int(count) for count in used if count is not None]
-    return sum(known) if known else None

@@ -109,7 +109,11 @@ def _record(span: Snapshot, shared: _Shared) -> SpanRecord:
     name, context, parent, resource, scope, kind, start, end, status, attributes, *_ = span
     code = status.status_code.value
     facts = project(
-        attributes, is_root=parent is None, ended=end is not None, is_error=code == _ERROR
+        attributes,
+        is_root=parent is None,
+        ended=end is not None,
+        is_error=code == _ERROR,
+        at_ns=start or 0,
     )
     attributes_text, events, links, otlp = _plain(span) or _exact(span)
     return SpanRecord(
