@@ -33,6 +33,6 @@ def writer_for(settings: Settings) -> StoreWriter:
         return _writers[path]
 
 
-def writers() -> list[StoreWriter]:
-    """Those that the process has, the first one first."""
-    return list(_writers.values())
+def writers() -> dict[Path, StoreWriter]:
+    """Those that the process has, by their databases, the first one first."""
+    return _writers.copy()

@@ -7,9 +7,11 @@ from typing import Final
 from flujo_otel import process, settings
 from flujo_otel.bootstrap.program import configure
 from flujo_otel.guard import guarded
+from flujo_otel.spanstore.location import resolve
 from flujo_otel.xray import XRay, host
 from flujo_otel_exporter import exit as process_exit
 from flujo_otel_exporter import registry
+from flujo_otel_exporter.writer import StoreWriter
 
 FLUSH_SECONDS: Final = 5.0
 
@@ -32,16 +34,24 @@ class _Process:
 
     def flush(self, timeout_seconds: float) -> bool:
         with guarded("flushing X-Ray traces"):
-            return all(writer.flush(timeout_seconds) for writer in registry.writers())
+            return all(writer.flush(timeout_seconds) for writer in registry.writers().values())
         return False
 
     def count_loss(self, reason: str, detail: str, count: int) -> None:
         with guarded("counting traces that were not recorded"):
-            writers = registry.writers() or [registry.writer_for(settings.load())]
-            writers[0].count_loss(process.current().command, reason, detail, count)
+            _writer().count_loss(process.current().command, reason, detail, count)
 
     def at_exit(self, finish: Callable[[], None]) -> None:
         process_exit.register(finish)
+
+
+def _writer() -> StoreWriter:
+    """To the database that the settings name; a process that chose another by an argument writes to
+    that one alone."""
+    chosen = settings.load()
+    known = registry.writers()
+    first = next(iter(known.values()), None)
+    return known.get(resolve(chosen).path) or first or registry.writer_for(chosen)
 
 
 host.run_in(_Process())
