@@ -1,6 +1,7 @@
 """The connection that `SQLiteStorage.conn` is: X-Ray's tables over ours."""
 
 import sqlite3
+from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +15,11 @@ class XRayConnection(sqlite3.Connection):
     to commit keeps nobody from writing. Writes take their turn beside checkpoints."""
 
     turns: Turns | None = None
+    is_in_memory = False
 
     def cursor(self, factory: Any = None) -> Any:
         """A cursor; `execute` and its kin of the connection use one too."""
-        return super().cursor(factory or _Cursor)
+        return super().cursor(factory or (_WholeCursor if self.is_in_memory else _Cursor))
 
 
 class _Cursor(sqlite3.Cursor):
@@ -53,6 +55,33 @@ class _Cursor(sqlite3.Cursor):
         return connection.turns if isinstance(connection, XRayConnection) else None
 
 
+class _WholeCursor(_Cursor):
+    """Of a database in memory, which has no WAL: a query that was not read to its end would keep
+    everybody else from writing. All of its rows are read at once."""
+
+    _rows: deque[Any] = deque()
+
+    def execute(self, sql: str, parameters: Any = (), /) -> "_WholeCursor":
+        super().execute(sql, parameters)
+        self._rows = deque(super().fetchall())
+        return self
+
+    def fetchone(self) -> Any:
+        return self._rows.popleft() if self._rows else None
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        count = min(self.arraysize if size is None else size, len(self._rows))
+        return [self._rows.popleft() for _ in range(count)]
+
+    def fetchall(self) -> list[Any]:
+        return self.fetchmany(len(self._rows))
+
+    def __next__(self) -> Any:
+        if not self._rows:
+            raise StopIteration
+        return self._rows.popleft()
+
+
 def connect(uri: str, timeout_seconds: float, turns: Turns | None) -> XRayConnection:
     """Open a database that has our schema, with the views on it."""
     connection = XRayConnection(
@@ -64,6 +93,7 @@ def connect(uri: str, timeout_seconds: float, turns: Turns | None) -> XRayConnec
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.executescript(_VIEWS.read_text(encoding="utf-8"))
         connection.turns = turns
+        connection.is_in_memory = turns is None
     except BaseException:
         connection.close()
         raise
