@@ -14,13 +14,13 @@ from opentelemetry.trace import Span, StatusCode, Tracer, get_current_span
 from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.facts import clipped, exception_event
 from flujo_otel.integrations.langchain.current import Attached
+from flujo_otel.integrations.text import as_text
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference
 from flujo_otel.semconv import langchain as semconv
 
 _DESCRIPTION_LIMIT: Final = 1024
 _FALLS_BACK: Final = "RunnableWithFallbacks"
-_MARK_ROOM_BYTES: Final = 48
 _MIME_TYPE_OF: Final = {
     openinference.INPUT_VALUE: openinference.INPUT_MIME_TYPE,
     openinference.OUTPUT_VALUE: openinference.OUTPUT_MIME_TYPE,
@@ -147,7 +147,7 @@ class OpenRun:
             return {}
         if isinstance(value, str):
             mime = openinference.MIME_TEXT
-            text, was_cut = _as_text(value, self.recording.value_limit_bytes)
+            text, was_cut = as_text(value, self.recording.value_limit_bytes)
         else:
             mime = openinference.MIME_JSON
             text, was_cut = self.recording.value(value)
@@ -230,16 +230,3 @@ def _lost(reference: Any) -> None:
 
 def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _as_text(text: str, limit_bytes: int) -> tuple[str, bool]:
-    """`text` redacted, then cut to about the limit, and whether it was cut."""
-    kept, left_out = redactor().beginning(str(text), limit_bytes)
-    # A lone surrogate is no Unicode: every later encoder would fail on it.
-    encoded = kept.encode(errors="backslashreplace")
-    if not left_out and len(encoded) <= limit_bytes:
-        return encoded.decode(), False
-    room = max(limit_bytes - _MARK_ROOM_BYTES, limit_bytes // 2)
-    shorter = encoded[:room].decode(errors="ignore")
-    left_out += len(encoded.decode()) - len(shorter)
-    return f"{shorter}… {left_out} characters cut", True

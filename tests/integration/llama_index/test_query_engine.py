@@ -1,0 +1,163 @@
+"""A query of a real query engine is one tree, a run of its own or part of the one around it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from llama_index.core.llms import MockLLM
+from opentelemetry.trace import StatusCode
+
+from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.llama_index.provider import RunProvider
+from support.llama_index_runs import Indexed
+
+# OpenInference's own use of pydantic; as an error it would cost the spans of the model's calls.
+pytestmark = pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
+
+SECRET = "sk-proj-" + "a1B2c3D4e5F6g7H8" * 2
+
+
+class Failing(MockLLM):
+    """A model whose call fails."""
+
+    def complete(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(f"sour milk, api_key={SECRET}")
+
+
+def test_a_query_is_a_run_with_retrieval_and_synthesis_as_its_steps(indexed: Indexed) -> None:
+    indexed.engine().query("What do cats do?")
+    tree = indexed.tree()
+    assert ["RetrieverQueryEngine.query", "  RetrieverQueryEngine._query"] == tree[:2]
+    for line in ("    VectorIndexRetriever.retrieve", "    CompactAndRefine.synthesize"):
+        assert line in tree
+    assert any(line.endswith("MockLLM.complete") for line in tree)
+    assert any(line.endswith("MockEmbedding.get_query_embedding") for line in tree)
+    facts = indexed.facts("RetrieverQueryEngine.query")
+    assert "RetrieverQueryEngine.query" == facts["flujo.pipeline.name"]
+    assert "What do cats do?" == facts["input.value"]
+    assert " ".join(["text"] * 8) == facts["output.value"]
+    steps = {
+        span.name: (span.attributes or {})["flujo.step.index"]
+        for span in indexed.spans()
+        if "flujo.step.type" in (span.attributes or {})
+    }
+    assert {"VectorIndexRetriever.retrieve": 0, "CompactAndRefine.synthesize": 1} == steps
+
+
+async def test_an_async_query_is_the_same(indexed: Indexed) -> None:
+    await indexed.engine().aquery("What do cats do?")
+    indexed.tracer.start_span("after").end()
+    tree = indexed.tree()
+    assert ["RetrieverQueryEngine.aquery", "  RetrieverQueryEngine._aquery"] == tree[:2]
+    assert "    CompactAndRefine.asynthesize" in tree
+    assert "after" == tree[-1]
+    assert 1 == indexed.facts("CompactAndRefine.asynthesize")["flujo.step.index"]
+
+
+def test_under_a_span_a_query_is_part_of_the_run_around_it(indexed: Indexed) -> None:
+    with indexed.tracer.start_as_current_span("request"):
+        indexed.engine().query("What do cats do?")
+    assert ["request", "  RetrieverQueryEngine.query"] == indexed.tree()[:2]
+    recorded = [dict(span.attributes or {}) for span in indexed.spans()]
+    assert [] == [facts for facts in recorded if "flujo.pipeline.name" in facts]
+    assert [] == [facts for facts in recorded if "flujo.step.type" in facts]
+
+
+def test_a_streamed_answer_ends_its_run_when_it_was_read(indexed: Indexed) -> None:
+    answer = indexed.engine(streaming=True).query("What do cats do?")
+    assert [] == [name for name in indexed.tree() if name == "RetrieverQueryEngine.query"]
+    for _ in answer.response_gen:
+        indexed.tracer.start_span("shown").end()
+    assert 8 == indexed.tree().count("shown")
+    assert "RetrieverQueryEngine.query" in indexed.tree()
+    names = {event.name for span in indexed.spans() for event in span.events}
+    assert {"First Token Stream Event"} == names
+
+
+async def test_queries_at_once_are_runs_of_their_own(indexed: Indexed) -> None:
+    engine = indexed.engine()
+    await asyncio.gather(*(engine.aquery(f"number {number}") for number in range(5)))
+    roots = [span for span in indexed.spans() if span.name == "RetrieverQueryEngine.aquery"]
+    assert 5 == len(roots)
+    assert 5 == len({span.context.trace_id for span in roots})
+    by_trace: dict[int, int] = {}
+    for span in indexed.spans():
+        by_trace[span.context.trace_id] = by_trace.get(span.context.trace_id, 0) + 1
+    assert 1 == len(set(by_trace.values())), "each has all of its own spans"
+
+
+def test_an_error_is_recorded_and_propagates_its_secrets_redacted(indexed: Indexed) -> None:
+    with pytest.raises(RuntimeError, match="sour milk"):
+        indexed.engine(Failing(max_tokens=8)).query("What do cats do?")
+    span = indexed.span("Failing.complete")
+    assert StatusCode.ERROR is span.status.status_code
+    assert StatusCode.ERROR is indexed.span("RetrieverQueryEngine.query").status.status_code
+    assert ["exception"] == indexed.events("Failing.complete")
+    facts = indexed.facts("Failing.complete")
+    assert ("RuntimeError", "RuntimeError") == (facts["error.type"], facts["error_type"])
+    recorded = str(
+        [
+            (s.status.description, s.attributes, [e.attributes for e in s.events])
+            for s in indexed.spans()
+        ]
+    )
+    assert SECRET not in recorded
+    assert "[REDACTED]" in recorded
+
+
+def test_what_was_retrieved_is_a_ranking(indexed: Indexed) -> None:
+    indexed.engine().query("What do cats do?")
+    ranking = indexed.value("VectorIndexRetriever.retrieve", "xray.ranked_candidates")
+    assert [(1, 1.0), (2, 1.0)] == [(item["rank"], item["score"]) for item in ranking]
+    assert {"cats purr", "dogs bark"} == {item["item_data"]["content"] for item in ranking}
+
+
+def test_the_model_is_named_in_opentelemetrys_words_too(indexed: Indexed) -> None:
+    indexed.engine().query("What do cats do?")
+    facts = indexed.facts("MockLLM.complete")
+    assert "LLM" == facts["openinference.span.kind"]
+    assert facts["llm.model_name"] == facts["gen_ai.request.model"]
+
+
+def test_a_secret_in_a_question_is_redacted(indexed: Indexed) -> None:
+    indexed.engine().query(f"What is {SECRET} for?")
+    recorded = str([dict(span.attributes or {}) for span in indexed.spans()])
+    assert SECRET not in recorded
+    assert "[REDACTED]" in indexed.facts("RetrieverQueryEngine.query")["input.value"]
+
+
+def test_long_values_are_cut_and_it_is_said(indexed: Indexed) -> None:
+    indexed.instrument(value_limit_bytes=300)
+    indexed.engine().query("long " * 200)
+    facts = indexed.facts("RetrieverQueryEngine.query")
+    assert len(facts["input.value"].encode()) <= 300
+    assert 1 == facts["flujo.truncated"]
+
+
+def test_without_content_nothing_of_what_was_said_is_recorded(indexed: Indexed) -> None:
+    indexed.instrument(content=False)
+    indexed.engine().query("What do weasels do?")
+    recorded = str([dict(span.attributes or {}) for span in indexed.spans()])
+    assert "RetrieverQueryEngine.query" in indexed.tree()
+    for said in ("weasels", "purr", "text text", "Context information"):
+        assert said not in recorded, said
+
+
+def test_instrumenting_again_and_undoing_it_leaves_llamaindex_as_it_was(indexed: Indexed) -> None:
+    indexed.instrument()
+    indexed.engine().query("What do cats do?")
+    assert 1 == indexed.tree().count("RetrieverQueryEngine.query")
+    indexed.instrumentor.uninstrument()
+    indexed.instrumentor.uninstrument()
+    indexed.memory.clear()
+    indexed.engine().query("What do cats do?")
+    assert [] == indexed.tree()
+
+
+def test_a_step_keeps_its_place_however_many_attributes_it_has(indexed: Indexed) -> None:
+    """The SDK drops the oldest of a span's attributes past 128."""
+    tracer = RunProvider(indexed.provider, Recording()).get_tracer("x")
+    span = tracer.start_span("Engine.query")
+    span.set_attributes({f"number {number}": number for number in range(200)})
+    span.end()
+    assert "Engine.query" == indexed.facts("Engine.query")["flujo.pipeline.name"]
