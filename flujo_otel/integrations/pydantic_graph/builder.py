@@ -10,6 +10,7 @@ from flujo_otel.integrations.pydantic_graph.execution import Execution
 from flujo_otel.integrations.pydantic_graph.iteration import Iteration, infer_name
 from flujo_otel.integrations.pydantic_graph.node import Node
 from flujo_otel.integrations.pydantic_graph.patching import Patching
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import graph as semconv
 
 MODULES: Final = ("pydantic_graph.graph_builder", "pydantic_graph.beta.graph")
@@ -111,7 +112,7 @@ def _opened(
     about = facts.branch_of(execution.forks_around(node_id, fork_stack))
     label = getattr(definition, "label", None)
     if label is not None:
-        about[semconv.NODE_LABEL] = str(label)
+        about[semconv.NODE_LABEL] = redactor().text(str(label))
     return Node(
         execution, str(node_id), kind, about, parent=execution.context, fork_stack=fork_stack
     )

@@ -87,7 +87,7 @@ class Execution(OpenSpan):
         if is_resumed:
             attributes |= self._resumption(facts.snapshot_id_of(graph_run.next_node))
         self.span.set_attributes({graph.EXECUTION_ID: self.id, **attributes})
-        self.state(graph.EVENT_STATE_BEFORE, graph_run.state)
+        self.state(graph.EVENT_STATE_BEFORE, self.state_now())
 
     def _resumption(self, snapshot_id: str | None) -> dict[str, AttributeValue]:
         original = origin.left.at(snapshot_id) if snapshot_id else None
@@ -123,8 +123,8 @@ class Execution(OpenSpan):
 
     @property
     def was_cancelled(self) -> bool:
-        """The code that drives the run was cancelled, not merely its nodes by the graph: 1.x cancels
-        it too where a node has failed."""
+        """The code that drives the run was cancelled, not merely its nodes by the graph, nor by a
+        failure: 1.x cancels it where a node has failed."""
         by_failure = self._failure is not None and not is_cancellation(self._failure[1])
         return isinstance(self.broken_by, CancelledError) and not by_failure
 

@@ -8,6 +8,7 @@ from dataclasses import is_dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo
 from flujo_otel.semconv import graph as semconv
 
@@ -106,7 +107,7 @@ def branch_of(forks: Sequence[Any]) -> dict[str, Any]:
     if not forks:
         return {}
     return {
-        semconv.FORK_ID: str(forks[-1].fork_id),
+        semconv.FORK_ID: redactor().text(str(forks[-1].fork_id)),
         semconv.FORK_INDEX: forks[-1].thread_index,
         flujo.PARALLEL_BRANCH: "/".join(str(fork.thread_index) for fork in forks),
     }

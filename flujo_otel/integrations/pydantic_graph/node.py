@@ -53,17 +53,16 @@ class Node(OpenSpan):
         self.is_cached = False
         self._output: Any = _NOTHING
         self._attached: Attached | None = None
+        name = redactor().text(node_id)
         attributes: dict[str, AttributeValue] = {
             flujo.STEP_TYPE: graph.STEP_TYPE,
             openinference.SPAN_KIND: "CHAIN",
             graph.TYPE: execution.name,
-            graph.NODE_ID: node_id,
+            graph.NODE_ID: name,
             graph.NODE_TYPE: kind,
             graph.NODE_VISIT: execution.visit(node_id),
             **about,
         }
-        attributes = redactor().attributes(attributes)
-        name = str(attributes[graph.NODE_ID])
         span = execution.tracer.start_span(name, context=parent, attributes=attributes)
         super().__init__(span, execution.recording)
         execution.open_nodes[self] = None
