@@ -18,8 +18,25 @@ class XRayConnection(sqlite3.Connection):
     is_in_memory = False
 
     def cursor(self, factory: Any = None) -> Any:
-        """A cursor; `execute` and its kin of the connection use one too."""
+        """One that keeps to all this."""
         return super().cursor(factory or (_WholeCursor if self.is_in_memory else _Cursor))
+
+    # The connection's own would each make a plain cursor.
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """See `sqlite3.Connection.execute`."""
+        cursor: sqlite3.Cursor = self.cursor()
+        return cursor.execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Any, /) -> sqlite3.Cursor:
+        """See `sqlite3.Connection.executemany`."""
+        cursor: sqlite3.Cursor = self.cursor()
+        return cursor.executemany(sql, parameters)
+
+    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
+        """See `sqlite3.Connection.executescript`."""
+        cursor: sqlite3.Cursor = self.cursor()
+        return cursor.executescript(sql_script)
 
 
 class _Cursor(sqlite3.Cursor):
@@ -59,7 +76,9 @@ class _WholeCursor(_Cursor):
     """Of a database in memory, which has no WAL: a query that was not read to its end would keep
     everybody else from writing. All of its rows are read at once."""
 
-    _rows: deque[Any] = deque()
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._rows: deque[Any] = deque()
 
     def execute(self, sql: str, parameters: Any = (), /) -> "_WholeCursor":
         super().execute(sql, parameters)
