@@ -25,7 +25,10 @@ _CANDIDATES_IN_TREE, _CANDIDATES = 3, 5
 _REASON_LINES = 8
 """Of a reasoning, `--full` shows the rest."""
 _INDENT = " " * 10
-_SAID_ON_THE_LINE = frozenset({"model", "tokens_used", "prompt_tokens", "completion_tokens"})
+_SAID_ON_THE_LINE = frozenset(
+    {"model", "tokens_used", "usage", "input_tokens", "output_tokens"}
+    | {"prompt_tokens", "completion_tokens", "total_tokens"}
+)
 """What a tree's line says anyway, from the same facts as gen_ai.*."""
 
 
@@ -94,7 +97,7 @@ def _filter_lines(found: list[Tally], most: int | None, to: Terminal) -> Iterato
     width = _name_width((brief(tally.filter) for tally in shown), to)
     digits = max((len(f"{tally.seen:,}") for tally in shown), default=0)
     for tally in shown:
-        cuts_most = tally.cut > 0 and tally is found[0]
+        cuts_most = tally.cut == found[0].cut > 0
         share = tally.passed / tally.seen
         said = f"{tally.passed:>{digits},} of {tally.seen:>{digits},}"
         yield [

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flujo_otel.query.tree import Node
-from flujo_otel.semconv import flujo, gen_ai
+from flujo_otel.semconv import flujo, gen_ai, graph
 from flujo_otel_cli import amounts
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.theme import Theme
@@ -37,6 +37,9 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
     yield from _branch_notes(node.name, attributes, parent)
     if attributes.get(flujo.CACHE_HIT) is True:
         yield "cached"
+    visit = attributes.get(graph.NODE_VISIT)
+    if isinstance(visit, int) and visit > 1:
+        yield f"visit {visit}"
     if kind not in ("loop", "map"):  # their attempts are their rounds
         yield from _attempt_notes(attributes, failed=node.status == "failed")
     if attributes.get(flujo.FALLBACK_TRIGGERED) is True:
