@@ -1,5 +1,6 @@
 """What is open: made the current span where it was entered, and put away again when it is left."""
 
+from collections.abc import Callable
 from typing import Final
 
 from opentelemetry import trace
@@ -15,7 +16,7 @@ class Scope:
     entered, or in another task, where resetting logs an error.
     """
 
-    __slots__ = ("__weakref__", "_before", "_inside", "is_open", "span")
+    __slots__ = ("__weakref__", "_before", "_ends", "_inside", "is_open", "span")
 
     def __init__(self) -> None:
         self.span: trace.Span = trace.INVALID_SPAN
@@ -23,6 +24,11 @@ class Scope:
         self.is_open = False
         self._inside: Context | None = None
         self._before: Context | None = None
+        self._ends: list[Callable[[], None]] = []
+
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Call it once this is left: for what else must not stay open longer. It may not raise."""
+        self._ends.append(callback)
 
     def context(self) -> Context:
         """The OpenTelemetry context inside it, wherever this is called."""
@@ -61,6 +67,8 @@ class Scope:
     def _leave(self) -> None:
         self.is_open = False
         self.suspend()
+        while self._ends:
+            self._ends.pop()()
 
 
 def current_scope(context: Context | None = None) -> Scope | None:

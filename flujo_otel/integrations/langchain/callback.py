@@ -65,7 +65,7 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         super().__init__()
         # LangChain swallows what a handler raises; our tests are to see our faults.
         self.raise_error = os.environ.get(RAISE_VARIABLE) == "1"
-        self._root: Root = root_of(xray_trace)
+        self._root: Root = root_of(xray_trace, self.close)
         tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
         self._lost: deque[OpenRun] = deque()
         self._making = Making(
@@ -85,9 +85,10 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
 
     def close(self) -> None:
         """End what LangChain has not: for the end of the trace that it hangs under."""
-        while self._open:
-            _, run = self._open.popitem()
-            run.unfinished("did not end before its trace did")
+        with _AT_END:
+            while self._open:
+                _, run = self._open.popitem()
+                run.unfinished("did not end before its trace did")
 
     # --- starts ----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What the runs of a callback hang under where LangChain knows no parent."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.context import Context, get_current
@@ -54,8 +55,11 @@ class InScope:
         return scope is not None
 
 
-def root_of(given: Any) -> Root:
-    """`given` as XRayLangChainCallback takes it. Raises TypeError for anything else."""
+def root_of(given: Any, on_end: Callable[[], None]) -> Root:
+    """`given` as XRayLangChainCallback takes it; `on_end`: called at the end of a trace or step.
+
+    Raises TypeError for anything else.
+    """
     if given is None:
         return Wherever()
     if isinstance(given, Span):
@@ -64,6 +68,7 @@ def root_of(given: Any) -> Root:
     from flujo_otel.xray.scope import Scope
 
     if isinstance(given, Scope):
+        given.on_end(on_end)
         return InScope(given)
     raise TypeError(
         "XRayLangChainCallback takes an open X-Ray trace or step, or a span, not a"
