@@ -1,6 +1,8 @@
 """A query of a real query engine is one tree, a run of its own or part of the one around it."""
 
 import asyncio
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -161,3 +163,20 @@ def test_a_step_keeps_its_place_however_many_attributes_it_has(indexed: Indexed)
     span.set_attributes({f"number {number}": number for number in range(200)})
     span.end()
     assert "Engine.query" == indexed.facts("Engine.query")["flujo.pipeline.name"]
+
+
+def test_without_llamaindex_it_says_what_to_install() -> None:
+    source = (
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *r: None if 'llama_index.core' in name else find(name, *r)\n"
+        "from flujo_otel.errors import MissingExtra\n"
+        "from flujo_otel.integrations.llama_index import LlamaIndexInstrumentor\n"
+        "import sys; assert 'llama_index.core' not in sys.modules\n"
+        "try:\n    LlamaIndexInstrumentor().instrument()\n"
+        "except MissingExtra as error:\n    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True
+    )
+    assert 'pip install "flujo-otel[llama-index]"' in done.stdout
