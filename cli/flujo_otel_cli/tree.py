@@ -11,6 +11,7 @@ from flujo_otel.model import Run, RunStatus
 from flujo_otel.query.prune import sizes
 from flujo_otel.query.timeline import Window, slowest_path
 from flujo_otel.query.tree import Node
+from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel_cli import amounts
 from flujo_otel_cli.bar import axis, bar
 from flujo_otel_cli.detail import Details
@@ -133,7 +134,7 @@ class TreeView:
         theme = self.to.theme
         status = status_within(self._run_of(node), node.status, node.end_time_ns)
         label = [Piece(theme.mark(status), STYLES.get(status, "")), Piece(" ")]
-        name = head(node.name, self.to.width if self.to.cuts else None)
+        name = head(self._name(node, parent), self.to.width if self.to.cuts else None)
         if node.fold is not None:
             name = f"{name} {theme.times}{len(node.fold.members):,}"
         elif node.iteration is not None:
@@ -154,15 +155,27 @@ class TreeView:
         times = (node.start_time_ns, node.end_time_ns)
         return lasted(self._run_of(node), *times, self.now_ns, self.to.theme)
 
+    def _name(self, node: Node, parent: Node | None) -> str:
+        """A run inside this one has its pipeline's name, where its root has none of its own."""
+        run = self._begun(node, parent) if node.name == PIPELINE_RUN else None
+        return run.pipeline_name if run is not None else node.name
+
     def _run_note(self, node: Node, parent: Node | None) -> Iterator[str]:
         """Where a run inside this one begins: its id, by which it can be opened alone."""
-        run = self._run_of(node)
-        if run is self.run or (parent is not None and run is self._run_of(parent)):
+        run = self._begun(node, parent)
+        if run is None:
             return
         if node.fold is not None:
             yield amounts.plural(len(node.fold.members), "run")
         else:
             yield f"run {self.inside[run.run_id].shown_id}"
+
+    def _begun(self, node: Node, parent: Node | None) -> Run | None:
+        """The run inside this one that begins with `node`."""
+        run = self._run_of(node)
+        if run is self.run or (parent is not None and run is self._run_of(parent)):
+            return None
+        return run
 
     def _run_of(self, node: Node) -> Run:
         """The run that it belongs to: the one that is drawn, or one inside that."""

@@ -140,3 +140,14 @@ def test_runs_a_hundred_deep_are_one_tree(here: Path, capsys: pytest.CaptureFixt
     store(here / "flujo_otel.db", [first, *deeper])
     _, found = document(capsys, "trace", "last")
     assert list(range(101)) == [span["depth"] for span in found["spans"]]
+
+
+def test_a_flujo_run_inside_another_has_its_pipeline_s_name(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = {flujo.RUN_ID: RANKING, flujo.PIPELINE_NAME: "ranking"}
+    given = {"attributes": named, "role": Role.RUN_ROOT, "run_id": RANKING}
+    inner = a_span(2, flujo.PIPELINE_RUN, 10, 700, 1, **given)  # type: ignore[arg-type]
+    outer = a_span(1, "GET /", 0, 900, role=Role.RUN_ROOT)
+    store(here / "flujo_otel.db", [outer, inner])
+    assert "✔ ranking  run bbbb2222" in answer(capsys, "trace", "last")[1]
