@@ -23,9 +23,11 @@ _QUOTE: Final = re.compile(r"""(?<!\\)(\\*+)(["'`])""")
 _BRACKET: Final = re.compile(r"""(?<!\\)(\\*+)(["'`])|[\[\]{}]""")
 _LITERAL: Final = re.compile(r"-?[0-9][0-9.eE+\-]*+")
 _WORD: Final = re.compile(r"""[^\s"'`<>&;]++""")
+_CRUMB: Final = r"""[^\s=:;,"'`\\]{1,256}+(?:=(?:"[^"\\\r\n]*+"|[^\s;"'`\\]*+))"""
 _COOKIE_LINE: Final = re.compile(
-    r"""[^\s=:;"'`\\]{1,256}+=(?:[^\\\r\n"'`]|(?<==)"[^"\\\r\n]*+"|\\(?![nr"'`]))*+"""
+    rf"""{_CRUMB}(?:;\s{{0,4}}+(?:[Ee]xpires=[A-Za-z0-9 ,:+\-]*+|{_CRUMB})?+)*+"""
 )
+"""`sid=abc; theme="dark"; Path=/`."""
 _SCHEMED: Final = re.compile(
     r"""(?i:bearer|basic|digest|token|apikey|negotiate|aws4-hmac-sha256)\s+([^\s"'`<>\\]++)"""
 )
@@ -71,13 +73,12 @@ def redact_pairs(text: str, keys: Keys) -> str:
     parts: list[str] = []
     done = 0
     for position in _positions(lowered, starts):
-        if position < done:
-            continue
         found = _name_at(text, position, keys)
-        if found is None:
+        # A name may end what was redacted, and its value come after that.
+        if found is None or found.value < done:
             continue
         span = _value(text, found)
-        if span is not None and span[0] >= done:
+        if span is not None:
             parts += (text[done : span[0]], span[2])
             done = span[1]
     return "".join(parts) + text[done:] if parts else text

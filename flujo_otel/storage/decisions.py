@@ -32,7 +32,7 @@ def first_of_trace(trace: Trace) -> dict[str, Any]:
     """What a trace's span has from its start on: by this it is filed."""
     return {
         flujo.RUN_ID: trace.trace_id,
-        flujo.PIPELINE_NAME: trace.name,
+        flujo.PIPELINE_NAME: redactor().text(trace.name),
         xray.TRACE_ID: trace.trace_id,
         openinference.SPAN_KIND: "CHAIN",
     }

@@ -55,7 +55,7 @@ def step_result(data: Mapping[str, Any]) -> StepResult:
     return StepResult(
         step_run_id=_required(data, "step_run_id"),
         run_id=_required(data, "run_id"),
-        step_name=_required(data, "step_name"),
+        step_name=redactor().text(_required(data, "step_name")),
         step_index=index,
         status=_text(data, "status", "completed"),
         start_time=start[0],
@@ -88,11 +88,11 @@ def _text(data: Mapping[str, Any], key: str, default: str) -> str:
     value = data.get(key, default)
     if not isinstance(value, str):
         raise MalformedTrace(f"{key} is {value!r}; it must be text.")
-    return clean_text(value)
+    return redactor().text(clean_text(value))
 
 
 def _optional_text(data: Mapping[str, Any], key: str) -> str | None:
-    return None if data.get(key) is None else redactor().text(_text(data, key, ""))
+    return None if data.get(key) is None else _text(data, key, "")
 
 
 def _number(data: Mapping[str, Any], *keys: str) -> float | None:

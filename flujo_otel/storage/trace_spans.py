@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from flujo_otel.errors import MalformedTrace
 from flujo_otel.model import Batch, Resource, Run, RunStatus, Scope, Span, SpanRecord
 from flujo_otel.model.record import Role
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference, xray
 from flujo_otel.storage import decisions
 from flujo_otel.storage.moments import from_ns, offset_seconds, to_ns
@@ -94,7 +95,7 @@ def _record(
         trace_id=facts.trace_id,
         otel_span_id=facts.span_id,
         otel_parent_id=facts.parent_id,
-        name=clean_text(model.name),
+        name=redactor().text(clean_text(model.name)),
         kind=_INTERNAL,
         start_time_ns=to_ns(model.start_time),
         end_time_ns=None if model.end_time is None else to_ns(model.end_time),

@@ -128,7 +128,7 @@ def _record(run_id: str, node: _Node) -> SpanRecord:
         trace_id=run_id,
         otel_span_id=span_id,
         otel_parent_id=node.parent_id,
-        name=name,
+        name=redactor().text(name),
         kind=_INTERNAL,
         start_time_ns=start_time_ns,
         end_time_ns=end_time_ns,

@@ -18,6 +18,7 @@ from opentelemetry.trace import (
 )
 
 from flujo_otel.guard import guarded
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo
 from flujo_otel.storage import decisions
 from flujo_otel.storage.base import StorageBackend
@@ -142,7 +143,7 @@ class SpanRecorder:
         self, model: Trace | Step, attributes: dict[str, Any], context: Context, start_ns: int
     ) -> Span:
         span = self._tracer.start_span(
-            model.name,
+            redactor().text(model.name),
             context,
             attributes=attributes,
             start_time=start_ns,

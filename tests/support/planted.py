@@ -57,6 +57,11 @@ class Secret:
     name: str | None = None
     """Known by this name alone; None: by its looks."""
 
+    @property
+    def shard(self) -> str:
+        """A piece of the needle, which is to be found no more than the whole."""
+        return self.needle[len(self.needle) // 4 :][:10]
+
 
 def secrets(count: int, seed: int = 5) -> list[Secret]:
     """So many, of all kinds in turn; the same for the same seed."""
@@ -129,7 +134,6 @@ def _basic(source: random.Random) -> str:
 def card(source: random.Random, prefix: str, length: int) -> str:
     """A number that Luhn's check passes."""
     digits = prefix + _drawn(source, string.digits, length - len(prefix) - 1)
-    doubled = [int(d) * (2 - place % 2) for place, d in enumerate(digits[::-1], start=0)]
     doubled = [int(d) * (2 if place % 2 == 0 else 1) for place, d in enumerate(digits[::-1])]
     total = sum(n - 9 if n > 9 else n for n in doubled)
     return digits + str(-total % 10)
@@ -170,3 +174,8 @@ LOOKS: dict[str, Callable[[random.Random], str]] = {
     "amex": lambda s: card(s, "37", 15),
     "card in groups": _grouped,
 }
+
+
+def found_in(data: bytes, planted: list[Secret]) -> list[str]:
+    """The kinds of those of which a piece can be read in `data`."""
+    return sorted({secret.kind for secret in planted if secret.shard.encode() in data})
