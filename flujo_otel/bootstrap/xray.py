@@ -1,19 +1,17 @@
 """XRay, for a process that need not have configured anything."""
 
+import os
 from collections.abc import Callable
 from threading import Lock
-from typing import Final
 
 from flujo_otel import process, settings
 from flujo_otel.bootstrap.program import configure
 from flujo_otel.guard import guarded
 from flujo_otel.spanstore.location import resolve
 from flujo_otel.xray import XRay, host
+from flujo_otel_exporter import children, registry
 from flujo_otel_exporter import exit as process_exit
-from flujo_otel_exporter import registry
 from flujo_otel_exporter.writer import StoreWriter
-
-FLUSH_SECONDS: Final = 5.0
 
 __all__ = ["XRay"]
 
@@ -23,6 +21,7 @@ class _Process:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._watches_children = False
 
     def ensure(self) -> None:
         """Configure, unless something writes spans to a database of ours already: whoever wired
@@ -43,6 +42,11 @@ class _Process:
 
     def at_exit(self, finish: Callable[[], None]) -> None:
         process_exit.register(finish)
+        if not self._watches_children:
+            self._watches_children = True
+            children.watch()
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=children.watch)
 
 
 def _writer() -> StoreWriter:

@@ -48,10 +48,10 @@ class Receiver:
         timeout = self._timeout_seconds if timeout_seconds is None else timeout_seconds
         if self._speaks_otlp is not False:
             answer = self._otlp.send(_request(records), timeout)
-            if not _is_unknown(answer):
-                self._speaks_otlp = self._speaks_otlp or answer.verdict is Verdict.TAKEN
-                return answer
-            if self._speaks_otlp:  # a proxy that is being set up, perhaps
+            if answer.verdict is Verdict.TAKEN:
+                self._speaks_otlp = True
+            # One that spoke it before: a proxy that is being set up, perhaps.
+            if self._speaks_otlp or not _is_unknown(answer):
                 return answer
         document = document_of(records)
         if document is None:

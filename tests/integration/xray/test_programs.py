@@ -1,0 +1,266 @@
+"""Whole programs that use the SDK: what they need not do, and what does not harm them."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flujo_otel import Step, Trace, XRay
+from flujo_otel.storage.base import StorageBackend
+from flujo_otel.storage.sqlite import SQLiteStorage
+from support.programs import finish, is_sound, losses, query, run, start, wait_for_line
+
+IMPORTS = """
+import os, signal, sys, threading, time
+from flujo_otel import XRay
+from flujo_otel.storage.sqlite import SQLiteStorage
+"""
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "spans.db"
+
+
+def names(db: Path) -> list[str]:
+    return sorted(trace.name for trace in SQLiteStorage(db).get_all_traces())
+
+
+def test_a_bare_xray_needs_no_configure_and_no_close(db: Path) -> None:
+    program = """
+    with XRay().trace("workflow") as trace, trace.step("one") as step:
+        step.set_output({"a": 1})
+    """
+    assert ("", "") == run(db, program, prelude=IMPORTS)
+    [trace] = SQLiteStorage(db).get_all_traces()
+    assert ("workflow", [{"a": 1}]) == (trace.name, [step.output for step in trace.steps])
+
+
+def test_close_waits_until_all_is_kept(db: Path) -> None:
+    program = """
+    xray = XRay()
+    with xray.trace("workflow") as trace:
+        pass
+    xray.close()
+    assert SQLiteStorage().get_trace(trace.trace.trace_id).status == "completed"
+    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    run(db, program, prelude=IMPORTS, status=-signal.SIGKILL)
+    assert ["workflow"] == names(db)
+
+
+def test_a_provider_of_the_program_s_own_is_joined(db: Path) -> None:
+    program = """
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    trace.set_tracer_provider(TracerProvider())
+    with XRay().trace("workflow"), trace.get_tracer("library").start_as_current_span("call"):
+        pass
+    """
+    run(db, program, prelude=IMPORTS)
+    assert ["workflow"] == names(db)
+    assert [("call",), ("workflow",)] == query(db, "SELECT name FROM spans ORDER BY name")
+
+
+def test_a_file_that_the_program_chose_by_configure_is_the_one(db: Path) -> None:
+    program = """
+    import flujo_otel
+    flujo_otel.configure("chosen.db")
+    with XRay().trace("workflow"):
+        pass
+    """
+    run(db, program, prelude=IMPORTS)
+    assert ["workflow"] == names(db.with_name("chosen.db"))
+    assert not db.exists()
+
+
+def test_what_went_in_is_seen_though_the_process_was_killed(db: Path) -> None:
+    program = """
+    with XRay().trace("workflow") as trace, trace.step("hangs") as step:
+        step.set_input({"question": "why"})
+        time.sleep(0.6)
+        print("waiting", flush=True)
+        time.sleep(60)
+    """
+    process = start(db, program, prelude=IMPORTS)
+    wait_for_line(process, "waiting")
+    process.kill()
+    process.communicate()
+    [trace] = SQLiteStorage(db).get_all_traces(status="failed")
+    assert [("hangs", "running", {"question": "why"})] == [
+        (step.name, step.status, step.input) for step in trace.steps
+    ]
+
+
+def test_a_control_c_is_kept(db: Path) -> None:
+    program = """
+    try:
+        with XRay().trace("workflow") as trace, trace.step("long"):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60)
+    except KeyboardInterrupt:
+        print("interrupted")
+    """
+    assert ("interrupted\n", "") == run(db, program, prelude=IMPORTS)
+    [trace] = SQLiteStorage(db).get_all_traces()
+    assert ("failed", "KeyboardInterrupt") == (trace.status, trace.steps[0].error)
+
+
+def test_forked_children_record_on(db: Path) -> None:
+    program = """
+    import multiprocessing
+    xray = XRay()
+
+    def work(number):
+        with xray.trace(f"child {number}") as trace, trace.step("one"):
+            pass
+
+    with xray.trace("parent") as trace, trace.step("fork"):
+        make = multiprocessing.get_context("fork").Process
+        children = [make(target=work, args=(number,)) for number in range(4)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+    """
+    run(db, program, prelude=IMPORTS)
+    assert [*(f"child {number}" for number in range(4)), "parent"] == names(db)
+    assert is_sound(db)
+
+
+def test_what_only_was_dropped_is_in_the_ledger_all_the_same(db: Path) -> None:
+    program = """
+    xray = XRay(sampling_rate=0.0)
+    for _ in range(3):
+        with xray.trace("workflow"):
+            pass
+    """
+    run(db, program, prelude=IMPORTS)
+    assert {"sampled_out": 3} == losses(db)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"FLUJO_OTEL_DB": "/proc/nowhere/spans.db"},
+        {"FLUJO_OTEL_DB": "https://host/spans.db"},
+        {"FLUJO_OTEL_QUEUE_BYTES": "many"},
+        {"OTEL_SDK_DISABLED": "true"},
+    ],
+    ids=str,
+)
+def test_the_default_never_breaks_the_program(db: Path, variables: dict[str, str]) -> None:
+    program = """
+    xray = XRay()
+    with xray.trace("workflow") as trace, trace.step("one") as step:
+        step.set_input({"a": 1})
+        assert step.step.input == {"a": 1}
+    xray.close()
+    print(trace.trace.status)
+    """
+    output, errors = run(db, program, prelude=IMPORTS, FLUJO_OTEL_RAISE="0", **variables)
+    assert "completed\n" == output
+    assert "Traceback" not in errors
+
+
+class Failing(StorageBackend):
+    """Raises where it is told to."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def save_trace(self, trace: Trace) -> None:
+        if self.where == f"{trace.status} trace":
+            raise OSError(self.where)
+
+    def save_step(self, step: Step) -> None:
+        if self.where == "step":
+            raise OSError(self.where)
+
+    def get_trace(self, trace_id: str) -> Trace | None:
+        return None
+
+    def get_all_traces(self, limit: int = 100, status: str | None = None) -> list[Trace]:
+        return []
+
+
+@pytest.mark.parametrize("where", ["running trace", "step", "completed trace"])
+def test_a_storage_that_was_passed_in_raises_its_errors(where: str) -> None:
+    from opentelemetry import trace as otel
+
+    before = otel.get_current_span()
+    with (
+        pytest.raises(OSError, match=where),
+        XRay(storage=Failing(where)).trace("workflow") as trace,
+        trace.step("one"),
+    ):
+        pass
+    assert before is otel.get_current_span()
+
+
+def test_a_storage_s_error_hides_no_other() -> None:
+    with (
+        pytest.raises(OSError, match="step") as caught,
+        XRay(Failing("step")).trace("t") as trace,
+        trace.step("one"),
+    ):
+        raise ValueError("the first")
+    assert isinstance(caught.value.__context__, ValueError)
+
+
+def test_a_storage_of_one_s_own_gets_the_seed_s_calls() -> None:
+    calls: list[Any] = []
+
+    class Noting(Failing):
+        def save_trace(self, trace: Trace) -> None:
+            calls.append(("trace", trace.status, [step.name for step in trace.steps]))
+
+        def save_step(self, step: Step) -> None:
+            calls.append(("step", step.status, step.name))
+
+    with XRay(storage=Noting("")).trace("workflow") as trace, trace.step("one"):
+        pass
+    assert [
+        ("trace", "running", []),
+        ("step", "completed", "one"),
+        ("trace", "completed", ["one"]),
+    ] == calls
+
+
+def test_without_content_only_models_and_usage_are_recorded(db: Path) -> None:
+    program = """
+    with XRay().trace("workflow") as trace, trace.step("one") as step:
+        trace.set_metadata({"word": "4711"})
+        step.set_input({"word": "4711"})
+        step.set_output({"word": "4711"})
+        step.set_reasoning("4711")
+        step.add_evaluation("4711", {}, [], True)
+        step.add_llm_metadata("gpt-4", tokens_used=12, own="4711")
+    """
+    run(db, program, prelude=IMPORTS, FLUJO_OTEL_CONTENT="false")
+    rows = query(db, "SELECT attributes FROM spans WHERE name = 'one'")
+    attributes = json.loads(rows[0][0])
+    assert ("gpt-4", 12) == (
+        attributes["gen_ai.request.model"],
+        attributes["llm.token_count.total"],
+    )
+    assert "4711" not in repr(query(db, "SELECT * FROM spans"))
+
+
+def test_many_processes_with_storages_write_one_file(db: Path) -> None:
+    program = f"""
+    xray = XRay(storage=SQLiteStorage({str(db)!r}))
+    for number in range(10):
+        with xray.trace(f"trace {{number}}") as trace, trace.step("one"):
+            pass
+    """
+    processes = []
+    for number in range(3):
+        folder = db.parent / str(number)
+        folder.mkdir()
+        processes.append(start(folder / "own.db", program, prelude=IMPORTS))
+    for process in processes:
+        assert ("", "") == finish(process)
+    assert 30 == len(names(db))
