@@ -68,6 +68,35 @@ def test_at_the_end_the_tree_stands_there_once(tmp_path: Path) -> None:
     assert last.count("✔ one") == last.count("✔ two") == 1
 
 
+NESTED = """
+import pathlib, time
+from opentelemetry import trace
+start = trace.get_tracer("t").start_as_current_span
+with start("shop"):
+    with start("ranking", attributes={"flujo.run_id": "rank-1", "flujo.pipeline.name": "ranking"}):
+        with start("score"):
+            while not pathlib.Path("seen score").exists():
+                time.sleep(0.02)
+    with start("pay"):
+        while not pathlib.Path("seen pay").exists():
+            time.sleep(0.02)
+"""
+
+
+def test_a_run_inside_another_is_drawn_in_its_place_while_both_run(tmp_path: Path) -> None:
+    with run(tmp_path, NESTED) as lens:
+        before = lens.until("● score")
+        assert any("● shop  running for" in line for line in before)
+        assert any("● ranking  run rank-1" in line for line in before)
+        seen(tmp_path, "score")
+        during = lens.until("● pay")
+        assert any("✔ ranking  run rank-1" in line for line in during)
+        seen(tmp_path, "pay")
+        last = "\n".join(lens.rest()).rpartition(CLEAR)[2]
+    assert "✔ shop  completed in" in last and "1 run inside" in last
+    assert "more run" not in last
+
+
 PROMPT = """
 import sys, time
 from opentelemetry import trace

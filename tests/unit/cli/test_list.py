@@ -31,6 +31,20 @@ def test_list_as_json(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["runs"][0]["start_time"] == "2025-11-21T04:40:00.000000000Z"
 
 
+def test_requests_to_a_service_are_told_apart_by_what_they_began_with(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spans = [
+        a_span(n, name, n, n + 1, role=Role.RUN_ROOT, run_id=f"run-{n}")
+        for n, name in enumerate(("GET /orders", "POST /orders", "app"), 1)
+    ]
+    store(here / "flujo_otel.db", spans)
+    rows = [line.split("   ")[1] for line in answer(capsys, "list")[1].splitlines()[1:-1]]
+    assert rows == ["app", "app  POST /orders", "app  GET /orders"]
+    found = document(capsys, "list")[1]["runs"]
+    assert [run["root_name"] for run in found] == ["app", "POST /orders", "GET /orders"]
+
+
 def test_a_list_that_is_cut_says_how_to_see_all(
     filled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

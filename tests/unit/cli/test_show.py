@@ -55,3 +55,10 @@ def test_show_opens_a_span_of_a_run_without_steps(
     assert (code, [span["name"] for span in found["spans"]]) == (0, ["SELECT"])
     code, found = document(capsys, "show", "last", "--step", "nope")
     assert (code, found["error"]["spans"][:2]) == (1, ["GET /orders", "SELECT"])
+
+
+def test_show_says_who_sent_the_run(plain: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "╯\nsender  service.name=app\n" in answer(capsys, "show")[1]
+    assert '\nsender\n  {\n    "service.name": "app"\n  }\n' in answer(capsys, "show", "--full")[1]
+    assert document(capsys, "show")[1]["resource"] == {"service.name": "app"}
+    assert "│ root     GET /orders" in answer(capsys, "show")[1]
