@@ -174,10 +174,7 @@ def facts_text(found: Mapping[str, Any], to: Terminal) -> str:
 
 
 def _json(value: Any) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except (ValueError, RecursionError):  # read where there was a little more room for it
-        return "?"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _labelled(label: str, lines: Iterable[Line]) -> Iterator[Line]:

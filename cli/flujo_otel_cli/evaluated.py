@@ -104,12 +104,7 @@ def _candidates(decision: Decision, most: int | None, to: Terminal) -> Iterator[
 
 
 def _data(data: Any) -> str:
-    if data in (None, {}, ""):
-        return ""
-    try:
-        return brief(value_text(data))
-    except (ValueError, RecursionError):
-        return "?"
+    return "" if data in (None, {}, "") else brief(value_text(data))
 
 
 def _rest(count: int, noun: str) -> Iterator[Line]:

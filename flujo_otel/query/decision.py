@@ -6,13 +6,15 @@ at all, and stays an attribute like any other.
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from flujo_otel.semconv import xray
 
 T = TypeVar("T")
 
+_DEEPEST = 50
+"""Levels; attributes that are no text have no more either (docs/spans.md)."""
 # In the order of Decision's parts.
 _NAMES = (xray.REASONING, xray.EVALUATIONS, xray.RANKED_CANDIDATES, xray.LLM, xray.METADATA)
 
@@ -167,17 +169,29 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value, parse_constant=str)
+        found = json.loads(value, parse_constant=str)
     except (ValueError, RecursionError):
         return None
+    return None if _is_deep(found) else found
+
+
+def _is_deep(value: Any) -> bool:
+    """Deeper than whoever writes it as JSON again can be trusted to go."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [child for each in level for child in _children(each)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except (ValueError, RecursionError):  # deeper, or a longer number, than can be said
-        return "?"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

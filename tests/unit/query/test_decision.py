@@ -98,6 +98,7 @@ def test_the_values_themselves_are_read_like_their_json() -> None:
         '[{"filters": [3]}]',
         '[{"filters": [{"name": "x", "passed": "yes"}]}]',
         "9" * 5000,
+        '[{"item_data": ' + "[" * 60 + "]" * 60 + "}]",
     ],
 )
 def test_what_is_not_of_the_documented_shape_is_not_read(value: str) -> None:
