@@ -35,10 +35,11 @@ def _traced_iter(patching: Patching, *, is_resumed: bool) -> Callable[[Any], Any
         def traced_iter(graph: Any, *args: Any, **kwargs: Any) -> Any:
             if not patching.is_live:
                 return original(graph, *args, **kwargs)
-            infer_name(graph, kwargs)
+            with _AT_START:
+                infer_name(graph, kwargs)
             is_persisted = is_resumed or kwargs.get("persistence") is not None
             return Iteration(
-                lambda: original(graph, *args, **kwargs),
+                original(graph, *args, **kwargs),
                 lambda: patching.execution(graph, "base_node", is_persisted=is_persisted),
                 _bind,
                 is_resumed=is_resumed,
@@ -50,29 +51,28 @@ def _traced_iter(patching: Patching, *, is_resumed: bool) -> Callable[[Any], Any
 
 
 def _bind(graph_run: Any, execution: Execution) -> None:
-    vars(graph_run)[_EXECUTION] = execution
+    setattr(graph_run, _EXECUTION, execution)
 
 
 def _traced_next(patching: Patching) -> Callable[[Any], Any]:
     def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
         async def traced_next(graph_run: Any, node: Any = None) -> Any:
-            execution: Execution | None = vars(graph_run).get(_EXECUTION)
+            execution: Execution | None = getattr(graph_run, _EXECUTION, None)
             opened = None
             if execution is not None and patching.is_live and not execution.closed:
                 with _AT_START:
                     opened = _begin(execution, graph_run.next_node if node is None else node)
             if opened is None:
                 return await original(graph_run, node)
-            opened.attach()
             try:
                 following = await original(graph_run, node)
             except BaseException as error:
-                opened.detach()
                 with _AT_END:
+                    opened.detach()
                     opened.fail(error)
                 raise
-            opened.detach()
             with _AT_END:
+                opened.detach()
                 opened.gave(following)
                 opened.complete(facts.Next((facts.node_id_of(following),), 1))
             return following
@@ -92,6 +92,7 @@ def _begin(execution: Execution, node: Any) -> Node | None:
     parent = None if _is_inside(execution) else execution.context
     opened = Node(execution, facts.node_id_of(node), "node", {}, parent=parent)
     opened.begin(facts.fields_of(node))
+    opened.attach()
     return opened
 
 

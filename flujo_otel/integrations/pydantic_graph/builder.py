@@ -37,9 +37,10 @@ def _traced_iter(patching: Patching) -> Callable[[Any], Any]:
         def traced_iter(graph: Any, *args: Any, **kwargs: Any) -> Any:
             if not patching.is_live or facts.is_an_agents(graph):
                 return original(graph, *args, **kwargs)
-            infer_name(graph, kwargs)
+            with _AT_START:
+                infer_name(graph, kwargs)
             return Iteration(
-                lambda: original(graph, *args, **kwargs),
+                original(graph, *args, **kwargs),
                 lambda: patching.execution(graph, "builder"),
                 _bind,
             )
@@ -50,11 +51,11 @@ def _traced_iter(patching: Patching) -> Callable[[Any], Any]:
 
 
 def _bind(graph_run: Any, execution: Execution) -> None:
-    vars(graph_run._iterator_instance)[_EXECUTION] = execution
+    setattr(graph_run._iterator_instance, _EXECUTION, execution)
 
 
 def _execution_of(engine: Any) -> Execution | None:
-    found: Execution | None = vars(engine).get(_EXECUTION)
+    found: Execution | None = getattr(engine, _EXECUTION, None)
     return found
 
 
@@ -68,12 +69,11 @@ def _traced_task(patching: Patching) -> Callable[[Any], Any]:
                     node = _begin(execution, engine, task)
             if node is None:
                 return await original(engine, task)
-            node.attach()
             try:
                 result = await original(engine, task)
             except BaseException as error:
-                node.detach()
                 with _AT_END:
+                    node.detach()
                     node.fail(error, is_error=node.execution.was_cancelled)
                 raise
             with _AT_END:
@@ -103,6 +103,7 @@ def _begin(execution: Execution, engine: Any, task: Any) -> Node | None:
     node = _opened(execution, definition, kind, task.node_id, task.fork_stack)
     is_base_node = kind == "node" and hasattr(task.inputs, "get_node_id")
     node.begin(facts.fields_of(task.inputs) if is_base_node else task.inputs)
+    node.attach()
     return node
 
 
@@ -145,9 +146,7 @@ def _open_joins(execution: Execution, definition: Any) -> list[Node]:
 
 def _seen_node(original: Callable[..., Any]) -> Callable[..., Any]:
     def _handle_node(engine: Any, next_node: Any, fork_stack: Any) -> Any:
-        running = current()
-        if isinstance(running, Node):
-            running.gave(next_node)
+        _gave(engine, next_node)
         return original(engine, next_node, fork_stack)
 
     return _handle_node
@@ -155,19 +154,26 @@ def _seen_node(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _seen_edges(original: Callable[..., Any]) -> Callable[..., Any]:
     def _handle_non_fork_edges(engine: Any, node: Any, inputs: Any, fork_stack: Any) -> Any:
+        execution = _execution_of(engine)
+        if execution is None or execution.closed:
+            return original(engine, node, inputs, fork_stack)
         kind = facts.kind_of(node)
         if kind == "step":
-            running = current()
-            if isinstance(running, Node):
-                running.gave(inputs)
+            _gave(engine, inputs)
         tasks = original(engine, node, inputs, fork_stack)
-        execution = _execution_of(engine)
-        if kind == "join" and execution is not None and not execution.closed:
+        if kind == "join":
             with _AT_END:
                 _joined(execution, node, inputs, fork_stack, tasks)
         return tasks
 
     return _handle_non_fork_edges
+
+
+def _gave(engine: Any, output: Any) -> None:
+    """Keep what the running node returned. An agent inside it has an engine of its own."""
+    running = current()
+    if isinstance(running, Node) and running.execution is _execution_of(engine):
+        running.gave(output)
 
 
 def _joined(execution: Execution, node: Any, output: Any, fork_stack: Any, tasks: Any) -> None:

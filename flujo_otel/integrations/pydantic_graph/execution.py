@@ -1,6 +1,5 @@
 """The span of one run of a graph, and what its nodes share."""
 
-from asyncio import CancelledError
 from typing import Any
 
 from opentelemetry import trace
@@ -125,8 +124,10 @@ class Execution(OpenSpan):
     def was_cancelled(self) -> bool:
         """The code that drives the run was cancelled, not merely its nodes by the graph, nor by a
         failure: 1.x cancels it where a node has failed."""
-        by_failure = self._failure is not None and not is_cancellation(self._failure[1])
-        return isinstance(self.broken_by, CancelledError) and not by_failure
+        by = self.broken_by
+        if by is None or isinstance(by, GeneratorExit) or not is_cancellation(by):
+            return False
+        return self._failure is None or is_cancellation(self._failure[1])
 
     def failed_by(self, node: Node, error: BaseException) -> None:
         self._failure = node.node_id, error
@@ -162,12 +163,16 @@ class Execution(OpenSpan):
         self.end(graph.FAILED, attributes, error)
 
     def _leave(self) -> None:
-        """Let go of the run and its errors, and remember where it may be gone on with."""
+        """Let go of the run and its errors, and remember where it may be gone on with.
+
+        The context holds this very object: a cycle, which would keep all until the next collection.
+        """
         node = getattr(self._graph_run, "next_node", None)
         snapshot_id = facts.snapshot_id_of(node)
         if snapshot_id is not None and facts.node_id_of(node) != facts.END:
             origin.left.add(snapshot_id, self.id)
         self._graph_run = self._failure = self.broken_by = None
+        self.context = Context()
 
 
 def _links(replayed: str | None) -> list[trace.Link]:

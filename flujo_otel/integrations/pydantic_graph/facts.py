@@ -30,8 +30,8 @@ _KINDS: Final = {
 
 def is_an_agents(graph: Any) -> bool:
     """pydantic-ai runs each agent as a graph of its own; the agent has spans that say more."""
-    module = getattr(getattr(graph, "state_type", None), "__module__", None) or ""
-    return bool(module.partition(".")[0] == _OWN_ENGINE)
+    module = str(getattr(getattr(graph, "state_type", None), "__module__", ""))
+    return module.partition(".")[0] == _OWN_ENGINE
 
 
 @lru_cache(maxsize=256)
@@ -43,7 +43,7 @@ def _kind(kind: type) -> str | None:
 def kind_of(node: Any) -> str | None:
     """A builder's node in a word; None for where a graph starts and ends."""
     kind: str | None = _kind(type(node))  # type: ignore[arg-type]
-    return "map" if kind == "fork" and node.is_map else kind
+    return "map" if kind == "fork" and getattr(node, "is_map", False) else kind
 
 
 def node_id_of(node: Any) -> str:

@@ -16,23 +16,22 @@ _AT_END: Final = guarded("the end of a graph run")
 class Iteration:
     """Entered it opens the graph run's span and makes it current, left it ends the span.
 
-    `open_inner` makes pydantic-graph's own context manager, `open_execution` our span, `bind` tells
+    `inner` is pydantic-graph's own context manager, `open_execution` opens our span, `bind` tells
     pydantic-graph's run whose it is.
     """
 
     def __init__(
         self,
-        open_inner: Callable[[], Any],
+        inner: Any,
         open_execution: Callable[[], Execution],
         bind: Callable[[Any, Execution], None],
         *,
         is_resumed: bool = False,
     ) -> None:
-        self._open_inner = open_inner
+        self._inner = inner
         self._open_execution = open_execution
         self._bind = bind
         self._is_resumed = is_resumed
-        self._inner: Any = None
         self._execution: Execution | None = None
         self._attached: Attached | None = None
 
@@ -40,7 +39,6 @@ class Iteration:
         with _AT_START:
             self._execution = self._open_execution()
             self._attached = Attached(self._execution.context)
-        self._inner = self._open_inner()
         try:
             graph_run = await self._inner.__aenter__()
         except BaseException as error:

@@ -79,6 +79,7 @@ class Node(OpenSpan):
     def detach(self) -> None:
         if self._attached is not None:
             self._attached.undo()
+            self._attached = None
 
     def gave(self, output: object) -> None:
         """Keep what the node's own code returned, for its end."""

@@ -1,11 +1,17 @@
 """An open span of ours, of a graph run or of a node: what it records and how it ends."""
 
-from asyncio import CancelledError
 from collections.abc import Mapping
 from typing import Final
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, get_current
+from opentelemetry.context import (
+    Context,
+    attach,
+    create_key,
+    get_current,
+    get_value,
+    set_value,
+)
 from opentelemetry.trace import StatusCode
 from opentelemetry.util.types import AttributeValue
 
@@ -87,19 +93,22 @@ class Attached:
     task than the one that started it, where resetting would log an error.
     """
 
-    __slots__ = ("_before", "_context")
+    __slots__ = ("_before",)
 
     def __init__(self, context: Context) -> None:
-        self._before = get_current()
-        self._context = context
-        attach(context)
+        self._before: Context = get_current()
+        attach(set_value(_ATTACHED, self, context))
 
     def undo(self) -> None:
-        """Put back what was, if this is where it was set."""
-        if get_current() is self._context:
+        """Put back what was, if this is where it was set: whatever the code that ran meanwhile has
+        left attached goes with it."""
+        if get_value(_ATTACHED) is self:
             attach(self._before)
 
 
+_ATTACHED: Final = create_key("flujo-otel-attached")
+
+
 def is_cancellation(error: BaseException) -> bool:
-    """Whether code was told to stop, by its task or by its generator's end."""
-    return isinstance(error, (CancelledError, GeneratorExit))
+    """Whether code was told to stop: by its task, of asyncio or trio, or by its generator's end."""
+    return not isinstance(error, (Exception, KeyboardInterrupt, SystemExit))

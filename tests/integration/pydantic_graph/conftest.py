@@ -40,6 +40,7 @@ def complaints() -> Iterator[list[str]]:
 def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracedGraphs]:
     """Its provider is the global one, as it is in a program."""
     instrumentor = PydanticGraphInstrumentor()
+    instrumentor.uninstrument()  # a test elsewhere may have called configure()
     found = TracedGraphs()
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", found.provider)
     instrumentor.instrument()

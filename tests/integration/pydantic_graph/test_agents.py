@@ -12,6 +12,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.instrumented import InstrumentationSettings
 from pydantic_ai.models.test import TestModel
 
+from flujo_otel.semconv import openinference
 from support.graphs import GraphBuilder, StepContext, TracedGraphs, reduce_list_append
 
 # pydantic-ai 1.x asks OpenTelemetry for a logger under a name that is deprecated.
@@ -97,3 +98,21 @@ def test_the_graph_that_an_agent_is_inside_is_not_shown(traced: TracedGraphs) ->
     names = [span.name for span in traced.spans]
     assert not {"UserPromptNode", "ModelRequestNode", "CallToolsNode"} & set(names)
     assert {"chat test"} <= set(names)
+
+
+def test_a_node_that_fails_after_its_agent_has_not_the_agent_s_output(traced: TracedGraphs) -> None:
+    agent = agent_of(traced, TestModel())
+    builder = GraphBuilder(name="failing", output_type=str)
+
+    @builder.step
+    async def ask(ctx: StepContext[None, None, None]) -> str:
+        await agent.run("How are you?")
+        raise ValueError("not well")
+
+    builder.add(
+        builder.edge_from(builder.start_node).to(ask),
+        builder.edge_from(ask).to(builder.end_node),
+    )
+    with pytest.raises(ValueError, match="not well"):
+        traced.run(builder.build())
+    assert openinference.OUTPUT_VALUE not in traced.named("ask").attributes

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry import context, trace
 
 from flujo_otel.integrations.pydantic_graph import execution_id
 from flujo_otel.semconv import flujo, graph, openinference
@@ -310,3 +311,21 @@ def test_two_runs_side_by_side_do_not_mix(traced: TracedGraphs) -> None:
         mine = [s for s in traced.spans if s.parent and s.parent.span_id == run.context.span_id]
         assert 4 == len(mine)
         assert {topic} == {content(s, openinference.INPUT_VALUE)["topic"] for s in mine}
+
+
+def test_what_a_node_leaves_attached_does_not_reach_the_next_one(traced: TracedGraphs) -> None:
+    @dataclass
+    class Leak(BaseNode[None, None, int]):
+        left: int
+
+        async def run(self, ctx: GraphRunContext[None]) -> Leak | End[int]:
+            span = traced.tracer.start_span("left current")
+            context.attach(trace.set_span_in_context(span))
+            span.end()
+            return Leak(self.left - 1) if self.left else End(0)
+
+    leaking: Any = Graph(nodes=(Leak,), name="leaking")
+    traced.run(leaking, Leak(1))
+    assert traced.tree() == (
+        "leaking\n  Leak -> Leak\n    left current\n  Leak #2 -> __end__\n    left current"
+    )

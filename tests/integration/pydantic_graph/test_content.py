@@ -124,6 +124,7 @@ def silent() -> Iterator[TracedGraphs]:
     """Instrumented with content=False."""
     found = TracedGraphs()
     instrumentor = PydanticGraphInstrumentor()
+    instrumentor.uninstrument()
     instrumentor.instrument(tracer_provider=found.provider, content=False)
     yield found
     instrumentor.uninstrument()
@@ -157,6 +158,7 @@ def test_a_run_that_is_not_sampled_is_not_looked_at(monkeypatch: pytest.MonkeyPa
         return 1
 
     instrumentor = PydanticGraphInstrumentor()
+    instrumentor.uninstrument()
     instrumentor.instrument()
     try:
         assert 1 == found.run(single(work), state=Untouchable(), inputs=Untouchable())

@@ -1,6 +1,7 @@
 """What becomes of the spans where a run, or a node, does not reach its end."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -133,6 +134,50 @@ def test_what_cannot_be_mapped_fails_the_map(traced: TracedGraphs) -> None:
     assert ["parallel failed RuntimeError", "  map (map) failed RuntimeError"] == (
         traced.tree().splitlines()
     )
+
+
+def test_a_stream_that_breaks_fails_the_map_that_draws_from_it(traced: TracedGraphs) -> None:
+    builder = GraphBuilder(name="streaming", output_type=int)
+
+    @builder.stream
+    async def numbers(ctx: StepContext[None, None, None]) -> AsyncIterator[int]:
+        yield 1
+        raise Sour("no more")
+
+    @builder.step
+    async def same(ctx: StepContext[None, None, int]) -> int:
+        return ctx.inputs
+
+    total = builder.join(reduce_sum, initial=0, node_id="total")
+    builder.add(
+        builder.edge_from(builder.start_node).to(numbers),
+        builder.edge_from(numbers).map().to(same),
+        builder.edge_from(same).to(total),
+        builder.edge_from(total).to(builder.end_node),
+    )
+    with pytest.raises(Sour):
+        traced.run(builder.build())
+    assert ["failed"] == statuses(traced, "map")
+    assert "map" == traced.named("streaming").attributes[graph.FAILED_NODE]
+
+
+def test_a_path_s_transform_that_fails_fails_the_node_before_it(traced: TracedGraphs) -> None:
+    builder = GraphBuilder(name="transforming", input_type=int, output_type=int)
+
+    @builder.step
+    async def take(ctx: StepContext[None, None, int]) -> int:
+        return ctx.inputs
+
+    def refuse(ctx: StepContext[None, None, int]) -> int:
+        raise Sour("cannot be transformed")
+
+    builder.add(
+        builder.edge_from(builder.start_node).to(take),
+        builder.edge_from(take).transform(refuse).to(builder.end_node),
+    )
+    with pytest.raises(Sour):
+        traced.run(builder.build(), inputs=1)
+    assert "transforming failed Sour\n  take failed Sour" == traced.tree()
 
 
 def test_a_decision_without_a_branch_that_matches_fails(traced: TracedGraphs) -> None:

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.sdk.trace import TracerProvider
 
 import flujo_otel
@@ -57,6 +57,7 @@ def everything() -> dict[str, Any]:
 @pytest.fixture
 def instrumentor() -> Iterator[PydanticGraphInstrumentor]:
     found = PydanticGraphInstrumentor()
+    found.uninstrument()  # a test elsewhere may have called configure()
     yield found
     found.uninstrument()
 
@@ -251,7 +252,7 @@ def test_a_program_that_imports_it_later_is_traced() -> None:
 
 OWN_SPANS = """
     import asyncio, logfire
-    from opentelemetry import trace
+    from opentelemetry import context, trace
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -317,3 +318,33 @@ def test_a_span_that_the_program_gives_the_run_hangs_beneath_ours(traced: Traced
 
     traced.drive(main)
     assert "small\n  given\n  add -> __end__" == traced.tree()
+
+
+def test_wrong_arguments_are_refused_as_ever_and_open_nothing(traced: TracedGraphs) -> None:
+    with pytest.raises(TypeError, match="nonsense"):
+        small().iter(nonsense=1)
+    assert () == tuple(traced.spans)
+    assert set() == traced.watch.open
+
+
+def test_what_a_node_leaves_attached_does_not_reach_the_next_one(traced: TracedGraphs) -> None:
+    builder = GraphBuilder(name="leaking", input_type=int, output_type=int)
+
+    @builder.step
+    async def leak(ctx: StepContext[None, None, int]) -> int:
+        span = traced.tracer.start_span("left current")
+        context.attach(trace.set_span_in_context(span))
+        span.end()
+        return ctx.inputs
+
+    @builder.step
+    async def after(ctx: StepContext[None, None, int]) -> int:
+        return ctx.inputs
+
+    builder.add(
+        builder.edge_from(builder.start_node).to(leak),
+        builder.edge_from(leak).to(after),
+        builder.edge_from(after).to(builder.end_node),
+    )
+    traced.run(builder.build(), inputs=1)
+    assert "leaking\n  leak -> after\n    left current\n  after -> __end__" == traced.tree()
