@@ -25,7 +25,8 @@ _LITERAL: Final = re.compile(r"-?[0-9][0-9.eE+\-]*+")
 _WORD: Final = re.compile(r"""[^\s"'`<>&;]++""")
 _CRUMB: Final = r"""[^\s=:;,"'`\\]{1,256}+(?:=(?:"[^"\\\r\n]*+"|[^\s;"'`\\]*+))"""
 _COOKIE_LINE: Final = re.compile(
-    rf"""{_CRUMB}(?:;\s{{0,4}}+(?:[Ee]xpires=[A-Za-z0-9 ,:+\-]*+|{_CRUMB})?+)*+"""
+    rf"{_CRUMB}(?:;\s{{0,4}}+"
+    rf"(?:[Ee]xpires=[A-Za-z0-9 ,:+\-]*+|HttpOnly|Secure|Partitioned|{_CRUMB})?+)*+"
 )
 """`sid=abc; theme="dark"; Path=/`."""
 _SCHEMED: Final = re.compile(
