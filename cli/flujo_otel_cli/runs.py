@@ -38,7 +38,7 @@ def _unknown(reader: TraceReader, error: NoSuchRun, now_ns: int) -> Problem:
     hints = [_named(reader, run_id, now_ns) for run_id in error.near]
     message = f"No run {escape(error.run_id)!r} here."
     if error.run_id in (LAST, PREVIOUS):
-        message = "There is only one run here:" if hints else "No runs here yet."
+        message = "There is no run before this one:" if hints else "No runs here yet."
         hints = hints or list(FIRST_TRACE[:1])
     elif hints:
         message += " Near it:"

@@ -30,6 +30,8 @@ COLUMNS = (
     Column("SPANS", rank=2),
 )
 
+_IN_AT = 2
+"""Where the column of the runs around them stands, if any is inside another."""
 _FEW = 100
 
 
@@ -84,22 +86,23 @@ def _lines(
     unique = {run.run_id: session.reader.shortest_unique_prefix(run.run_id) for run in runs}
     width = max(ID_WIDTH, *unique.values()) if session.to.cuts else None
     rows = [_row(session, run, roots.get(run.run_id), unique[run.run_id], width) for run in runs]
-    free = (run.run_id for run in runs if run.run_id not in roots or _is_free(roots[run.run_id]))
-    newest_id = next(free, runs[0].run_id)
+    columns = list(COLUMNS)
+    outer = {run_id: root.outer_run_id for run_id, root in roots.items() if root.outer_run_id}
+    if outer:
+        columns.insert(_IN_AT, Column("IN"))
+        for run, row in zip(runs, rows, strict=True):
+            row.insert(_IN_AT, [Piece(_typed(session, outer.get(run.run_id, "")), "dim")])
+    newest_id = next((run.run_id for run in runs if run.run_id not in outer), runs[0].run_id)
     newest = escape(short_name(newest_id, unique[newest_id]))
     more = f"lens list --limit {_more(limit, total)}" if total > len(runs) else ""
     of = f"{len(runs):,} of {amounts.plural(total, 'run')}"
     footer = session.to.theme.dot.join(part for part in (of, more, f"lens trace {newest}") if part)
-    return [*table(COLUMNS, rows, session.to), [Piece(footer, "dim")]]
+    return [*table(columns, rows, session.to), [Piece(footer, "dim")]]
 
 
 def _more(limit: int, total: int) -> int:
     """The limit to ask for next: all where they are few, else twice as many."""
     return total if total <= max(2 * limit, _FEW) else 2 * limit
-
-
-def _is_free(root: Root) -> bool:
-    return root.outer_run_id is None
 
 
 def _row(
@@ -110,7 +113,7 @@ def _row(
     head, tail = escape(run.run_id[:unique]), escape(run.run_id[unique:width])
     return [
         [Piece(head, "bold"), Piece(tail, "dim")],
-        [Piece(title(run)), *_beside(session, run, root)],
+        [Piece(title(run)), *_beside(run, root)],
         status_line(run.status, theme),
         [Piece(ago(run.start_time_ns, session.now_ns))],
         [Piece(took(run, session.now_ns, theme))],
@@ -120,20 +123,15 @@ def _row(
     ]
 
 
-def _beside(session: Session, run: Run, root: Root | None) -> Iterator[Piece]:
-    """The run that it is in; what it began with, which tells one request to a service from the
-    next."""
-    if root is None:
-        return
-    if root.outer_run_id is not None:
-        yield Piece(f"  in {_typed(session, root.outer_run_id)}", "dim")
-    name = began_with(run, root)
+def _beside(run: Run, root: Root | None) -> Iterator[Piece]:
+    """What it began with, which tells one request to a service from the next."""
+    name = began_with(run, root) if root is not None else ""
     if name:
         yield Piece(f"  {name}", "dim")
 
 
 def _typed(session: Session, run_id: str) -> str:
     """As much of an id as names it."""
-    if not session.to.cuts:
+    if not session.to.cuts or not run_id:
         return escape(run_id)
     return escape(short_name(run_id, session.reader.shortest_unique_prefix(run_id)))

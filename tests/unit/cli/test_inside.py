@@ -83,9 +83,13 @@ def test_json_has_the_inner_spans_at_their_depth_and_the_runs_beside_them(
 
 def test_the_list_marks_them(nested: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = answer(capsys, "list")
-    rows = {line.split()[0]: " ".join(line.split()[1:4]) for line in out.splitlines()[1:-1]}
-    assert "search in bbbb2222" == rows[SEARCH]
-    assert "ranking in aaaa1111" == rows[RANKING]
+    heading, *rows, _ = [line.split() for line in out.splitlines()]
+    assert ["RUN", "PIPELINE", "IN", "STATUS"] == heading[:4]
+    assert [
+        [SEARCH, "search", RANKING, "✔"],
+        [RANKING, "ranking", OUTER, "✔"],
+        [OUTER, "shop", "✔", "completed"],
+    ] == [row[:4] for row in rows]
     assert out.splitlines()[-1].endswith("lens trace aaaa")
     _, found = document(capsys, "list")
     outer = {run["run_id"]: run["outer_run_id"] for run in found["runs"]}
