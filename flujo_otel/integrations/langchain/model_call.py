@@ -38,8 +38,10 @@ _OUTPUT: Final = (
     "generated_token_count",
 )
 _TOTAL: Final = ("total_tokens", "total_token_count")
-_CACHE_READ: Final = ("cache_read", "cache_read_input_tokens", "cached_content_token_count")
-_CACHE_WRITE: Final = ("cache_creation", "cache_creation_input_tokens")
+_BESIDE: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
+"""Anthropic's and Bedrock's own names."""
+_WITHIN: Final = ("cached_content_token_count",)
+"""Google's."""
 _Facts = Mapping[str, Any]
 
 
@@ -102,20 +104,26 @@ def message_of(generation: Generation) -> BaseMessage | None:
 
 
 def usage_attributes(usage: _Facts) -> dict[str, Any]:
-    """Token counts in OpenTelemetry's names and in OpenInference's; a total stays a total."""
+    """Token counts in OpenTelemetry's names and in OpenInference's; a total stays a total.
+
+    Both count cached tokens within the input, as LangChain's own usage does; Anthropic's raw
+    numbers have them beside it.
+    """
+    given = _tokens(usage, *_INPUT)
     details = _mapping(usage, "input_token_details", "prompt_tokens_details")
-    reads = _count(details, "cache_read", "cached_tokens")
-    writes = _count(details, *_CACHE_WRITE)
+    reads = _tokens(details, "cache_read", "cached_tokens")
+    writes = _tokens(details, "cache_creation")
+    beside = [_tokens(usage, name) for name in _BESIDE]
+    if any(beside) and given is not None:
+        given += sum(tokens or 0 for tokens in beside)
+    reads = next((n for n in (reads, beside[0], _tokens(usage, *_WITHIN)) if n is not None), None)
+    writes = beside[1] if writes is None else writes
     counts = {
-        (gen_ai.INPUT_TOKENS[0], semconv.LLM_TOKENS_PROMPT): _count(usage, *_INPUT),
-        (gen_ai.OUTPUT_TOKENS[0], semconv.LLM_TOKENS_COMPLETION): _count(usage, *_OUTPUT),
-        (semconv.LLM_TOKENS_TOTAL,): _count(usage, *_TOTAL),
-        (semconv.CACHE_READ_TOKENS, semconv.LLM_TOKENS_CACHE_READ): (
-            _count(usage, *_CACHE_READ) if reads is None else reads
-        ),
-        (semconv.CACHE_WRITE_TOKENS, semconv.LLM_TOKENS_CACHE_WRITE): (
-            _count(usage, *_CACHE_WRITE) if writes is None else writes
-        ),
+        (gen_ai.INPUT_TOKENS[0], semconv.LLM_TOKENS_PROMPT): given,
+        (gen_ai.OUTPUT_TOKENS[0], semconv.LLM_TOKENS_COMPLETION): _tokens(usage, *_OUTPUT),
+        (semconv.LLM_TOKENS_TOTAL,): _tokens(usage, *_TOTAL),
+        (semconv.CACHE_READ_TOKENS, semconv.LLM_TOKENS_CACHE_READ): reads,
+        (semconv.CACHE_WRITE_TOKENS, semconv.LLM_TOKENS_CACHE_WRITE): writes,
         (semconv.REASONING_TOKENS,): _reasoning(usage),
     }
     return {name: n for names, n in counts.items() if n is not None for name in names}
@@ -123,7 +131,7 @@ def usage_attributes(usage: _Facts) -> dict[str, Any]:
 
 def _reasoning(usage: _Facts) -> int | None:
     details = _mapping(usage, "output_token_details", "completion_tokens_details")
-    return _count(details, "reasoning", "reasoning_tokens")
+    return _tokens(details, "reasoning", "reasoning_tokens")
 
 
 def _usage(
@@ -161,6 +169,6 @@ def _number(facts: _Facts, *names: str) -> float | None:
     return next((n for n in found if isinstance(n, int | float) and not isinstance(n, bool)), None)
 
 
-def _count(facts: _Facts, *names: str) -> int | None:
+def _tokens(facts: _Facts, *names: str) -> int | None:
     number = _number(facts, *names)
     return int(number) if number is not None else None

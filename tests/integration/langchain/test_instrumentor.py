@@ -117,7 +117,7 @@ def test_importing_the_integration_imports_no_langchain() -> None:
     "use",
     [
         "from flujo_otel.integrations.langchain import XRayLangChainCallback",
-        "import flujo_otel.integrations.langchain as ours; ours.LangChainInstrumentor().instrument()",
+        "import flujo_otel.integrations.langchain as it; it.LangChainInstrumentor().instrument()",
     ],
 )
 def test_without_langchain_it_says_what_to_install(use: str) -> None:
