@@ -32,7 +32,9 @@ def header(
         f"from {escape(run.origin)}" if run.origin else "",
     ]
     mark = Piece(f"{theme.mark(run.status)} ", colour)
-    how = Piece(f"  {escape(run.status)} {word} {took(run, now_ns, theme)}", colour)
+    lasted = took(run, now_ns, theme)
+    length = f" {word} {lasted}" if lasted != theme.none else ""
+    how = Piece(f"  {escape(run.status)}{length}", colour)
     name = Piece(title(run), "bold")
     shown = [Piece(theme.dot + fact, "dim") for fact in facts if fact]
     own = Piece(f"{theme.dot}{named}", "dim")

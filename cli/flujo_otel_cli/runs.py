@@ -77,8 +77,15 @@ def status_line(status: str, theme: Theme) -> Line:
     return [Piece(f"{theme.mark(status)} {escape(status)}", STYLES.get(status, ""))]
 
 
+def has_no_end(status: str, end_ns: int | None) -> bool:
+    """Over, but nobody says since when: as handed in, not traced."""
+    return end_ns is None and status in (RunStatus.COMPLETED, RunStatus.FAILED)
+
+
 def took(run: Run, now_ns: int, theme: Theme) -> str:
     """How long it took, as `lasted` says it."""
+    if has_no_end(run.status, run.end_time_ns):
+        return theme.none
     return lasted(run, run.start_time_ns, run.end_time_ns, now_ns, theme)
 
 
@@ -103,7 +110,8 @@ def end_of(run: Run, now_ns: int) -> int:
     """Its end, or the latest that is known of it."""
     if run.end_time_ns is not None:
         return run.end_time_ns
-    return run.last_time_ns if run.status is RunStatus.DIED else now_ns
+    is_over = run.status is RunStatus.DIED or has_no_end(run.status, None)
+    return run.last_time_ns if is_over else now_ns
 
 
 def process_of(run: Run) -> str:

@@ -10,7 +10,7 @@ from flujo_otel_cli.content import content_lines
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.runs import lasted, status_within
+from flujo_otel_cli.runs import has_no_end, lasted, status_within
 from flujo_otel_cli.span import body, decided
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head
@@ -76,6 +76,8 @@ def _heading(run: Run, step: Step, to: Terminal, now_ns: int) -> Line:
 def _took(run: Run, step: Step, now_ns: int, to: Terminal) -> str:
     if step.end_time_ns is None and step.duration_ms is not None:
         return duration(step.duration_ms * MILLISECOND, to.theme.micro)
+    if has_no_end(step.status, step.end_time_ns):
+        return to.theme.none
     return lasted(run, step.start_time_ns, step.end_time_ns, now_ns, to.theme)
 
 

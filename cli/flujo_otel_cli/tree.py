@@ -17,7 +17,7 @@ from flujo_otel_cli.bar import axis, bar
 from flujo_otel_cli.detail import Details
 from flujo_otel_cli.line import Line, Piece, cut_line, padded, width_of
 from flujo_otel_cli.notes import notes
-from flujo_otel_cli.runs import end_of, lasted, status_within
+from flujo_otel_cli.runs import end_of, has_no_end, lasted, status_within
 from flujo_otel_cli.text import head
 from flujo_otel_cli.theme import STYLES
 
@@ -89,7 +89,9 @@ class TreeView:
         if bars:
             end_ns = node.end_time_ns
             run = self._run_of(node)
-            if end_ns is None and run.status is RunStatus.DIED:
+            if has_no_end(node.status, end_ns):
+                end_ns = node.start_time_ns
+            elif end_ns is None and run.status is RunStatus.DIED:
                 end_ns = run.last_time_ns  # it runs no more, as a bar without an end would say
             drawn = bar(self.window, node.start_time_ns, end_ns, bars, theme)
             colour = STYLES["failed"] if node.status == "failed" else "cyan"
@@ -152,6 +154,8 @@ class TreeView:
         return label
 
     def _took(self, node: Node) -> str:
+        if has_no_end(node.status, node.end_time_ns):
+            return self.to.theme.none
         times = (node.start_time_ns, node.end_time_ns)
         return lasted(self._run_of(node), *times, self.now_ns, self.to.theme)
 

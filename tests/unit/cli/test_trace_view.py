@@ -273,3 +273,14 @@ def test_whatever_the_spans_are_they_are_drawn_within_the_terminal(
     run = a_run(spans, status=status)
     text = drawn(run, spans, screen(width, unicode=unicode))
     assert all(cell_len(line) <= width for line in text.split("\n"))
+
+
+def test_what_is_over_without_an_end_takes_no_time_that_grows() -> None:
+    """As of a trace that was made by hand and saved."""
+    span = replace(a_step(2, "by hand", 0, 1, 1), end_time_ns=None)
+    run = a_run([ROOT], end_time_ns=None)
+    lines = drawn(run, [ROOT, span], screen(79)).splitlines()
+    assert lines == [
+        "✔ support-triage 1.2  completed · 1 span · run 7f3a91c2",
+        "└─ ✔ by hand          –",
+    ]
