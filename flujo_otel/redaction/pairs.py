@@ -68,9 +68,9 @@ def redact_pairs(text: str, keys: Keys) -> str:
     lowered = text.lower()
     if len(lowered) != len(text):  # "İ" has two in lower case
         lowered = "".join(each.lower() if each.isascii() else each for each in text)
-    starts = [stem for stem in keys.stems if stem in lowered]
-    if not starts:
+    if not any(map(lowered.__contains__, keys.stems)):
         return text
+    starts = [stem for stem in keys.stems if stem in lowered]
     parts: list[str] = []
     done = 0
     for position in _positions(lowered, starts):

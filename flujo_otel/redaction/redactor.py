@@ -1,5 +1,6 @@
 """Takes secrets out of what is recorded: by the names of values, and by their looks."""
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -23,6 +24,7 @@ MARGIN: Final = 1024
 
 _SCHEMA_TYPES: Final = ("string", "number", "integer", "object", "array", "boolean")
 """`{"password": {"type": "string"}}` describes a field and holds none."""
+_CONTAINERS: Final = (list, tuple, Mapping)
 _ORDINARY: Final = Naming.ORDINARY
 _SECRET: Final = (Naming.WEAK, Naming.STRONG)
 
@@ -58,13 +60,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """A text, redacted: an exception's message, its stack, JSON, a prompt."""
-        if not self.enabled or text in self._clean:
-            return text
-        redacted = self._redacted(redact_pairs(text, self._keys))
-        if self._callback is None and redacted == text:
-            self._remember(text)
-            return text
-        return redacted
+        return self._read(text) if self.enabled and text not in self._clean else text
 
     def value(self, value: Any) -> Any:
         """JSON-like data, redacted; `value` itself where there is nothing to redact."""
@@ -72,11 +68,11 @@ class Redactor:
 
     def named(self, key: str, value: Any) -> Any:
         """The value of one attribute, redacted; `value` itself where there is nothing to redact."""
-        if not self.enabled:
-            return value
-        if type(value) is str and value in self._clean and self._keys.known.get(key) is _ORDINARY:
-            return value
-        return self._named(self._keys.naming(key), value, 0)
+        return self._named(self._keys.naming(key), value, 0) if self.enabled else value
+
+    def knows(self, key: str, text: str) -> bool:
+        """Whether it has seen already that there is nothing to redact in either. Cheap."""
+        return text in self._clean and self._keys.known.get(key) is _ORDINARY
 
     def beginning(self, text: str, length: int) -> tuple[str, int]:
         """The beginning of a text that is going to be cut to `length`, redacted, perhaps longer
@@ -106,9 +102,12 @@ class Redactor:
             if known.get(key) is _ORDINARY:
                 kind = type(each)
                 if kind is str:
-                    if each in clean:
+                    if each in clean or (redacted := self._read(each)) is each:
                         continue
-                elif kind is float or kind is bool or (kind is int and each < _SMALLEST_CARD):
+                    found = found or dict(value)
+                    found[key] = redacted
+                    continue
+                if kind is float or kind is bool or (kind is int and each < _SMALLEST_CARD):
                     continue
             naming = self._keys.naming(key) if type(key) is str else _ORDINARY
             redacted = self._named(naming, each, depth)
@@ -132,33 +131,46 @@ class Redactor:
         return self._value(value, depth)
 
     def _value(self, value: Any, depth: int) -> Any:
-        if isinstance(value, str):
+        kind = type(value)
+        if kind is str:
             return self.text(value)
+        if kind is dict:  # before the look at abstract classes, which takes ten times as long
+            return self._container(value, depth)
+        if kind is float or kind is bool or value is None:
+            return value
         if isinstance(value, int):
             is_hidden = _SMALLEST_CARD <= value <= _LARGEST_CARD and is_card(str(value))
             return REDACTED if is_hidden else value
-        if not isinstance(value, Mapping | list | tuple):
-            return value
+        if isinstance(value, str):
+            return self.text(value)
+        return self._container(value, depth) if isinstance(value, _CONTAINERS) else value
+
+    def _container(self, value: Any, depth: int) -> Any:
         if depth >= _DEPTH_LIMIT:
             return REDACTED
-        if isinstance(value, Mapping):
-            redacted = self._mapping(value, depth + 1)
-            return value if redacted is None else redacted
-        return self._items(value, depth + 1)
+        if isinstance(value, list | tuple):
+            found = [self._value(each, depth + 1) for each in value]
+            if all(map(operator.is_, found, value)):
+                return value
+            return found if isinstance(value, list) else tuple(found)
+        redacted = self._mapping(value, depth + 1)
+        return value if redacted is None else redacted
 
-    def _items(self, value: list[Any] | tuple[Any, ...], depth: int) -> Any:
-        found = [self._value(each, depth) for each in value]
-        if all(new is old for new, old in zip(found, value, strict=True)):
-            return value
-        return found if isinstance(value, list) else tuple(found)
-
-    def _redacted(self, text: str) -> str:
-        """By looks alone."""
+    def _read(self, text: str) -> str:
+        redacted = text
         if len(text) >= _SHORTEST:
-            text = redact_tokens(text)
+            redacted = redact_tokens(redact_pairs(text, self._keys))
         for pattern in self._patterns:
-            text = pattern.sub(REDACTED, text)
-        return text if self._callback is None else self._called_back(text)
+            redacted = pattern.sub(REDACTED, redacted)
+        if self._callback is not None:
+            return self._called_back(redacted)
+        if redacted is not text and redacted != text:
+            return redacted
+        if len(text) <= _REMEMBERED_LENGTH:
+            if len(self._clean) >= _MOST_REMEMBERED:
+                self._clean.clear()
+            self._clean.add(text)
+        return text
 
     def _called_back(self, text: str) -> str:
         try:
@@ -171,12 +183,6 @@ class Redactor:
             fault = f"it raised {type(error).__name__}"
         guard.report("the redaction callback", TypeError(fault))
         return REDACTED
-
-    def _remember(self, text: str) -> None:
-        if len(text) <= _REMEMBERED_LENGTH:
-            if len(self._clean) >= _MOST_REMEMBERED:
-                self._clean.clear()
-            self._clean.add(text)
 
 
 def _is_hidden(naming: Naming, value: object) -> bool:

@@ -47,6 +47,8 @@ class MessageRedactor:
             key, value = pair.key, pair.value
             # Most values are text: to look is cheaper than to ask which kind it is.
             if text := value.string_value:
+                if by.knows(key, text):
+                    continue
                 redacted = by.named(key, text)
                 if redacted is not text:
                     value.string_value = redacted
