@@ -34,6 +34,17 @@ BEGIN
             WHERE s.run_id = runs.run_id AND s.scope_id = 6374321799567410773 AND s.role & 2
         ))
     WHERE run_id IN replaced;
+    UPDATE runs -- usage.sql
+    SET (counted_cost, cost_count, counted_tokens, token_count, unpriced_count) = (
+        SELECT ROUND(runs.counted_cost - TOTAL(c.cost_counted), 12),
+            runs.cost_count - COUNT(c.cost_counted),
+            CAST(runs.counted_tokens - TOTAL(c.tokens_counted) AS INTEGER),
+            runs.token_count - COUNT(c.tokens_counted),
+            CAST(runs.unpriced_count - TOTAL(c.is_unpriced) AS INTEGER)
+        FROM spans s CROSS JOIN carriers c ON c.span_id = s.span_id
+        WHERE s.run_id = runs.run_id AND s.scope_id = 6374321799567410773
+    )
+    WHERE run_id IN replaced;
     DELETE FROM spans WHERE run_id IN replaced AND scope_id = 6374321799567410773;
     DELETE FROM trees WHERE run_id IN replaced;
     DELETE FROM replaced;
@@ -133,6 +144,8 @@ BEGIN
     SET run_id = old_run_id
     WHERE n IN taken AND named_run_id IS NULL AND old_run_id IS NOT NULL;
 
+    INSERT INTO usage_before VALUES (1); -- usage.sql
+
     -- 3. The rows. A parent's id may be one that several spans use.
     INSERT INTO spans (
         span_id, run_id, parent_span_id, name, start_time, end_time, status, attributes, trace_id,
@@ -194,28 +207,26 @@ BEGIN
     INSERT OR IGNORE INTO run_traces
     SELECT DISTINCT trace_id, run_id FROM staged WHERE run_id <> trace_id;
     INSERT INTO touched (
-        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage, opens, opens_root
+        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, opens, opens_root
     )
     SELECT
         run_id, COUNT(*), SUM(status = 'failed'), SUM(status = 'running'),
         MIN(start_time_ns),
         MAX(MAX(start_time_ns, COALESCE(end_time_ns, 0))),
-        MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL),
         MAX(status = 'running'),
         MAX(status = 'running' AND role & 2 > 0)
     FROM staged
     GROUP BY run_id;
     INSERT INTO touched (
-        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage, opens, opens_root
+        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, opens, opens_root
     )
     SELECT
         old_run_id, -COUNT(*), -SUM(old_status = 'failed'), -SUM(old_status = 'running'), NULL, NULL,
-        MAX(cost_usd IS NOT NULL OR tokens IS NOT NULL), 0, 0
+        0, 0
     FROM staged
     WHERE n IN taken AND old_status IS NOT NULL
     GROUP BY old_run_id
     ON CONFLICT DO UPDATE SET
-        has_usage = MAX(has_usage, excluded.has_usage),
         span_delta = span_delta + excluded.span_delta,
         error_delta = error_delta + excluded.error_delta,
         running_delta = running_delta + excluded.running_delta;
@@ -240,29 +251,27 @@ BEGIN
     FROM moved m CROSS JOIN spans s ON s.span_id = m.span_id
     WHERE s.run_id <> s.trace_id;
     INSERT INTO touched (
-        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage, opens, opens_root
+        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, opens, opens_root
     )
     SELECT
         run_id, COUNT(*), SUM(status = 'failed'), SUM(status = 'running'),
-        MIN(start_time_ns), MAX(last_ns), 1, MAX(status = 'running'), 0
+        MIN(start_time_ns), MAX(last_ns), MAX(status = 'running'), 0
     FROM moved
     GROUP BY run_id
     ON CONFLICT DO UPDATE SET
-        has_usage = 1,
         span_delta = span_delta + excluded.span_delta,
         error_delta = error_delta + excluded.error_delta,
         running_delta = running_delta + excluded.running_delta,
         first_ns = MIN(COALESCE(first_ns, excluded.first_ns), excluded.first_ns),
         last_ns = MAX(COALESCE(last_ns, 0), excluded.last_ns);
     INSERT INTO touched (
-        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage, opens, opens_root
+        run_id, span_delta, error_delta, running_delta, first_ns, last_ns, opens, opens_root
     )
     SELECT
-        old_run_id, -COUNT(*), -SUM(status = 'failed'), -SUM(status = 'running'), NULL, NULL, 1, 0, 0
+        old_run_id, -COUNT(*), -SUM(status = 'failed'), -SUM(status = 'running'), NULL, NULL, 0, 0
     FROM moved
     GROUP BY old_run_id
     ON CONFLICT DO UPDATE SET
-        has_usage = 1,
         span_delta = span_delta + excluded.span_delta,
         error_delta = error_delta + excluded.error_delta,
         running_delta = running_delta + excluded.running_delta;
@@ -385,24 +394,11 @@ BEGIN
         writer_id = excluded.writer_id,
         final_context_blob = COALESCE(excluded.final_context_blob, final_context_blob),
         change_seq = excluded.change_seq;
-    INSERT INTO covered SELECT * FROM usage_ancestors;
-    UPDATE runs
-    -- TOTAL and CAST: SUM raises where 64 bits do not hold it.
-    SET total_cost = (
-            SELECT SUM(u.cost_usd) FROM spans u
-            WHERE u.run_id = runs.run_id
-                AND (u.cost_usd IS NOT NULL OR u.tokens IS NOT NULL)
-                AND (u.run_id, 'cost', u.span_id) NOT IN covered
-        ),
-        total_tokens = (
-            SELECT CASE WHEN COUNT(u.tokens) > 0 THEN CAST(TOTAL(u.tokens) AS INTEGER) END
-            FROM spans u
-            WHERE u.run_id = runs.run_id
-                AND (u.cost_usd IS NOT NULL OR u.tokens IS NOT NULL)
-                AND (u.run_id, 'tokens', u.span_id) NOT IN covered
-        )
-    WHERE run_id IN (SELECT run_id FROM touched WHERE has_usage)
-        AND root_start_ns IS NOT 0x7FFFFFFFFFFFFFFF;
+    INSERT INTO usage_after
+    SELECT (SELECT value FROM sequence) + COALESCE((SELECT MAX(n) FROM staged), 0)
+    WHERE EXISTS (SELECT 1 FROM metered) OR EXISTS (SELECT 1 FROM linked)
+        OR EXISTS (SELECT 1 FROM moved)
+        OR EXISTS (SELECT 1 FROM staged WHERE role <> 0 AND role & 2);
     -- The run that a trace was taken for until its real one was named.
     DELETE FROM runs
     WHERE span_count <= 0 AND run_id IN (SELECT run_id FROM touched WHERE span_delta < 0);
@@ -471,7 +467,6 @@ BEGIN
     SET value = value
         + COALESCE((SELECT MAX(n) FROM staged), 0) + COALESCE((SELECT MAX(rowid) FROM moved), 0);
     DELETE FROM taken;
-    DELETE FROM covered;
     DELETE FROM touched;
     DELETE FROM moved;
     DELETE FROM staged;

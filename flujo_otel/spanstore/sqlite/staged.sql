@@ -24,17 +24,12 @@ CREATE TEMP TABLE moved (span_id PRIMARY KEY, old_run_id, run_id, status, start_
 -- Each run that a batch touches: what is added to its counts, and its row, as it is and then as it
 -- will be. It is put together here, where nothing is indexed, and written once.
 CREATE TEMP TABLE touched (
-    run_id PRIMARY KEY, span_delta, error_delta, running_delta, first_ns, last_ns, has_usage,
+    run_id PRIMARY KEY, span_delta, error_delta, running_delta, first_ns, last_ns,
     opens, opens_root, -- whether the batch has a running span, a running root of it
     is_known, trace_id, pipeline_name, pipeline_version, status, start_time, end_time,
     start_time_ns, end_time_ns, last_time_ns, root_start_ns, span_count, error_count, running_count,
     writer_id, final_context_blob
 );
-
--- Per measure, the spans of a touched run that have usage below them.
-CREATE TEMP TABLE covered (
-    run_id, measure, span_id, PRIMARY KEY (run_id, measure, span_id)
-) WITHOUT ROWID;
 
 -- Runs whose handed-in tree gives way, during one pour.
 CREATE TEMP TABLE replaced (run_id PRIMARY KEY) WITHOUT ROWID;
@@ -81,29 +76,17 @@ FROM down d
 CROSS JOIN spans c ON c.span_id IN (d.otel_span_id, d.trace_id || ':' || d.otel_span_id)
 WHERE c.trace_id = d.trace_id AND c.named_run_id IS NULL AND c.run_id <> d.run_id;
 
--- Tokens and cost of a run: of the spans that carry usage, those with no such span below them
--- (else what an agent repeats of its model calls would count twice).
-CREATE TEMP VIEW usage_ancestors AS
-WITH RECURSIVE up(run_id, measure, span_id) AS (
-    SELECT u.run_id, m.column1, u.parent_span_id
-    FROM (SELECT run_id FROM touched WHERE has_usage) t
-    CROSS JOIN spans u ON u.run_id = t.run_id AND (u.cost_usd IS NOT NULL OR u.tokens IS NOT NULL)
-    JOIN (VALUES ('cost'), ('tokens')) m
-        ON CASE m.column1 WHEN 'cost' THEN u.cost_usd ELSE u.tokens END IS NOT NULL
-    UNION
-    SELECT up.run_id, up.measure, p.parent_span_id
-    FROM up CROSS JOIN spans p ON p.span_id = up.span_id
-    WHERE p.parent_span_id IS NOT NULL
-)
-SELECT * FROM up WHERE span_id IS NOT NULL;
-
 -- The rows of `steps` to write: of what arrives, and of what moves to another run.
+-- What a step does not state of its usage is what there is beneath it (usage.sql).
 CREATE TEMP VIEW step_spans AS
-SELECT span_id, run_id, name, status, status_message, start_time_ns, end_time_ns, cost_usd, tokens,
-    attributes
-FROM staged WHERE role <> 0 AND role & 1
-UNION ALL
 SELECT s.span_id, s.run_id, s.name, s.status, s.status_message, s.start_time_ns, s.end_time_ns,
-    s.cost_usd, s.tokens, s.attributes
-FROM moved m CROSS JOIN spans s ON s.span_id = m.span_id
-WHERE s.role & 1 AND m.span_id NOT IN (SELECT span_id FROM staged);
+    COALESCE(s.cost_usd, CASE WHEN s.usage_below & 1 THEN s.cost_below END) AS cost_usd,
+    COALESCE(s.tokens, CASE WHEN s.usage_below & 2 THEN s.tokens_below END) AS tokens,
+    s.attributes
+FROM (
+    SELECT span_id FROM staged WHERE role <> 0 AND role & 1
+    UNION ALL
+    SELECT span_id FROM moved WHERE span_id NOT IN (SELECT span_id FROM staged)
+) w
+CROSS JOIN spans s ON s.span_id = w.span_id
+WHERE s.role & 1;

@@ -33,7 +33,9 @@ _DATA_ERRORS: Final = (
 """What sqlite3 raises for a value that it cannot take, by the Python version."""
 
 _SQLITE_ERROR: Final = 1
-SCRIPTS: Final = [Path(__file__).with_name(name) for name in ("staged.sql", "pour.sql")]
+SCRIPTS: Final = [
+    Path(__file__).with_name(name) for name in ("staged.sql", "usage.sql", "pour.sql")
+]
 _ADD_LOSSES: Final = """
     INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
     SELECT

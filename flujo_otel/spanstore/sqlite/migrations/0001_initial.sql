@@ -20,6 +20,11 @@ CREATE TABLE runs (
     span_count INTEGER NOT NULL DEFAULT 0,
     error_count INTEGER NOT NULL DEFAULT 0,
     running_count INTEGER NOT NULL DEFAULT 0,
+    counted_cost REAL NOT NULL DEFAULT 0,
+    counted_tokens INTEGER NOT NULL DEFAULT 0,
+    cost_count INTEGER NOT NULL DEFAULT 0,      -- spans that count, by measure (usage.sql)
+    token_count INTEGER NOT NULL DEFAULT 0,
+    unpriced_count INTEGER NOT NULL DEFAULT 0,  -- of those with tokens, without a known cost
     writer_id INTEGER,               -- who has its root open, else who wrote it first
     change_seq INTEGER NOT NULL DEFAULT 0,
     -- as flujo 0.6 states them
@@ -57,6 +62,7 @@ CREATE TABLE steps (
     FOREIGN KEY (run_id) REFERENCES runs(run_id) ON DELETE CASCADE
 );
 CREATE INDEX idx_steps_run_id ON steps(run_id);
+CREATE INDEX idx_steps_span_id ON steps(span_id);
 
 CREATE TABLE spans (
     span_id TEXT PRIMARY KEY,
@@ -84,6 +90,9 @@ CREATE TABLE spans (
     role INTEGER NOT NULL,           -- model.Role
     cost_usd REAL,
     tokens INTEGER,
+    usage_below INTEGER,             -- usage.sql
+    cost_below REAL,
+    tokens_below INTEGER,
     flags INTEGER NOT NULL,
     status_code INTEGER NOT NULL,
     otlp BLOB,                       -- NULL: exactly what the columns say (wire/message.py)
@@ -100,8 +109,9 @@ CREATE INDEX idx_spans_parent_span_id ON spans(parent_span_id);
 CREATE INDEX idx_spans_change_seq ON spans(change_seq);
 -- Few rows change but for their content: spans of a run that was named late.
 CREATE INDEX idx_spans_content_seq ON spans(content_seq) WHERE content_seq IS NOT NULL;
--- Few spans carry usage: rolling a run's cost up reads only those.
-CREATE INDEX idx_spans_usage ON spans(run_id) WHERE cost_usd IS NOT NULL OR tokens IS NOT NULL;
+-- Few spans carry usage, or have such beneath them.
+CREATE INDEX idx_spans_usage ON spans(parent_span_id)
+WHERE cost_usd IS NOT NULL OR tokens IS NOT NULL OR usage_below IS NOT NULL;
 
 -- FSD-09's table, as a view.
 CREATE VIEW traces AS
