@@ -31,6 +31,7 @@ def configure(
     durable: str | None = None,
     content: bool | None = None,
     value_limit_bytes: int | None = None,
+    replace_default_backend: bool | None = None,
     redact: bool | Callable[[str], str] | None = None,
 ) -> None:
     """Trace this program into `db`: a path or a `sqlite:///` URI; None: what the settings name.
@@ -57,8 +58,9 @@ def configure(
         durable=durable,
         content=content,
         value_limit_bytes=value_limit_bytes,
+        replace_default_backend=replace_default_backend,
     )
-    redaction.use(_redactor(chosen, redact))
+    redaction.settle(_redactor(chosen, redact))
     forwarding = forwarding_of(chosen, forward)
     join(global_provider(service_name), chosen, forwarding)
     if flujo:
@@ -124,7 +126,12 @@ def _instrument_flujo(chosen: Settings) -> None:
 
     instrumentor = FlujoInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(content=chosen.content, value_limit_bytes=chosen.value_limit_bytes)
+        instrumentor.instrument(
+            content=chosen.content,
+            value_limit_bytes=chosen.value_limit_bytes,
+            replace_default_backend=chosen.replace_default_backend,
+            db=chosen.db,
+        )
 
 
 def _instrument_pydantic_graph(chosen: Settings) -> None:

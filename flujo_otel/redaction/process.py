@@ -6,6 +6,7 @@ from flujo_otel.redaction.options import options_of
 from flujo_otel.redaction.redactor import Redactor
 
 _chosen: Redactor | None = None
+_is_said = False
 
 
 def redactor() -> Redactor:
@@ -22,5 +23,11 @@ def redactor() -> Redactor:
 
 def use(chosen: Redactor | None) -> None:
     """Redact by `chosen` from now on; None: as the settings say."""
-    global _chosen
-    _chosen = chosen
+    global _chosen, _is_said
+    _chosen, _is_said = chosen, chosen is not None
+
+
+def settle(chosen: Redactor) -> None:
+    """Redact by `chosen`, unless it was said before by what: the first configure() counts."""
+    if not _is_said:
+        use(chosen)

@@ -115,3 +115,10 @@ def test_a_callback_that_fails_breaks_nothing_leaks_nothing_and_is_counted(
     assert REDACTED == rules.text("ann's address")
     assert guard.faults()["the redaction callback"] == before + 1
     assert "ann's address" not in caplog.text
+
+
+def test_what_the_first_said_holds() -> None:
+    first, second = Redactor(keys=["a"]), Redactor(keys=["b"])
+    redaction.settle(first)
+    redaction.settle(second)
+    assert first is redactor()
