@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
-from uuid import uuid4
 
 from flujo_otel.errors import MissingExtra
+from flujo_otel.storage.random_ids import new_uuid
 
 try:
     from pydantic import BaseModel, Field, PrivateAttr
@@ -35,6 +35,7 @@ class SpanFacts:
         "is_foreign",
         "is_managed",
         "nest",
+        "noted_input",
         "parent_id",
         "span_id",
         "trace_id",
@@ -51,6 +52,8 @@ class SpanFacts:
         """Its context manager saves it: whoever saves its trace leaves it out."""
         self.is_foreign = False
         """Read from a span that another producer made, of which a model tells only a part."""
+        self.noted_input = ""
+        """What of its input its span has already, as text."""
         self.nest: Callable[[], Any] | None = None
         """Weakly, the context manager of a step that the SDK made."""
 
@@ -64,7 +67,7 @@ class SpanFacts:
 class Step(BaseModel):
     """One decision of a trace. Times are local where they are naive, as `datetime.now()` is."""
 
-    step_id: str = Field(default_factory=lambda: str(uuid4()))
+    step_id: str = Field(default_factory=new_uuid)
     trace_id: str
     name: str = "unnamed"
     step_order: int = 0
@@ -92,7 +95,7 @@ class Trace(BaseModel):
     """One execution of a workflow, with all of its steps in order of step_order, nested ones
     included."""
 
-    trace_id: str = Field(default_factory=lambda: str(uuid4()))
+    trace_id: str = Field(default_factory=new_uuid)
     name: str = "unnamed"
     start_time: datetime = Field(default_factory=datetime.now)
     end_time: datetime | None = None

@@ -19,11 +19,12 @@ from opentelemetry.trace import (
 
 from flujo_otel.guard import guarded
 from flujo_otel.redaction import redactor
-from flujo_otel.semconv import flujo
+from flujo_otel.semconv import flujo, openinference
 from flujo_otel.storage import decisions
 from flujo_otel.storage.base import StorageBackend
+from flujo_otel.storage.moments import to_ns
+from flujo_otel.storage.random_ids import new_span_id, new_trace_id
 from flujo_otel.storage.traces import Occurrence, SpanFacts, Step, Trace
-from flujo_otel.xray import identity
 
 _DESCRIPTION_LIMIT: Final = 1024
 SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
@@ -94,7 +95,10 @@ class SpanRecorder:
     def note_input(self, step: Step, span: Span) -> None:
         """See `Recorder`."""
         if self.content and span.is_recording():
-            span.set_attributes(decisions.input_of(step))
+            attributes = decisions.input_of(step)
+            span.set_attributes(attributes)
+            if step._span is not None:
+                step._span.noted_input = attributes[openinference.INPUT_VALUE]
 
     def event(self, model: Trace | Step, span: Span, event: Occurrence) -> None:
         """See `Recorder`."""
@@ -103,7 +107,11 @@ class SpanRecorder:
     def end_step(self, step: Step, span: Span, end_ns: int) -> None:
         """See `Recorder`."""
         if span.is_recording():
-            _end(span, step, decisions.last_of_step(step, content=self.content))
+            attributes = decisions.last_of_step(step, content=self.content)
+            noted = step._span.noted_input if step._span is not None else ""
+            if noted and attributes.get(openinference.INPUT_VALUE) == noted:
+                del attributes[openinference.INPUT_VALUE], attributes[openinference.INPUT_MIME_TYPE]
+            _end(span, step, attributes)
         span.end(end_ns)
 
     def end_trace(self, trace: Trace, span: Span, end_ns: int) -> None:
@@ -118,7 +126,8 @@ class SpanRecorder:
         facts = trace._span
         assert facts is not None
         before = facts.span_id
-        start_ns, end_ns = identity.times_ns(trace)
+        start_ns = to_ns(trace.start_time)
+        end_ns = start_ns if trace.end_time is None else to_ns(trace.end_time)
         root = self.begin_trace(trace, context, start_ns)
         inside = {before: otel.set_span_in_context(root, context)}
         for each in sorted(held, key=lambda each: each.start_ns):
@@ -212,10 +221,10 @@ def stand_in(
     outer = otel.get_current_span(context).get_span_context()
     if flags is None:
         flags = outer.trace_flags if outer.is_valid else SAMPLED
-    trace_id = outer.trace_id if outer.is_valid else identity.new_trace_id()
+    trace_id = outer.trace_id if outer.is_valid else new_trace_id()
     span_context = SpanContext(
         trace_id,
-        identity.new_span_id(),
+        new_span_id(),
         False,
         flags,
         outer.trace_state if outer.is_valid else None,
