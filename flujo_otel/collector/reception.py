@@ -3,6 +3,7 @@
 | a body of | where it is decoded | and how |
 |---|---|---|
 | up to 512 KiB | on the event loop | as a whole |
+| the same, until prices are loaded, if it tells of tokens | in a thread | as a whole |
 | more | in a thread, one at a time | as a whole |
 | more than 1 MiB, traces in protobuf | in that thread | part by part of 1 MiB, each committed \
 before the next; one such request at a time |
@@ -23,6 +24,7 @@ from flujo_otel.errors import Overloaded
 from flujo_otel.forward.destination import Signal
 from flujo_otel.model import Loss
 from flujo_otel.redaction import Redactor
+from flujo_otel.usage import may_load
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
 
 _T = TypeVar("_T")
@@ -111,7 +113,9 @@ class Reception:
     async def _traces(self, body: bytes, encoding: Encoding) -> Outcome:
         if len(body) <= PART_BYTES:
             decode = decode_protobuf if encoding is Encoding.PROTOBUF else _decode_json
-            decoded = await self._run(len(body), lambda: decode(body, self._redactor))
+            decoded = await self._run(
+                len(body), lambda: decode(body, self._redactor), aside=may_load(body)
+            )
             return await self._committed(decoded, len(body))
         if encoding is Encoding.JSON:
             check_json(body)
@@ -125,7 +129,9 @@ class Reception:
         async with self._one_large:
             remaining = parts(body)
             while part := await self._run(len(body), lambda: next(remaining, None)):
-                decoded = await self._run(len(part), lambda: decode_protobuf(part, self._redactor))
+                decoded = await self._run(
+                    len(part), lambda: decode_protobuf(part, self._redactor), aside=may_load(part)
+                )
                 result = await self._committed(decoded, len(part), wait_seconds=_PART_SECONDS)
                 total = Outcome(total.rejected + result.rejected, total.message or result.message)
         return total
@@ -148,8 +154,8 @@ class Reception:
             else:
                 return outcome
 
-    async def _run(self, size_bytes: int, work: Callable[[], _T]) -> _T:
-        if size_bytes <= _INLINE_BYTES:
+    async def _run(self, size_bytes: int, work: Callable[[], _T], *, aside: bool = False) -> _T:
+        if size_bytes <= _INLINE_BYTES and not aside:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._large, work)
 

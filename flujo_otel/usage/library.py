@@ -25,6 +25,7 @@ _NO_PROVIDERS: Final = frozenset(
     {"litellm", "langchain", "llama_index", "llamaindex", "strands-agents", "pydantic_ai"}
 )
 """Who only passes a call on: the model's name decides."""
+_MARKS: Final = (b"gen_ai.usage.", b"llm.token_count.", b"llm.usage.")
 
 lock: Final = RLock()
 if hasattr(os, "register_at_fork"):
@@ -56,9 +57,9 @@ def load() -> Library | None:
         return Library(get_snapshot().find_provider_model, TieredPrices, LibraryUsage)
 
 
-def is_loaded() -> bool:
-    """Whether a price can be had at once."""
-    return load.cache_info().currsize > 0
+def may_load(request: bytes) -> bool:
+    """Whether to price the spans of an OTLP request may take as long as to import the library."""
+    return not load.cache_info().currsize and any(mark in request for mark in _MARKS)
 
 
 def library_price(usage: Usage, counts: Counts, at_ns: int) -> float | None:
