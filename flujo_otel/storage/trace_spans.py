@@ -52,7 +52,7 @@ def trace_record(trace: Trace, *, content: bool = True) -> SpanRecord:
     """The span of the trace itself. Raises MalformedTrace."""
     facts = trace._span
     if facts is None or not facts.span_id:
-        facts = SpanFacts(_trace_id(trace.trace_id), _root_id(trace.trace_id))
+        facts = SpanFacts((_trace_id(trace.trace_id), _root_id(trace.trace_id), 0))
     attributes = {
         **decisions.first_of_trace(trace),
         **decisions.last_of_trace(trace, content=content),
@@ -66,7 +66,7 @@ def step_record(step: Step, *, content: bool = True) -> SpanRecord:
     facts = step._span
     if facts is None or not facts.span_id:
         span_id = _hashed(f"step {step.trace_id} {step.step_id}")
-        facts = SpanFacts(_trace_id(step.trace_id), span_id, _root_id(step.trace_id))
+        facts = SpanFacts((_trace_id(step.trace_id), span_id, _root_id(step.trace_id)))
     attributes = {
         **decisions.first_of_step(step),
         **decisions.last_of_step(step, content=content),
@@ -139,16 +139,16 @@ def _duration_ms(model: Trace | Step) -> int | None:
     return (to_ns(model.end_time) - to_ns(model.start_time)) // 10**6
 
 
-def _trace_id(given: str) -> str:
-    return otel_id(clean_text(given), 16).hex()
+def _trace_id(given: str) -> int:
+    return int.from_bytes(otel_id(clean_text(given), 16), "big")
 
 
-def _root_id(trace_id: str) -> str:
+def _root_id(trace_id: str) -> int:
     return _hashed(f"trace {trace_id}")
 
 
-def _hashed(text: str) -> str:
-    return blake2b(clean_text(text).encode(), digest_size=8).hexdigest()
+def _hashed(text: str) -> int:
+    return int.from_bytes(blake2b(clean_text(text).encode(), digest_size=8).digest(), "big") or 1
 
 
 def trace_of(run: Run, spans: Sequence[Span]) -> Trace:
@@ -217,7 +217,8 @@ def _offset(attributes: Any) -> int | None:
 
 
 def _facts(span: Span) -> SpanFacts:
-    facts = SpanFacts(span.trace_id, span.otel_span_id, span.otel_parent_id)
+    parent = 0 if span.otel_parent_id is None else _number(span.otel_parent_id, 8)
+    facts = SpanFacts((_number(span.trace_id, 16), _number(span.otel_span_id, 8), parent))
     facts.is_managed = False
     facts.is_foreign = _MARKS.isdisjoint(span.attributes)
     facts.error_type = str(span.attributes.get(flujo.ERROR_TYPE) or "")
@@ -274,3 +275,8 @@ def _span_of(record: SpanRecord) -> Span:
         cost_usd=record.cost_usd,
         tokens=record.tokens,
     )
+
+
+def _number(given: str, size_bytes: int) -> int:
+    """An id as it is stored; one that is no OTel id is its hash, as it is where it is forwarded."""
+    return int.from_bytes(otel_id(given, size_bytes), "big")

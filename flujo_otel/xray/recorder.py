@@ -13,8 +13,6 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
     Tracer,
-    format_span_id,
-    format_trace_id,
 )
 
 from flujo_otel.guard import guarded
@@ -236,10 +234,9 @@ def stand_in(
 def note_ids(model: Trace | Step, span_context: SpanContext, context: Context) -> None:
     """Have `model` carry the ids of its span, which begins in `context`."""
     outer = otel.get_current_span(context).get_span_context()
-    facts = model._span = model._span or SpanFacts()
-    facts.trace_id = format_trace_id(span_context.trace_id)
-    facts.span_id = format_span_id(span_context.span_id)
-    facts.parent_id = format_span_id(outer.span_id) if outer.is_valid else None
+    if model._span is None:
+        model._span = SpanFacts()
+    model._span.ids = span_context.trace_id, span_context.span_id, outer.span_id
 
 
 def keep_event(model: Trace | Step, event: Occurrence) -> None:
