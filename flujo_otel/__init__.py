@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flujo_otel.bootstrap.xray import XRay
     from flujo_otel.integrations.flujo import FlujoInstrumentor, TraceManager
     from flujo_otel.integrations.pydantic_graph import PydanticGraphInstrumentor
-    from flujo_otel.storage.sqlite import SQLiteBackend
+    from flujo_otel.integrations.flujo.backend import SQLiteBackend
     from flujo_otel.storage.traces import Step, Trace
     from flujo_otel_exporter.exporter import SQLiteSpanExporter
     from flujo_otel_exporter.processor import LiveSpanProcessor
@@ -38,7 +38,7 @@ _MODULES = {
     "FlujoInstrumentor": "flujo_otel.integrations.flujo",
     "LiveSpanProcessor": "flujo_otel_exporter.processor",
     "PydanticGraphInstrumentor": "flujo_otel.integrations.pydantic_graph",
-    "SQLiteBackend": "flujo_otel.storage.sqlite",
+    "SQLiteBackend": "flujo_otel.integrations.flujo.backend",
     "SQLiteSpanExporter": "flujo_otel_exporter.exporter",
     "Step": "flujo_otel.storage.traces",
     "Trace": "flujo_otel.storage.traces",

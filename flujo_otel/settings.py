@@ -50,6 +50,8 @@ class Settings:
     """Record inputs, outputs, prompts and contexts."""
     value_limit_bytes: int = 64 * 1024
     """Longer values of our own producers are cut."""
+    replace_default_backend: bool = False
+    """Runners of flujo that are given no state backend keep their states here."""
     token: str | None = field(default=None, repr=False)
     """What clients of `lens serve` must send as `Authorization: Bearer`."""
     max_request_bytes: int = 64 * _MIB
@@ -155,6 +157,7 @@ SETTINGS = (
         _bytes(64),
         "a whole number of bytes >= 64",
     ),
+    Setting("replace_default_backend", "FLUJO_OTEL_REPLACE_DEFAULT_BACKEND", flag, "true or false"),
     Setting("token", "FLUJO_OTEL_TOKEN", _token, "printable ASCII without spaces"),
     Setting(
         "max_request_bytes",

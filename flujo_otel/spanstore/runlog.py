@@ -140,6 +140,10 @@ class RunLog(Protocol):
         """Add or replace the step; of one that was traced only what its span does not say."""
         ...
 
+    def save_step_results(self, steps: Sequence[StepResult]) -> None:
+        """The same for several, in one transaction."""
+        ...
+
     def replace_tree(self, run_id: str, tree: Batch, *, keep: bool = False) -> None:
         """Store `tree` in place of what was last stored for this run under the tree's scope, or
         (`keep`) beside it.

@@ -63,8 +63,20 @@ class StateLog(Protocol):
     `wait=False` runlog.WouldWait.
     """
 
-    def save_state(self, state: WorkflowState, times: StateTimes, *, wait: bool = True) -> None:
-        """Add the state, or replace the one that this run had."""
+    def save_state(
+        self,
+        state: WorkflowState,
+        times: StateTimes,
+        history: Sequence[str],
+        first: int = 0,
+        *,
+        wait: bool = True,
+    ) -> None:
+        """Add the state, or replace the one that this run had.
+
+        `history`: its entries, each as JSON (`state.step_history` is not looked at); those before
+        `first` are as they were when this was last called for the run.
+        """
         ...
 
     def state(self, run_id: str) -> WorkflowState | None:

@@ -10,7 +10,8 @@ from flujo_otel.spanstore.factory import open_run_log
 from flujo_otel.spanstore.location import resolve
 from flujo_otel.spanstore.runlog import RunQuery, SpanGroup
 from flujo_otel.storage import rows, shapes, trace_tree
-from flujo_otel.storage.calls import at_once, in_thread
+from flujo_otel.storage.calls import at_once, checked, in_thread
+from flujo_otel.storage.late import BoundedSet, LateSteps
 from flujo_otel.storage.workflows import Workflows
 
 
@@ -27,6 +28,8 @@ class SQLiteBackend(Workflows):
         settings = load(db=db)
         self.path = resolve(settings).path
         self._log = open_run_log(self.path, settings)
+        self._late = LateSteps(self._log)
+        self._going = BoundedSet()
 
     async def save_run_start(self, run_data: Mapping[str, Any]) -> None:
         """`run_id`; pipeline_name ("unknown"), pipeline_version ("latest"), status ("running") and
@@ -37,12 +40,16 @@ class SQLiteBackend(Workflows):
         """`step_run_id`, `run_id`, `step_name`, `step_index`, `start_time`; status ("completed"),
         end_time, duration_ms, cost (USD), tokens, input, output and error may be left out. A step
         of the same step_run_id is replaced."""
-        await at_once(
-            lambda wait: self._log.save_step_result(rows.step_result(step_data), wait=wait)
-        )
+        step = checked(lambda: rows.step_result(step_data))
+        if step.run_id in self._going:
+            self._late.add(step)
+        else:
+            await at_once(lambda wait: self._log.save_step_result(step, wait=wait))
 
     async def save_run_end(self, run_id: str, end_data: Mapping[str, Any]) -> None:
         """status ("completed"), end_time (now), total_cost (USD), final_context."""
+        self._going.discard(run_id)
+        await self._late.written()
         await at_once(
             lambda wait: self._log.save_run_end(run_id, rows.run_end(end_data), wait=wait)
         )
@@ -75,6 +82,7 @@ class SQLiteBackend(Workflows):
 
     async def list_run_steps(self, run_id: str) -> list[dict[str, Any]]:
         """The run's steps in order, with `input`, `output` and `error` decoded."""
+        await self._late.written()
         return [shapes.step(row) for row in await in_thread(lambda: self._log.steps(run_id))]
 
     async def save_trace(self, run_id: str, trace: Mapping[str, Any]) -> None:
@@ -128,6 +136,8 @@ class SQLiteBackend(Workflows):
     async def delete_run(self, run_id: str) -> None:
         """Delete the run with its steps, its spans, its workflow state and its evaluations; nothing
         where there is none."""
+        self._going.discard(run_id)
+        await self._late.written()
         await in_thread(lambda: self._log.delete_run(run_id))
 
     async def __aenter__(self) -> "SQLiteBackend":
@@ -138,6 +148,7 @@ class SQLiteBackend(Workflows):
 
     async def close(self) -> None:
         """Let go of the file; a later call opens it again."""
+        await self._late.written()
         await in_thread(self._log.close)
 
     async def shutdown(self) -> None:
@@ -146,6 +157,7 @@ class SQLiteBackend(Workflows):
 
     def close_sync(self) -> None:
         """The same without an event loop."""
+        self._late.write()
         self._log.close()
 
 

@@ -14,7 +14,7 @@ async def at_once(write: Callable[[bool], T]) -> T:
     """A small write: here and now (15 us; through a thread 30, on a machine at rest 250) where it
     needs to wait for nobody (`write(False)`), else in a thread (`write(True)`)."""
     try:
-        return _checked(lambda: write(False))
+        return checked(lambda: write(False))
     except WouldWait:
         return await in_thread(lambda: write(True))
 
@@ -22,10 +22,11 @@ async def at_once(write: Callable[[bool], T]) -> T:
 async def in_thread(work: Callable[[], T]) -> T:
     """`work` off the event loop. What it finds wrong with the data is MalformedTrace, whatever odd
     value of the caller's it met (a `str()` that raises, a number beyond all bounds)."""
-    return await asyncio.to_thread(_checked, work)
+    return await asyncio.to_thread(checked, work)
 
 
-def _checked(work: Callable[[], T]) -> T:
+def checked(work: Callable[[], T]) -> T:
+    """`work`, its errors as `in_thread` has them."""
     try:
         return work()
     except (FlujoOtelError, OSError, WouldWait):

@@ -7,7 +7,7 @@ from typing import Any
 
 from flujo_otel.errors import MalformedTrace
 from flujo_otel.redaction import redactor
-from flujo_otel.spanstore.flujo.times import of_iso
+from flujo_otel.spanstore.flujo.times import of_datetime, of_iso
 from flujo_otel.spanstore.runlog import RunEnd, RunStart, StepResult
 from flujo_otel.storage.plain import to_json, to_plain
 from flujo_otel.wire.values import clean_text
@@ -74,6 +74,8 @@ def step_result(data: Mapping[str, Any]) -> StepResult:
 
 def _content(value: Any) -> str:
     """What a run works on, as JSON without the secrets in it."""
+    if value is None:
+        return "null"
     return to_json(redactor().value(to_plain(value)))
 
 
@@ -113,8 +115,9 @@ def _time(data: Mapping[str, Any], key: str) -> tuple[str, int] | None:
     value = data.get(key)
     if value is None:
         return None
-    text = value.isoformat() if isinstance(value, datetime) else value
-    time_ns = of_iso(text)
+    if isinstance(value, datetime):
+        return value.isoformat(), of_datetime(value)
+    text, time_ns = value, of_iso(value)
     if time_ns is None:
         raise MalformedTrace(f"{key} is {value!r}; it must be a datetime or its ISO text.")
     return text, time_ns

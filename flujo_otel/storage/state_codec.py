@@ -29,19 +29,39 @@ _PLAIN: Final = (
 
 
 class History(str):
-    """A run's whole step history, in JSON already. Stands for all of its entries."""
+    """A run's whole step history, each entry in JSON already. Stands for all of them.
 
-    __slots__ = ()
+    A str, which flujo passes on as it is. `first`: the entries before it are in the store as they
+    are; `is_saved`: all of them are, since it was handed to save_state.
+    """
+
+    entries: Sequence[str]
+    first: int
+    is_saved: bool
+
+    @staticmethod
+    def of(entries: Sequence[str], first: int) -> "History":
+        """None of them saved yet but those before `first`."""
+        made = History("")
+        made.entries, made.first, made.is_saved = entries, first, False
+        return made
+
+
+def history_of(state: Mapping[str, Any]) -> History:
+    """The state's history, in JSON."""
+    entries: Sequence[Any] = state.get("step_history") or []
+    if len(entries) == 1 and isinstance(entries[0], History):
+        return entries[0]
+    return History.of([encode(entry) for entry in entries], 0)
 
 
 def to_row(run_id: str, state: Mapping[str, Any]) -> tuple[WorkflowState, StateTimes]:
-    """Raises MalformedTrace where something is missing that flujo needs to go on."""
+    """All but the history. Raises MalformedTrace where something is missing that flujo needs."""
     missing = [key for key in (*_REQUIRED, "pipeline_context") if key not in state]
     if missing or not run_id:
         raise MalformedTrace(f"The state has no {missing[0] if missing else 'run_id'}.")
     created_at, updated_at = _moment(state, "created_at"), _moment(state, "updated_at")
-    output, history = state.get("last_step_output"), state.get("step_history")
-    metadata = state.get("metadata")
+    output, metadata = state.get("last_step_output"), state.get("metadata")
     row = WorkflowState(
         run_id=run_id,
         pipeline_id=str(state["pipeline_id"]),
@@ -50,7 +70,7 @@ def to_row(run_id: str, state: Mapping[str, Any]) -> tuple[WorkflowState, StateT
         current_step_index=int(state.get("current_step_index", 0)),
         pipeline_context=encode(state["pipeline_context"]),
         last_step_output=None if output is None else encode(output),
-        step_history=None if history is None else _history(history),
+        step_history=None,
         status=str(state["status"]),
         created_at=created_at.isoformat(),
         updated_at=updated_at.isoformat(),
@@ -99,12 +119,6 @@ def _plain(value: Any) -> Any:
     lookup = getattr(flujo, "lookup_custom_serializer", None)
     registered = lookup(value) if lookup is not None else None
     return registered(value) if registered is not None else to_plain(value)
-
-
-def _history(entries: Sequence[Any]) -> str:
-    if len(entries) == 1 and isinstance(entries[0], History):
-        return str(entries[0])
-    return encode(entries)
 
 
 def _complex(found: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from flujo_otel.spanstore.runlog import RunLog
 from flujo_otel.spanstore.statelog import Evaluation, NamedValue, StateTimes, WorkflowState
 from flujo_otel.storage import shapes, state_codec
 from flujo_otel.storage.calls import at_once, in_thread
+from flujo_otel.storage.late import BoundedSet
 from flujo_otel.storage.plain import from_json, to_json, to_plain
 
 T = TypeVar("T")
@@ -22,12 +23,20 @@ class Workflows:
     """Needs `_log`. flujo's own states, in its own file, are read as ours are, never changed."""
 
     _log: RunLog
+    _going: BoundedSet
+    """Runs that flujo is at: it saves their states here."""
 
     async def save_state(self, run_id: str, state: Mapping[str, Any]) -> None:
         """Keep how far a run has come. Committed when this returns. Nothing in it is redacted."""
-        await at_once(
-            lambda wait: self._log.states.save_state(*state_codec.to_row(run_id, state), wait=wait)
-        )
+
+        def save(wait: bool) -> None:
+            row, times = state_codec.to_row(run_id, state)
+            history = state_codec.history_of(state)
+            self._log.states.save_state(row, times, history.entries, history.first, wait=wait)
+            history.is_saved = True
+            self._going.add(run_id)
+
+        await at_once(save)
 
     async def load_state(self, run_id: str) -> dict[str, Any] | None:
         """The state that was saved last, here or by flujo's own backend; None: there is none."""

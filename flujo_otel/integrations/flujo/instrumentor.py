@@ -13,6 +13,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 from flujo_otel.errors import MissingExtra
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.flujo.default_backend import DefaultBackend
 from flujo_otel.integrations.flujo.manager import SCOPE
 from flujo_otel.integrations.flujo.patches import Patches
 
@@ -24,13 +25,21 @@ class FlujoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """`FlujoInstrumentor().instrument()` before the runners are made; `uninstrument()` undoes it.
 
     `instrument` takes `tracer_provider` (None: the global one), `content` (False: no inputs,
-    outputs and contexts) and `value_limit_bytes` (where a recorded value is cut), the last two from
-    docs/settings.md where they are not given. flujo is not imported by it: the work is done when
+    outputs and contexts), `value_limit_bytes` (where a recorded value is cut),
+    `replace_default_backend` (True: a runner that is given no state backend gets our SQLiteBackend;
+    the constructor takes it too) and `db` (its file), all but the first from docs/settings.md where
+    they are not given. flujo is not imported by it: the work is done when
     the program does. Raises MissingExtra without flujo, SettingsError for a setting that cannot be
     used; under auto-instrumentation neither.
     """
 
     _patches: Patches | None = None
+    _replaces: bool | None = None
+
+    def __init__(self, replace_default_backend: bool | None = None) -> None:
+        super().__init__()
+        if replace_default_backend is not None:  # of one object, whoever asks for it
+            self._replaces = replace_default_backend
 
     def instrumentation_dependencies(self) -> Collection[str]:
         return (_VERSIONS,)
@@ -57,6 +66,10 @@ class FlujoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
                 recording = Recording.chosen(*given)
         else:
             recording = Recording.chosen(*given)
+        backend = DefaultBackend(kwargs.pop("db", None))
+        replaces = kwargs.pop("replace_default_backend", None)
+        if backend.is_wanted(self._replaces if replaces is None else replaces):
+            kwargs["backend"] = backend
         super().instrument(recording=recording, **kwargs)
 
     def uninstrument(self, **kwargs: Any) -> None:
@@ -68,13 +81,15 @@ class FlujoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self,
         recording: Recording,
         tracer_provider: trace.TracerProvider | None = None,
+        backend: DefaultBackend | None = None,
         **_: Any,
     ) -> None:
         tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
-        self._patches = Patches(tracer, recording)
+        self._patches = Patches(tracer, recording, backend)
         self._patches.apply_when_imported()
 
     def _uninstrument(self, **_: Any) -> None:
         if self._patches is not None:
             self._patches.undo()
             self._patches = None
+            self._replaces = None

@@ -13,6 +13,7 @@ from opentelemetry import trace
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.content import Recording
+from flujo_otel.integrations.flujo.default_backend import DefaultBackend
 from flujo_otel.integrations.flujo.run import end_run, open_run, open_runs
 from flujo_otel.integrations.flujo.runner import RunnerHook
 from flujo_otel.integrations.flujo.step import Attached, Step, current_step
@@ -31,7 +32,10 @@ _AT_END: Final = guarded("the end of a step")
 class Patches:
     """One application of all patches; `undo` restores what was there, object for object."""
 
-    def __init__(self, tracer: trace.Tracer, recording: Recording) -> None:
+    def __init__(
+        self, tracer: trace.Tracer, recording: Recording, backend: DefaultBackend | None = None
+    ) -> None:
+        self._backend = backend
         self.tracer = tracer
         self.recording = recording
         self.is_live = True
@@ -84,6 +88,9 @@ class Patches:
 
     def _traced_init(self, original: Callable[..., None]) -> Callable[..., None]:
         def init(runner: Any, *args: Any, **kwargs: Any) -> None:
+            if self._backend is not None and self.is_live:
+                with guarded("giving a runner our state backend"):
+                    self._backend.give(kwargs)
             original(runner, *args, **kwargs)
             if self.is_live:
                 with guarded("tracing a runner"):

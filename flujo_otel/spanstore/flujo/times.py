@@ -17,6 +17,11 @@ def of_iso(text: Any) -> int | None:
         time = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
+    return of_datetime(time)
+
+
+def of_datetime(time: datetime) -> int:
+    """UTC where it is naive."""
     time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
     return (time - _EPOCH) // timedelta(microseconds=1) * 1000
 

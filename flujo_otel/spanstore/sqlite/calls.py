@@ -31,3 +31,15 @@ def available(path: Path) -> Iterator[None]:
         if type(error) is sqlite3.DatabaseError:
             raise damaged(path, error) from error
         raise
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction, which ends with the block."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

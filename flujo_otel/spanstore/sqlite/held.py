@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 _SCRIPT: Final = Path(__file__).with_name("runlog.sql")
 _CHECKPOINT_EVERY_BYTES: Final = 4 << 20
+_PAGES_BYTES: Final = 16 << 10
+"""What a small write puts into the WAL beside its values: the pages that it touches."""
 _MOST_AT_ONCE_BYTES: Final = 1 << 20
 """A larger write takes long enough for an event loop to notice."""
 _FIRST_REST_SECONDS: Final = 0.001
@@ -116,7 +118,7 @@ class Held:
                 raise WouldWait from None
             _close_all(self._box)
             raise
-        self._written_bytes += size_bytes
+        self._written_bytes += size_bytes + _PAGES_BYTES
         return answer
 
     def _is_open(self) -> bool:

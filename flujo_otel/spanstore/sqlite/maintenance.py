@@ -31,7 +31,14 @@ _DELETE_RUN: Final = (
     """,
     *(
         f"DELETE FROM {table} WHERE run_id = :run_id"
-        for table in ("run_traces", "trees", "workflow_state", "evaluations", "steps")
+        for table in (
+            "run_traces",
+            "trees",
+            "workflow_state",
+            "workflow_history",
+            "evaluations",
+            "steps",
+        )
     ),
     "DELETE FROM runs WHERE run_id = :run_id",
 )

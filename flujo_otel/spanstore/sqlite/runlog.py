@@ -1,8 +1,8 @@
 """RunLog on SQLite."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from flujo_otel.spanstore.runlog import (
     SpanRow,
     StepResult,
 )
-from flujo_otel.spanstore.sqlite.calls import available, read
+from flujo_otel.spanstore.sqlite.calls import available, read, transaction
 from flujo_otel.spanstore.sqlite.held import Held
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.staging import pours, stage
@@ -130,9 +130,18 @@ class SQLiteRunLog:
 
     def save_step_result(self, step: StepResult, *, wait: bool = True) -> None:
         """See `runlog.RunLog.save_step_result`."""
-        *facts, start_time_ns, end_time_ns, raw_response = step
-        values = (*facts, raw_response, start_time_ns, end_time_ns)
-        self._insert(_SAVE_STEP, values, len(step.input) + len(step.output), wait=wait)
+        self._insert(_SAVE_STEP, _values(step), len(step.input) + len(step.output), wait=wait)
+
+    def save_step_results(self, steps: Sequence[StepResult]) -> None:
+        """See `runlog.RunLog.save_step_results`."""
+
+        def save(connection: sqlite3.Connection, _: int) -> None:
+            with transaction(connection):
+                for step in steps:
+                    connection.execute(_SAVE_STEP, _values(step))
+
+        size_bytes = sum(len(step.input) + len(step.output) for step in steps)
+        self._write(save, size_bytes, wait=True)
 
     def replace_tree(self, run_id: str, tree: Batch, *, keep: bool = False) -> None:
         """See `runlog.RunLog.replace_tree`."""
@@ -140,7 +149,7 @@ class SQLiteRunLog:
         with available(self._path), closing(open_database(self._path, self._durable)) as opened:
             describe(opened, tree.resources, tree.scopes)
             connection = opened.connection
-            with opened.turns.writing(), _transaction(connection):
+            with opened.turns.writing(), transaction(connection):
                 if connection.execute(_IS_TRACED, values).fetchone():
                     return
                 for statement in () if keep else _FORGET_TREE:
@@ -205,12 +214,6 @@ class SQLiteRunLog:
         return read(self._path, query, values)
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+def _values(step: StepResult) -> tuple[Any, ...]:
+    *facts, start_time_ns, end_time_ns, raw_response = step
+    return (*facts, raw_response, start_time_ns, end_time_ns)

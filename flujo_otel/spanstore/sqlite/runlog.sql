@@ -149,3 +149,65 @@ BEGIN
     ) r
     WHERE runs.run_id = NEW.run_id;
 END;
+
+-- A workflow state with the one entry that its history has more than before; n -1: with no history.
+CREATE TEMP VIEW saved_state AS
+SELECT
+    0 AS run_id, 0 AS pipeline_id, 0 AS pipeline_name, 0 AS pipeline_version, 0 AS
+    current_step_index, 0 AS pipeline_context, 0 AS last_step_output, 0 AS status, 0 AS
+    created_at, 0 AS updated_at, 0 AS total_steps, 0 AS error_message, 0 AS execution_time_ms, 0
+    AS memory_usage_mb, 0 AS metadata, 0 AS is_background_task, 0 AS parent_run_id, 0 AS
+    task_id, 0 AS background_error, 0 AS created_at_ns, 0 AS updated_at_ns, 0 AS n, '' AS entry;
+
+CREATE TEMP TRIGGER saving_state INSTEAD OF INSERT ON saved_state
+BEGIN
+    SELECT RAISE(ABORT, 'an earlier entry is missing')
+    WHERE NEW.n > 0 AND NOT EXISTS (
+        SELECT 1 FROM workflow_history h WHERE h.run_id = NEW.run_id AND h.n = NEW.n - 1
+    );
+    DELETE FROM workflow_history WHERE run_id = NEW.run_id AND n >= NEW.n;
+    INSERT INTO workflow_history SELECT NEW.run_id, NEW.n, NEW.entry WHERE NEW.n >= 0;
+    INSERT INTO workflow_state (
+        run_id, pipeline_id, pipeline_name, pipeline_version, current_step_index,
+        pipeline_context, last_step_output, status, created_at, updated_at, total_steps,
+        error_message, execution_time_ms, memory_usage_mb, metadata, is_background_task,
+        parent_run_id, task_id, background_error, created_at_ns, updated_at_ns
+    )
+    VALUES (
+        NEW.run_id, NEW.pipeline_id, NEW.pipeline_name, NEW.pipeline_version,
+        NEW.current_step_index, NEW.pipeline_context, NEW.last_step_output, NEW.status,
+        NEW.created_at, NEW.updated_at, NEW.total_steps, NEW.error_message,
+        NEW.execution_time_ms, NEW.memory_usage_mb, NEW.metadata, NEW.is_background_task,
+        NEW.parent_run_id, NEW.task_id, NEW.background_error, NEW.created_at_ns,
+        NEW.updated_at_ns
+    )
+    ON CONFLICT (run_id) DO UPDATE SET
+        pipeline_id = excluded.pipeline_id,
+        pipeline_name = excluded.pipeline_name,
+        pipeline_version = excluded.pipeline_version,
+        current_step_index = excluded.current_step_index,
+        pipeline_context = excluded.pipeline_context,
+        last_step_output = excluded.last_step_output,
+        status = excluded.status,
+        created_at = excluded.created_at,
+        updated_at = excluded.updated_at,
+        total_steps = excluded.total_steps,
+        error_message = excluded.error_message,
+        execution_time_ms = excluded.execution_time_ms,
+        memory_usage_mb = excluded.memory_usage_mb,
+        metadata = excluded.metadata,
+        is_background_task = excluded.is_background_task,
+        parent_run_id = excluded.parent_run_id,
+        task_id = excluded.task_id,
+        background_error = excluded.background_error,
+        created_at_ns = excluded.created_at_ns,
+        updated_at_ns = excluded.updated_at_ns;
+END;
+
+CREATE TEMP VIEW deleted_state AS SELECT '' AS run_id;
+
+CREATE TEMP TRIGGER deleting_state INSTEAD OF INSERT ON deleted_state
+BEGIN
+    DELETE FROM workflow_history WHERE run_id = NEW.run_id;
+    DELETE FROM workflow_state WHERE run_id = NEW.run_id;
+END;

@@ -2,21 +2,31 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from flujo_otel.spanstore.flujo.states import FlujoStates
-from flujo_otel.spanstore.sqlite.calls import available, read
+from flujo_otel.spanstore.sqlite.calls import available, read, transaction
 from flujo_otel.spanstore.sqlite.held import Held
 from flujo_otel.spanstore.statelog import Evaluation, NamedValue, StateTimes, WorkflowState
 
-_COLUMNS: Final = ", ".join(WorkflowState._fields)
-_SAVE: Final = f"""
-    INSERT OR REPLACE INTO workflow_state ({_COLUMNS}, created_at_ns, updated_at_ns)
-    VALUES ({", ".join("?" * (len(WorkflowState._fields) + 2))})
+_HISTORY: Final = """
+    (
+        SELECT '[' || group_concat(entry, ', ') || ']'
+        FROM (
+            SELECT entry FROM workflow_history h
+            WHERE h.run_id = workflow_state.run_id ORDER BY n
+        )
+    )
 """
-_STATE: Final = f"SELECT {_COLUMNS} FROM workflow_state WHERE run_id = ?"
+_FIELDS: Final = ", ".join(_HISTORY if f == "step_history" else f for f in WorkflowState._fields)
+_WIDTH: Final = len(WorkflowState._fields) + 3
+_SAVE: Final = f"INSERT INTO saved_state VALUES ({', '.join('?' * _WIDTH)})"
+_ADD_ENTRY: Final = "INSERT INTO workflow_history VALUES (?, ?, ?)"
+_PLACE: Final = WorkflowState._fields.index("step_history")
+_STATE: Final = f"SELECT {_FIELDS} FROM workflow_state WHERE run_id = ?"
 _LONG: Final = {"pipeline_context": "''", "last_step_output": "NULL", "step_history": "NULL"}
 _STATES: Final = f"""
     SELECT {", ".join(_LONG.get(name, name) for name in WorkflowState._fields)},
@@ -45,11 +55,40 @@ class SQLiteStateLog:
         self._held = held
         self._flujo = FlujoStates(flujo_path) if flujo_path is not None else None
 
-    def save_state(self, state: WorkflowState, times: StateTimes, *, wait: bool = True) -> None:
+    def save_state(
+        self,
+        state: WorkflowState,
+        times: StateTimes,
+        history: Sequence[str],
+        first: int = 0,
+        *,
+        wait: bool = True,
+    ) -> None:
         """See `statelog.StateLog.save_state`."""
-        size_bytes = len(state.pipeline_context) + len(state.step_history or "")
-        size_bytes += len(state.last_step_output or "")
-        self._execute(_SAVE, (*state, *times), size_bytes, wait=wait)
+        row = (*state[:_PLACE], *state[_PLACE + 1 :], *times)
+
+        def save(connection: sqlite3.Connection, _: int) -> None:
+            if 0 < first < len(history):
+                with suppress(sqlite3.IntegrityError):  # somebody deleted what it adds to
+                    add(connection, first)
+                    return
+            add(connection, 0)
+
+        def add(connection: sqlite3.Connection, first: int) -> None:
+            if len(history) == first + 1:
+                connection.execute(_SAVE, (*row, first, history[first]))
+                return
+            with transaction(connection):
+                connection.execute(
+                    _SAVE, (*row, first, history[first]) if history else (*row, -1, None)
+                )
+                for n in range(first + 1, len(history)):
+                    connection.execute(_ADD_ENTRY, (state.run_id, n, history[n]))
+
+        size_bytes = len(state.pipeline_context) + len(state.last_step_output or "")
+        size_bytes += sum(map(len, history[first:]))
+        with available(self._path):
+            self._held.write(save, size_bytes, wait=wait)
 
     def state(self, run_id: str) -> WorkflowState | None:
         """See `statelog.StateLog.state`."""
@@ -75,12 +114,15 @@ class SQLiteStateLog:
         if self._flujo is not None and self._flujo.state(run_id) is not None:
             self._execute(_FORGET, (run_id,), wait=wait)
         if self._path.exists():
-            self._execute("DELETE FROM workflow_state WHERE run_id = ?", (run_id,), wait=wait)
+            self._execute("INSERT INTO deleted_state VALUES (?)", (run_id,), wait=wait)
 
     def delete_states(self, created_before_ns: int) -> int:
         """See `statelog.StateLog.delete_states`."""
-        query = "DELETE FROM workflow_state WHERE created_at_ns < ?"
-        return self._execute(query, (created_before_ns,))
+        query = "SELECT run_id FROM workflow_state WHERE created_at_ns < ?"
+        run_ids = self._query(query, (created_before_ns,))
+        for (run_id,) in run_ids:
+            self._execute("INSERT INTO deleted_state VALUES (?)", (run_id,))
+        return len(run_ids)
 
     def fail_stale_tasks(self, updated_before_ns: int, error: str, now: str, now_ns: int) -> int:
         """See `statelog.StateLog.fail_stale_tasks`."""

@@ -18,6 +18,7 @@ EXAMPLES: dict[str, tuple[Any, str, Any]] = {
     "durable": ("full", "FULL", "full"),
     "content": (False, "off", False),
     "value_limit_bytes": (100, "100", 100),
+    "replace_default_backend": (True, "1", True),
     "token": ("s3cret", "s3cret", "s3cret"),
     "max_request_bytes": (2048, "2_048", 2048),
 }

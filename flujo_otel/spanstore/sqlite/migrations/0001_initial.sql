@@ -169,9 +169,8 @@ CREATE TABLE workflow_state (
     pipeline_name TEXT NOT NULL,
     pipeline_version TEXT NOT NULL,
     current_step_index INTEGER NOT NULL,
-    pipeline_context TEXT NOT NULL,  -- JSON, as are the next two and metadata
+    pipeline_context TEXT NOT NULL,  -- JSON, as are the next one and metadata
     last_step_output TEXT,
-    step_history TEXT,
     status TEXT NOT NULL,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
@@ -188,7 +187,15 @@ CREATE TABLE workflow_state (
     created_at_ns INTEGER NOT NULL,
     updated_at_ns INTEGER NOT NULL
 );
-CREATE INDEX idx_workflow_state_created ON workflow_state(created_at_ns);
+
+-- The steps that a state has behind it, one by one: a state is saved after each of them, and
+-- written as a whole the history of 100 steps is written a hundred times.
+CREATE TABLE workflow_history (
+    run_id TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    entry TEXT NOT NULL,             -- JSON
+    PRIMARY KEY (run_id, n)
+) WITHOUT ROWID;
 
 -- States that were deleted here and are still in flujo's own file, which is never written to.
 CREATE TABLE forgotten_states (run_id TEXT PRIMARY KEY) WITHOUT ROWID;

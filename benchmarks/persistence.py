@@ -1,0 +1,102 @@
+"""What SQLiteBackend as flujo's state backend adds to a real pipeline, and what flujo's own adds.
+
+Two pipelines of 100 steps, untraced: of 5 ms each (how many percent?) and of nothing at all (how
+much of what flujo's own default adds?). All ways in turn, each in its own process; medians over
+all runs of all processes, and the ratios of these medians.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+STEPS = 100
+ROUNDS = 5
+WAYS = ("no backend", "SQLiteBackend", "flujo's own")
+
+
+def child(way: str, sleep_seconds: float, runs: int) -> None:
+    warnings.simplefilter("ignore")
+    import logging
+
+    logging.disable(logging.WARNING)
+    from flujo import Flujo, Pipeline, Step
+
+    from flujo_otel import SQLiteBackend
+
+    async def work(value: Any) -> Any:
+        if sleep_seconds:
+            await asyncio.sleep(sleep_seconds)
+        return value + 1
+
+    pipeline = Pipeline(steps=[Step.from_callable(work, name=f"s{n}") for n in range(STEPS)])
+    ours = SQLiteBackend(Path("ours.db")) if way == "SQLiteBackend" else None
+    runner = Flujo(pipeline, state_backend=ours)
+    if hasattr(runner, "disable_tracing"):
+        runner.disable_tracing()
+    if way == "no backend":
+        runner.state_backend = None
+    # Another input each time: 0.6 remembers what a step answered to the same one.
+    runner.run(-STEPS)
+    times = []
+    for run in range(runs):
+        began = time.perf_counter()
+        result = runner.run(run * 2 * STEPS)
+        times.append(time.perf_counter() - began)
+        assert len(result.step_history) == STEPS
+        assert result.step_history[-1].output == run * 2 * STEPS + STEPS
+    print("RESULT " + json.dumps(times))
+
+
+def measure(way: str, sleep_seconds: float, runs: int) -> list[float]:
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.persistence", way, str(sleep_seconds), str(runs)],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    if not lines:
+        raise RuntimeError(f"{way}: {done.stderr[-2000:]}")
+    found: list[float] = json.loads(lines[-1].removeprefix("RESULT "))
+    return found
+
+
+def compare(sleep_seconds: float, runs: int) -> dict[str, float]:
+    times: dict[str, list[float]] = {way: [] for way in WAYS}
+    for _ in range(ROUNDS):
+        for way in WAYS:
+            times[way] += measure(way, sleep_seconds, runs)
+    return {way: statistics.median(found) for way, found in times.items()}
+
+
+def main() -> None:
+    slow = compare(0.005, 3)
+    bare = slow[WAYS[0]]
+    print(f"{STEPS} steps of 5 ms, one run, median:")
+    for way, seconds in slow.items():
+        print(f"  {way:14} {seconds * 1e3:8.1f} ms  {seconds / bare - 1:+7.1%}")
+    print("  (to reach: SQLiteBackend at most +5 %)")
+    fast = compare(0.0, 5)
+    bare, ours, own = (fast[way] for way in WAYS)
+    print(f"{STEPS} trivial steps, one run, median:")
+    for way, seconds in fast.items():
+        print(f"  {way:14} {seconds * 1e3:8.1f} ms  adds {(seconds - bare) * 1e3:8.1f} ms")
+    print(f"  flujo's own adds {(own - bare) / (ours - bare):.0f} times as much (to reach: 20)")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4:
+        child(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main()

@@ -1,0 +1,87 @@
+"""Records of steps that are written a little later, many at once, off the event loop.
+
+Only of runs whose state is saved here: nothing goes on from these records, and all that they say is
+in the state too. To write each by itself would double what a step costs.
+"""
+
+import asyncio
+import weakref
+from collections import OrderedDict
+from threading import Lock
+from typing import Final
+
+from flujo_otel.guard import guarded
+from flujo_otel.spanstore.runlog import RunLog, StepResult
+from flujo_otel.storage.calls import in_thread
+
+LATE_SECONDS: Final = 0.1
+_MOST: Final = 256
+_MOST_RUNS: Final = 4096
+
+
+class BoundedSet:
+    """The run ids that were added last."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._ids
+
+    def add(self, run_id: str) -> None:
+        self._ids[run_id] = None
+        while len(self._ids) > _MOST_RUNS:
+            self._ids.popitem(last=False)
+
+    def discard(self, run_id: str) -> None:
+        self._ids.pop(run_id, None)
+
+
+class LateSteps:
+    """Written LATE_SECONDS after the first was added, before anything is read, and at exit."""
+
+    def __init__(self, log: RunLog) -> None:
+        self._log = log
+        self._steps: list[StepResult] = []
+        self._lock = Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        # Not at __del__: an exit must write them too, and does not wait for the event loop.
+        weakref.finalize(self, _write, log, self._steps, self._lock)
+
+    def add(self, step: StepResult) -> None:
+        """To be called on an event loop."""
+        self._steps.append(step)
+        if len(self._steps) == 1:
+            self._timer = asyncio.get_running_loop().call_later(LATE_SECONDS, self._begin)
+        elif len(self._steps) == _MOST:
+            self._begin()
+
+    async def written(self) -> None:
+        """Wait until all are written. Raises StoreUnavailable."""
+        if self._steps:
+            await in_thread(self.write)
+
+    def write(self) -> None:
+        """The same, on the caller's time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        _write(self._log, self._steps, self._lock)
+
+    def _begin(self) -> None:
+        self._timer = None
+        asyncio.get_running_loop().run_in_executor(None, self._quietly)
+
+    def _quietly(self) -> None:
+        # What could not be written stays, and is written with the next or with the run's end, which
+        # says so where it still cannot be.
+        with guarded("writing records of steps"):
+            _write(self._log, self._steps, self._lock)
+
+
+def _write(log: RunLog, steps: list[StepResult], lock: Lock) -> None:
+    with lock:
+        some = steps[:]
+        if some:
+            log.save_step_results(some)
+            del steps[: len(some)]
