@@ -1,15 +1,20 @@
 """LlamaIndexInstrumentor: OpenInference's, recording through our provider."""
 
+import logging
+import sys
 from importlib.util import find_spec
 from typing import Any, Final
 
+import wrapt
 from opentelemetry import trace
 
 from flujo_otel.errors import MissingExtra
+from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.llama_index.provider import RunProvider
 
 _NEEDED: Final = ("llama_index.core", "openinference.instrumentation.llama_index")
+_logger = logging.getLogger("flujo_otel")
 _HIDDEN: Final = (
     "hide_llm_invocation_parameters",
     "hide_inputs",
@@ -35,6 +40,7 @@ class LlamaIndexInstrumentor:
         content: bool | None = None,
         value_limit_bytes: int | None = None,
         config: Any = None,
+        **automatic: Any,
     ) -> None:
         """Trace LlamaIndex from now on, instead of what OpenInference may do by itself already.
 
@@ -43,23 +49,50 @@ class LlamaIndexInstrumentor:
         docs/settings.md says. `config`: OpenInference's TraceConfig instead of ours, which leaves
         out embeddings' vectors. Raises MissingExtra, and SettingsError for a setting that cannot be
         used.
+
+        `automatic` is what auto-instrumentation (`lens run`) gives: then nothing is raised, and
+        nothing done before the program imports LlamaIndex, which takes a second.
         """
+        if automatic:
+            _instrument_when_imported()
+            return
         theirs = _theirs()
         recording = Recording.chosen(content, value_limit_bytes)
-        provider = tracer_provider or trace.get_tracer_provider()
-        theirs.uninstrument()
-        theirs.instrument(
-            tracer_provider=RunProvider(provider, recording),
-            config=config or _config(recording),
-        )
+        _instrument(theirs, recording, tracer_provider, config)
 
     def uninstrument(self) -> None:
         """While not instrumented this does nothing."""
         _theirs().uninstrument()
 
 
-def _theirs() -> Any:
-    if not all(map(_is_installed, _NEEDED)):
+def _instrument(
+    theirs: "_Quiet", recording: Recording, given: trace.TracerProvider | None, config: Any
+) -> None:
+    provider = RunProvider(given or trace.get_tracer_provider(), recording)
+    theirs.uninstrument()
+    theirs.instrument(tracer_provider=provider, config=config or _config(recording))
+
+
+def _instrument_when_imported() -> None:
+    if not _are_installed():
+        _logger.debug("flujo-otel: LlamaIndex is not here, nothing to instrument")
+    elif _NEEDED[0] in sys.modules:
+        _instrument_quietly(None)
+    else:
+        wrapt.register_post_import_hook(_instrument_quietly, _NEEDED[0])
+
+
+def _instrument_quietly(_: Any) -> None:
+    with guarded("instrumenting LlamaIndex"):
+        # Settings that cannot be read may have said so: then no content is recorded.
+        recording = Recording(content=False)
+        with guarded("reading the settings"):
+            recording = Recording.chosen(None, None)
+        _instrument(_theirs(), recording, None, None)
+
+
+def _theirs() -> "_Quiet":
+    if not _are_installed():
         raise MissingExtra(
             "LlamaIndex or OpenInference's instrumentation of it is not installed:"
             ' pip install "flujo-otel[llama-index]".'
@@ -83,9 +116,9 @@ class _Quiet:
             self._instrumentor.uninstrument()
 
 
-def _is_installed(module: str) -> bool:
+def _are_installed() -> bool:
     try:
-        return find_spec(module) is not None
+        return all(find_spec(module) is not None for module in _NEEDED)
     except ModuleNotFoundError:  # its parent is not there
         return False
 

@@ -25,6 +25,25 @@ def run(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def test_lens_run_does_the_same_for_a_program_that_says_nothing_of_tracing(tmp_path: Path) -> None:
+    silent = [line for line in CODE.splitlines() if "flujo_otel" not in line]
+    (tmp_path / "page.py").write_text(
+        "\n".join(line for line in silent if "LlamaIndexInstrumentor" not in line)
+    )
+    run(tmp_path, LENS, "run", "--", sys.executable, "page.py")
+    shown = run(tmp_path, LENS, "show", "last")
+    assert "RetrieverQueryEngine.query  ✔ completed" in shown
+    assert "✔ 0 VectorIndexRetriever.retrieve" in shown
+
+
+def test_lens_run_imports_no_llamaindex_for_a_program_that_does_not(tmp_path: Path) -> None:
+    (tmp_path / "page.py").write_text(
+        "import sys; assert not {'llama_index.core', 'langchain_core'} & set(sys.modules)\n"
+        "from opentelemetry import trace; trace.get_tracer('x').start_span('x').end()"
+    )
+    run(tmp_path, LENS, "run", "--", sys.executable, "page.py")
+
+
 def test_the_page_s_code_leaves_the_tree_that_it_shows(tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text(CODE)
     assert "text text text text\n" == run(tmp_path, sys.executable, "page.py")
