@@ -26,6 +26,7 @@ _SCHEMA_TYPES: Final = ("string", "number", "integer", "object", "array", "boole
 """`{"password": {"type": "string"}}` describes a field and holds none."""
 _CONTAINERS: Final = (list, tuple, Mapping)
 _ORDINARY: Final = Naming.ORDINARY
+_ID: Final = Naming.ID
 _SECRET: Final = (Naming.WEAK, Naming.STRONG)
 
 
@@ -99,8 +100,11 @@ class Redactor:
         has_leaks = False
         for key, each in value.items():
             # What most values are, without a call: a fifth of the time.
-            if known.get(key) is _ORDINARY:
-                kind = type(each)
+            naming = known.get(key)
+            if naming is _ID:
+                continue
+            kind = type(each)
+            if naming is _ORDINARY:
                 if kind is str:
                     if each in clean or (redacted := self._read(each)) is each:
                         continue
@@ -109,22 +113,28 @@ class Redactor:
                     continue
                 if kind is float or kind is bool or (kind is int and each < _SMALLEST_CARD):
                     continue
-            naming = self._keys.naming(key) if type(key) is str else _ORDINARY
+            if naming is None:
+                naming = self._keys.naming(key) if type(key) is str else _ORDINARY
             redacted = self._named(naming, each, depth)
             leaks = naming is Naming.LEAK
             if redacted is not each or leaks:
                 found = found or dict(value)
                 found[key] = redacted
                 has_leaks = has_leaks or leaks
-        if found is not None and has_leaks:
-            return {self._name(key): each for key, each in found.items()}
+        return found if found is None or not has_leaks else self._renamed(found)
+
+    def _renamed(self, value: dict[Any, Any]) -> dict[Any, Any]:
+        """`value` without the secrets among its names, each still a name of its own."""
+        found: dict[Any, Any] = {}
+        for key, each in value.items():
+            name = plain = self.text(key) if type(key) is str else key
+            while name in found:
+                name = f"{plain} {len(found) + 1}"
+            found[name] = each
         return found
 
-    def _name(self, key: Any) -> Any:
-        return self.text(key) if type(key) is str else key
-
     def _named(self, naming: Naming, value: Any, depth: int) -> Any:
-        if naming is Naming.ID:
+        if naming is _ID:
             return value
         if naming in _SECRET and _is_hidden(naming, value):
             return value if value == REDACTED else REDACTED
@@ -132,29 +142,27 @@ class Redactor:
 
     def _value(self, value: Any, depth: int) -> Any:
         kind = type(value)
-        if kind is str:
+        if kind is str or isinstance(value, str):
             return self.text(value)
-        if kind is dict:  # before the look at abstract classes, which takes ten times as long
-            return self._container(value, depth)
         if kind is float or kind is bool or value is None:
             return value
+        if kind is dict or kind is list:  # to look at abstract classes takes ten times as long
+            return self._container(value, depth) if value else value
         if isinstance(value, int):
             is_hidden = _SMALLEST_CARD <= value <= _LARGEST_CARD and is_card(str(value))
             return REDACTED if is_hidden else value
-        if isinstance(value, str):
-            return self.text(value)
         return self._container(value, depth) if isinstance(value, _CONTAINERS) else value
 
     def _container(self, value: Any, depth: int) -> Any:
         if depth >= _DEPTH_LIMIT:
             return REDACTED
-        if isinstance(value, list | tuple):
-            found = [self._value(each, depth + 1) for each in value]
-            if all(map(operator.is_, found, value)):
-                return value
-            return found if isinstance(value, list) else tuple(found)
-        redacted = self._mapping(value, depth + 1)
-        return value if redacted is None else redacted
+        if type(value) is dict or isinstance(value, Mapping):
+            redacted = self._mapping(value, depth + 1)
+            return value if redacted is None else redacted
+        found = [self._value(each, depth + 1) for each in value]
+        if all(map(operator.is_, found, value)):
+            return value
+        return tuple(found) if isinstance(value, tuple) else found
 
     def _read(self, text: str) -> str:
         redacted = text

@@ -144,6 +144,11 @@ def test_of_a_text_only_the_secret_goes(text: str, expected: str) -> None:
     assert REDACT.text(text) == expected
 
 
+def test_of_several_secrets_that_are_names_each_keeps_its_value() -> None:
+    keys = {f"ghp_{letter * 18}{'1' * 18}": letter for letter in "abc"}
+    assert ["a", "b", "c"] == list(REDACT.value(keys).values())
+
+
 def test_a_card_in_an_integer_is_one() -> None:
     assert REDACT.attributes({"n": 4111111111111111, "m": 4111111111111112}) == {
         "n": REDACTED,
