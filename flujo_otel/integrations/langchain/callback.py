@@ -3,7 +3,8 @@
 import os
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -163,8 +164,8 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
             parent.begin_child(attributes.get(flujo.ATTEMPT_NUMBER))
         name = facts.run_name(serialized, kwargs, kind)
         run = OpenRun(self._making, run_id, name, attributes, parent=parent, context=context)
-        run.set(*facts.labels(run, kwargs))
         self._open[run_id.int] = run
+        run.set(*facts.labels(run, kwargs))
         if len(self._open) > MAX_OPEN_RUNS:
             self._close_oldest()
         return run
@@ -222,84 +223,78 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
     # --- ends ------------------------------------------------------------------------------------
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        with _AT_END:
-            run = self._take(run_id)
+        with _AT_END, self._ending(run_id) as run:
             if run is not None:
                 run.set({}, facts.late_input(run, kwargs))
                 run.set({}, run.content(plain(outputs), openinference.OUTPUT_VALUE))
-                run.end()
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        with _AT_END:
-            run = self._take(run_id)
+        with _AT_END, self._ending(run_id) as run:
             if run is not None:
-                value = getattr(output, "content", None) if facts.is_message(output) else output
+                value = output.content if isinstance(output, BaseMessage) else output
                 run.set({}, run.content(plain(value), openinference.OUTPUT_VALUE))
                 if getattr(output, "status", None) == "error":  # an error that the tool handled
                     run.failed(str(value), flujo.ERROR_TYPE_OTHER)
-                run.end()
 
     def on_retriever_end(
         self, documents: Sequence[Document], *, run_id: UUID, **kwargs: Any
     ) -> None:
-        with _AT_END:
-            run = self._take(run_id)
+        with _AT_END, self._ending(run_id) as run:
             if run is not None:
                 run.set({}, facts.found(run, documents))
-                run.end()
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        with _AT_END:
-            run = self._take(run_id)
+        with _AT_END, self._ending(run_id) as run:
             if run is not None:
                 run.set(facts.response(response), facts.answered(run, response))
-                run.end()
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        with _AT_END:
-            run = self._take(run_id)
+        with _AT_END, self._ending(run_id) as run:
             if run is not None:
-                run.set({}, facts.late_input(run, kwargs))
                 self._fail(run, error)
+                run.set({}, facts.late_input(run, kwargs))
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        with _AT_END:
-            run = self._take(run_id)
+        with _AT_END, self._ending(run_id) as run:
             if run is not None:
                 self._fail(run, error)
 
     on_retriever_error = on_tool_error
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        with _AT_END:
-            run = self._take(run_id)
+        with _AT_END, self._ending(run_id) as run:
             if run is not None:
+                self._fail(run, error)
                 partial = kwargs.get("response")
                 if isinstance(partial, LLMResult) and any(partial.generations):
                     run.set(facts.response(partial), facts.answered(run, partial))
-                self._fail(run, error)
+
+    @contextmanager
+    def _ending(self, run_id: UUID) -> Iterator[OpenRun | None]:
+        """The open run, which ends whatever becomes of recording how; None where none is open."""
+        run = self._open.pop(run_id.int, None)
+        try:
+            yield run
+        finally:
+            if run is not None:
+                run.end()
 
     def _fail(self, run: OpenRun, error: BaseException) -> None:
         if isinstance(error, GeneratorExit):  # the consumer of a stream had enough: no failure
-            run.end()
-        elif facts.is_pause(error):
+            return
+        if facts.is_pause(error):
             run.event(flujo.EVENT_PAUSED, {flujo.MESSAGE: str(error)})
             run.set({flujo.STATUS: flujo.STATUS_PAUSED})
-            run.end()
-        else:
-            if not isinstance(error, Exception):
-                self._cut_short(run, error)
-            run.fail(error)
-            run.end()
+            return
+        if not isinstance(error, Exception):
+            self._cut_short(run, error)
+        run.fail(error)
 
     def _cut_short(self, run: OpenRun, error: BaseException) -> None:
         """LangChain tells no end of what was cancelled inside a model's call."""
         for run_id, each in reversed(list(self._open.items())):
             if each.descends_from(run) and self._open.pop(run_id, None) is not None:
                 each.unfinished("cut short with the run around it", type(error).__qualname__)
-
-    def _take(self, run_id: UUID) -> OpenRun | None:
-        return self._open.pop(run_id.int, None)
 
     def _forget_lost(self) -> None:
         left = left_call()

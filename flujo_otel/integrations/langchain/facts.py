@@ -155,10 +155,6 @@ def found(run: OpenRun, documents: Sequence[Document]) -> dict[str, Any]:
     return said | run.content(ranking, xray.RANKED_CANDIDATES) if ranking else said
 
 
-def is_message(value: Any) -> bool:
-    return isinstance(value, BaseMessage)
-
-
 def is_pause(error: BaseException) -> bool:
     """LangGraph's ways to stop for a human or to hand over: no failures."""
     return any(kind.__name__ in _PAUSES for kind in type(error).__mro__)

@@ -196,6 +196,17 @@ def test_a_fault_of_ours_never_reaches_the_program(
     assert [] == traced.spans()
 
 
+def test_a_run_ends_though_what_it_gave_cannot_be_recorded(
+    traced: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLUJO_OTEL_RAISE")
+    callback = traced.another()
+    monkeypatch.setattr(callbacks, "plain", lambda value: 1 / 0)
+    assert "X" == RunnableLambda(str.upper).invoke("x", config={"callbacks": [callback]})
+    assert ["upper"] == traced.tree()
+    assert {} == callback._open
+
+
 def test_langgraphs_interrupt_is_a_pause_and_no_failure(traced: Traced) -> None:
     class GraphInterrupt(Exception):  # its name is what is known of it: langgraph is no dependency
         pass
