@@ -56,6 +56,18 @@ _STATISTICS_PAGE: Final = """
 """Of the seeds' REAL columns, exact to 0.24 us: those after `attributes` would cost a walk through
 its overflow pages, row by row."""
 
+_SPENDING: Final = """
+    SELECT name, CAST(TOTAL(tokens) AS INTEGER), COUNT(tokens), TOTAL(cost_usd), COUNT(cost_usd),
+        TOTAL(tokens IS NOT NULL AND cost_usd IS NULL)
+    FROM spans INDEXED BY idx_spans_usage
+    WHERE (cost_usd IS NOT NULL OR tokens IS NOT NULL OR usage_below IS NOT NULL)
+        AND (cost_usd IS NOT NULL OR tokens IS NOT NULL)
+        AND start_time >= ? AND start_time <= ? AND end_time IS NOT NULL
+        {of_pipeline}
+    GROUP BY name
+"""
+"""Of the few spans that carry usage, found by their index."""
+
 
 class SQLiteTraceReader:
     """Reads one file of ours. Raises NoDatabase, ForeignDatabase or StoreUnavailable when made."""
@@ -161,7 +173,8 @@ class SQLiteTraceReader:
         first, last = self._window(since_ns, until_ns)
         tally = Tally(first, last, buckets)
         of_pipeline = "AND run_id IN (SELECT run_id FROM runs WHERE pipeline_name = ?)"
-        query = _STATISTICS_PAGE.format(of_pipeline=of_pipeline if pipeline is not None else "")
+        of_pipeline = of_pipeline if pipeline is not None else ""
+        query = _STATISTICS_PAGE.format(of_pipeline=of_pipeline)
         named = () if pipeline is None else (pipeline,)
         cursor: tuple[float, int] = (first, -1)
         while True:
@@ -170,8 +183,13 @@ class SQLiteTraceReader:
             for start, _, name, seconds, failed in page:
                 tally.add(name, start, seconds, failed)
             if len(page) < _STATISTICS_PAGE_ROWS:
-                return tally.result()
+                break
             cursor = page[-1][0], page[-1][1]
+        spending = self._rows(_SPENDING.format(of_pipeline=of_pipeline), (first, last, *named))
+        for name, tokens, metered, cost, priced, unpriced in spending:
+            usage = tokens if metered else None, cost if priced else None, int(unpriced)
+            tally.spend(name, usage)
+        return tally.result()
 
     def close(self) -> None:
         """Let go of the file."""

@@ -9,7 +9,7 @@ from flujo_otel.model import Event, Link, Run, RunStatus, Span, Writer
 SELECT_RUNS: Final = """
     SELECT runs.run_id, pipeline_name, pipeline_version, status, start_time_ns, end_time_ns,
         last_time_ns, total_cost, total_tokens, span_count, error_count, trace_id,
-        final_context_blob, seen_at_ns, host, pid, process_start, command
+        unpriced_count, final_context_blob, seen_at_ns, host, pid, process_start, command
     FROM runs LEFT JOIN writers USING (writer_id)
 """
 SPAN_COLUMNS: Final = """
@@ -45,6 +45,7 @@ def run(row: tuple[Any, ...], is_alive: Callable[[Writer], bool]) -> Run:
         span_count=facts[9],
         error_count=facts[10],
         trace_id=facts[11],
+        unpriced_count=facts[12],
         final_context=context,
         writer=writer,
     )

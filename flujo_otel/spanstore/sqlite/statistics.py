@@ -11,6 +11,7 @@ class _Name:
     buckets: list[int]
     durations_ns: "array[int]" = field(default_factory=lambda: array("q"))
     errors: int = 0
+    usage: tuple[int | None, float | None, int] = (None, None, 0)
 
 
 class Tally:
@@ -32,6 +33,11 @@ class Tally:
         bucket = int((start - self._first) / self._bucket_seconds)
         known.buckets[min(max(bucket, 0), self._buckets - 1)] += 1
 
+    def spend(self, name: str, usage: tuple[int | None, float | None, int]) -> None:
+        """Tokens, cost in USD and the count of unpriced ones of all spans of a name."""
+        if name in self._names:
+            self._names[name].usage = usage
+
     def result(self) -> list[NameStatistics]:
         """Most total time first."""
         found = [_statistics(name, known) for name, known in self._names.items()]
@@ -51,6 +57,9 @@ def _statistics(name: str, known: _Name) -> NameStatistics:
         p99_ns=_percentile(durations, 99),
         total_ns=total,
         buckets=known.buckets,
+        tokens=known.usage[0],
+        cost_usd=known.usage[1],
+        unpriced_count=known.usage[2],
     )
 
 

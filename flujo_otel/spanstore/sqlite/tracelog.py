@@ -54,10 +54,12 @@ class SQLiteTraceLog:
         self._writer: SQLiteSpanWriter
         if path is None:
             self._uri = f"file:/flujo-otel-{secrets.token_hex(8)}?vfs=memdb"
-            self._writer = _MemoryWriter(self._uri)
+            self._writer = memory = _MemoryWriter(self._uri)
+            weakref.finalize(self, memory.forget)
         else:
             self._uri = f"{path.absolute().as_uri()}?mode=rw"
             self._writer = SQLiteSpanWriter(path, durable=durable)
+            weakref.finalize(self, self._writer.close)
             _logs.add(self)
 
     def write(self, batch: Batch) -> None:

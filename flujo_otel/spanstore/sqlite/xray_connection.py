@@ -17,6 +17,13 @@ class XRayConnection(sqlite3.Connection):
     turns: Turns | None = None
     is_in_memory = False
 
+    def __del__(self) -> None:
+        """It may outlive its storage; nobody need close either (Python 3.13 warns of one that is
+        left open)."""
+        self.close()
+        if self.turns is not None:
+            self.turns.close()
+
     def cursor(self, factory: Any = None) -> Any:
         """One that keeps to all this."""
         return super().cursor(factory or (_WholeCursor if self.is_in_memory else _Cursor))

@@ -1,8 +1,10 @@
 """SQLiteStorage: X-Ray's storage interface over our store."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -271,9 +273,7 @@ def test_a_time_that_cannot_be_stored_is_an_error(storage: SQLiteStorage, year: 
 
 
 def test_another_program_s_file_is_refused(tmp_path: Path) -> None:
-    import sqlite3
-
-    with sqlite3.connect(tmp_path / "theirs.db") as theirs:
+    with closing(sqlite3.connect(tmp_path / "theirs.db")) as theirs:
         theirs.execute("CREATE TABLE t (a)")
     with pytest.raises(ForeignDatabase):
         SQLiteStorage(tmp_path / "theirs.db").save_trace(Trace())
