@@ -18,12 +18,39 @@ MOST_NODES: Final = 1_000_000
 _MOST_ARRAY_ITEMS: Final = 10_000
 _MOST_BITS: Final = 4096
 """The interpreter refuses to write more than 4,300 decimal digits."""
+_SMALLEST: Final = -(1 << 63)
+_LARGEST: Final = (1 << 63) - 1
 _AS_IT_IS: Final = frozenset({bool, type(None)})
 
 
 def snapshot(value: Any) -> Any:
     """`value` as None, bool, int, float, str, list and dict with text keys. Never raises."""
+    kind = type(value)
+    if kind in _AS_IT_IS or (kind is str and value.isascii()):
+        return value
+    if kind is dict and (flat := _flat(value)) is not None:
+        return flat
     return _Copy().of(value, 0)
+
+
+def _flat(value: dict[Any, Any]) -> dict[str, Any] | None:
+    """A copy of an object of plain members, as most are; None where it holds anything else."""
+    try:
+        for key, member in value.items():
+            kind = type(member)
+            if type(key) is not str or not key.isascii():
+                return None
+            if kind is str:
+                if not member.isascii():
+                    return None
+            elif kind is int:
+                if not _SMALLEST <= member <= _LARGEST:
+                    return None
+            elif kind not in _AS_IT_IS:
+                return None
+        return value.copy()
+    except RuntimeError:  # another thread adds to it
+        return None
 
 
 def snapshot_object(value: Any) -> dict[str, Any]:
