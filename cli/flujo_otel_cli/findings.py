@@ -24,6 +24,9 @@ _REMEDIES: Final = {
     "queue_full": "raise FLUJO_OTEL_QUEUE_BYTES",
     "rejected": "such values cannot be stored: change what the program records",
     "refused": "the database would not take them: name another with FLUJO_OTEL_DB",
+    "sampled_out": "as sampling_rate says; docs/xray.md says which are kept all the same",
+    "rate_limited": "raise the rate_limit of that XRay",
+    "not_submitted": "look at the machine that remote_url names",
     "internal_error": "a fault of flujo-otel: FLUJO_OTEL_RAISE=1 in the program shows it",
     "refused_request": "its client does not send it again: docs/collector.md, Answers",
     "fault": "of flujo-otel itself, the program went on: FLUJO_OTEL_RAISE=1 shows it",
@@ -35,6 +38,9 @@ _REMEDIES: Final = {
     "logs_not_stored": "there is no table for logs: OTEL_LOGS_EXPORTER=none sends none",
 }
 _NOUNS: Final = {
+    "sampled_out": "trace",
+    "rate_limited": "trace",
+    "not_submitted": "trace",
     "database_replaced": "",
     "fault": "",
     "refused_request": "request",
@@ -43,7 +49,7 @@ _NOUNS: Final = {
 }
 """What is counted where that is not spans; "": nothing that a number would tell more of."""
 _KEPT: Final = frozenset(
-    {"database_replaced", "fault", "id_reused", "truncated", "clock_skewed"}
+    {"database_replaced", "fault", "id_reused", "truncated", "clock_skewed", "sampled_out"}
     | {"metrics_not_stored", "logs_not_stored"}
 )
 """Reasons worth knowing that cost no span."""
