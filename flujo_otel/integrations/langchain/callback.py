@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -23,10 +22,10 @@ from flujo_otel.integrations.langchain.current import (
     Bodies,
     below,
     body_of,
-    left_call,
     watch_bodies,
 )
 from flujo_otel.integrations.langchain.messages import plain
+from flujo_otel.integrations.langchain.open_runs import OpenRuns
 from flujo_otel.integrations.langchain.root import Root, root_of
 from flujo_otel.integrations.langchain.run import Making, OpenRun
 from flujo_otel.semconv import flujo, openinference
@@ -34,8 +33,6 @@ from flujo_otel.semconv import langchain as semconv
 from flujo_otel.semconv import model_call as calls
 
 SCOPE: Final = "flujo_otel.integrations.langchain"
-MAX_OPEN_RUNS: Final = 10_000
-"""Of more the oldest are closed as unfinished: one that never ends must not be kept for ever."""
 _AT_START: Final = guarded("the start of a LangChain run")
 _AT_END: Final = guarded("the end of a LangChain run")
 _BETWEEN: Final = guarded("an event of a LangChain run")
@@ -68,11 +65,9 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         self.raise_error = os.environ.get(RAISE_VARIABLE) == "1"
         self._root: Root = root_of(xray_trace, self.close)
         tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
-        self._lost: deque[OpenRun] = deque()
-        self._making = Making(
-            tracer, Recording.chosen(content, value_limit_bytes), self._lost.append
-        )
-        self._open: dict[int, OpenRun] = {}
+        recording = Recording.chosen(content, value_limit_bytes)
+        self._open = OpenRuns()
+        self._making = Making(tracer, recording, self._open.lose)
         watch_bodies()
 
     def __deepcopy__(self, memo: Any) -> "XRayLangChainCallback":
@@ -82,14 +77,12 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         return self
 
     def open_run(self, run_id: UUID) -> OpenRun | None:
-        return self._open.get(run_id.int)
+        return self._open.get(run_id)
 
     def close(self) -> None:
         """End what LangChain has not: for the end of the trace that it hangs under."""
         with _AT_END:
-            while self._open:
-                _, run = self._open.popitem()
-                run.unfinished("did not end before its trace did")
+            self._open.close()
 
     # --- starts ----------------------------------------------------------------------------------
 
@@ -148,12 +141,11 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
     def _start(
         self, serialized: Any, kind: str, known: Mapping[str, Any], kwargs: dict[str, Any]
     ) -> OpenRun | None:
-        self._forget_lost()
+        self._open.close_lost()
         if not is_instrumentation_enabled():
             return None
-        run_id, parent_run_id = kwargs["run_id"], kwargs.get("parent_run_id")
-        told = self._open.get(parent_run_id.int) if parent_run_id is not None else None
-        parent, context = self._place(told)
+        run_id = kwargs["run_id"]
+        parent, context = self._place(self._open.get(kwargs.get("parent_run_id")))
         attributes = {
             **known,
             **facts.placing(kwargs.get("tags")),
@@ -164,10 +156,8 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
             parent.begin_child(attributes.get(flujo.ATTEMPT_NUMBER))
         name = facts.run_name(serialized, kwargs, kind)
         run = OpenRun(self._making, run_id, name, attributes, parent=parent, context=context)
-        self._open[run_id.int] = run
+        self._open.add(run)
         run.set(*facts.labels(run, kwargs))
-        if len(self._open) > MAX_OPEN_RUNS:
-            self._close_oldest()
         return run
 
     def _place(self, told: OpenRun | None) -> tuple[OpenRun | None, Context | None]:
@@ -189,7 +179,7 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
     # --- in between ------------------------------------------------------------------------------
 
     def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        run = self._open.get(run_id.int)
+        run = self._open.get(run_id)
         if run is not None:
             run.chunks += 1
             if run.chunks == 1:
@@ -209,13 +199,13 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
             run.event(semconv.EVENT_FIRST_TOKEN, {})
 
     def on_retry(self, retry_state: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        run = self._open.get(run_id.int)
+        run = self._open.get(run_id)
         if run is not None:
             with _BETWEEN:
                 run.event(semconv.EVENT_RETRY, facts.retry(retry_state))
 
     def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        run = self._open.get(run_id.int)
+        run = self._open.get(run_id)
         if run is not None:
             with _BETWEEN:
                 run.event(name, {}, run.content(plain(data), semconv.CUSTOM_EVENT_DATA))
@@ -272,7 +262,7 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
     @contextmanager
     def _ending(self, run_id: UUID) -> Iterator[OpenRun | None]:
         """The open run, which ends whatever becomes of recording how; None where none is open."""
-        run = self._open.pop(run_id.int, None)
+        run = self._open.take(run_id)
         try:
             yield run
         finally:
@@ -287,27 +277,5 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
             run.set({flujo.STATUS: flujo.STATUS_PAUSED})
             return
         if not isinstance(error, Exception):
-            self._cut_short(run, error)
+            self._open.cut_short(run, error)
         run.fail(error)
-
-    def _cut_short(self, run: OpenRun, error: BaseException) -> None:
-        """LangChain tells no end of what was cancelled inside a model's call."""
-        for run_id, each in reversed(list(self._open.items())):
-            if each.descends_from(run) and self._open.pop(run_id, None) is not None:
-                each.unfinished("cut short with the run around it", type(error).__qualname__)
-
-    def _forget_lost(self) -> None:
-        left = left_call()
-        if left is not None:
-            left.lose()
-            self._lost.append(left)
-        while self._lost:
-            run = self._lost.popleft()
-            for run_id, each in list(self._open.items()):
-                if each is run and self._open.pop(run_id, None) is not None:
-                    run.unfinished("was abandoned: cancelled, most likely")
-
-    def _close_oldest(self) -> None:
-        run = self._open.pop(next(iter(self._open)), None)
-        if run is not None:
-            run.unfinished(f"did not end while {MAX_OPEN_RUNS:,} others began")

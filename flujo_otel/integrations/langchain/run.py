@@ -49,9 +49,11 @@ class OpenRun:
         "chunks",
         "cuts",
         "is_recording",
+        "key",
         "lost_time_ns",
         "name",
         "news",
+        "on_lost",
         "parent",
         "recording",
         "reference",
@@ -72,7 +74,9 @@ class OpenRun:
     ) -> None:
         self.parent = parent
         self.name = name
+        self.key = run_id.int
         self.recording = making.recording
+        self.on_lost = making.on_lost
         self.steps: itertools.count[int] | None = None
         if parent is not None:
             attributes |= parent.step_facts(attributes[semconv.RUN_TYPE])
@@ -84,7 +88,7 @@ class OpenRun:
             name, context=context, attributes=attributes, start_time=self.start_time_ns
         )
         self.is_recording = self.span.is_recording()
-        self.reference: _Reference | None = _referred(run_id, self, making.on_lost)
+        self.reference: _Reference | None = _referred(run_id, self)
         self.attached: Attached | None = None
         self.news: BaseException | None = None
         """The failure of a child that was told already."""
@@ -173,6 +177,7 @@ class OpenRun:
         self.lost_time_ns = time.time_ns()
         if self.attached is not None:
             self.attached.release()
+        self.on_lost(self)
 
     def end(self) -> None:
         self.reference = None
@@ -208,24 +213,20 @@ class OpenRun:
 class _Reference(weakref.ref[UUID]):
     """To a run's id: tells where it is gone while the run is open."""
 
-    __slots__ = ("on_lost", "run")
+    __slots__ = ("run",)
 
     run: OpenRun
-    on_lost: Callable[[OpenRun], None]
 
 
-def _referred(run_id: UUID, run: OpenRun, on_lost: Callable[[OpenRun], None]) -> _Reference:
+def _referred(run_id: UUID, run: OpenRun) -> _Reference:
     reference = _Reference(run_id, _lost)
     reference.run = run
-    reference.on_lost = on_lost
     return reference
 
 
 def _lost(reference: Any) -> None:
     # The garbage collector may call this, perhaps inside a span processor's lock: nothing ends.
-    run = reference.run
-    run.lose()
-    reference.on_lost(run)
+    reference.run.lose()
 
 
 def _described(error: BaseException) -> str:

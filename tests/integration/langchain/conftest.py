@@ -11,5 +11,5 @@ from support.langchain_runs import Traced
 def traced() -> Iterator[Traced]:
     traced = Traced()
     yield traced
-    assert {} == traced.callback._open, "a run was left open"
+    assert 0 == len(traced.callback._open), "a run was left open"
     traced.provider.shutdown()
