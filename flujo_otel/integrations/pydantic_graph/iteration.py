@@ -1,7 +1,7 @@
 """What stands in for `graph.iter(...)`: the same context manager, with a span around it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any, Final
 
@@ -80,12 +80,11 @@ class Iteration:
             self._finish(None)
 
 
-def infer_name(graph: Any, kwargs: dict[str, Any]) -> None:
+def infer_name(graph: Any, kwargs: Mapping[str, Any]) -> None:
     """Name a nameless graph by the variable that holds it, as `iter` does, which finds it by the
     frames above its own: with ours between them it would look at the wrong one."""
     if not kwargs.get("infer_name", True) or graph.name is not None:
         return
-    kwargs["infer_name"] = False
     caller: FrameType | None = sys._getframe(2)
     if caller is not None:
         for scope in (caller.f_locals, caller.f_globals):

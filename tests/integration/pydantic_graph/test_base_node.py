@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import warnings
 from dataclasses import dataclass
@@ -329,3 +330,13 @@ def test_what_a_node_leaves_attached_does_not_reach_the_next_one(traced: TracedG
     assert traced.tree() == (
         "leaking\n  Leak -> Leak\n    left current\n  Leak #2 -> __end__\n    left current"
     )
+
+
+def test_a_run_may_be_entered_in_one_task_and_driven_in_another(traced: TracedGraphs) -> None:
+    async def main() -> None:
+        async with writing.iter(Write("milk"), state=Draft()) as run:
+            nowhere = contextvars.Context()
+            await asyncio.create_task(run.next(), context=nowhere)
+
+    asyncio.run(main())
+    assert "writing abandoned\n  Write -> Review" == traced.tree()

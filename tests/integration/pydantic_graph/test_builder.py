@@ -49,7 +49,7 @@ def chain() -> Any:
     return builder.build()
 
 
-def mapping(**options: Any) -> Any:
+def mapping(preferred_parent_fork: Any = "farthest", **options: Any) -> Any:
     builder = GraphBuilder(name="mapping", state_type=Count, input_type=int, output_type=int)
 
     @builder.step
@@ -65,7 +65,9 @@ def mapping(**options: Any) -> Any:
     async def tell(ctx: StepContext[Count, None, int]) -> int:
         return ctx.inputs
 
-    total = builder.join(reduce_sum, initial=0, node_id="total")
+    total = builder.join(
+        reduce_sum, initial=0, node_id="total", preferred_parent_fork=preferred_parent_fork
+    )
     builder.add(
         builder.edge_from(builder.start_node).to(spread),
         builder.edge_from(spread).map(**options).to(square),
@@ -319,6 +321,44 @@ def test_maps_in_maps_name_every_branch(traced: TracedGraphs) -> None:
         s.attributes[flujo.PARALLEL_BRANCH] for s in traced.all_named("cell")
     )
     assert 4 == sum(s.attributes[graph.JOINED] for s in traced.all_named("total"))
+
+
+def test_a_node_behind_a_join_is_in_no_branch(traced: TracedGraphs) -> None:
+    traced.run(mapping(preferred_parent_fork="closest"), state=Count(), inputs=2)
+    assert "1" == traced.all_named("square")[1].attributes[flujo.PARALLEL_BRANCH]
+    for name in ("total", "tell"):
+        assert flujo.PARALLEL_BRANCH not in traced.named(name).attributes
+
+
+def test_a_join_in_each_branch_ends_with_its_own_result(traced: TracedGraphs) -> None:
+    builder = GraphBuilder(name="rows", input_type=list[list[int]], output_type=list[int])
+
+    @builder.step
+    async def row(ctx: StepContext[None, None, list[int]]) -> list[int]:
+        return ctx.inputs
+
+    @builder.step
+    async def cell(ctx: StepContext[None, None, int]) -> int:
+        await asyncio.sleep(0.02 if ctx.inputs == 2 else 0)
+        return ctx.inputs
+
+    total = builder.join(reduce_sum, initial=0, node_id="total", preferred_parent_fork="closest")
+    both = builder.join(reduce_list_append, initial_factory=list[int], node_id="both")
+    builder.add(
+        builder.edge_from(builder.start_node).map().to(row),
+        builder.edge_from(row).map().to(cell),
+        builder.edge_from(cell).to(total),
+        builder.edge_from(total).to(both),
+        builder.edge_from(both).to(builder.end_node),
+    )
+    assert [3, 7] == sorted(traced.run(builder.build(), inputs=[[1, 2], [3, 4]]))
+    assert {"0": (3, 2), "1": (7, 2)} == {
+        span.attributes[flujo.PARALLEL_BRANCH]: (
+            content(span, openinference.OUTPUT_VALUE),
+            span.attributes[graph.JOINED],
+        )
+        for span in traced.all_named("total")
+    }
 
 
 def test_what_a_first_wins_join_needs_no_more_is_cancelled_and_no_error(

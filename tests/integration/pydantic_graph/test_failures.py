@@ -275,6 +275,8 @@ def test_a_cancelled_run_and_the_nodes_that_it_stopped_have_failed(traced: Trace
         "failing failed CancelledError\n  pour -> drink\n  drink failed CancelledError"
         == traced.tree()
     )
+    for span in traced.spans:
+        assert "exception" not in events(span), "to be told to stop has no stack worth a look"
 
 
 def test_a_timeout_around_a_run(traced: TracedGraphs) -> None:
