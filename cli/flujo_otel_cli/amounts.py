@@ -5,10 +5,14 @@ from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 
-def cost(usd: float | None) -> str | None:
-    """`$0.013`, `$1.25`, `$0.00042`; None for nothing."""
+def cost(usd: float | None, *, at_least: bool = False) -> str | None:
+    """`$0.013`, `$1.25`, `$0.00042`; `$0.013+` for at least; None for nothing."""
     if not usd:
         return None
+    return _dollars(usd) + ("+" if at_least else "")
+
+
+def _dollars(usd: float) -> str:
     if abs(usd) >= 1:
         return f"${usd:,.2f}"
     if abs(usd) >= 0.01:

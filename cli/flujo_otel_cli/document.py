@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.decision import decision_of, tallies
+from flujo_otel.query.spending import Spent, of_span
 from flujo_otel.query.tree import Node, walk
 from flujo_otel.spanstore.api import Health, NameStatistics, Root
 from flujo_otel.spanstore.destinations import Cursor
@@ -47,6 +48,7 @@ def run_document(run: Run) -> Document:
         "last_time": iso(run.last_time_ns),
         "total_cost_usd": run.total_cost_usd,
         "total_tokens": run.total_tokens,
+        "unpriced_count": run.unpriced_count,
         "span_count": run.span_count,
         "error_count": run.error_count,
         "writer": asdict(run.writer) if run.writer else None,
@@ -76,6 +78,7 @@ def span_document(span: Span) -> Document:
         **times(span.start_time_ns, span.end_time_ns),
         "cost_usd": span.cost_usd,
         "tokens": span.tokens,
+        "usage": usage_document(of_span(span)),
         "attributes": dict(span.attributes),
         "events": [
             {
@@ -95,6 +98,11 @@ def span_document(span: Span) -> Document:
             for link in span.links
         ],
     }
+
+
+def usage_document(spent: Spent | None) -> Document | None:
+    """Tokens with their split, and cost; null where nothing is told."""
+    return spent._asdict() if spent is not None and spent != Spent() else None
 
 
 def trace_document(run: Run, roots: list[Node], depth: int | None = None) -> Document:
@@ -160,6 +168,9 @@ def statistics_document(row: NameStatistics) -> Document:
         "p99_ns": row.p99_ns,
         "total_ns": row.total_ns,
         "buckets": list(row.buckets),
+        "tokens": row.tokens,
+        "cost_usd": row.cost_usd,
+        "unpriced_count": row.unpriced_count,
     }
 
 

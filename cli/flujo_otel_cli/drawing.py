@@ -23,9 +23,8 @@ def draw(
     run: Run, roots: list[Node], drawing: Drawing, to: Terminal, now_ns: int
 ) -> Iterator[Line]:
     """All lines; alters `roots`."""
-    inside_count = len(drawing.inside)
-    named = drawing.shown_id
-    yield header(run, named, to, now_ns, outer_id=drawing.outer_id, inside_count=inside_count)
+    inside = [inner.run for inner in drawing.inside.values()]
+    yield header(run, drawing.shown_id, to, now_ns, outer_id=drawing.outer_id, inside=inside)
     mark_resumed(roots)
     group_rounds(roots)
     window = window_of(roots, Window(run.start_time_ns, end_of(run, now_ns)))

@@ -1,9 +1,11 @@
 """The line above a run's tree."""
 
+from collections.abc import Sequence
+
 from flujo_otel.model import Run, RunStatus
 from flujo_otel_cli import amounts
 from flujo_otel_cli.line import Line, Piece, width_of
-from flujo_otel_cli.runs import process_of, title, took
+from flujo_otel_cli.runs import process_of, spent, title, took
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import cut, escape
 from flujo_otel_cli.theme import STYLES
@@ -15,19 +17,28 @@ _JOINED_BY = {
 
 
 def header(
-    run: Run, shown_id: str, to: Terminal, now_ns: int, *, outer_id: str = "", inside_count: int = 0
+    run: Run,
+    shown_id: str,
+    to: Terminal,
+    now_ns: int,
+    *,
+    outer_id: str = "",
+    inside: Sequence[Run] = (),
 ) -> Line:
-    """Mark, name, how it went and how long, cost, tokens, spans, id, the run around it."""
+    """Mark, name, how it went and how long, cost and tokens with those of the runs inside, spans,
+    id, the run around it."""
     theme = to.theme
     word = _JOINED_BY.get(run.status, "after")
     colour = STYLES.get(run.status, "")
     named = f"run {shown_id}{f' in {outer_id}' if outer_id else ''}"
+    all_runs = (run, *inside)
+    tokens = sum(each.total_tokens or 0 for each in all_runs)
     facts = [
-        f"{amounts.cost(run.total_cost_usd)}" if run.total_cost_usd else "",
-        amounts.plural(run.total_tokens, "token") if run.total_tokens else "",
+        spent(*all_runs) or "",
+        amounts.plural(tokens, "token") if tokens else "",
         amounts.plural(run.span_count, "span"),
         named,
-        f"{amounts.plural(inside_count, 'run')} inside" if inside_count else "",
+        f"{amounts.plural(len(inside), 'run')} inside" if inside else "",
         f"{process_of(run)} is gone" if run.status is RunStatus.DIED else "",
         f"from {escape(run.origin)}" if run.origin else "",
     ]

@@ -8,7 +8,7 @@ from flujo_otel.spanstore.changes import SpanChange
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import Document, run_document, span_document
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.runs import process_of, title
+from flujo_otel_cli.runs import process_of, spent, title
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.theme import STYLES
@@ -58,7 +58,7 @@ class RunMoment(NamedTuple):
             f"{process_of(run)} is gone" if died else "",
             amounts.plural(run.span_count, "span") if end_ns is not None else "",
             f"{run.error_count:,} failed" if run.error_count else "",
-            amounts.cost(run.total_cost_usd) or "",
+            spent(run) or "",
         ]
         said = to.theme.dot.join(fact for fact in facts if fact)
         return [

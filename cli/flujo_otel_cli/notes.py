@@ -5,6 +5,7 @@ from typing import Any
 
 from flujo_otel.query.tree import Node
 from flujo_otel.semconv import flujo, gen_ai, graph
+from flujo_otel.usage import usage_of
 from flujo_otel_cli import amounts
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.theme import Theme
@@ -108,12 +109,12 @@ def _model_notes(name: str, attributes: Mapping[str, Any], theme: Theme) -> Iter
     asked = attributes.get(gen_ai.REQUEST_MODEL)
     if model and str(model) not in name and not (asked and str(asked) in name):
         yield escape(str(model)[:80])
-    given = first_of(attributes, gen_ai.INPUT_TOKENS)
-    answered = first_of(attributes, gen_ai.OUTPUT_TOKENS)
-    if isinstance(given, int) or isinstance(answered, int):
-        yield f"{given or 0:,}{theme.arrow}{answered or 0:,} tok"
-
-
-def first_of(attributes: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    """The value under the first of several spellings that is there."""
-    return next((attributes[name] for name in names if name in attributes), None)
+    used = usage_of(attributes)
+    if used is None:
+        return
+    if used.input_tokens is None and used.output_tokens is None:
+        yield f"{used.total_tokens:,} tok"
+    else:
+        yield f"{used.input_tokens or 0:,}{theme.arrow}{used.output_tokens or 0:,} tok"
+    if used.cache_read_tokens:
+        yield f"{used.cache_read_tokens:,} cached"

@@ -7,6 +7,7 @@ from flujo_otel.model import Run, RunStatus
 from flujo_otel.query.resolve import LAST, PREVIOUS, resolve
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import Root, TraceReader
+from flujo_otel_cli import amounts
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.problem import FIRST_TRACE, Exit, Problem
 from flujo_otel_cli.text import brief, escape, head
@@ -51,6 +52,12 @@ def _named(reader: TraceReader, run_id: str, now_ns: int) -> str:
     run = reader.get_run(run_id)
     about = f"  {title(run)}  {ago(run.start_time_ns, now_ns)}" if run else ""
     return short_id(reader, run_id) + about
+
+
+def spent(*runs: Run) -> str | None:
+    """What they cost together: `$0.013`, `$0.013+` where some of it is not known."""
+    known = [run.total_cost_usd for run in runs if run.total_cost_usd is not None]
+    return amounts.cost(sum(known), at_least=any(run.unpriced_count for run in runs))
 
 
 def short_id(reader: TraceReader, run_id: str) -> str:

@@ -38,6 +38,8 @@ class Run:
     final_context: str | None = None
     writer: Writer | None = None
     origin: str | None = None
+    unpriced_count: int = 0
+    """Model calls whose cost nobody knows: with any, the total is what it cost at least."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ class Sort(StrEnum):
     P50 = "p50"
     P95 = "p95"
     P99 = "p99"
+    TOKENS = "tokens"
+    COST = "cost"
     NAME = "name"
 
 
@@ -30,6 +32,8 @@ _KEYS: dict[Sort, Callable[[NameStatistics], float]] = {
     Sort.P50: lambda row: row.p50_ns,
     Sort.P95: lambda row: row.p95_ns,
     Sort.P99: lambda row: row.p99_ns,
+    Sort.TOKENS: lambda row: row.tokens or 0,
+    Sort.COST: lambda row: row.cost_usd or 0,
 }
 
 

@@ -97,6 +97,11 @@ class NameStatistics:
     total_ns: int
     buckets: Sequence[int]
     """Spans started in each of the window's equal parts, oldest first: the spark line."""
+    tokens: int | None = None
+    """What the spans of this name tell of, repeated by those above them or not."""
+    cost_usd: float | None = None
+    unpriced_count: int = 0
+    """Spans with tokens whose cost nobody knows."""
 
 
 class TraceReader(Protocol):

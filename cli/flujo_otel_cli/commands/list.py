@@ -13,7 +13,15 @@ from flujo_otel_cli.document import root_document, run_document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, since_ns
 from flujo_otel_cli.problem import first_trace
-from flujo_otel_cli.runs import ID_WIDTH, began_with, short_name, status_line, title, took
+from flujo_otel_cli.runs import (
+    ID_WIDTH,
+    began_with,
+    short_name,
+    spent,
+    status_line,
+    title,
+    took,
+)
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.text import escape
@@ -117,7 +125,7 @@ def _row(
         status_line(run.status, theme),
         [Piece(ago(run.start_time_ns, session.now_ns))],
         [Piece(took(run, session.now_ns, theme))],
-        [Piece(amounts.cost(run.total_cost_usd) or theme.none)],
+        [Piece(spent(run) or theme.none)],
         [Piece(amounts.count(run.total_tokens) or theme.none)],
         [Piece(f"{run.span_count:,}"), Piece(failed, "red")],
     ]

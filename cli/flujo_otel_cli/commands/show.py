@@ -1,14 +1,16 @@
 """`lens show`: a run's facts, its steps with what went in and came out, its final context."""
 
 import json as as_json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.decision import decision_of
-from flujo_otel.query.nesting import nesting_of
+from flujo_otel.query.nesting import nesting_of, spans_with
+from flujo_otel.query.spending import Spending, spending_of
+from flujo_otel.query.tree import build_tree
 from flujo_otel.spanstore.api import Root, SpanFilter
 from flujo_otel_cli import amounts
 from flujo_otel_cli.content import content_lines
@@ -21,6 +23,7 @@ from flujo_otel_cli.document import (
     run_document,
     span_document,
     step_document,
+    usage_document,
 )
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
@@ -31,6 +34,7 @@ from flujo_otel_cli.runs import (
     find_run,
     process_of,
     short_id,
+    spent,
     status_line,
     title,
     took,
@@ -40,6 +44,7 @@ from flujo_otel_cli.span import opened, overview
 from flujo_otel_cli.step import one_step, step_lines
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head
+from flujo_otel_cli.theme import Theme
 from flujo_otel_cli.times import ago, iso, local
 
 _NO_STEPS: list[Line] = [[Piece("No steps.", "dim")]]
@@ -80,14 +85,29 @@ def _document(session: Session, run: Run, steps: list[Step]) -> Document:
     spans = _spans_of(session, run, steps)
     root = session.reader.roots([run.run_id]).get(run.run_id)
     nesting = nesting_of(session.reader, run)
+    spending = _spending(session, run, nesting.inside)
     return {
         "run": run_document(run) | root_document(root),
         "runs_inside": [each.run_id for each in nesting.inside],
         "resource": dict(root.resource) if root else None,
         **decided(_root_span(session, run, root)),
         "final_context": parsed(run.final_context),
-        "steps": [step_document(step) | decided(spans.get(step.span_id or "")) for step in steps],
+        "usage": usage_document(spending.whole),
+        "steps": [
+            step_document(step)
+            | decided(spans.get(step.span_id or ""))
+            | {"usage": usage_document(spending.by_span.get(step.span_id or ""))}
+            for step in steps
+        ],
     }
+
+
+def _spending(session: Session, run: Run, inside: Sequence[Run]) -> Spending:
+    """With the runs inside; all its spans are read for it, so only where any tells of usage."""
+    runs = (run, *inside)
+    if all(each.total_tokens is None and each.total_cost_usd is None for each in runs):
+        return Spending()
+    return spending_of(build_tree(spans_with(session.reader, run, inside)))
 
 
 def _chosen(steps: list[Step], name: str) -> list[Step]:
@@ -182,10 +202,11 @@ def _facts(session: Session, run: Run, root: Root | None) -> Iterator[tuple[str,
         yield from _began(session, run, root)
     yield "started", [Piece(started), Piece(f"  {iso(run.start_time_ns)}", "dim")]
     yield "took", [Piece(took(run, now_ns, theme))]
-    if run.total_cost_usd or run.total_tokens:
-        spent = amounts.cost(run.total_cost_usd)
-        tokens = amounts.plural(run.total_tokens or 0, "token")
-        yield "spent", [Piece(f"{spent or theme.none}, {tokens}")]
+    inside = nesting_of(session.reader, run).inside if root is not None else ()
+    own, whole = _spent_text([run], theme), _spent_text([run, *inside], theme)
+    if whole:
+        with_inside = f"; with the runs inside {whole}" if whole != own else ""
+        yield "spent", [Piece(f"{own or theme.none}{with_inside}")]
     failed = f", {run.error_count:,} failed" if run.error_count else ""
     yield "spans", [Piece(f"{run.span_count:,}{failed}")]
     if run.writer is not None:
@@ -195,6 +216,12 @@ def _facts(session: Session, run: Run, root: Root | None) -> Iterator[tuple[str,
         yield name, [Piece(process_of(run) + gone)]
     if run.origin:
         yield "from", [Piece(head(run.origin, None))]
+
+
+def _spent_text(runs: Sequence[Run], theme: Theme) -> str:
+    """Cost and tokens of all of them; "" where none is known."""
+    tokens, cost = sum(run.total_tokens or 0 for run in runs), spent(*runs)
+    return f"{cost or theme.none}, {amounts.plural(tokens, 'token')}" if tokens or cost else ""
 
 
 def _root_span(session: Session, run: Run, root: Root | None) -> Span | None:

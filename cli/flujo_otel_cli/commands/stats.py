@@ -6,6 +6,7 @@ import typer
 
 from flujo_otel.query.statistics import Sort, statistics
 from flujo_otel.spanstore.api import NameStatistics, RunFilter
+from flujo_otel_cli import amounts
 from flujo_otel_cli.bar import spark
 from flujo_otel_cli.document import statistics_document
 from flujo_otel_cli.line import Line, Piece
@@ -44,8 +45,9 @@ def command(
             found = [statistics_document(row) for row in rows]
             session.answer({"hours": hours, "pipeline": pipeline, "statistics": found})
         elif rows:
-            cells = [_row(row, session.to) for row in rows]
-            session.show(table(_columns(hours), cells, session.to))
+            spent = any(row.tokens or row.cost_usd for row in rows)
+            cells = [_row(row, session.to, spent=spent) for row in rows]
+            session.show(table(_columns(hours, spent=spent), cells, session.to))
         else:
             session.show(_nothing(session, pipeline, hours))
 
@@ -69,7 +71,8 @@ def _figure(hours: float) -> str:
     return f"{hours:.2f}".rstrip("0").rstrip(".")
 
 
-def _columns(hours: float) -> tuple[Column, ...]:
+def _columns(hours: float, *, spent: bool) -> tuple[Column, ...]:
+    """`spent`: whether any name has tokens or cost."""
     return (
         Column("SPAN", shrinks=True, least=12),
         Column("COUNT", right=True),
@@ -79,17 +82,21 @@ def _columns(hours: float) -> tuple[Column, ...]:
         Column("P95", right=True, rank=2),
         Column("P99", right=True, rank=5),
         Column("TOTAL", right=True),
+        *((Column("TOKENS", right=True, rank=3), Column("COST", right=True, rank=2)) * spent),
         Column(f"LAST {_figure(hours)} H", rank=6),
     )
 
 
-def _row(row: NameStatistics, to: Terminal) -> list[Line]:
+def _row(row: NameStatistics, to: Terminal, *, spent: bool) -> list[Line]:
     times = (row.mean_ns, row.p50_ns, row.p95_ns, row.p99_ns, row.total_ns)
     failed = f"{row.error_count:,} ({row.error_count / row.count:.1%})" if row.error_count else ""
+    cost = amounts.cost(row.cost_usd, at_least=row.unpriced_count > 0)
+    usage = (amounts.count(row.tokens), cost) * spent
     return [
         [Piece(brief(row.name))],
         [Piece(f"{row.count:,}")],
         [Piece(failed or "0", "red" if failed else "dim")],
         *([Piece(duration(time_ns, to.theme.micro))] for time_ns in times),
+        *([Piece(amount or to.theme.none)] for amount in usage),
         [Piece(spark(list(row.buckets), to.theme), "cyan")],
     ]
