@@ -75,5 +75,5 @@ def texts(length: int) -> list[str]:
     found = []
     for unit in UNITS:
         body = unit * (length // len(unit))
-        found += [body, f'"password": "{body}', f"{body}@", f"sk-1234567890abcdefgh {body} = :"]
+        found += [body, f'"password": "{body}@', f"sk-1234567890abcdefgh {body}@ = :"]
     return found

@@ -69,7 +69,6 @@ def test_data_that_holds_itself_ends() -> None:
     assert "[REDACTED]" in str(REDACT.value(value))
 
 
-@pytest.mark.timeout(120)
 def test_texts_that_are_made_to_be_slow_are_not() -> None:
     """Of a megabyte each: what were quadratic would take hours for the first of them."""
     for text in texts(1 << 20):
