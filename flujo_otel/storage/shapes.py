@@ -6,12 +6,11 @@ installed its keys come first, in its order: it asks the same methods and reads 
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from flujo_otel.spanstore.runlog import RunFacts
 from flujo_otel.spanstore.statelog import WorkflowState
+from flujo_otel.storage.flujo_version import speaks_06
 from flujo_otel.storage.plain import from_json
 from flujo_otel.storage.state_codec import decode
 
@@ -30,16 +29,6 @@ _WORKFLOW_KEYS: Final = (
     "memory_usage_mb",
 )
 _TASK_KEYS: Final = ("is_background_task", "parent_run_id", "task_id", "background_error")
-
-
-@cache
-def speaks_06() -> bool:
-    """Whether the flujo that is installed is 0.5 or newer. Looked up without importing it."""
-    try:
-        major, minor = version("flujo").split(".")[:2]
-        return (int(major), int(minor)) >= (0, 5)
-    except (PackageNotFoundError, ValueError):
-        return False
 
 
 def run_details(run: RunFacts) -> dict[str, Any]:

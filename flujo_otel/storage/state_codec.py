@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from flujo_otel.errors import MalformedTrace
 from flujo_otel.spanstore.statelog import StateTimes, WorkflowState
+from flujo_otel.storage.flujo_version import speaks_06
 from flujo_otel.storage.plain import to_json, to_plain
 
 _REQUIRED: Final = ("pipeline_id", "pipeline_name", "pipeline_version", "status")
@@ -106,10 +107,11 @@ def encode(value: Any) -> str:
 
 
 def decode(text: str | None) -> Any:
-    """What `encode`, or flujo, wrote; complex numbers are such again, as flujo has it."""
+    """What `encode`, or flujo, wrote; complex numbers are such again where flujo 0.6 has it so."""
     if not text:
         return None
-    return json.loads(text, object_hook=_complex if '"imag"' in text else None)
+    has_complex = '"imag"' in text and speaks_06()
+    return json.loads(text, object_hook=_complex if has_complex else None)
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,10 @@
-"""The example in docs/storage.md runs as it stands."""
+"""The examples in docs/storage.md run as they stand."""
 
 import ast
+import importlib.util
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +29,15 @@ async def test_the_example_gives_the_tree_back(
     details = await names["backend"].get_run_details("run-1")
     assert ("demo", "completed") == (details["pipeline_name"], details["status"])
     assert (tmp_path / "traces.db").exists()
+
+
+@pytest.mark.flujo
+@pytest.mark.skipif(importlib.util.find_spec("flujo") is None, reason="it is about the real flujo")
+def test_the_example_with_flujo_keeps_the_run(tmp_path: Path) -> None:
+    example = PAGE.read_text(encoding="utf-8").split("```python\n")[2].split("```")[0]
+    script = tmp_path / "example.py"
+    script.write_text(example)
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, check=True, text=True
+    )
+    assert "'status': 'completed'" in done.stdout.splitlines()[-1]
