@@ -10,6 +10,7 @@ from flujo_otel.spanstore.runlog import RunLog
 from flujo_otel.spanstore.statelog import Evaluation, NamedValue, StateTimes, WorkflowState
 from flujo_otel.storage import shapes, state_codec
 from flujo_otel.storage.calls import at_once, in_thread
+from flujo_otel.storage.flujo_version import speaks_06
 from flujo_otel.storage.late import BoundedSet
 from flujo_otel.storage.plain import from_json, to_json, to_plain
 
@@ -187,7 +188,7 @@ def _stats(found: list[Found]) -> dict[str, Any]:
         "recent_workflows_24h": sum(times.created_at_ns >= since_ns for _, times in found),
         "average_execution_time_ms": sum(durations) / len(durations) if durations else 0,
     }
-    if shapes.speaks_06():
+    if speaks_06():
         tasks = (state for state, _ in found if state.is_background_task)
         stats["background_status_counts"] = _counts(tasks)
     return stats
