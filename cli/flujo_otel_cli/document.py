@@ -126,6 +126,7 @@ def step_document(step: Step) -> Document:
         "duration_ms": step.duration_ms,
         "cost_usd": step.cost_usd,
         "tokens": step.tokens,
+        "unpriced_count": step.unpriced_count,
         "input": parsed(step.input),
         "output": parsed(step.output),
         "error": parsed(step.error),

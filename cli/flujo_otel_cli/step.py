@@ -62,7 +62,7 @@ def _heading(run: Run, step: Step, to: Terminal, now_ns: int) -> Line:
     status = status_within(run, step.status, step.end_time_ns)
     facts = [
         _took(run, step, now_ns, to),
-        amounts.cost(step.cost_usd),
+        amounts.cost(step.cost_usd, at_least=step.unpriced_count > 0),
         amounts.plural(step.tokens, "token") if step.tokens else None,
     ]
     return [

@@ -60,3 +60,5 @@ class Step:
     output: str | None
     error: str | None
     span_id: str | None = None
+    unpriced_count: int = 0
+    """As of a run, of all beneath the step."""

@@ -415,7 +415,8 @@ BEGIN
     );
     INSERT INTO steps (
         step_run_id, run_id, step_name, step_index, status, start_time, end_time, duration_ms, cost,
-        tokens, input_blob, output_blob, error_blob, span_id, start_time_ns, end_time_ns
+        tokens, unpriced_count, input_blob, output_blob, error_blob, span_id, start_time_ns,
+        end_time_ns
     )
     SELECT
         run_id || ':' || COALESCE(json_extract(attributes, '$."flujo.step.index"'), span_id),
@@ -434,6 +435,7 @@ BEGIN
         CAST(ROUND((end_time_ns - start_time_ns) / 1e6) AS INTEGER),
         cost_usd,
         tokens,
+        unpriced_count,
         json_extract(attributes, '$."input.value"'),
         json_extract(attributes, '$."output.value"'),
         COALESCE(json_extract(attributes, '$."flujo.error"'), status_message),
@@ -449,6 +451,7 @@ BEGIN
         duration_ms = excluded.duration_ms,
         -- a row that was handed in knows what a span without content does not say
         cost = COALESCE(excluded.cost, CASE WHEN steps.span_id IS NULL THEN cost END),
+        unpriced_count = excluded.unpriced_count,
         tokens = COALESCE(excluded.tokens, CASE WHEN steps.span_id IS NULL THEN tokens END),
         input_blob = COALESCE(
             excluded.input_blob, CASE WHEN steps.span_id IS NULL THEN input_blob END),

@@ -19,7 +19,8 @@ SPAN_COLUMNS: Final = """
 SELECT_SPANS: Final = f"SELECT rowid, {SPAN_COLUMNS} FROM spans"
 SELECT_STEPS: Final = """
     SELECT step_run_id, run_id, step_name, step_index, status, start_time_ns, end_time_ns,
-        duration_ms, cost, tokens, input_blob, output_blob, error_blob, span_id
+        duration_ms, cost, tokens, input_blob, output_blob, error_blob, span_id,
+        unpriced_count
     FROM steps
 """
 

@@ -77,11 +77,14 @@ CROSS JOIN spans c ON c.span_id IN (d.otel_span_id, d.trace_id || ':' || d.otel_
 WHERE c.trace_id = d.trace_id AND c.named_run_id IS NULL AND c.run_id <> d.run_id;
 
 -- The rows of `steps` to write: of what arrives, and of what moves to another run.
--- What a step does not state of its usage is what there is beneath it (usage.sql).
+-- What a step used is what there is beneath it, else what it states itself (usage.sql).
 CREATE TEMP VIEW step_spans AS
 SELECT s.span_id, s.run_id, s.name, s.status, s.status_message, s.start_time_ns, s.end_time_ns,
-    COALESCE(s.cost_usd, CASE WHEN s.usage_below & 1 THEN s.cost_below END) AS cost_usd,
-    COALESCE(s.tokens, CASE WHEN s.usage_below & 2 THEN s.tokens_below END) AS tokens,
+    CASE WHEN s.usage_below & 1 THEN s.cost_below ELSE s.cost_usd END AS cost_usd,
+    CASE WHEN s.usage_below & 2 THEN s.tokens_below ELSE s.tokens END AS tokens,
+    COALESCE(s.unpriced_below, 0)
+        + (s.tokens IS NOT NULL AND s.cost_usd IS NULL AND NOT COALESCE(s.usage_below, 0))
+        AS unpriced_count,
     s.attributes
 FROM (
     SELECT span_id FROM staged WHERE role <> 0 AND role & 1

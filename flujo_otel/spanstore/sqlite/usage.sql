@@ -5,7 +5,7 @@
 -- anew at each pour took 12 ms of it at 10,000 model calls, for as long as the run lasted.
 --
 -- spans.usage_below says for each measure (1 cost, 2 tokens) whether a span has usage beneath it,
--- cost_below and tokens_below what counts of that. Once set, usage_below stays; where usage goes away
+-- cost_below, tokens_below and unpriced_below what counts of that. Once set, usage_below stays; where usage goes away
 -- or a parent changes, which a well-behaved sender never does, the trace is taken anew. A
 -- parent is one in the same trace: span ids alone may be another's.
 
@@ -13,11 +13,13 @@
 -- their run and for those above them.
 CREATE TEMP TABLE metered (
     span_id PRIMARY KEY, trace_id, run_was, cost_was, tokens_was, unpriced_was, above_cost_was,
-    above_tokens_was
+    above_tokens_was, above_unpriced_was
 ) WITHOUT ROWID;
 
 -- Spans with usage of their own or beneath them that were there before their parent, which comes now.
-CREATE TEMP TABLE linked (span_id PRIMARY KEY, trace_id, bits, cost, tokens) WITHOUT ROWID;
+CREATE TEMP TABLE linked (
+    span_id PRIMARY KEY, trace_id, bits, cost, tokens, unpriced
+) WITHOUT ROWID;
 
 -- Traces in which usage went away, or a parent changed.
 CREATE TEMP TABLE retraced (trace_id PRIMARY KEY) WITHOUT ROWID;
@@ -29,9 +31,10 @@ CREATE TEMP TABLE covered (span_id PRIMARY KEY, bits) WITHOUT ROWID;
 CREATE TEMP TABLE spent (
     run_id PRIMARY KEY, cost, cost_count, tokens, token_count, unpriced_count
 ) WITHOUT ROWID;
-CREATE TEMP TABLE risen (span_id, trace_id, cost, tokens, PRIMARY KEY (span_id, trace_id))
-WITHOUT ROWID;
-CREATE TEMP TABLE rolled (span_id PRIMARY KEY, cost, tokens) WITHOUT ROWID;
+CREATE TEMP TABLE risen (
+    span_id, trace_id, cost, tokens, unpriced, PRIMARY KEY (span_id, trace_id)
+) WITHOUT ROWID;
+CREATE TEMP TABLE rolled (span_id PRIMARY KEY, cost, tokens, unpriced) WITHOUT ROWID;
 
 CREATE TEMP VIEW usage_before AS SELECT 0 AS pour;
 CREATE TEMP VIEW usage_after AS SELECT 0 AS change_seq;
@@ -74,7 +77,9 @@ WITH RECURSIVE up(source_id, span_id, trace_id) AS (
     FROM up CROSS JOIN spans p ON p.span_id = up.span_id
     WHERE p.trace_id = up.trace_id AND p.parent_span_id IS NOT NULL
 )
-SELECT up.span_id, TOTAL(r.cost) AS cost, CAST(TOTAL(r.tokens) AS INTEGER) AS tokens
+SELECT
+    up.span_id, TOTAL(r.cost) AS cost, CAST(TOTAL(r.tokens) AS INTEGER) AS tokens,
+    SUM(r.unpriced) AS unpriced
 FROM up
 CROSS JOIN risen r ON r.span_id = up.source_id AND r.trace_id = up.trace_id
 CROSS JOIN spans p ON p.span_id = up.span_id
@@ -89,7 +94,7 @@ BEGIN
     INSERT OR REPLACE INTO metered
     SELECT
         o.span_id, o.trace_id, o.run_id, o.cost_counted, o.tokens_counted, o.is_unpriced,
-        o.cost_counted, o.tokens_counted
+        o.cost_counted, o.tokens_counted, o.is_unpriced
     FROM staged s CROSS JOIN carriers o ON o.span_id = s.span_id
     WHERE s.n IN taken AND s.old_status IS NOT NULL
         AND (o.cost_usd IS NOT NULL OR o.tokens IS NOT NULL OR o.usage_below IS NOT NULL);
@@ -107,7 +112,9 @@ BEGIN
         c.span_id, c.trace_id,
         COALESCE(c.usage_below, 0) | (c.cost_usd IS NOT NULL) | (c.tokens IS NOT NULL) * 2,
         CASE WHEN c.usage_below & 1 THEN c.cost_below ELSE c.cost_usd END,
-        CASE WHEN c.usage_below & 2 THEN c.tokens_below ELSE c.tokens END
+        CASE WHEN c.usage_below & 2 THEN c.tokens_below ELSE c.tokens END,
+        COALESCE(c.unpriced_below, 0)
+            + (c.tokens IS NOT NULL AND c.cost_usd IS NULL AND NOT COALESCE(c.usage_below, 0))
     FROM staged s
     CROSS JOIN spans c ON c.parent_span_id = s.otel_span_id
         AND (c.cost_usd IS NOT NULL OR c.tokens IS NOT NULL OR c.usage_below IS NOT NULL)
@@ -123,7 +130,9 @@ BEGIN
         c.span_id, c.trace_id,
         COALESCE(c.usage_below, 0) | (c.cost_usd IS NOT NULL) | (c.tokens IS NOT NULL) * 2,
         CASE WHEN c.usage_below & 1 THEN c.cost_below ELSE c.cost_usd END,
-        CASE WHEN c.usage_below & 2 THEN c.tokens_below ELSE c.tokens END
+        CASE WHEN c.usage_below & 2 THEN c.tokens_below ELSE c.tokens END,
+        COALESCE(c.unpriced_below, 0)
+            + (c.tokens IS NOT NULL AND c.cost_usd IS NULL AND NOT COALESCE(c.usage_below, 0))
     FROM staged s
     CROSS JOIN spans c ON c.parent_span_id = s.span_id
         AND (c.cost_usd IS NOT NULL OR c.tokens IS NOT NULL OR c.usage_below IS NOT NULL)
@@ -136,14 +145,15 @@ BEGIN
     INSERT OR IGNORE INTO metered
     SELECT
         o.span_id, o.trace_id, m.old_run_id, o.cost_counted, o.tokens_counted, o.is_unpriced,
-        o.cost_counted, o.tokens_counted
+        o.cost_counted, o.tokens_counted, o.is_unpriced
     FROM moved m CROSS JOIN carriers o ON o.span_id = m.span_id
     WHERE o.cost_usd IS NOT NULL OR o.tokens IS NOT NULL;
 
     -- A trace that is taken anew.
     INSERT OR IGNORE INTO metered
     SELECT
-        o.span_id, o.trace_id, o.run_id, o.cost_counted, o.tokens_counted, o.is_unpriced, NULL, NULL
+        o.span_id, o.trace_id, o.run_id, o.cost_counted, o.tokens_counted, o.is_unpriced,
+        NULL, NULL, NULL
     FROM carriers o
     WHERE o.run_id IN (
             SELECT trace_id FROM retraced
@@ -151,24 +161,26 @@ BEGIN
             SELECT t.run_id FROM retraced CROSS JOIN run_traces t USING (trace_id)
         )
         AND o.trace_id IN retraced AND (o.cost_usd IS NOT NULL OR o.tokens IS NOT NULL);
-    UPDATE metered SET above_cost_was = NULL, above_tokens_was = NULL WHERE trace_id IN retraced;
+    UPDATE metered SET above_cost_was = NULL, above_tokens_was = NULL, above_unpriced_was = NULL
+    WHERE trace_id IN retraced;
     DELETE FROM linked WHERE trace_id IN retraced;
     INSERT INTO rolled
-    SELECT span_id, 0, 0 FROM spans
+    SELECT span_id, 0, 0, 0 FROM spans
     WHERE run_id IN (
             SELECT trace_id FROM retraced
             UNION ALL
             SELECT t.run_id FROM retraced CROSS JOIN run_traces t USING (trace_id)
         )
         AND trace_id IN retraced AND usage_below IS NOT NULL;
-    UPDATE spans SET usage_below = NULL, cost_below = NULL, tokens_below = NULL
+    UPDATE spans
+    SET usage_below = NULL, cost_below = NULL, tokens_below = NULL, unpriced_below = NULL
     WHERE span_id IN (SELECT span_id FROM rolled);
 
     INSERT INTO covered SELECT span_id, bits FROM covering;
     INSERT OR IGNORE INTO metered
     SELECT
         o.span_id, o.trace_id, o.run_id, o.cost_counted, o.tokens_counted, o.is_unpriced,
-        o.cost_counted, o.tokens_counted
+        o.cost_counted, o.tokens_counted, o.is_unpriced
     FROM covered c CROSS JOIN carriers o ON o.span_id = c.span_id
     WHERE o.cost_usd IS NOT NULL OR o.tokens IS NOT NULL;
     UPDATE spans SET usage_below = COALESCE(usage_below, 0) | c.bits
@@ -209,32 +221,41 @@ BEGIN
         AND root_start_ns IS NOT 0x7FFFFFFFFFFFFFFF;
 
     INSERT INTO risen
-    SELECT parent_span_id, trace_id, TOTAL(cost), CAST(TOTAL(tokens) AS INTEGER)
+    SELECT
+        parent_span_id, trace_id, TOTAL(cost), CAST(TOTAL(tokens) AS INTEGER), SUM(unpriced)
     FROM (
         SELECT
             s.parent_span_id, s.trace_id,
             COALESCE(o.cost_counted, 0) - COALESCE(m.above_cost_was, 0) AS cost,
-            COALESCE(o.tokens_counted, 0) - COALESCE(m.above_tokens_was, 0) AS tokens
+            COALESCE(o.tokens_counted, 0) - COALESCE(m.above_tokens_was, 0) AS tokens,
+            o.is_unpriced - COALESCE(m.above_unpriced_was, 0) AS unpriced
         FROM metered m
         CROSS JOIN carriers o ON o.span_id = m.span_id
         CROSS JOIN spans s ON s.span_id = m.span_id
-        WHERE o.cost_counted IS NOT m.above_cost_was OR o.tokens_counted IS NOT m.above_tokens_was
+        WHERE o.cost_counted IS NOT m.above_cost_was
+            OR o.tokens_counted IS NOT m.above_tokens_was
+            OR o.is_unpriced IS NOT COALESCE(m.above_unpriced_was, 0)
         UNION ALL
-        SELECT s.parent_span_id, s.trace_id, COALESCE(l.cost, 0), COALESCE(l.tokens, 0)
+        SELECT s.parent_span_id, s.trace_id, COALESCE(l.cost, 0), COALESCE(l.tokens, 0),
+            l.unpriced
         FROM linked l CROSS JOIN spans s ON s.span_id = l.span_id
     )
     WHERE parent_span_id IS NOT NULL
     GROUP BY parent_span_id, trace_id;
-    INSERT OR REPLACE INTO rolled SELECT span_id, cost, tokens FROM rising;
+    INSERT OR REPLACE INTO rolled SELECT span_id, cost, tokens, unpriced FROM rising;
     UPDATE spans
     SET cost_below = ROUND(COALESCE(spans.cost_below, 0) + r.cost, 12),
-        tokens_below = CAST(COALESCE(spans.tokens_below, 0) + r.tokens AS INTEGER)
+        tokens_below = CAST(COALESCE(spans.tokens_below, 0) + r.tokens AS INTEGER),
+        unpriced_below = COALESCE(spans.unpriced_below, 0) + r.unpriced
     FROM rolled r
     WHERE spans.span_id IN (SELECT span_id FROM rolled) AND r.span_id = spans.span_id;
     UPDATE steps
-    SET cost = COALESCE(s.cost_usd, CASE WHEN s.usage_below & 1 THEN s.cost_below END),
-        tokens = COALESCE(s.tokens, CASE WHEN s.usage_below & 2 THEN s.tokens_below END)
-    FROM rolled r CROSS JOIN spans s ON s.span_id = r.span_id
+    SET cost = CASE WHEN s.usage_below & 1 THEN s.cost_below ELSE s.cost_usd END,
+        tokens = CASE WHEN s.usage_below & 2 THEN s.tokens_below ELSE s.tokens END,
+        unpriced_count = COALESCE(s.unpriced_below, 0) + c.is_unpriced
+    FROM rolled r
+    CROSS JOIN spans s ON s.span_id = r.span_id
+    CROSS JOIN carriers c ON c.span_id = r.span_id
     WHERE s.role & 1 AND steps.span_id = s.span_id;
 
     DELETE FROM rolled;

@@ -106,7 +106,7 @@ def test_trace_as_json_has_the_split(spent: Path, capsys: pytest.CaptureFixture[
 def test_show_says_what_a_step_used(spent: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = answer(capsys, "show", TRACE_ID)
     assert "$0.00015+, 2,060 tokens; with the runs inside $0.00036+, 3,090 tokens" in out
-    assert "$0.00036 · 3,090 tokens" in out
+    assert "$0.00036+ · 3,090 tokens" in out
     _, found = document(capsys, "show", TRACE_ID)
     [step] = found["steps"]
     assert (3090, pytest.approx(CACHED + PRICED)) == (step["tokens"], step["cost_usd"])

@@ -59,6 +59,7 @@ CREATE TABLE steps (
     start_time_ns INTEGER NOT NULL DEFAULT 0,
     end_time_ns INTEGER,
     raw_response_blob TEXT,
+    unpriced_count INTEGER NOT NULL DEFAULT 0,
     FOREIGN KEY (run_id) REFERENCES runs(run_id) ON DELETE CASCADE
 );
 CREATE INDEX idx_steps_run_id ON steps(run_id);
@@ -93,6 +94,7 @@ CREATE TABLE spans (
     usage_below INTEGER,             -- usage.sql
     cost_below REAL,
     tokens_below INTEGER,
+    unpriced_below INTEGER,
     flags INTEGER NOT NULL,
     status_code INTEGER NOT NULL,
     otlp BLOB,                       -- NULL: exactly what the columns say (wire/message.py)
