@@ -1,7 +1,11 @@
 """Money, tokens, bytes and counts as a person reads them."""
 
+from math import floor, log10
+from typing import Final
+
 from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor
 
+_MOST_DIGITS: Final = 9
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 
@@ -17,7 +21,9 @@ def _dollars(usd: float) -> str:
         return f"${usd:,.2f}"
     if abs(usd) >= 0.01:
         return f"${usd:.2f}" if abs(usd) >= 0.1 else f"${usd:.3f}"
-    return f"${usd:.2g}" if abs(usd) >= 0.0001 else f"${usd:.1e}"
+    # Two digits that count, and no exponent: $0.000027.
+    digits = 1 - floor(log10(abs(usd)))
+    return f"${usd:.{digits}f}" if digits <= _MOST_DIGITS else f"${usd:.1e}"
 
 
 def count(number: int | None) -> str | None:

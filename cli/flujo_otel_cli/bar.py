@@ -15,7 +15,8 @@ def bar(window: Window, start_ns: int, end_ns: int | None, width: int, theme: Th
     """
     if end_ns is None:
         room = width - len(theme.ellipsis)
-        filled = _cells(window.fraction(start_ns), 1.0, width, theme)[:room]
+        start = min(max(window.fraction(start_ns), 0.0), 1.0)
+        filled = _cells(start, 1.0, width, theme)[:room]
         return filled.ljust(room) + theme.ellipsis
     start, end = window.fraction(start_ns), window.fraction(max(start_ns, end_ns))
     if end < 0:
@@ -66,13 +67,13 @@ def axis(window: Window, width: int, micro: str) -> str:
 def _step(length_ns: int, ticks: int) -> int:
     """The smallest round step of which no more than `ticks` fit: 1, 2 or 5 of some power of ten.
 
-    From a minute on, 1, 2, 5, 10, 15, 30 of minutes and 1, 2, 6, 12, 24 of hours.
+    From a minute on, 1, 2, 5, 10, 15, 30 of minutes, 1, 2, 6, 12 of hours, and then whole days.
     """
-    for unit, multiples in ((MINUTE, (1, 2, 5, 10, 15, 30)), (HOUR, (1, 2, 6, 12, 24))):
+    for unit, multiples in ((MINUTE, (1, 2, 5, 10, 15, 30)), (HOUR, (1, 2, 6, 12))):
         for multiple in multiples:
             if length_ns >= 2 * MINUTE and length_ns / (unit * multiple) <= ticks:
                 return unit * multiple
-    step = 1
+    step = 1 if length_ns < 2 * MINUTE else DAY
     while True:
         for multiple in (1, 2, 5):
             if length_ns / (step * multiple) <= ticks:

@@ -26,6 +26,8 @@ WINDOW = Window(0, 800)
         (-200, -100, "◂"),
         (900, 950, "         ▸"),
         (500, 300, "      ▎"),
+        (10**18, None, "         …"),
+        (-(10**18), None, "█████████…"),
     ],
 )
 def test_a_bar_in_ten_columns(start: int, end: int | None, drawn: str) -> None:
@@ -49,6 +51,7 @@ def test_a_bar_never_leaves_its_columns_and_is_never_nothing(
         (90_000_000, "0 ms 20 40 60 80"),
         (600_000_000_000, "0 min 2 4 6 8"),
         (1_500_000_000, "0 s 0.5 1"),
+        (30 * 86_400_000_000_000, "0 d 10 20"),
         (0, ""),
     ],
 )
