@@ -89,6 +89,7 @@ def _record(
         is_root=facts.parent_id is None,
         ended=model.status != "running",
         is_error=is_error,
+        at_ns=to_ns(model.start_time),
     )
     message = attributes.get(flujo.ERROR_MESSAGE, "")
     return SpanRecord(
