@@ -3,13 +3,13 @@
 import logging
 import os
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from flujo_otel import guard, redaction, settings
+from flujo_otel import redaction, settings
+from flujo_otel.bootstrap.instrumenting import instrument
 from flujo_otel.bootstrap.provider import global_provider
 from flujo_otel.settings import Settings
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
@@ -26,6 +26,8 @@ def configure(
     service_name: str | None = None,
     flujo: bool = True,
     pydantic_graph: bool = True,
+    langchain: bool = True,
+    llama_index: bool = True,
     flush_interval_seconds: float | None = None,
     queue_bytes: int | None = None,
     durable: str | None = None,
@@ -39,8 +41,8 @@ def configure(
     Joins the TracerProvider that is there; makes one, and makes it the global one, where there is
     none. `forward`: OTLP backends that get every span as well, over HTTP (docs/forward.md): URLs,
     names of [forward.NAME] in flujo.toml, or `env`; None: every one of flujo.toml, (): none.
-    `service_name` is for a provider made here. `flujo`, `pydantic_graph`: instrument each, if it is
-    installed.
+    `service_name` is for a provider made here. `flujo`, `pydantic_graph`, `langchain`,
+    `llama_index`: instrument each, if it is installed; none is imported before the program does.
     `redact`: whether secrets are redacted, or a function that gets each text after that and gives
     what is to be recorded in its stead (docs/redaction.md).
     The others are settings of docs/settings.md. Called again it changes nothing. Does nothing under
@@ -64,11 +66,19 @@ def configure(
     forwarding = forwarding_of(chosen, forward)
     join(global_provider(service_name), chosen, forwarding)
     if flujo:
-        with guard.guarded("instrumenting flujo"):
-            _instrument_flujo(chosen)
+        instrument(
+            "flujo",
+            chosen,
+            replace_default_backend=chosen.replace_default_backend,
+            db=chosen.db,
+        )
     if pydantic_graph:
-        with guard.guarded("instrumenting pydantic-graph"):
-            _instrument_pydantic_graph(chosen)
+        instrument("pydantic_graph", chosen)
+    if langchain:
+        instrument("langchain", chosen)
+    if llama_index:
+        # As auto-instrumentation says it: nothing is done before the program imports it.
+        instrument("llama_index", chosen, skip_dep_check=True)
 
 
 def _redactor(chosen: Settings, redact: bool | Callable[[str], str] | None) -> redaction.Redactor:
@@ -117,28 +127,3 @@ def forwarding_of(
 def is_disabled() -> bool:
     """OTEL_SDK_DISABLED, as the specification words it: the word true, in any case."""
     return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-
-
-def _instrument_flujo(chosen: Settings) -> None:
-    if find_spec("flujo") is None:
-        return
-    from flujo_otel.integrations.flujo import FlujoInstrumentor
-
-    instrumentor = FlujoInstrumentor()
-    if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(
-            content=chosen.content,
-            value_limit_bytes=chosen.value_limit_bytes,
-            replace_default_backend=chosen.replace_default_backend,
-            db=chosen.db,
-        )
-
-
-def _instrument_pydantic_graph(chosen: Settings) -> None:
-    if find_spec("pydantic_graph") is None:
-        return
-    from flujo_otel.integrations.pydantic_graph import PydanticGraphInstrumentor
-
-    instrumentor = PydanticGraphInstrumentor()
-    if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(content=chosen.content, value_limit_bytes=chosen.value_limit_bytes)

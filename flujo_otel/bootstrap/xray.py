@@ -29,7 +29,10 @@ class _Process:
         if not registry.writers():
             with self._lock:
                 if not registry.writers():
-                    configure(flujo=False)
+                    # Spans of its own alone: whoever wants a library traced says so.
+                    configure(
+                        flujo=False, pydantic_graph=False, langchain=False, llama_index=False
+                    )
 
     def flush(self, timeout_seconds: float) -> bool:
         with guarded("flushing X-Ray traces"):

@@ -74,9 +74,8 @@ def _instrument(
 
 
 def _instrument_when_imported() -> None:
-    if not _are_installed():
-        _logger.debug("flujo-otel: LlamaIndex is not here, nothing to instrument")
-    elif _NEEDED[0] in sys.modules:
+    # Looking for OpenInference's package imports half of it: that waits too.
+    if _NEEDED[0] in sys.modules:
         _instrument_quietly(None)
     else:
         wrapt.register_post_import_hook(_instrument_quietly, _NEEDED[0])
@@ -84,6 +83,9 @@ def _instrument_when_imported() -> None:
 
 def _instrument_quietly(_: Any) -> None:
     with guarded("instrumenting LlamaIndex"):
+        if not _are_installed():
+            _logger.debug("flujo-otel: OpenInference's LlamaIndex instrumentation is not here")
+            return
         # Settings that cannot be read may have said so: then no content is recorded.
         recording = Recording(content=False)
         with guarded("reading the settings"):

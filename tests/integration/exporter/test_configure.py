@@ -408,13 +408,49 @@ def test_instrumented_libraries_do_not_trace_the_exporter(
     assert names(db) == {"GET": 20, "SELECT": 20, "root": 20}
 
 
+LIBRARIES = {
+    "flujo": "flujo.FlujoInstrumentor",
+    "pydantic_graph": "pydantic_graph.PydanticGraphInstrumentor",
+    "langchain": "langchain.LangChainInstrumentor",
+}
+
+
 @pytest.mark.flujo
-@pytest.mark.parametrize(("argument", "instrumented"), [("", "True"), ("flujo=False", "False")])
-def test_flujo_is_instrumented_unless_it_is_not_wanted(
-    db: Path, argument: str, instrumented: str
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_library_is_instrumented_unless_it_is_not_wanted(
+    db: Path, library: str, wanted: bool
 ) -> None:
+    module, name = LIBRARIES[library].split(".")
     source = f"""
-        flujo_otel.configure({argument})
-        print(flujo_otel.FlujoInstrumentor().is_instrumented_by_opentelemetry)
+        from flujo_otel.integrations.{module} import {name}
+        flujo_otel.configure({"" if wanted else f"{library}=False"})
+        print({name}().is_instrumented_by_opentelemetry)
     """
-    assert configured(db, source).splitlines()[-1] == instrumented
+    assert configured(db, source).splitlines()[-1] == str(wanted)
+
+
+@pytest.mark.flujo
+def test_configuring_imports_none_of_the_libraries(db: Path) -> None:
+    source = """
+        import sys
+        flujo_otel.configure()
+        heavy = ("flujo", "pydantic_graph", "langchain_core", "llama_index.core", "openinference.instrumentation")
+        print([name for name in heavy if name in sys.modules])
+    """
+    assert configured(db, source).splitlines()[-1] == "[]"
+
+
+LLAMA = """
+import flujo_otel
+flujo_otel.configure({argument})
+from llama_index.core.llms import MockLLM
+MockLLM(max_tokens=4).complete("hello")
+"""
+
+
+@pytest.mark.parametrize(("argument", "spans"), [("", 1), ("llama_index=False", 0)])
+def test_llama_index_is_traced_unless_it_is_not_wanted(db: Path, argument: str, spans: int) -> None:
+    pytest.importorskip("openinference.instrumentation.llama_index")
+    configured(db, LLAMA.format(argument=argument))
+    assert sum(names(db).values() if db.exists() else ()) == spans
