@@ -34,17 +34,6 @@ BEGIN
             WHERE s.run_id = runs.run_id AND s.scope_id = 6374321799567410773 AND s.role & 2
         ))
     WHERE run_id IN replaced;
-    UPDATE runs -- usage.sql
-    SET (counted_cost, cost_count, counted_tokens, token_count, unpriced_count) = (
-        SELECT ROUND(runs.counted_cost - TOTAL(c.cost_counted), 12),
-            runs.cost_count - COUNT(c.cost_counted),
-            CAST(runs.counted_tokens - TOTAL(c.tokens_counted) AS INTEGER),
-            runs.token_count - COUNT(c.tokens_counted),
-            CAST(runs.unpriced_count - TOTAL(c.is_unpriced) AS INTEGER)
-        FROM spans s CROSS JOIN carriers c ON c.span_id = s.span_id
-        WHERE s.run_id = runs.run_id AND s.scope_id = 6374321799567410773
-    )
-    WHERE run_id IN replaced;
     DELETE FROM spans WHERE run_id IN replaced AND scope_id = 6374321799567410773;
     DELETE FROM trees WHERE run_id IN replaced;
     DELETE FROM replaced;
