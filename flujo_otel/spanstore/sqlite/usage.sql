@@ -2,7 +2,7 @@
 -- carry usage those count that have none with usage beneath them. Two triggers that pour.sql fires.
 --
 -- What a pour costs here goes by what it brings, not by what the run holds: to add a run's usage up
--- anew at each pour took 12 ms of it at 10,000 model calls, for as long as the run lasted.
+-- anew at each pour took 21 ms of CPU at 10,000 model calls; this takes 0.7, at the first as at the last.
 --
 -- spans.usage_below says for each measure (1 cost, 2 tokens) whether a span has usage beneath it,
 -- cost_below, tokens_below and unpriced_below what counts of that. Once set, usage_below stays; where usage goes away
