@@ -5,7 +5,7 @@ from typing import Any
 
 from flujo_otel.query.tree import Node
 from flujo_otel.semconv import flujo, gen_ai, graph
-from flujo_otel.usage import usage_of
+from flujo_otel.usage.tokens import usage_of
 from flujo_otel_cli import amounts
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.theme import Theme

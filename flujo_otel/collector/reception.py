@@ -24,7 +24,7 @@ from flujo_otel.errors import Overloaded
 from flujo_otel.forward.destination import Signal
 from flujo_otel.model import Loss
 from flujo_otel.redaction import Redactor
-from flujo_otel.usage import may_load
+from flujo_otel.usage.library import may_load
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
 
 _T = TypeVar("_T")

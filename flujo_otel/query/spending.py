@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flujo_otel.model import Span
 from flujo_otel.query.tree import Node, walk
-from flujo_otel.usage import usage_of
+from flujo_otel.usage.tokens import usage_of
 
 
 class Spent(NamedTuple):

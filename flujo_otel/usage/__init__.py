@@ -1,8 +1,4 @@
-"""What model calls used and what that cost (docs/usage.md)."""
+"""What model calls used and what that cost (docs/usage.md).
 
-from flujo_otel.usage.cost import cost_of, stated_cost
-from flujo_otel.usage.library import may_load
-from flujo_otel.usage.process import price
-from flujo_otel.usage.tokens import READ, Usage, usage_of
-
-__all__ = ["READ", "Usage", "cost_of", "may_load", "price", "stated_cost", "usage_of"]
+Nothing is imported here: who reads tokens (`tokens`) does without the prices (`cost`).
+"""

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from flujo_otel import usage
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, gen_ai
+from flujo_otel.usage import tokens
+from flujo_otel.usage.cost import cost_of
 
 _MOST = 1e15
 _STATED = frozenset({"completed", "failed", "paused"})
@@ -21,7 +22,7 @@ READ = frozenset(
         flujo.TOKENS,
         flujo.TOTAL_TOKENS,
         *gen_ai.COST_USD,
-        *usage.READ,
+        *tokens.READ,
     }
 )
 """The attributes that `project` looks at; most spans have none of them."""
@@ -47,12 +48,12 @@ def project(
     named = is_root or flujo.PIPELINE_NAME in attributes
     step = flujo.STEP_TYPE in attributes
     run_id = attributes.get(flujo.RUN_ID)
-    used = usage.usage_of(attributes)
+    used = tokens.usage_of(attributes)
     return Projection(
         run_id=str(run_id) if run_id else None,
         role=named * Role.RUN_ROOT | step * Role.STEP,
         status=_status(attributes.get(flujo.STATUS), ended=ended, is_error=is_error),
-        cost_usd=usage.cost_of(attributes, used, at_ns),
+        cost_usd=cost_of(attributes, used, at_ns),
         tokens=_stated_tokens(attributes) or (used.total_tokens if used is not None else None),
     )
 

@@ -14,8 +14,11 @@ from genai_prices.data_snapshot import get_snapshot
 
 from flujo_otel import settings
 from flujo_otel.errors import SettingsError
-from flujo_otel.usage import Usage, cost_of, price, process, usage_of
+from flujo_otel.usage import process
+from flujo_otel.usage.cost import cost_of
+from flujo_otel.usage.process import price
 from flujo_otel.usage.rates import Counts, Rates, rates_of
+from flujo_otel.usage.tokens import Usage, usage_of
 
 NOW_NS = 1_760_000_000 * 10**9
 NOW = datetime.fromtimestamp(NOW_NS / 1e9, UTC)
@@ -229,7 +232,8 @@ def test_without_the_library_prices_are_unknown() -> None:
         """
         import sys
         sys.modules["genai_prices"] = None
-        from flujo_otel.usage import Usage, price
+        from flujo_otel.usage.process import price
+        from flujo_otel.usage.tokens import Usage
         print(price(Usage(5, 5, None, None, 10, "openai", "gpt-4o"), 0))
         """
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flujo_otel.usage import Usage, usage_of
+from flujo_otel.usage.tokens import Usage, usage_of
 
 OTEL = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10}
 
