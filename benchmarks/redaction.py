@@ -14,7 +14,7 @@ from typing import Any
 from opentelemetry.sdk.trace import TracerProvider
 
 from benchmarks._load import Load, Requests
-from flujo_otel.integrations.flujo.content import as_json
+from flujo_otel.recording.json_text import as_json
 from flujo_otel.redaction import Redactor, use
 from flujo_otel.wire.otlp import decode_protobuf
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from flujo_otel.bootstrap import configure
     from flujo_otel.bootstrap.xray import XRay
     from flujo_otel.integrations.flujo import FlujoInstrumentor, TraceManager
-    from flujo_otel.integrations.pydantic_graph import PydanticGraphInstrumentor
     from flujo_otel.integrations.flujo.backend import SQLiteBackend
+    from flujo_otel.integrations.pydantic_graph import PydanticGraphInstrumentor
     from flujo_otel.storage.traces import Step, Trace
     from flujo_otel_exporter.exporter import SQLiteSpanExporter
     from flujo_otel_exporter.processor import LiveSpanProcessor

@@ -1,21 +1,15 @@
 """What flujo's objects say, read alike from 0.4 and 0.6. Nothing here imports flujo."""
 
 import re
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from flujo_otel.redaction import redactor
+from flujo_otel.recording import failure
+from flujo_otel.recording.text import clipped
 from flujo_otel.semconv import flujo as semconv
 
 UNKNOWN_PIPELINE: Final = "unknown"
-_FEEDBACK_LIMIT: Final = 8 * 1024
-_STACK_LIMIT: Final = 16 * 1024
-_LONGEST_STACK: Final = 256 * 1024
-"""Only a message makes it longer."""
-_FRAME_LIMIT: Final = 50
-
 _POLICIES: Final = {
     "LoopStep": "DefaultLoopStepExecutor",
     "ParallelStep": "DefaultParallelStepExecutor",
@@ -175,60 +169,18 @@ def error_message(outcome: Outcome) -> str:
     feedback = getattr(outcome.result, "feedback", None)
     if feedback:
         return clipped(feedback)
-    return describe(outcome.error) if outcome.error is not None else ""
-
-
-def describe(error: BaseException) -> str:
-    message = str(error)
-    name = type(error).__qualname__
-    return clipped(f"{name}: {message}" if message else name)
-
-
-def clipped(text: object, limit: int = _FEEDBACK_LIMIT) -> str:
-    """The words of `text`, redacted, then cut: a cut secret would not be known for one."""
-    words, left_out = redactor().beginning(str(text), limit)
-    left_out += max(len(words) - limit, 0)
-    return f"{words[:limit]}… {left_out} characters cut" if left_out else words
+    return failure.describe(outcome.error) if outcome.error is not None else ""
 
 
 def error_type(outcome: Outcome) -> str:
     """OTel's error.type: `timeout`, the exception's class, or `_OTHER` where flujo hides it."""
-    if isinstance(outcome.error, TimeoutError):
-        return semconv.ERROR_TYPE_TIMEOUT
     if outcome.error is not None and type(outcome.error) is not Exception:
-        return type(outcome.error).__qualname__
+        return failure.error_type(outcome.error)
     words = _NAMED_ERROR.match(str(getattr(outcome.result, "feedback", None)))
     named = metadata_of(outcome.result).get("error_type") or (words and words[1])
     if named:
         return semconv.ERROR_TYPE_TIMEOUT if named == "TimeoutError" else str(named)
     return semconv.ERROR_TYPE_OTHER
-
-
-def exception_event(error: BaseException) -> dict[str, str]:
-    """Attributes of OTel's `exception` event; of a deep stack the innermost frames."""
-    stack = redactor().text(_stack(error))
-    if len(stack) > _STACK_LIMIT:
-        stack = f"… {len(stack) - _STACK_LIMIT} characters cut\n{stack[-_STACK_LIMIT:]}"
-    return {
-        semconv.EXCEPTION_TYPE: _qualified(type(error)),
-        semconv.EXCEPTION_MESSAGE: clipped(error),
-        semconv.EXCEPTION_STACKTRACE: stack,
-    }
-
-
-def _stack(error: BaseException) -> str:
-    stack = "".join(
-        traceback.format_exception(type(error), error, error.__traceback__, limit=-_FRAME_LIMIT)
-    )
-    if len(stack) <= _LONGEST_STACK:
-        return stack
-    frames = traceback.format_tb(error.__traceback__, limit=-_FRAME_LIMIT)
-    return "".join(frames) + describe(error)
-
-
-def _qualified(kind: type) -> str:
-    module = kind.__module__
-    return kind.__qualname__ if module in ("builtins", None) else f"{module}.{kind.__qualname__}"
 
 
 def branch_keys(parent: Any, step: object) -> list[str]:

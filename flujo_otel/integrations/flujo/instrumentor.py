@@ -12,10 +12,10 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 
 from flujo_otel.errors import MissingExtra
 from flujo_otel.guard import guarded
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.default_backend import DefaultBackend
 from flujo_otel.integrations.flujo.manager import SCOPE
 from flujo_otel.integrations.flujo.patches import Patches
+from flujo_otel.recording.content import Recording
 
 _VERSIONS: Final = "flujo >= 0.4.35, < 0.7"
 _logger = logging.getLogger("flujo_otel")

@@ -8,7 +8,6 @@ from opentelemetry import trace
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.hook import Hook
 from flujo_otel.integrations.flujo.pipeline import PipelineFacts
 from flujo_otel.integrations.flujo.run import (
@@ -23,6 +22,7 @@ from flujo_otel.integrations.flujo.run import (
     paused_runs,
 )
 from flujo_otel.integrations.flujo.step import Attached, Step
+from flujo_otel.recording.content import Recording
 from flujo_otel.semconv import flujo as semconv
 
 SCOPE: Final = "flujo_otel.integrations.flujo"

@@ -12,11 +12,11 @@ from opentelemetry import trace
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.default_backend import DefaultBackend
 from flujo_otel.integrations.flujo.run import end_run, open_run, open_runs
 from flujo_otel.integrations.flujo.runner import RunnerHook
 from flujo_otel.integrations.flujo.step import Attached, Step, current_step
+from flujo_otel.recording.content import Recording
 
 _RUNNER: Final = "flujo.application.runner"
 _EXECUTORS: Final = (

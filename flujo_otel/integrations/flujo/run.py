@@ -12,10 +12,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from flujo_otel.integrations.flujo import facts, tree
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.pipeline import Numbering, PipelineFacts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.integrations.flujo.step import Step, current_step
+from flujo_otel.recording.content import Recording
+from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 from flujo_otel.semconv import openinference
@@ -176,7 +177,7 @@ class Run(OpenSpan):
     def _failure(self, outcome: facts.Outcome) -> None:
         if outcome.error is not None:
             if facts.is_usage_limit(outcome.error):
-                message = facts.clipped(outcome.error)
+                message = clipped(outcome.error)
                 self.event(semconv.EVENT_BUDGET_VIOLATION, {semconv.MESSAGE: message})
             if self.is_news(outcome.error):
                 self.exception(outcome.error)

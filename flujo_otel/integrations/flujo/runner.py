@@ -8,7 +8,6 @@ from opentelemetry import trace
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.manager import run_id_of
 from flujo_otel.integrations.flujo.pipeline import PipelineFacts
 from flujo_otel.integrations.flujo.run import (
@@ -19,6 +18,7 @@ from flujo_otel.integrations.flujo.run import (
     paused_run,
     paused_runs,
 )
+from flujo_otel.recording.content import Recording
 
 
 class Settings(Protocol):

@@ -2,24 +2,18 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import StatusCode, format_span_id
+from opentelemetry.trace import format_span_id
 from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.integrations.flujo import facts
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.flujo.tree import Span as TreeSpan
+from flujo_otel.recording.content import Content, Recording
+from flujo_otel.recording.failure import add_exception, set_failed
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
-from flujo_otel.semconv import openinference
-
-_DESCRIPTION_LIMIT: Final = 1024
-_MIME_TYPE_OF: Final = {
-    openinference.INPUT_VALUE: openinference.INPUT_MIME_TYPE,
-    openinference.OUTPUT_VALUE: openinference.OUTPUT_MIME_TYPE,
-}
 
 
 class OpenSpan:
@@ -28,7 +22,7 @@ class OpenSpan:
     The node keeps the very dict of `attributes`.
     """
 
-    __slots__ = ("_last", "closed", "cuts", "is_recording", "node", "recording", "span")
+    __slots__ = ("_last", "closed", "content", "is_recording", "node", "recording", "span")
 
     def __init__(
         self,
@@ -41,7 +35,7 @@ class OpenSpan:
         self.span = span
         self.is_recording = span.is_recording()
         self.recording = recording
-        self.cuts = 0
+        self.content = Content(span, recording)
         self.closed = False
         self._last: dict[str, AttributeValue] = {}
         """Set with the end, all in one call: each takes the span's lock and walks its own loop."""
@@ -81,34 +75,20 @@ class OpenSpan:
         self.span.add_event(name, attributes)
         self.node.events.append({"name": name, "attributes": attributes})
 
-    def content(self, value: object, *names: str) -> dict[str, AttributeValue] | None:
-        """Attributes for a piece of content under each of `names`, with its mime type."""
-        if not (self.recording.content and self.is_recording):
-            return None
-        text, was_cut = self.recording.value(value)
-        self.cuts += was_cut
-        found: dict[str, AttributeValue] = dict.fromkeys(names, text)
-        for name in names:
-            if name in _MIME_TYPE_OF:
-                found[_MIME_TYPE_OF[name]] = openinference.MIME_JSON
-        return found
-
     def value(self, value: object, *names: str) -> None:
         """Record a piece of content under each of `names`, with its mime type."""
-        content = self.content(value, *names)
+        content = self.content.json(value, *names)
         if content:
             self.span.set_attributes(content)
 
     def context(self, event: str, context: object) -> None:
         """Record the pipeline's context as a span event of bounded size."""
-        if context is None or not (self.recording.content and self.is_recording):
-            return
-        text, was_cut = self.recording.context(context)
-        self.cuts += was_cut
-        self.span.add_event(event, {semconv.CONTEXT: text})
+        snapshot = self.content.snapshot(context, semconv.CONTEXT)
+        if snapshot:
+            self.span.add_event(event, snapshot)
 
     def exception(self, error: BaseException) -> None:
-        self.span.add_event(semconv.EVENT_EXCEPTION, facts.exception_event(error))
+        add_exception(self.span, error)
 
     def end(self, status: str, message: str = "") -> None:
         """End with flujo's status; only `failed` is an error in OpenTelemetry's eyes."""
@@ -117,14 +97,14 @@ class OpenSpan:
         self.closed = True
         message = redactor().text(message)
         said: dict[str, AttributeValue] = {semconv.STATUS: status}
-        if self.cuts:
-            said[semconv.TRUNCATED] = self.cuts
+        if self.content.cuts:
+            said[semconv.TRUNCATED] = self.content.cuts
         if status == semconv.STATUS_FAILED and message:
             said[semconv.ERROR_MESSAGE] = message
         self.set_at_end(said)
         self.span.set_attributes(self._last)
         if status == semconv.STATUS_FAILED:
-            self.span.set_status(StatusCode.ERROR, facts.clipped(message, _DESCRIPTION_LIMIT))
+            set_failed(self.span, message)
         self.node.status = status
         self.node.end_time = time.time()
         self.span.end()

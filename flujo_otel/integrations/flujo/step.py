@@ -8,6 +8,7 @@ from opentelemetry.context import Context, attach, get_current
 
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
+from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 from flujo_otel.semconv import openinference
@@ -114,7 +115,7 @@ class Step(OpenSpan):
             self.set_at_end({semconv.BACKGROUND_TASK_ID: outcome.background_task_id})
             self.end(semconv.STATUS_COMPLETED)
         elif outcome.paused is not None:
-            self.event(semconv.EVENT_PAUSED, {semconv.MESSAGE: facts.clipped(outcome.paused)})
+            self.event(semconv.EVENT_PAUSED, {semconv.MESSAGE: clipped(outcome.paused)})
             self.end(semconv.STATUS_PAUSED)
         elif outcome.error is None and result is not None and result.success:
             self.end(semconv.STATUS_COMPLETED)
@@ -126,7 +127,7 @@ class Step(OpenSpan):
         has_output = result.success or result.output is not None
         self.set_at_end(
             attributes,
-            self.content(result.output, openinference.OUTPUT_VALUE) if has_output else None,
+            self.content.json(result.output, openinference.OUTPUT_VALUE) if has_output else None,
         )
         attempts = attributes.get(semconv.STEP_ATTEMPTS, 1)
         if attempts > 1:
@@ -139,7 +140,7 @@ class Step(OpenSpan):
         if outcome.error is not None and self.run.is_news(outcome.error):
             self.exception(outcome.error)
             if facts.is_usage_limit(outcome.error):
-                message = facts.clipped(outcome.error)
+                message = clipped(outcome.error)
                 self.event(semconv.EVENT_BUDGET_VIOLATION, {semconv.MESSAGE: message})
         self.fail(outcome, facts.error_message(outcome) or "did not finish")
 

@@ -16,7 +16,6 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from flujo_otel.guard import RAISE_VARIABLE, guarded
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.langchain import facts
 from flujo_otel.integrations.langchain.current import (
     Bodies,
@@ -28,6 +27,7 @@ from flujo_otel.integrations.langchain.messages import plain
 from flujo_otel.integrations.langchain.open_runs import OpenRuns
 from flujo_otel.integrations.langchain.root import Root, root_of
 from flujo_otel.integrations.langchain.run import Making, OpenRun
+from flujo_otel.recording.content import Recording
 from flujo_otel.semconv import flujo, openinference
 from flujo_otel.semconv import langchain as semconv
 from flujo_otel.semconv import model_call as calls

@@ -7,7 +7,6 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 
-from flujo_otel.integrations.flujo.facts import clipped
 from flujo_otel.integrations.langchain import model_call, retrieval
 from flujo_otel.integrations.langchain.messages import (
     genai_messages,
@@ -16,6 +15,8 @@ from flujo_otel.integrations.langchain.messages import (
     plain_message,
 )
 from flujo_otel.integrations.langchain.run import OpenRun
+from flujo_otel.recording.failure import message_of
+from flujo_otel.recording.text import clipped
 from flujo_otel.semconv import flujo, openinference, xray
 from flujo_otel.semconv import model_call as calls
 
@@ -164,4 +165,4 @@ def retry(state: Any) -> dict[str, Any]:
     outcome = getattr(state, "outcome", None)
     error = outcome.exception() if outcome is not None and outcome.failed else None
     said = {flujo.STEP_ATTEMPTS: int(getattr(state, "attempt_number", 0))}
-    return said if error is None else said | {flujo.EXCEPTION_MESSAGE: clipped(error)}
+    return said if error is None else said | {flujo.EXCEPTION_MESSAGE: clipped(message_of(error))}

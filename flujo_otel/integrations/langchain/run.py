@@ -9,22 +9,23 @@ from typing import Any, Final
 from uuid import UUID
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, StatusCode, Tracer, get_current_span
+from opentelemetry.trace import Span, Tracer, get_current_span
 
-from flujo_otel.integrations.flujo.content import Recording
-from flujo_otel.integrations.flujo.facts import clipped, exception_event
 from flujo_otel.integrations.langchain.current import Attached
-from flujo_otel.integrations.text import as_text
+from flujo_otel.recording.content import Content, Recording
+from flujo_otel.recording.failure import (
+    add_exception,
+    describe,
+    error_type,
+    failure_attributes,
+    set_failed,
+)
+from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
-from flujo_otel.semconv import flujo, openinference
+from flujo_otel.semconv import flujo
 from flujo_otel.semconv import langchain as semconv
 
-_DESCRIPTION_LIMIT: Final = 1024
 _FALLS_BACK: Final = "RunnableWithFallbacks"
-_MIME_TYPE_OF: Final = {
-    openinference.INPUT_VALUE: openinference.INPUT_MIME_TYPE,
-    openinference.OUTPUT_VALUE: openinference.OUTPUT_MIME_TYPE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ class OpenRun:
     """
 
     __slots__ = (
+        "_content",
         "attached",
         "chunks",
-        "cuts",
         "is_recording",
         "key",
         "lost_time_ns",
@@ -55,7 +56,6 @@ class OpenRun:
         "news",
         "on_lost",
         "parent",
-        "recording",
         "reference",
         "span",
         "start_time_ns",
@@ -75,7 +75,6 @@ class OpenRun:
         self.parent = parent
         self.name = name
         self.key = run_id.int
-        self.recording = making.recording
         self.on_lost = making.on_lost
         self.steps: itertools.count[int] | None = None
         if parent is not None:
@@ -94,7 +93,7 @@ class OpenRun:
         """The failure of a child that was told already."""
         self.lost_time_ns: int | None = None
         self.chunks = 0
-        self.cuts = 0
+        self._content = Content(self.span, making.recording)
 
     def step_facts(self, kind: str) -> dict[str, Any]:
         """What makes a child of a run of its own a step of that run."""
@@ -116,7 +115,7 @@ class OpenRun:
             self.event(flujo.EVENT_RETRY, {flujo.STEP_ATTEMPTS: attempt})
             self.set({flujo.STEP_ATTEMPTS: attempt})
         if self.news is not None and self.falls_back:
-            why = {flujo.FALLBACK_ORIGINAL_ERROR: _described(self.news)}
+            why = {flujo.FALLBACK_ORIGINAL_ERROR: describe(self.news)}
             self.event(flujo.EVENT_FALLBACK, why)
             self.set({flujo.FALLBACK_TRIGGERED: True, **why})
 
@@ -147,24 +146,17 @@ class OpenRun:
 
     def content(self, value: Any, name: str) -> dict[str, Any]:
         """`value`, redacted, under `name` with its mime type: text as it is, all else as JSON."""
-        if not (self.is_recording and self.recording.content):
-            return {}
         if isinstance(value, str):
-            mime = openinference.MIME_TEXT
-            text, was_cut = as_text(value, self.recording.value_limit_bytes)
-        else:
-            mime = openinference.MIME_JSON
-            text, was_cut = self.recording.value(value)
-        self.cuts += was_cut
-        return {name: text, _MIME_TYPE_OF[name]: mime} if name in _MIME_TYPE_OF else {name: text}
+            return self._content.text(value, name)
+        return self._content.json(value, name)
 
     def fail(self, error: BaseException) -> None:
         """Record `error`; its stack only on the innermost span, where it arose."""
         if error is not self.news and self.is_recording:
-            self.span.add_event(flujo.EVENT_EXCEPTION, exception_event(error))
+            add_exception(self.span, error)
         if self.parent is not None:
             self.parent.news = error
-        self.failed(_described(error), type(error).__qualname__)
+        self.failed(describe(error), error_type(error))
 
     def unfinished(self, why: str, kind: str = flujo.ERROR_TYPE_OTHER) -> None:
         """End it, for LangChain will not."""
@@ -185,8 +177,8 @@ class OpenRun:
         self.detach()
         if self.chunks:
             self.span.set_attribute(semconv.CHUNK_COUNT, self.chunks)
-        if self.cuts:
-            self.span.set_attribute(flujo.TRUNCATED, self.cuts)
+        if self._content.cuts:
+            self.span.set_attribute(flujo.TRUNCATED, self._content.cuts)
         self.span.end(self.lost_time_ns)
 
     def descends_from(self, other: "OpenRun") -> bool:
@@ -199,15 +191,9 @@ class OpenRun:
         """Say that it failed, with an exception or without."""
         if not self.is_recording:
             return
-        message = clipped(message, _DESCRIPTION_LIMIT)
-        self.span.set_attributes(
-            {
-                flujo.ERROR_TYPE: kind,
-                flujo.ERROR_TYPE_PLAIN: kind,
-                flujo.ERROR_MESSAGE: message,
-            }
-        )
-        self.span.set_status(StatusCode.ERROR, message)
+        message = clipped(message)
+        self.span.set_attributes(failure_attributes(kind, message))
+        set_failed(self.span, message)
 
 
 class _Reference(weakref.ref[UUID]):
@@ -227,7 +213,3 @@ def _referred(run_id: UUID, run: OpenRun) -> _Reference:
 def _lost(reference: Any) -> None:
     # The garbage collector may call this, perhaps inside a span processor's lock: nothing ends.
     reference.run.lose()
-
-
-def _described(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

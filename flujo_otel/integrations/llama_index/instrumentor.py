@@ -10,8 +10,8 @@ from opentelemetry import trace
 
 from flujo_otel.errors import MissingExtra
 from flujo_otel.guard import guarded
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.llama_index.provider import RunProvider
+from flujo_otel.recording.content import Recording
 
 _NEEDED: Final = ("llama_index.core", "openinference.instrumentation.llama_index")
 _logger = logging.getLogger("flujo_otel")

@@ -11,10 +11,11 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_
 from opentelemetry.util._decorator import _agnosticcontextmanager
 from opentelemetry.util.types import Attributes
 
-from flujo_otel.integrations.flujo.content import Recording
-from flujo_otel.integrations.flujo.facts import clipped, exception_event
 from flujo_otel.integrations.llama_index.documents import ranking
-from flujo_otel.integrations.text import as_text
+from flujo_otel.recording.content import Recording
+from flujo_otel.recording.failure import add_exception, error_type, set_failed
+from flujo_otel.recording.json_text import as_json
+from flujo_otel.recording.text import as_text, clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, xray
 
@@ -129,17 +130,18 @@ class RunSpan(wrapt.ObjectProxy):  # type: ignore[type-arg]
         self.__wrapped__.add_event(name, redactor().attributes(attributes or {}), timestamp)
 
     def record_exception(self, exception: BaseException, *args: Any, **kwargs: Any) -> None:
-        kind = type(exception).__qualname__
-        self.__wrapped__.add_event(flujo.EVENT_EXCEPTION, exception_event(exception))
+        kind = error_type(exception)
+        add_exception(self.__wrapped__, exception)
         self.__wrapped__.set_attributes({flujo.ERROR_TYPE: kind, flujo.ERROR_TYPE_PLAIN: kind})
 
     def set_status(self, status: Any, description: str | None = None) -> None:
         given = status if isinstance(status, Status) else Status(status, description)
         if given.status_code is StatusCode.ERROR and given.description:
-            said = clipped(given.description, 1024)
-            self.__wrapped__.set_attribute(flujo.ERROR_MESSAGE, said)
-            given = Status(StatusCode.ERROR, said)
-        self.__wrapped__.set_status(given)
+            message = clipped(given.description)
+            self.__wrapped__.set_attribute(flujo.ERROR_MESSAGE, message)
+            set_failed(self.__wrapped__, message)
+        else:
+            self.__wrapped__.set_status(given)
 
     def end(self, end_time: int | None = None) -> None:
         self._self_tracer.forget(self.__wrapped__)
@@ -155,7 +157,7 @@ class RunSpan(wrapt.ObjectProxy):  # type: ignore[type-arg]
         candidates = ranking(getattr(self.__wrapped__, "attributes", None) or {})
         if not candidates:
             return {}
-        text, was_cut = self._self_tracer.recording.value(candidates)
+        text, was_cut = as_json(candidates, self._self_tracer.recording.value_limit_bytes)
         self._self_cuts += was_cut
         return {xray.RANKED_CANDIDATES: text}
 

@@ -6,11 +6,12 @@ from opentelemetry import trace
 from opentelemetry.context import Context, get_current
 from opentelemetry.util.types import AttributeValue
 
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.pydantic_graph import facts, origin
 from flujo_otel.integrations.pydantic_graph.current import context_of, current
 from flujo_otel.integrations.pydantic_graph.node import Node
 from flujo_otel.integrations.pydantic_graph.span import OpenSpan, is_cancellation
+from flujo_otel.recording.content import Recording
+from flujo_otel.recording.failure import add_exception
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, graph, openinference
 
@@ -82,7 +83,7 @@ class Execution(OpenSpan):
     def begin(self, graph_run: Any, *, is_resumed: bool) -> None:
         """Record what the run was started with; its GraphRun is there by now."""
         self._graph_run = graph_run
-        attributes = self.value(openinference.INPUT_VALUE, facts.inputs_of(graph_run))
+        attributes = self.content.json(facts.inputs_of(graph_run), openinference.INPUT_VALUE)
         if is_resumed:
             attributes |= self._resumption(facts.snapshot_id_of(graph_run.next_node))
         self.span.set_attributes({graph.EXECUTION_ID: self.id, **attributes})
@@ -143,7 +144,7 @@ class Execution(OpenSpan):
         if error is not None and not isinstance(error, GeneratorExit):
             self._fail(error, attributes)
         elif outcome is not None and outcome.has_ended:
-            attributes |= self.value(openinference.OUTPUT_VALUE, facts.shown(outcome.output))
+            attributes |= self.content.json(facts.shown(outcome.output), openinference.OUTPUT_VALUE)
             self.end(graph.COMPLETED, attributes)
         else:
             self.end(graph.PAUSED if self._is_persisted else graph.ABANDONED, attributes)
@@ -152,14 +153,18 @@ class Execution(OpenSpan):
     def _last_state(self) -> dict[str, AttributeValue]:
         state = self.state_now()
         self.state(graph.EVENT_STATE_AFTER, state)
-        return self.value(flujo.FINAL_CONTEXT, state) if self.is_root and state is not None else {}
+        return (
+            self.content.json(state, flujo.FINAL_CONTEXT)
+            if self.is_root and state is not None
+            else {}
+        )
 
     def _fail(self, error: BaseException, attributes: dict[str, AttributeValue]) -> None:
         node_id, known = self._failure or (None, None)
         if known is error and node_id is not None:
             attributes[graph.FAILED_NODE] = redactor().text(node_id)
         elif not is_cancellation(error):
-            self.exception(error)
+            add_exception(self.span, error)
         self.end(graph.FAILED, attributes, error)
 
     def _leave(self) -> None:

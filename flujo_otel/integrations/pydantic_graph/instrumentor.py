@@ -12,9 +12,9 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 
 from flujo_otel.errors import MissingExtra
 from flujo_otel.guard import guarded
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.pydantic_graph import base_node, builder
 from flujo_otel.integrations.pydantic_graph.patching import Patching
+from flujo_otel.recording.content import Recording
 
 _SCOPE: Final = "flujo_otel.integrations.pydantic_graph"
 _VERSIONS: Final = "pydantic-graph >= 1.25, < 3"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.pydantic_graph.execution import Execution
-from flujo_otel.integrations.pydantic_graph.span import Attached
+from flujo_otel.recording.attached import Attached
 
 _AT_START: Final = guarded("the start of a graph run")
 _AT_END: Final = guarded("the end of a graph run")

@@ -9,7 +9,9 @@ from opentelemetry.util.types import AttributeValue
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.pydantic_graph import facts
 from flujo_otel.integrations.pydantic_graph.current import context_of, current
-from flujo_otel.integrations.pydantic_graph.span import Attached, OpenSpan, is_cancellation
+from flujo_otel.integrations.pydantic_graph.span import OpenSpan, is_cancellation
+from flujo_otel.recording.attached import Attached
+from flujo_otel.recording.failure import add_exception
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, graph, openinference
 
@@ -69,7 +71,7 @@ class Node(OpenSpan):
 
     def begin(self, inputs: object) -> None:
         """Record what the node is given, and the state before it."""
-        self.span.set_attributes(self.value(openinference.INPUT_VALUE, inputs))
+        self.span.set_attributes(self.content.json(inputs, openinference.INPUT_VALUE))
         self.state(graph.EVENT_STATE_BEFORE, self.execution.state_now())
 
     def attach(self) -> None:
@@ -104,7 +106,7 @@ class Node(OpenSpan):
             self.cancel()
             return
         if not is_cancellation(error):
-            self.exception(error)
+            add_exception(self.span, error)
         self.execution.failed_by(self, error)
         self._finish(graph.FAILED, {}, error)
 
@@ -122,7 +124,7 @@ class Node(OpenSpan):
         self.execution.open_nodes.pop(self, None)
         self.state(graph.EVENT_STATE_AFTER, self.execution.state_now())
         if self._output is not _NOTHING:
-            attributes |= self.value(openinference.OUTPUT_VALUE, facts.shown(self._output))
+            attributes |= self.content.json(facts.shown(self._output), openinference.OUTPUT_VALUE)
             self._output = _NOTHING
         if self.is_cached:
             attributes[flujo.CACHE_HIT] = True

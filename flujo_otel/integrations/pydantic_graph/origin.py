@@ -9,7 +9,7 @@ from typing import Final
 from opentelemetry.context import Context, create_key, get_value, set_value
 from opentelemetry.trace import Link, SpanContext, TraceFlags
 
-from flujo_otel.integrations.pydantic_graph.span import Attached
+from flujo_otel.recording.attached import Attached
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import graph
 

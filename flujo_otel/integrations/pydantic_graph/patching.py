@@ -12,9 +12,9 @@ import wrapt
 from opentelemetry import trace
 
 from flujo_otel.guard import guarded
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.pydantic_graph.current import current
 from flujo_otel.integrations.pydantic_graph.execution import Execution
+from flujo_otel.recording.content import Recording
 
 _OWN_SPANS: Final = "logfire_span"
 _logger = logging.getLogger("flujo_otel")

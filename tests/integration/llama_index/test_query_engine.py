@@ -9,8 +9,8 @@ import pytest
 from llama_index.core.llms import MockLLM
 from opentelemetry.trace import StatusCode
 
-from flujo_otel.integrations.flujo.content import Recording
 from flujo_otel.integrations.llama_index.provider import RunProvider
+from flujo_otel.recording.content import Recording
 from support.llama_index_runs import Indexed
 
 # OpenInference's own use of pydantic; as an error it would cost the spans of the model's calls.

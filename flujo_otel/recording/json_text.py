@@ -6,56 +6,24 @@ is named where it stood ("… 998 more items cut"), so the text stays valid JSON
 before anything is cut: half of one would no longer be known for what it is.
 """
 
-import base64
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import date, time
-from enum import Enum
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from json.encoder import encode_basestring
-from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from flujo_otel import settings
-from flujo_otel.redaction import MARGIN, REDACTED, Redactor, redactor
-from flujo_otel.wire.values import json_encoder
+from flujo_otel.recording.shape import Items, Pairs, hidden_of, name_of, reader_of, visible
+from flujo_otel.redaction import REDACTED, Redactor, redactor
+from flujo_otel.wire.values import clean_text, json_encoder
 
-DEFAULT_VALUE_LIMIT_BYTES: Final = 64 * 1024
-CONTEXT_LIMIT_BYTES: Final = 16 * 1024
-"""Of the two context events of each step: a step's context is mostly its predecessor's again."""
 _DEPTH_LIMIT: Final = 20
 _MARKER_ROOM_BYTES: Final = 1024
 """Kept back for the closing brackets and the cut marks of at most `_DEPTH_LIMIT` open levels."""
-_ARRAY_ITEM_LIMIT: Final = 10_000
 _INTEGER_BIT_LIMIT: Final = 4096
 _KEPT_KEY_LENGTH: Final = 64
 _CARD_BITS: Final = 39
 """A payment card's number has 13 digits and more."""
 _REDACTED_JSON: Final = f'"{REDACTED}"'
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What of the content is recorded: nothing where `content` is False."""
-
-    content: bool = True
-    value_limit_bytes: int = DEFAULT_VALUE_LIMIT_BYTES
-
-    @classmethod
-    def chosen(cls, content: bool | None, value_limit_bytes: int | None) -> "Recording":
-        """What the settings say where an argument is None. Raises SettingsError."""
-        chosen = settings.load(content=content, value_limit_bytes=value_limit_bytes)
-        return cls(chosen.content, chosen.value_limit_bytes)
-
-    def value(self, value: object) -> tuple[str, bool]:
-        """`value` as JSON, and whether it was cut to the limit."""
-        return as_json(value, self.value_limit_bytes)
-
-    def context(self, value: object) -> tuple[str, bool]:
-        """The same for a pipeline's context in a span event."""
-        return as_json(value, min(self.value_limit_bytes, CONTEXT_LIMIT_BYTES))
 
 
 def as_json(value: object, limit_bytes: int) -> tuple[str, bool]:
@@ -76,8 +44,8 @@ def _small_json(value: Any, limit_bytes: int, hides: Redactor) -> str | None:
     """
     try:
         kind: type = type(value)
-        hidden = _hidden_of(kind)
-        plain = value if hidden is None else _visible(value, hidden)
+        hidden = hidden_of(kind)
+        plain = value if hidden is None else visible(value, hidden)
         if _left_after(plain, limit_bytes, _DEPTH_LIMIT) < 0:
             return None
         text = _encode(hides.value(plain))
@@ -141,7 +109,7 @@ class _Writer:
         try:
             self._write(value, depth)
         except Exception as error:
-            self._text(f"<{_name(value)} cannot be shown: {type(error).__name__}>")
+            self._text(f"<{name_of(value)} cannot be shown: {type(error).__name__}>")
 
     def _write(self, value: object, depth: int) -> None:
         kind = type(value)
@@ -157,33 +125,33 @@ class _Writer:
             self._other(value, kind, depth)
 
     def _other(self, value: Any, kind: type, depth: int) -> None:
-        plain = _reader_of(kind)(value)
+        plain = reader_of(kind)(value)
         shape = type(plain)
-        if shape is not _Pairs and shape is not _Items:
+        if shape is not Pairs and shape is not Items:
             self._write(plain, depth)
         elif plain[1] == 0:
-            self._raw("{}" if shape is _Pairs else "[]")
+            self._raw("{}" if shape is Pairs else "[]")
         else:
             self._container(value, plain, depth)
 
-    def _container(self, owner: object, content: "_Pairs | _Items", depth: int) -> None:
+    def _container(self, owner: object, content: "Pairs | Items", depth: int) -> None:
         if id(owner) in self.open:
-            self._text(f"<{_name(owner)} that contains itself>")
+            self._text(f"<{name_of(owner)} that contains itself>")
             return
         if depth >= _DEPTH_LIMIT:
             self.was_cut = True
-            self._text(f"… {_name(owner)} cut: {_DEPTH_LIMIT} levels deep")
+            self._text(f"… {name_of(owner)} cut: {_DEPTH_LIMIT} levels deep")
             return
         self.open.add(id(owner))
         try:
-            if isinstance(content, _Pairs):
+            if isinstance(content, Pairs):
                 self._pairs(content, depth + 1)
             else:
                 self._items(content, depth + 1)
         finally:
             self.open.discard(id(owner))
 
-    def _pairs(self, content: "_Pairs", depth: int) -> None:
+    def _pairs(self, content: "Pairs", depth: int) -> None:
         self._raw("{")
         separator = ""
         for number, (key, value) in enumerate(_safely(content.pairs)):
@@ -207,7 +175,7 @@ class _Writer:
             separator = ", "
         self._raw("}")
 
-    def _items(self, content: "_Items", depth: int) -> None:
+    def _items(self, content: "Items", depth: int) -> None:
         self._raw("[")
         separator = ""
         for number, value in enumerate(_safely(content.items)):
@@ -254,10 +222,7 @@ _NOT_FINITE: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _encoded(text: str) -> str:
-    if not text.isascii():
-        # A lone surrogate is no Unicode: every later encoder would fail on it.
-        text = text.encode(errors="backslashreplace").decode()
-    return encode_basestring(text)
+    return encode_basestring(text if text.isascii() else clean_text(text))
 
 
 @lru_cache(maxsize=2048)
@@ -266,127 +231,9 @@ def _encoded_key(key: str) -> str:
     return f"{_encoded(key)}: "
 
 
-class _Pairs(NamedTuple):
-    pairs: Iterable[tuple[Any, Any]]
-    size: int
-
-
-class _Items(NamedTuple):
-    items: Iterable[Any]
-    size: int
-
-
 def _safely(source: Iterable[Any]) -> Iterator[Any]:
     """`source` up to where it fails: a dict that another thread changes ends early."""
     try:
         yield from source
     except Exception:
         return
-
-
-@lru_cache(maxsize=1024)
-def _reader_of(kind: Any) -> Callable[[Any], Any]:
-    """What brings a value of class `kind` one step nearer to JSON: a scalar, _Pairs or _Items."""
-    for types, read in _READERS:
-        if issubclass(kind, types):
-            return read
-    hidden = _hidden_of(kind)
-    if hidden is not None:
-        return lambda value: _mapping(_visible(value, hidden))
-    if is_dataclass(kind):
-        return partial(_named, [field.name for field in fields(kind) if field.repr])
-    if hasattr(kind, "tolist"):
-        return _array
-    if kind.__repr__ is object.__repr__:
-        return _attributes
-    return repr
-
-
-@lru_cache(maxsize=1024)
-def _hidden_of(kind: Any) -> Set[str] | None:
-    """The fields of a class of models that hide from its `repr` or dump; None: no such class."""
-    if not hasattr(kind, "__pydantic_core_schema__"):
-        return None
-    declared = getattr(kind, "__pydantic_fields__", {}).items()
-    return frozenset(name for name, item in declared if item.exclude or not item.repr)
-
-
-def _visible(value: Any, hidden: Set[str]) -> dict[str, Any]:
-    """A model's public fields."""
-    extra = getattr(value, "__pydantic_extra__", None)
-    content = {**vars(value), **extra} if extra else vars(value)
-    return {key: each for key, each in content.items() if key[:1] != "_" and key not in hidden}
-
-
-def _named(names: list[str], value: Any) -> "_Pairs":
-    return _Pairs(((name, getattr(value, name)) for name in names), len(names))
-
-
-def _attributes(value: Any) -> Any:
-    """An object without a `repr` of its own: its attributes, if it has any."""
-    return _mapping(vars(value)) if getattr(value, "__dict__", None) else repr(value)
-
-
-def _array(value: Any) -> Any:
-    """numpy's and its kin: small ones in full, large ones by shape."""
-    shape = tuple(getattr(value, "shape", ()))
-    if math.prod(shape) <= _ARRAY_ITEM_LIMIT and (shape or not hasattr(value, "__len__")):
-        return value.tolist()
-    facts = {"shape": list(shape), "dtype": str(getattr(value, "dtype", ""))}
-    return _Pairs(facts.items(), len(facts))
-
-
-def _mapping(value: Mapping[Any, Any]) -> _Pairs:
-    return _Pairs(value.items(), len(value))
-
-
-def _tuple(value: tuple[Any, ...]) -> _Pairs | _Items:
-    names = getattr(value, "_fields", None)
-    if names is None:
-        return _Items(value, len(value))
-    return _Pairs(zip(names, value, strict=False), len(value))
-
-
-def _set(value: Set[Any]) -> _Items:
-    # Sorted where that is cheap and possible: a set's own order changes with every process.
-    try:
-        return _Items(sorted(value) if len(value) <= 1000 else value, len(value))
-    except TypeError:
-        return _Items(value, len(value))
-
-
-def _bytes(value: bytes | bytearray | memoryview) -> str:
-    start = bytes(value[:DEFAULT_VALUE_LIMIT_BYTES])
-    rest = len(value) - len(start)
-    tail = f"… over {rest} bytes cut" if rest else ""
-    try:
-        text = start.decode()
-        # What this cut goes through is not known for a secret any more.
-        return redactor().text(text)[:-MARGIN] + tail if rest else text
-    except UnicodeDecodeError:
-        return f"base64:{base64.b64encode(start).decode()}{tail}"
-
-
-def _exception(value: BaseException) -> _Pairs:
-    return _Pairs((("type", type(value).__qualname__), ("message", str(value))), 2)
-
-
-_READERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
-    (dict, _mapping),
-    ((type, FunctionType, MethodType, BuiltinFunctionType), lambda value: value.__qualname__),
-    (Enum, lambda value: value.value),
-    (str, str.__str__),
-    (Mapping, _mapping),
-    (tuple, _tuple),
-    ((list, deque), lambda value: _Items(value, len(value))),
-    (Set, _set),
-    ((bytes, bytearray, memoryview), _bytes),
-    (int, int.__int__),
-    (float, float.__float__),
-    ((date, time), lambda value: value.isoformat()),
-    (BaseException, _exception),
-)
-
-
-def _name(value: object) -> str:
-    return type(value).__qualname__

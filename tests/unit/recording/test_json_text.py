@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flujo_otel.integrations.flujo.content import Recording, as_json
+from flujo_otel.recording.json_text import as_json
 
 LIMIT = 64 * 1024
 
@@ -240,11 +240,3 @@ def test_a_dict_that_changes_under_the_reader_ends_early() -> None:
             raise RuntimeError("dictionary changed size during iteration")
 
     assert read(Changing(a=1, b=2)) == {"a": 1}
-
-
-def test_contexts_have_a_smaller_limit_of_their_own() -> None:
-    recording = Recording()
-    text = "x" * 40_000
-    assert recording.value(text)[1] is False
-    assert recording.context(text)[1] is True
-    assert len(recording.context(text)[0]) <= 16 * 1024

@@ -1,0 +1,1 @@
+"""What all producers record alike: content, failures, and which span is the current one."""

@@ -1,0 +1,79 @@
+"""What of a program's values is recorded: as JSON or as text, of bounded size, without secrets."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from opentelemetry.trace import Span
+from opentelemetry.util.types import AttributeValue
+
+from flujo_otel import settings
+from flujo_otel.recording.json_text import as_json
+from flujo_otel.recording.text import as_text
+from flujo_otel.semconv import openinference
+
+_CONTEXT_LIMIT_BYTES: Final = 16 * 1024
+"""Of the two context events of each step: a step's context is mostly its predecessor's again."""
+_MIME_TYPE_OF: Final = {
+    openinference.INPUT_VALUE: openinference.INPUT_MIME_TYPE,
+    openinference.OUTPUT_VALUE: openinference.OUTPUT_MIME_TYPE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What of the content is recorded: nothing where `content` is False."""
+
+    content: bool = True
+    value_limit_bytes: int = 64 * 1024
+
+    @classmethod
+    def chosen(cls, content: bool | None, value_limit_bytes: int | None) -> "Recording":
+        """What the settings say where an argument is None. Raises SettingsError."""
+        chosen = settings.load(content=content, value_limit_bytes=value_limit_bytes)
+        return cls(chosen.content, chosen.value_limit_bytes)
+
+
+class Content:
+    """Of one span: as attributes, of which there are none where the span or `recording` has none.
+
+    `cuts`: how many values were cut to their limit.
+    """
+
+    __slots__ = ("_recording", "cuts")
+
+    def __init__(self, span: Span, recording: Recording) -> None:
+        self._recording = recording if recording.content and span.is_recording() else None
+        self.cuts = 0
+
+    def json(self, value: object, *names: str) -> dict[str, AttributeValue]:
+        """`value` as JSON under each of `names`, with its mime type."""
+        if self._recording is None:
+            return {}
+        text, was_cut = as_json(value, self._recording.value_limit_bytes)
+        self.cuts += was_cut
+        return _named(names, text, openinference.MIME_JSON)
+
+    def text(self, text: str, *names: str) -> dict[str, AttributeValue]:
+        """`text` as it is under each of `names`, with its mime type."""
+        if self._recording is None:
+            return {}
+        kept, was_cut = as_text(text, self._recording.value_limit_bytes)
+        self.cuts += was_cut
+        return _named(names, kept, openinference.MIME_TEXT)
+
+    def snapshot(self, context: object, name: str) -> dict[str, AttributeValue]:
+        """A pipeline's context or a graph's state, for a span event; of None there is none."""
+        if self._recording is None or context is None:
+            return {}
+        limit_bytes = min(self._recording.value_limit_bytes, _CONTEXT_LIMIT_BYTES)
+        text, was_cut = as_json(context, limit_bytes)
+        self.cuts += was_cut
+        return {name: text}
+
+
+def _named(names: tuple[str, ...], text: str, mime_type: str) -> dict[str, AttributeValue]:
+    found: dict[str, AttributeValue] = dict.fromkeys(names, text)
+    for name in names:
+        if name in _MIME_TYPE_OF:
+            found[_MIME_TYPE_OF[name]] = mime_type
+    return found

@@ -1,0 +1,135 @@
+"""What a value of any kind is made of: one step nearer to JSON."""
+
+import base64
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import fields, is_dataclass
+from datetime import date, time
+from enum import Enum
+from functools import lru_cache, partial
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any, Final, NamedTuple
+
+from flujo_otel.redaction import MARGIN, redactor
+
+_ARRAY_ITEM_LIMIT: Final = 10_000
+_BYTES_LIMIT: Final = 64 * 1024
+
+
+class Pairs(NamedTuple):
+    pairs: Iterable[tuple[Any, Any]]
+    size: int
+
+
+class Items(NamedTuple):
+    items: Iterable[Any]
+    size: int
+
+
+@lru_cache(maxsize=1024)
+def reader_of(kind: Any) -> Callable[[Any], Any]:
+    """What brings a value of class `kind` one step nearer to JSON: a scalar, Pairs or Items."""
+    for types, read in _READERS:
+        if issubclass(kind, types):
+            return read
+    hidden = hidden_of(kind)
+    if hidden is not None:
+        return lambda value: _mapping(visible(value, hidden))
+    if is_dataclass(kind):
+        return partial(_named, [field.name for field in fields(kind) if field.repr])
+    if hasattr(kind, "tolist"):
+        return _array
+    if kind.__repr__ is object.__repr__:
+        return _attributes
+    return repr
+
+
+@lru_cache(maxsize=1024)
+def hidden_of(kind: Any) -> Set[str] | None:
+    """The fields of a class of models that hide from its `repr` or dump; None: no such class."""
+    if not hasattr(kind, "__pydantic_core_schema__"):
+        return None
+    declared = getattr(kind, "__pydantic_fields__", {}).items()
+    return frozenset(name for name, item in declared if item.exclude or not item.repr)
+
+
+def visible(value: Any, hidden: Set[str]) -> dict[str, Any]:
+    """A model's public fields."""
+    extra = getattr(value, "__pydantic_extra__", None)
+    content = {**vars(value), **extra} if extra else vars(value)
+    return {key: each for key, each in content.items() if key[:1] != "_" and key not in hidden}
+
+
+def _named(names: list[str], value: Any) -> "Pairs":
+    return Pairs(((name, getattr(value, name)) for name in names), len(names))
+
+
+def _attributes(value: Any) -> Any:
+    """An object without a `repr` of its own: its attributes, if it has any."""
+    return _mapping(vars(value)) if getattr(value, "__dict__", None) else repr(value)
+
+
+def _array(value: Any) -> Any:
+    """numpy's and its kin: small ones in full, large ones by shape."""
+    shape = tuple(getattr(value, "shape", ()))
+    if math.prod(shape) <= _ARRAY_ITEM_LIMIT and (shape or not hasattr(value, "__len__")):
+        return value.tolist()
+    facts = {"shape": list(shape), "dtype": str(getattr(value, "dtype", ""))}
+    return Pairs(facts.items(), len(facts))
+
+
+def _mapping(value: Mapping[Any, Any]) -> Pairs:
+    return Pairs(value.items(), len(value))
+
+
+def _tuple(value: tuple[Any, ...]) -> Pairs | Items:
+    names = getattr(value, "_fields", None)
+    if names is None:
+        return Items(value, len(value))
+    return Pairs(zip(names, value, strict=False), len(value))
+
+
+def _set(value: Set[Any]) -> Items:
+    # Sorted where that is cheap and possible: a set's own order changes with every process.
+    try:
+        return Items(sorted(value) if len(value) <= 1000 else value, len(value))
+    except TypeError:
+        return Items(value, len(value))
+
+
+def _bytes(value: bytes | bytearray | memoryview) -> str:
+    start = bytes(value[:_BYTES_LIMIT])
+    rest = len(value) - len(start)
+    tail = f"… over {rest} bytes cut" if rest else ""
+    try:
+        text = start.decode()
+        # What this cut goes through is not known for a secret any more.
+        return redactor().text(text)[:-MARGIN] + tail if rest else text
+    except UnicodeDecodeError:
+        return f"base64:{base64.b64encode(start).decode()}{tail}"
+
+
+def _exception(value: BaseException) -> Pairs:
+    return Pairs((("type", type(value).__qualname__), ("message", str(value))), 2)
+
+
+_READERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
+    (dict, _mapping),
+    ((type, FunctionType, MethodType, BuiltinFunctionType), lambda value: value.__qualname__),
+    (Enum, lambda value: value.value),
+    (str, str.__str__),
+    (Mapping, _mapping),
+    (tuple, _tuple),
+    ((list, deque), lambda value: Items(value, len(value))),
+    (Set, _set),
+    ((bytes, bytearray, memoryview), _bytes),
+    (int, int.__int__),
+    (float, float.__float__),
+    ((date, time), lambda value: value.isoformat()),
+    (BaseException, _exception),
+)
+
+
+def name_of(value: object) -> str:
+    return type(value).__qualname__

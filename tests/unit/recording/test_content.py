@@ -1,0 +1,55 @@
+"""What of a span's content is recorded, and under which names."""
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import INVALID_SPAN, Span
+
+from flujo_otel.recording.content import Content, Recording
+from flujo_otel.semconv import openinference
+
+
+@pytest.fixture
+def span() -> Span:
+    return TracerProvider(shutdown_on_exit=False).get_tracer("x").start_span("x")
+
+
+def test_an_input_is_json_and_says_so(span: Span) -> None:
+    content = Content(span, Recording())
+    expected = {
+        openinference.INPUT_VALUE: '"hi"',
+        openinference.INPUT_MIME_TYPE: "application/json",
+    }
+    assert expected == content.json("hi", openinference.INPUT_VALUE)
+
+
+def test_a_text_may_be_recorded_as_it_is(span: Span) -> None:
+    found = Content(span, Recording()).text("hi", openinference.OUTPUT_VALUE)
+    assert {"output.value": "hi", "output.mime_type": "text/plain"} == found
+
+
+def test_a_name_of_ours_has_no_mime_type(span: Span) -> None:
+    assert {"flujo.input": "1", "mine": "1"} == Content(span, Recording()).json(
+        1, "flujo.input", "mine"
+    )
+
+
+@pytest.mark.parametrize("is_recording", [True, False])
+def test_nothing_is_recorded_where_the_span_or_the_settings_record_none(
+    span: Span, is_recording: bool
+) -> None:
+    content = Content(span if is_recording else INVALID_SPAN, Recording(content=not is_recording))
+    assert ({}, {}, {}) == (content.json(1, "a"), content.text("t", "a"), content.snapshot(1, "a"))
+
+
+def test_of_no_context_there_is_no_snapshot(span: Span) -> None:
+    assert {} == Content(span, Recording()).snapshot(None, "state")
+
+
+def test_contexts_have_a_smaller_limit_of_their_own(span: Span) -> None:
+    content = Content(span, Recording())
+    text = "x" * 40_000
+    assert [f'"{text}"'] == list(content.json(text, "a").values())
+    assert 0 == content.cuts
+    (snapshot,) = content.snapshot(text, "a").values()
+    assert 16 * 1024 >= len(str(snapshot))
+    assert 1 == content.cuts
