@@ -1,9 +1,10 @@
 """Money, tokens, bytes and counts as a person reads them."""
 
 from math import floor, log10
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from flujo_otel.spanstore.destinations import LAG_COUNTED, Cursor
+if TYPE_CHECKING:
+    from flujo_otel.spanstore.destinations import Cursor
 
 _MOST_DIGITS: Final = 9
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
@@ -36,8 +37,10 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def lag(cursor: Cursor) -> str:
+def lag(cursor: "Cursor") -> str:
     """Spans that a destination is behind: `12`, `100,000+` where they are no longer counted."""
+    from flujo_otel.spanstore.destinations import LAG_COUNTED  # most commands know none
+
     return f"{cursor.lag:,}{'+' if cursor.lag >= LAG_COUNTED else ''}"
 
 

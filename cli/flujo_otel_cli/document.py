@@ -3,15 +3,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.decision import decision_of, tallies
 from flujo_otel.query.spending import Spent, of_span
 from flujo_otel.query.tree import Node, walk
 from flujo_otel.spanstore.api import Health, NameStatistics, Root
-from flujo_otel.spanstore.destinations import Cursor
 from flujo_otel_cli.times import iso
+
+if TYPE_CHECKING:
+    from flujo_otel.spanstore.destinations import Cursor
 
 Document = dict[str, Any]
 
@@ -185,7 +187,7 @@ def health_document(health: Health) -> Document:
     }
 
 
-def cursor_document(cursor: Cursor) -> Document:
+def cursor_document(cursor: "Cursor") -> Document:
     """A destination of forwarding."""
     return asdict(cursor) | {
         "state": str(cursor.state),

@@ -1,22 +1,24 @@
 """The one place that names a backend; each is imported when it is wanted."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flujo_otel.errors import NoDatabase
 from flujo_otel.settings import ARGUMENT, Settings, load
-from flujo_otel.spanstore.api import Maintenance, SpanWriter, TraceReader
-from flujo_otel.spanstore.changes import ChangeFeed
-from flujo_otel.spanstore.destinations import DestinationStore
-from flujo_otel.spanstore.diagnosis import Diagnostician
 from flujo_otel.spanstore.kind import FileKind, kind_of
 from flujo_otel.spanstore.location import Location, resolve
-from flujo_otel.spanstore.runlog import RunLog
-from flujo_otel.spanstore.tracelog import TraceLog
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # ports: who asks for one knows it
+    from flujo_otel.spanstore.api import Maintenance, SpanWriter, TraceReader
+    from flujo_otel.spanstore.changes import ChangeFeed
+    from flujo_otel.spanstore.destinations import DestinationStore
+    from flujo_otel.spanstore.diagnosis import Diagnostician
     from flujo_otel.spanstore.flujo.reader import FlujoReader
+    from flujo_otel.spanstore.runlog import RunLog
+    from flujo_otel.spanstore.tracelog import TraceLog
 
 _NOTHING_OF_OURS = (FileKind.MISSING, FileKind.EMPTY, FileKind.FLUJO)
 
@@ -162,7 +164,7 @@ def _reader_of_ours(path: Path) -> TraceReader | None:
     return SQLiteTraceReader(path)
 
 
-def _reader_of_flujo(path: Path | None) -> "FlujoReader | None":
+def _reader_of_flujo(path: Path | None) -> FlujoReader | None:
     if path is None:
         return None
     from flujo_otel.spanstore.flujo.reader import FlujoReader
