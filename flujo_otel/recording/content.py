@@ -7,6 +7,7 @@ from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
 
 from flujo_otel import settings
+from flujo_otel.guard import guarded
 from flujo_otel.recording.json_text import as_json
 from flujo_otel.recording.text import as_text
 from flujo_otel.semconv import openinference
@@ -31,6 +32,14 @@ class Recording:
         """What the settings say where an argument is None. Raises SettingsError."""
         chosen = settings.load(content=content, value_limit_bytes=value_limit_bytes)
         return cls(chosen.content, chosen.value_limit_bytes)
+
+    @classmethod
+    def chosen_quietly(cls, content: bool | None, value_limit_bytes: int | None) -> "Recording":
+        """The same; settings that cannot be read may have said that nothing is to be recorded, so
+        then nothing is."""
+        with guarded("reading the settings"):
+            return cls.chosen(content, value_limit_bytes)
+        return cls(content=False)
 
 
 class Content:

@@ -8,10 +8,10 @@ from opentelemetry import trace as otel
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, format_trace_id
 
-from flujo_otel import settings
 from flujo_otel.errors import SettingsError
 from flujo_otel.guard import guarded
 from flujo_otel.model import Loss
+from flujo_otel.recording.content import Recording
 from flujo_otel.storage.base import StorageBackend
 from flujo_otel.storage.trace_spans import SCOPE_NAME
 from flujo_otel.storage.traces import Step, Trace
@@ -148,9 +148,7 @@ class XRay:
 
     def _records_content(self) -> bool:
         if self._content is None:
-            self._content = True
-            with guarded("reading the settings for X-Ray"):
-                self._content = settings.load().content
+            self._content = Recording.chosen_quietly(None, None).content
         return self._content
 
     def _is_kept(self, trace: Trace) -> bool:

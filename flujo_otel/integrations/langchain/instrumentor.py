@@ -1,75 +1,52 @@
 """LangChainInstrumentor: every run of LangChain is traced, with no callback passed anywhere."""
 
-import logging
 import sys
-from collections.abc import Collection
 from importlib.metadata import entry_points
-from importlib.util import find_spec
 from threading import Lock
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import wrapt
 from opentelemetry import trace
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
-    BaseInstrumentor,
-)
 
-from flujo_otel.errors import MissingExtra
 from flujo_otel.guard import guarded
+from flujo_otel.integrations.instrumentor import LibraryInstrumentor
 from flujo_otel.integrations.langchain.current import Bodies
+from flujo_otel.recording.content import Recording
 
-_VERSIONS: Final = "langchain-core >= 1.0"
 _HOOKS: Final = "langchain_core.tracers.context"
 _THEIRS: Final = "openinference.instrumentation.langchain"
-_logger = logging.getLogger("flujo_otel")
 
 
-class LangChainInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class LangChainInstrumentor(LibraryInstrumentor):
     """`LangChainInstrumentor().instrument()`; `uninstrument()` undoes it for runs that begin later.
 
     `instrument` takes the arguments of XRayLangChainCallback but for the trace. A run that was
     given a callback of ours is left to that one. LangChain is not imported by it: the work is done
     when the program does. Under auto-instrumentation (`lens run`) OpenInference's instrumentor of
     LangChain, if it is installed, is left to do it. Raises MissingExtra without langchain-core,
-    except under auto-instrumentation.
+    SettingsError for a setting that cannot be used; under auto-instrumentation neither.
     """
 
+    library: ClassVar = "langchain-core"
+    module: ClassVar = "langchain_core"
+    versions: ClassVar = "langchain-core >= 1.0"
+    extra: ClassVar = "langchain"
     _handler: "_Handler | None" = None
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        return (_VERSIONS,)
-
-    def instrument(self, **kwargs: Any) -> None:
-        """Once is enough: while instrumented this does nothing."""
-        if self.is_instrumented_by_opentelemetry:
-            return
-        # OpenTelemetry's auto-instrumentation gives one or the other.
-        automatic = kwargs.pop("skip_dep_check", False) or kwargs.pop(
-            "raise_exception_on_conflict", False
-        )
-        if automatic and (find_spec("langchain_core") is None or _is_theirs()):
-            _logger.debug("flujo-otel: LangChain is not here, or instrumented by OpenInference")
-            return
-        if find_spec("langchain_core") is None:
-            raise MissingExtra(
-                'langchain-core is not installed: pip install "flujo-otel[langchain]".'
-            )
-        super().instrument(**kwargs)
-
-    def uninstrument(self, **kwargs: Any) -> None:
-        """While not instrumented this does nothing."""
-        if self.is_instrumented_by_opentelemetry:
-            super().uninstrument(**kwargs)
+    def _is_left_to_another(self) -> bool:
+        found = entry_points(group="opentelemetry_instrumentor")
+        return any(entry.value.startswith(_THEIRS) for entry in found)
 
     def _instrument(
         self,
+        recording: Recording,
         tracer_provider: trace.TracerProvider | None = None,
-        content: bool | None = None,
-        value_limit_bytes: int | None = None,
         **_: Any,
     ) -> None:
         self._handler = _Handler(
-            tracer_provider=tracer_provider, content=content, value_limit_bytes=value_limit_bytes
+            tracer_provider=tracer_provider,
+            content=recording.content,
+            value_limit_bytes=recording.value_limit_bytes,
         )
         if _HOOKS in sys.modules:
             self._register(sys.modules[_HOOKS])
@@ -109,9 +86,3 @@ class _Handler:
 
                     self._callback = XRayLangChainCallback(**self._given)
         return self._callback or None
-
-
-def _is_theirs() -> bool:
-    """Whether OpenInference's instrumentor would trace every run too."""
-    found = entry_points(group="opentelemetry_instrumentor")
-    return any(entry.value.startswith(_THEIRS) for entry in found)

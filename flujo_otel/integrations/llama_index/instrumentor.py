@@ -86,11 +86,7 @@ def _instrument_quietly(_: Any) -> None:
         if not _are_installed():
             _logger.debug("flujo-otel: OpenInference's LlamaIndex instrumentation is not here")
             return
-        # Settings that cannot be read may have said so: then no content is recorded.
-        recording = Recording(content=False)
-        with guarded("reading the settings"):
-            recording = Recording.chosen(None, None)
-        _instrument(_theirs(), recording, None, None)
+        _instrument(_theirs(), Recording.chosen_quietly(None, None), None, None)
 
 
 def _theirs() -> "_Quiet":

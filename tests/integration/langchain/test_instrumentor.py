@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from langchain_core.runnables import RunnableLambda
 
+from flujo_otel.errors import SettingsError
 from flujo_otel.integrations.langchain import LangChainInstrumentor
 from support.langchain_runs import Traced, chat_chain
 from support.lens import LENS, environment
@@ -54,17 +55,28 @@ def test_undone_nothing_is_recorded_any_more(traced: Traced) -> None:
     assert 4 == len(traced.tree())
 
 
-def test_settings_that_cannot_be_used_do_not_reach_the_chain(
+def test_settings_that_cannot_be_used_are_said_before_anything_is_traced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLUJO_OTEL_VALUE_LIMIT_BYTES", "many")
+    with pytest.raises(SettingsError, match="FLUJO_OTEL_VALUE_LIMIT_BYTES"):
+        LangChainInstrumentor().instrument()
+    assert not LangChainInstrumentor().is_instrumented_by_opentelemetry
+
+
+def test_under_auto_instrumentation_they_do_not_reach_the_chain(
     traced: Traced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("FLUJO_OTEL_RAISE")
-    monkeypatch.setenv("FLUJO_OTEL_VALUE_LIMIT_BYTES", "many")
-    LangChainInstrumentor().instrument(tracer_provider=traced.provider)
+    monkeypatch.setenv("FLUJO_OTEL_CONTENT", "perhaps")
+    monkeypatch.setattr(LangChainInstrumentor, "_is_left_to_another", lambda _: False)
+    LangChainInstrumentor().instrument(skip_dep_check=True, tracer_provider=traced.provider)
     try:
         assert "CAT" == RunnableLambda(str.upper).invoke("cat")
     finally:
         LangChainInstrumentor().uninstrument()
-    assert [] == traced.tree()
+    (span,) = traced.spans()
+    assert "input.value" not in (span.attributes or {})
 
 
 def run_under_lens(folder: Path, **more: str) -> str:

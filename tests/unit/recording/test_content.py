@@ -1,9 +1,12 @@
 """What of a span's content is recorded, and under which names."""
 
+from pathlib import Path
+
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import INVALID_SPAN, Span
 
+from flujo_otel.errors import SettingsError
 from flujo_otel.recording.content import Content, Recording
 from flujo_otel.semconv import openinference
 
@@ -53,3 +56,14 @@ def test_contexts_have_a_smaller_limit_of_their_own(span: Span) -> None:
     (snapshot,) = content.snapshot(text, "a").values()
     assert 16 * 1024 >= len(str(snapshot))
     assert 1 == content.cuts
+
+
+def test_where_the_settings_cannot_be_read_nothing_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FLUJO_OTEL_RAISE", raising=False)
+    (tmp_path / "flujo.toml").write_text("[otel]\nvalue_limit_bytes = 'much'\n")
+    assert Recording(content=False) == Recording.chosen_quietly(None, None)
+    with pytest.raises(SettingsError):
+        Recording.chosen(None, None)
