@@ -30,9 +30,7 @@ class _Process:
             with self._lock:
                 if not registry.writers():
                     # Spans of its own alone: whoever wants a library traced says so.
-                    configure(
-                        flujo=False, pydantic_graph=False, langchain=False, llama_index=False
-                    )
+                    configure(flujo=False, pydantic_graph=False, langchain=False, llama_index=False)
 
     def flush(self, timeout_seconds: float) -> bool:
         with guarded("flushing X-Ray traces"):

@@ -435,7 +435,8 @@ def test_configuring_imports_none_of_the_libraries(db: Path) -> None:
     source = """
         import sys
         flujo_otel.configure()
-        heavy = ("flujo", "pydantic_graph", "langchain_core", "llama_index.core", "openinference.instrumentation")
+        heavy = ("flujo", "pydantic_graph", "langchain_core", "llama_index.core",
+                 "openinference.instrumentation")
         print([name for name in heavy if name in sys.modules])
     """
     assert configured(db, source).splitlines()[-1] == "[]"
