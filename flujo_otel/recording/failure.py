@@ -8,6 +8,7 @@ from opentelemetry.trace import Span, StatusCode
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo
+from flujo_otel.wire.values import clean_text
 
 _DESCRIPTION_LENGTH: Final = 1024
 _STACK_LENGTH: Final = 16 * 1024
@@ -22,9 +23,9 @@ def error_type(error: BaseException) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """`str(error)`, as it is."""
+    """`str(error)`, whole and with its secrets, as valid Unicode."""
     try:
-        return str(error)
+        return clean_text(str(error))
     except Exception as fault:
         return f"<{type(error).__name__}: {type(fault).__name__} in str()>"
 
@@ -72,7 +73,7 @@ def _stack(error: BaseException) -> str:
         traceback.format_exception(type(error), error, error.__traceback__, limit=-_FRAME_LIMIT)
     )
     if len(stack) <= _LONGEST_STACK:
-        return stack
+        return clean_text(stack)
     frames = traceback.format_tb(error.__traceback__, limit=-_FRAME_LIMIT)
     return "".join(frames) + describe(error)
 

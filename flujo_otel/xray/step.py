@@ -1,46 +1,43 @@
 """StepContext: one decision while it is made."""
 
 from collections.abc import Mapping
-from time import time_ns
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span
 
-from flujo_otel.redaction import redactor
-from flujo_otel.storage.decisions import EVALUATIONS, LLM, RANKED_CANDIDATES, to_text
-from flujo_otel.storage.moments import from_ns
+from flujo_otel.recording.failure import error_type
+from flujo_otel.storage.decisions import EVALUATIONS, LLM, RANKED_CANDIDATES
 from flujo_otel.storage.snapshot import snapshot, snapshot_object
-from flujo_otel.storage.traces import Occurrence, SpanFacts, Step
+from flujo_otel.storage.traces import SpanFacts, Step
 from flujo_otel.wire.values import clean_text
 from flujo_otel.xray import failure
-from flujo_otel.xray.moment import Moment
+from flujo_otel.xray.lifetime import Lifetime
 from flujo_otel.xray.scope import Scope, current_scope
 
 if TYPE_CHECKING:
     from flujo_otel.xray.trace import TraceContext
 
 
-class StepContext(Scope):
+class StepContext(Lifetime):
     """`with trace.step("name") as step:`, or `async with`. `.step` is the live model.
 
     What a method is given is copied there and then: what the program does to it afterwards is not
     part of the decision. Nothing here raises but what the storage that was passed in raises.
     """
 
-    __slots__ = ("_above", "_moment", "_trace", "step")
+    __slots__ = ("_above", "_trace", "step")
 
     def __init__(self, trace: "TraceContext", name: str, above: "StepContext | None") -> None:
-        super().__init__()
-        self._trace = trace
-        self._above = above
-        self._moment: Moment | None = None
         self.step = Step(
             trace_id=trace.trace.trace_id,
             name=clean_text(str(name)),
             step_order=trace._next_order(),
         )
+        super().__init__(self.step, trace.recorder)
+        self._trace = trace
+        self._above = above
         facts = self.step._span = SpanFacts()
         facts.nest = ref(self)
         trace._add(self.step)
@@ -55,8 +52,8 @@ class StepContext(Scope):
         """What goes in. What is no mapping becomes its member `value`."""
         self.step.input = snapshot_object(input_data)
         if self.is_open:
-            with self._trace.recorder.guard:
-                self._trace.recorder.note_input(self.step, self.span)
+            with self.recorder.guard:
+                self.recorder.note_input(self.step, self.span)
 
     def set_output(self, output_data: Mapping[str, Any] | None) -> None:
         """What comes out; None: nothing."""
@@ -65,10 +62,6 @@ class StepContext(Scope):
     def set_reasoning(self, reasoning: str) -> None:
         """Why it was decided so."""
         self.step.reasoning = None if reasoning is None else clean_text(str(reasoning))
-
-    def set_metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Anything else; added to what is there, a member of the same name is replaced."""
-        self.step.metadata.update(snapshot_object(metadata))
 
     def add_evaluation(
         self,
@@ -123,67 +116,16 @@ class StepContext(Scope):
         given = {"model": model, "tokens_used": tokens_used, "temperature": temperature, **kwargs}
         self.step.metadata[LLM] = snapshot_object(given)
 
-    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
-        """Something that happens at this moment. OpenTelemetry keeps the last 128 of a span."""
-        with self._trace.recorder.guard:
-            self._trace.recorder.event(self.step, self.span, occurrence(name, attributes))
-
     # --- its beginning and end ---------------------------------------------------------------
 
-    def __enter__(self) -> "StepContext":
-        with self._trace.recorder.guard:
-            self._begin()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Literal[False]:
-        self.finish(error)
-        return False
-
-    async def __aenter__(self) -> "StepContext":
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Literal[False]:
-        self.finish(error)
-        return False
-
-    def finish(self, error: BaseException | None = None) -> None:
-        """End it: failed by `error`, else completed. Nothing where it is not open."""
-        if not self.is_open or self._moment is None:
-            return
-        step = self.step
-        try:
-            with self._trace.recorder.guard:
-                end_ns = self._moment.later_ns()
-                step.end_time = from_ns(end_ns)
-                step.duration_ms = (end_ns - self._moment.time_ns) // 10**6
-                step.status = "completed"
-                if error is not None and failure.is_failure(error):
-                    self._fail(error)
-                self._trace.recorder.end_step(step, self.span, end_ns)
-        finally:
-            self._leave()
-
-    def _begin(self) -> None:
-        if self.is_open:
-            return
-        self._moment = Moment()
-        self.step.start_time = from_ns(self._moment.time_ns)
-        self.step.status = "running"
-        outside = self._outside()
-        span = self._trace.recorder.begin_step(self.step, outside, self._moment.time_ns)
-        self._enter(span, outside)
+    def _record_start(self, outside: Context, start_ns: int) -> Span:
+        span = self.recorder.begin_step(self.step, outside, start_ns)
         if self.step.input:
-            self._trace.recorder.note_input(self.step, span)
+            self.recorder.note_input(self.step, span)
+        return span
+
+    def _record_end(self, end_ns: int) -> None:
+        self.recorder.end_step(self.step, self.span, end_ns)
 
     def _outside(self) -> Context:
         """The current context where that is inside of what this step belongs to; another thread's
@@ -197,13 +139,12 @@ class StepContext(Scope):
             return current
         return owner._around(current)
 
-    def _fail(self, error: BaseException) -> None:
-        self.step.status = "failed"
+    def _note_failure(self, error: BaseException) -> None:
         self.step.error = failure.message_of(error)
         if self.step._span is not None:
-            self.step._span.error_type = failure.type_of(error)
+            self.step._span.error_type = error_type(error)
         if self._trace._is_news(error):
-            self._trace.recorder.event(self.step, self.span, failure.event_of(error))
+            self.recorder.event(self.step, self.span, failure.event_of(error))
 
     def _pattern(self, member: str) -> list[Any]:
         """The list of this name in the metadata."""
@@ -211,14 +152,3 @@ class StepContext(Scope):
         if not isinstance(found, list):
             found = self.step.metadata[member] = []
         return found
-
-
-def occurrence(name: str, attributes: Mapping[str, Any] | None) -> Occurrence:
-    """An event of now; of its attributes, what OpenTelemetry's cannot be is JSON. Secrets are
-    redacted."""
-    given = snapshot_object(attributes or {})
-    plain = {
-        key: value if isinstance(value, str | bool | int | float) else to_text(value)
-        for key, value in given.items()
-    }
-    return Occurrence(clean_text(str(name)), time_ns(), redactor().attributes(plain))

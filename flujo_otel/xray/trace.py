@@ -1,111 +1,56 @@
 """TraceContext: one execution of a workflow while it runs."""
 
-from collections.abc import Mapping
 from itertools import count
-from types import TracebackType
-from typing import Any, Literal
 
-from opentelemetry.context import get_current
+from opentelemetry.context import Context
+from opentelemetry.trace import Span
 
-from flujo_otel.storage.moments import from_ns
-from flujo_otel.storage.snapshot import snapshot_object
+from flujo_otel.recording.failure import error_type
 from flujo_otel.storage.traces import SpanFacts, Step, Trace
 from flujo_otel.wire.values import clean_text
 from flujo_otel.xray import failure
-from flujo_otel.xray.moment import Moment
+from flujo_otel.xray.lifetime import Lifetime
 from flujo_otel.xray.recorder import Recorder
-from flujo_otel.xray.scope import Scope
-from flujo_otel.xray.step import StepContext, occurrence
+from flujo_otel.xray.step import StepContext
 
 
-class TraceContext(Scope):
+class TraceContext(Lifetime):
     """`with xray.trace("name") as trace:`, or `async with`. `.trace` is the live model.
 
     Its steps may run in any thread or task, and end in any order.
     """
 
-    __slots__ = ("_moment", "_news", "_orders", "recorder", "trace")
+    __slots__ = ("_news", "_orders", "trace")
 
     def __init__(self, name: str, recorder: Recorder) -> None:
-        super().__init__()
-        self.recorder = recorder
-        self._moment: Moment | None = None
-        self._news = 0
-        self._orders = count()
         self.trace = Trace(name=clean_text(str(name)))
+        super().__init__(self.trace, recorder)
+        self._news = 0
+        """The id of the exception that was recorded last."""
+        self._orders = count()
         self.trace._span = SpanFacts()
 
     def step(self, name: str) -> StepContext:
         """A step of this trace; inside one that is open just here, a step inside that."""
         return StepContext(self, name, None)
 
-    def set_metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Anything about the trace; added to what is there."""
-        self.trace.metadata.update(snapshot_object(metadata))
+    def _record_start(self, outside: Context, start_ns: int) -> Span:
+        return self.recorder.begin_trace(self.trace, outside, start_ns)
 
-    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
-        """Something that happens at this moment. OpenTelemetry keeps the last 128 of a span."""
-        with self.recorder.guard:
-            self.recorder.event(self.trace, self.span, occurrence(name, attributes))
+    def _record_end(self, end_ns: int) -> None:
+        self.recorder.end_trace(self.trace, self.span, end_ns)
 
-    def __enter__(self) -> "TraceContext":
-        with self.recorder.guard:
-            self._begin()
-        return self
+    def _leave(self) -> None:
+        """From here on whoever saves the trace saves its steps too."""
+        super()._leave()
+        for step in self.trace.steps:
+            if step._span is not None and step.status != "running":
+                step._span.is_managed = False
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Literal[False]:
-        self.finish(error)
-        return False
-
-    async def __aenter__(self) -> "TraceContext":
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Literal[False]:
-        self.finish(error)
-        return False
-
-    def finish(self, error: BaseException | None = None) -> None:
-        """End it: failed by `error`, else completed. Nothing where it is not open."""
-        if not self.is_open or self._moment is None:
-            return
-        trace = self.trace
-        try:
-            with self.recorder.guard:
-                end_ns = self._moment.later_ns()
-                trace.end_time = from_ns(end_ns)
-                trace.duration_ms = (end_ns - self._moment.time_ns) // 10**6
-                trace.status = "completed"
-                if error is not None and failure.is_failure(error):
-                    self._fail(error)
-                self.recorder.end_trace(trace, self.span, end_ns)
-        finally:
-            self._leave()
-            self._let_go()
-
-    def _begin(self) -> None:
-        if self.is_open:
-            return
-        self._moment = Moment()
-        self.trace.start_time = from_ns(self._moment.time_ns)
-        self.trace.status = "running"
-        outside = get_current()
-        self._enter(self.recorder.begin_trace(self.trace, outside, self._moment.time_ns), outside)
-
-    def _fail(self, error: BaseException) -> None:
-        self.trace.status = "failed"
+    def _note_failure(self, error: BaseException) -> None:
         facts = self.trace._span
         if facts is not None:
-            facts.error, facts.error_type = failure.message_of(error), failure.type_of(error)
+            facts.error, facts.error_type = failure.message_of(error), error_type(error)
         if self._is_news(error):
             self.recorder.event(self.trace, self.span, failure.event_of(error))
 
@@ -122,9 +67,3 @@ class TraceContext(Scope):
 
     def _next_order(self) -> int:
         return next(self._orders)
-
-    def _let_go(self) -> None:
-        """From here on whoever saves the trace saves its steps too."""
-        for step in self.trace.steps:
-            if step._span is not None and step.status != "running":
-                step._span.is_managed = False

@@ -41,6 +41,11 @@ def test_an_exception_that_has_no_words_is_named_all_the_same() -> None:
     assert event[flujo.EXCEPTION_STACKTRACE].endswith("<exception str() failed>\n")
 
 
+def test_a_lone_surrogate_is_spelt_out() -> None:
+    said = " ".join(exception_event(raised(ValueError("\ud800"))).values())
+    assert ("\\ud800" in said, "\ud800" in said) == (True, False)
+
+
 @pytest.mark.parametrize("before", [0, 8 * 1024 - 20, 16 * 1024 - 20])
 def test_no_part_of_a_secret_is_left_where_a_text_is_cut(before: int) -> None:
     error = raised(ValueError("x " * (before // 2) + KEY))

@@ -1,0 +1,117 @@
+"""A trace or a step from its beginning to its end."""
+
+from collections.abc import Mapping
+from time import time_ns
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span
+
+from flujo_otel.redaction import redactor
+from flujo_otel.storage.decisions import to_text
+from flujo_otel.storage.moments import from_ns
+from flujo_otel.storage.snapshot import snapshot_object
+from flujo_otel.storage.traces import Occurrence, Step, Trace
+from flujo_otel.wire.values import clean_text
+from flujo_otel.xray import failure
+from flujo_otel.xray.moment import Moment
+from flujo_otel.xray.recorder import Recorder
+from flujo_otel.xray.scope import Scope
+
+
+class Lifetime(Scope):
+    """`model` while it lives; `recorder` is told of it. `async with` does what `with` does."""
+
+    __slots__ = ("_model", "_moment", "recorder")
+
+    def __init__(self, model: Trace | Step, recorder: Recorder) -> None:
+        super().__init__()
+        self._model = model
+        self._moment: Moment | None = None
+        self.recorder = recorder
+
+    def set_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Anything else; added to what is there, a member of the same name is replaced."""
+        self._model.metadata.update(snapshot_object(metadata))
+
+    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
+        """Something that happens at this moment. OpenTelemetry keeps the last 128 of a span."""
+        with self.recorder.guard:
+            self.recorder.event(self._model, self.span, _occurrence(name, attributes))
+
+    def __enter__(self) -> Self:
+        with self.recorder.guard:
+            if not self.is_open:
+                self._begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]:
+        self.finish(error)
+        return False
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]:
+        self.finish(error)
+        return False
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End it: failed by `error`, else completed. Nothing where it is not open."""
+        if not self.is_open or self._moment is None:
+            return
+        model = self._model
+        try:
+            with self.recorder.guard:
+                end_ns = self._moment.later_ns()
+                model.end_time = from_ns(end_ns)
+                model.duration_ms = (end_ns - self._moment.time_ns) // 10**6
+                model.status = "completed"
+                if error is not None and failure.is_failure(error):
+                    model.status = "failed"
+                    self._note_failure(error)
+                self._record_end(end_ns)
+        finally:
+            self._leave()
+
+    def _begin(self) -> None:
+        self._moment = Moment()
+        self._model.start_time = from_ns(self._moment.time_ns)
+        self._model.status = "running"
+        outside = self._outside()
+        self._enter(self._record_start(outside, self._moment.time_ns), outside)
+
+    def _outside(self) -> Context:
+        """The context that it begins in."""
+        return get_current()
+
+    def _record_start(self, outside: Context, start_ns: int) -> Span:
+        raise NotImplementedError
+
+    def _note_failure(self, error: BaseException) -> None:
+        raise NotImplementedError
+
+    def _record_end(self, end_ns: int) -> None:
+        raise NotImplementedError
+
+
+def _occurrence(name: str, attributes: Mapping[str, Any] | None) -> Occurrence:
+    """An event of now; of its attributes, what OpenTelemetry's cannot be is JSON. Secrets are
+    redacted."""
+    given = snapshot_object(attributes or {})
+    plain = {
+        key: value if isinstance(value, str | bool | int | float) else to_text(value)
+        for key, value in given.items()
+    }
+    return Occurrence(clean_text(str(name)), time_ns(), redactor().attributes(plain))
