@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from flujo_otel.guard import faults
-from flujo_otel.integrations.pydantic_graph.current import current
+from flujo_otel.integrations.pydantic_graph.execution import running_execution
 from flujo_otel.semconv import flujo, graph
 
 PYDANTIC_GRAPH = tuple(int(part) for part in version("pydantic-graph").split(".")[:2])
@@ -105,7 +105,7 @@ class TracedGraphs:
                 return await main()
             finally:
                 assert dict(otel_context.get_current()) == dict(before)
-                assert current() is None
+                assert running_execution() is None
 
         return asyncio.run(watched())
 

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.pydantic_graph import facts
-from flujo_otel.integrations.pydantic_graph.current import current
-from flujo_otel.integrations.pydantic_graph.execution import Execution
+from flujo_otel.integrations.pydantic_graph.execution import Execution, running_execution
 from flujo_otel.integrations.pydantic_graph.iteration import Iteration, infer_name
 from flujo_otel.integrations.pydantic_graph.node import Node
 from flujo_otel.integrations.pydantic_graph.patching import Patching
@@ -89,14 +88,9 @@ def _begin(execution: Execution, node: Any) -> Node | None:
     """
     if not hasattr(node, "get_node_id"):
         return None
-    parent = None if _is_inside(execution) else execution.context
+    # The run may be driven from elsewhere.
+    parent = None if running_execution() is execution else execution.context
     opened = Node(execution, facts.node_id_of(node), "node", {}, parent=parent)
     opened.begin(facts.fields_of(node))
     opened.attach()
     return opened
-
-
-def _is_inside(execution: Execution) -> bool:
-    """Whether the calling code is in this run: it may be driven from elsewhere."""
-    running = current()
-    return (running.execution if isinstance(running, Node) else running) is execution

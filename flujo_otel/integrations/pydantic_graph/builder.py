@@ -5,10 +5,9 @@ from typing import Any, Final
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.pydantic_graph import facts
-from flujo_otel.integrations.pydantic_graph.current import current
-from flujo_otel.integrations.pydantic_graph.execution import Execution
+from flujo_otel.integrations.pydantic_graph.execution import Execution, running_execution
 from flujo_otel.integrations.pydantic_graph.iteration import Iteration, infer_name
-from flujo_otel.integrations.pydantic_graph.node import Node
+from flujo_otel.integrations.pydantic_graph.node import Node, running_node
 from flujo_otel.integrations.pydantic_graph.patching import Patching
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import graph as semconv
@@ -141,7 +140,8 @@ def _around(fork_stack: Any, fork_id: Any) -> Any:
 
 def _open_joins(execution: Execution, definition: Any) -> list[Node]:
     node_id = str(definition.id)
-    return [n for n in execution.open_nodes if n.kind == "join" and n.node_id == node_id]
+    nodes = (each for each in execution.open_nodes if isinstance(each, Node))
+    return [each for each in nodes if each.kind == "join" and each.node_id == node_id]
 
 
 def _seen_node(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -171,9 +171,9 @@ def _seen_edges(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _gave(engine: Any, output: Any) -> None:
     """Keep what the running node returned. An agent inside it has an engine of its own."""
-    running = current()
-    if isinstance(running, Node) and running.execution is _execution_of(engine):
-        running.gave(output)
+    node = running_node()
+    if node is not None and node.execution is _execution_of(engine):
+        node.gave(output)
 
 
 def _joined(execution: Execution, node: Any, output: Any, fork_stack: Any, tasks: Any) -> None:
@@ -202,8 +202,7 @@ def _seen_reduce(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _failed(join: Any, error: Exception) -> None:
     """The reducer runs in the code that drives the run, so the run is the current one there."""
-    running = current()
-    execution = running.execution if isinstance(running, Node) else running
+    execution = running_execution()
     if execution is not None:
         for node in _open_joins(execution, join)[-1:]:
             node.fail(error)

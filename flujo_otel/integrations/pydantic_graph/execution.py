@@ -1,19 +1,25 @@
 """The span of one run of a graph, and what its nodes share."""
 
-from typing import Any
+from typing import Any, Final, Protocol
 
 from opentelemetry import trace
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context, create_key, get_current, get_value, set_value
 from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.integrations.pydantic_graph import facts, origin
-from flujo_otel.integrations.pydantic_graph.current import context_of, current
-from flujo_otel.integrations.pydantic_graph.node import Node
 from flujo_otel.integrations.pydantic_graph.span import OpenSpan, is_cancellation
 from flujo_otel.recording.content import Recording
 from flujo_otel.recording.failure import add_exception
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, graph, openinference
+
+_KEY: Final = create_key("flujo-otel-graph")
+
+
+class OpenNode(Protocol):
+    """A node of the run that has not ended."""
+
+    def cancel(self) -> None: ...
 
 
 class Execution(OpenSpan):
@@ -45,7 +51,7 @@ class Execution(OpenSpan):
         self.graph = of
         self.api = api
         self.name = redactor().text(str(getattr(of, "name", None) or facts.UNNAMED))
-        self.open_nodes: dict[Node, None] = {}
+        self.open_nodes: dict[OpenNode, None] = {}
         self.broken_by: BaseException | None = None
         """What came out of the body that drives the run, before its nodes are cancelled for it."""
         self._is_persisted = is_persisted
@@ -65,7 +71,7 @@ class Execution(OpenSpan):
         super().__init__(span, recording)
         own = span.get_span_context()
         self.id = f"{own.trace_id:032x}-{own.span_id:016x}"
-        self.context: Context = origin.forgotten(context_of(self, span, around))
+        self.context: Context = origin.forgotten(self.around(span, around))
 
     def _first_attributes(self, replayed: str | None) -> dict[str, AttributeValue]:
         attributes: dict[str, AttributeValue] = {
@@ -97,6 +103,11 @@ class Execution(OpenSpan):
         if link is not None:
             self.span.add_link(link.context, link.attributes)
         return {graph.IS_RESUMED: True, graph.ORIGINAL_EXECUTION_ID: original}
+
+    def around(self, span: trace.Span, base: Context | None = None) -> Context:
+        """`base` (None: the current context) with `span`, which is of this run, as the current
+        one."""
+        return trace.set_span_in_context(span, set_value(_KEY, self, base))
 
     def visit(self, node_id: str) -> int:
         """Which start of this node the coming one is, from 1."""
@@ -130,8 +141,8 @@ class Execution(OpenSpan):
             return False
         return self._failure is None or is_cancellation(self._failure[1])
 
-    def failed_by(self, node: Node, error: BaseException) -> None:
-        self._failure = node.node_id, error
+    def failed_by(self, node_id: str, error: BaseException) -> None:
+        self._failure = node_id, error
 
     def finish(self, error: BaseException | None) -> None:
         """End the span by how the run ended, and what of it is still open."""
@@ -185,12 +196,16 @@ def _links(replayed: str | None) -> list[trace.Link]:
     return [] if link is None else [link]
 
 
+def running_execution() -> Execution | None:
+    """The innermost graph run that the calling code is part of; None outside of any."""
+    found = get_value(_KEY)
+    return found if isinstance(found, Execution) else None
+
+
 def execution_id() -> str | None:
     """The id of the graph run that the calling code is part of; None outside of any.
 
     Inside a node, and in the body of `async with graph.iter(...)`. `replay_of` takes it.
     """
-    found = current()
-    if found is None:
-        return None
-    return found.execution.id if isinstance(found, Node) else found.id
+    execution = running_execution()
+    return None if execution is None else execution.id

@@ -1,25 +1,23 @@
 """The span of one run of one node."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, create_key, get_value, set_value
 from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.pydantic_graph import facts
-from flujo_otel.integrations.pydantic_graph.current import context_of, current
+from flujo_otel.integrations.pydantic_graph.execution import Execution, running_execution
 from flujo_otel.integrations.pydantic_graph.span import OpenSpan, is_cancellation
 from flujo_otel.recording.attached import Attached
 from flujo_otel.recording.failure import add_exception
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, graph, openinference
 
-if TYPE_CHECKING:
-    from flujo_otel.integrations.pydantic_graph.execution import Execution
-
-_NOTHING = object()
-_AT_END = guarded("the end of a graph's node")
+_NOTHING: Final = object()
+_KEY: Final = create_key("flujo-otel-graph-node")
+_AT_END: Final = guarded("the end of a graph's node")
 
 
 class Node(OpenSpan):
@@ -39,7 +37,7 @@ class Node(OpenSpan):
 
     def __init__(
         self,
-        execution: "Execution",
+        execution: Execution,
         node_id: str,
         kind: str,
         about: Mapping[str, AttributeValue],
@@ -76,7 +74,7 @@ class Node(OpenSpan):
 
     def attach(self) -> None:
         """Make this the current span until `detach`."""
-        self._attached = Attached(context_of(self, self.span))
+        self._attached = Attached(set_value(_KEY, self, self.execution.around(self.span)))
 
     def detach(self) -> None:
         if self._attached is not None:
@@ -107,7 +105,7 @@ class Node(OpenSpan):
             return
         if not is_cancellation(error):
             add_exception(self.span, error)
-        self.execution.failed_by(self, error)
+        self.execution.failed_by(self.node_id, error)
         self._finish(graph.FAILED, {}, error)
 
     def cancel(self) -> None:
@@ -147,12 +145,18 @@ class Node(OpenSpan):
             self.complete(facts.Next(tuple(ids), count))
 
 
+def running_node() -> Node | None:
+    """The node that the calling code is part of; None outside of any, and in a run inside it."""
+    found = get_value(_KEY)
+    return found if isinstance(found, Node) and found.execution is running_execution() else None
+
+
 def mark_cached() -> None:
     """Say that what the running node gives came from a cache; outside of a node it does nothing.
 
     pydantic-graph has no cache of its own, so only the node's own code knows.
     """
     with guarded("marking a node as cached"):
-        node = current()
-        if isinstance(node, Node):
+        node = running_node()
+        if node is not None:
             node.is_cached = True

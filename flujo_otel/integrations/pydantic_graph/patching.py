@@ -12,8 +12,8 @@ import wrapt
 from opentelemetry import trace
 
 from flujo_otel.guard import guarded
-from flujo_otel.integrations.pydantic_graph.current import current
-from flujo_otel.integrations.pydantic_graph.execution import Execution
+from flujo_otel.integrations.pydantic_graph.execution import Execution, running_execution
+from flujo_otel.integrations.pydantic_graph.node import running_node
 from flujo_otel.recording.content import Recording
 
 _OWN_SPANS: Final = "logfire_span"
@@ -81,7 +81,7 @@ class Patching:
 
     def _instead_of_own(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def logfire_span(*args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
-            running = current() if self.is_live else None
+            running = (running_node() or running_execution()) if self.is_live else None
             return original(*args, **kwargs) if running is None else nullcontext(running.span)
 
         return logfire_span
