@@ -17,12 +17,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from flujo_otel.guard import RAISE_VARIABLE, guarded
 from flujo_otel.integrations.langchain import facts
-from flujo_otel.integrations.langchain.current import (
-    Bodies,
-    below,
-    body_of,
-    watch_bodies,
-)
+from flujo_otel.integrations.langchain.body import Bodies, below, body_of, watch_bodies
 from flujo_otel.integrations.langchain.messages import plain
 from flujo_otel.integrations.langchain.open_runs import OpenRuns
 from flujo_otel.integrations.langchain.root import Root, root_of

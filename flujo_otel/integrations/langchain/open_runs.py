@@ -4,8 +4,8 @@ from collections import deque
 from typing import Final
 from uuid import UUID
 
-from flujo_otel.integrations.langchain.current import left_call
 from flujo_otel.integrations.langchain.run import OpenRun
+from flujo_otel.integrations.langchain.stand_in import lose_left_call
 
 MAX_OPEN_RUNS: Final = 10_000
 """Of more the oldest are closed as unfinished: one that never ends must not be kept for ever."""
@@ -41,9 +41,7 @@ class OpenRuns:
 
     def close_lost(self) -> None:
         """Close what is over without an end."""
-        left = left_call()
-        if left is not None:
-            left.lose()
+        lose_left_call()
         while self._lost:
             run = self._lost.popleft()
             if self._runs.pop(run.key, None) is not None:
