@@ -4,10 +4,10 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, get_current
 
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
+from flujo_otel.recording import attached
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
@@ -145,26 +145,19 @@ class Step(OpenSpan):
         self.fail(outcome, facts.error_message(outcome) or "did not finish")
 
 
-class Attached:
-    """Makes a step's span the current one, for the code that runs until `undo`.
+class Attached(attached.Attached):
+    """Makes a step and its span the current ones, for the code that runs until `undo`."""
 
-    Values are set back instead of tokens reset: a generator may be driven by one task after the
-    other, and detaching in another context than the one of the start logs an error.
-    """
-
-    __slots__ = ("_before", "_context", "_context_before", "_step")
+    __slots__ = ("_step", "_step_before")
 
     def __init__(self, step: Step) -> None:
+        super().__init__(trace.set_span_in_context(step.span))
         self._step = step
-        self._before = current_step.get()
-        self._context_before: Context = get_current()
-        self._context: Context = trace.set_span_in_context(step.span)
+        self._step_before = current_step.get()
         current_step.set(step)
-        attach(self._context)
 
     def undo(self) -> None:
         """Put back what was, if this is where it was set: another task's context never had it."""
         if current_step.get() is self._step:
-            current_step.set(self._before)
-        if get_current() is self._context:
-            attach(self._context_before)
+            current_step.set(self._step_before)
+        super().undo()
