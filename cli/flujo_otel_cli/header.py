@@ -32,13 +32,14 @@ def header(
     colour = STYLES.get(run.status, "")
     named = f"run {shown_id}{f' in {outer_id}' if outer_id else ''}"
     all_runs = (run, *inside)
-    tokens = sum(each.total_tokens or 0 for each in all_runs)
+    count = sum(each.total_tokens or 0 for each in all_runs)
+    cost, tokens = spent(*all_runs) or "", amounts.plural(count, "token") if count else ""
     facts = [
-        spent(*all_runs) or "",
-        amounts.plural(tokens, "token") if tokens else "",
-        amounts.plural(run.span_count, "span"),
+        cost,
+        tokens,
+        amounts.plural(run.span_count, "span") + _failed([run]),
         named,
-        f"{amounts.plural(len(inside), 'run')} inside" if inside else "",
+        f"{amounts.plural(len(inside), 'run')} inside{_failed(inside, ' there')}" if inside else "",
         f"{process_of(run)} is gone" if run.status is RunStatus.DIED else "",
         f"from {escape(run.origin)}" if run.origin else "",
     ]
@@ -53,8 +54,18 @@ def header(
         # Whatever there is no room for, the id by which to ask for more stays.
         if width_of([mark, name, how, *shown]) > to.width:
             shown = shown[: shown.index(own) + 1]
+        for fact in (tokens, cost):
+            piece = Piece(theme.dot + fact, "dim")
+            if piece in shown and width_of([mark, name, how, *shown]) > to.width:
+                shown.remove(piece)
         while shown[0] != own and width_of([mark, name, how, *shown]) > to.width:
             del shown[0]
         room = to.width - width_of([mark, how, *shown])
         name = Piece(cut(name.text, max(room, 1), theme.ellipsis), name.style)
     return [mark, name, how, *shown]
+
+
+def _failed(runs: Sequence[Run], where: str = "") -> str:
+    """How many of their spans failed: what is folded, or too deep to be drawn, is counted too."""
+    count = sum(run.error_count for run in runs)
+    return f", {count:,} failed{where}" if count else ""

@@ -67,6 +67,7 @@ def _fold_notes(node: Node, theme: Theme) -> Iterator[str]:
         name = f"#{fold.worst.iteration}"
     which = f" ({escape(name[:80])})" if name != node.name else ""
     yield f"worst {duration(fold.worst_ns, theme.micro)}{which}"
+    yield "--all unfolds"
 
 
 def _kind_notes(node: Node, kind: str, theme: Theme) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """Many equal siblings as one node, so that 10,000 of them are one line.
 
 Equal is: the same status, and names that differ in their digits at most (`item 1`, `item 2`).
-Failed ones fold apart from the others, so that none hides.
+Failed ones fold apart from the others, and those with a failure beneath them do too, so that none
+hides: of these the first stay unfolded.
 """
 
 import re
 from collections.abc import Iterable
 
+from flujo_otel.query.prune import failing
 from flujo_otel.query.tree import Fold, Node, walk
 
 FOLD_ABOVE = 20
@@ -21,10 +23,11 @@ _DIGITS = re.compile(r"\d+")
 
 def fold(roots: list[Node]) -> list[Node]:
     """The roots with equal siblings folded, at every level; alters the nodes' children."""
-    folded = _fold_siblings(roots)
+    failed = failing(roots)
+    folded = _fold_siblings(roots, failed)
     for node, _ in walk(folded):
         if len(node.children) > FOLD_ABOVE:
-            node.children = _fold_siblings(node.children)
+            node.children = _fold_siblings(node.children, failed)
     return folded
 
 
@@ -43,28 +46,41 @@ def fold_nodes(name: str, nodes: list[Node]) -> Node:
     )
 
 
-def _fold_siblings(siblings: list[Node]) -> list[Node]:
+def _fold_siblings(siblings: list[Node], failed: set[Node]) -> list[Node]:
     if len(siblings) <= FOLD_ABOVE:
         return siblings
-    kinds: dict[tuple[str, str, bool, int], list[Node]] = {}
+    kinds: dict[tuple[str, str, bool, int, bool], list[Node]] = {}
     for node in siblings:
-        kinds.setdefault(_kind(node), []).append(node)
+        kinds.setdefault((*_kind(node), node in failed), []).append(node)
     shown: list[Node] = []
     for nodes in kinds.values():
-        shown += nodes if len(nodes) <= FOLD_ABOVE else [fold_nodes(_common_name(nodes), nodes)]
+        shown += _folded(nodes, failed)
     shown.sort(key=lambda node: node.start_time_ns)
-    return _first_of(shown)
+    return _first_of(shown, failed)
 
 
-def _first_of(siblings: list[Node]) -> list[Node]:
+def _folded(nodes: list[Node], failed: set[Node]) -> list[Node]:
+    """Equal ones. What a fold would say of failures beneath its members, the first of them show."""
+    if len(nodes) <= FOLD_ABOVE:
+        return nodes
+    hides_failures = nodes[0] in failed and nodes[0].status != "failed"
+    apart = FOLD_ABOVE if hides_failures else 0
+    return [*nodes[:apart], fold_nodes(_common_name(nodes), nodes[apart:])]
+
+
+def _first_of(siblings: list[Node], failing_ones: set[Node]) -> list[Node]:
     """The first of many that are all different; what failed is shown wherever it stands."""
     if len(siblings) <= SIBLINGS_SHOWN:
         return siblings
     rest = siblings[SIBLINGS_SHOWN:]
-    failed = [node for node in rest if node.status == "failed"][:SIBLINGS_SHOWN]
+    failed = [node for node in rest if _fails(node, failing_ones)][:SIBLINGS_SHOWN]
     kept = set(failed)
     hidden = [node for node in rest if node not in kept]
     return [*siblings[:SIBLINGS_SHOWN], *failed, *([fold_nodes(OTHERS, hidden)] if hidden else [])]
+
+
+def _fails(node: Node, failing_ones: set[Node]) -> bool:
+    return (node.fold.members[0] if node.fold else node) in failing_ones
 
 
 def _kind(node: Node) -> tuple[str, str, bool, int]:

@@ -3,14 +3,20 @@
 from flujo_otel.query.tree import Node, walk
 
 
+def failing(roots: list[Node]) -> set[Node]:
+    """Failed nodes and their ancestors."""
+    found: set[Node] = set()
+    for node in reversed([node for node, _ in walk(roots)]):  # children before their parents
+        if node.status == "failed" or not found.isdisjoint(node.children):
+            found.add(node)
+    return found
+
+
 def only_failed(roots: list[Node]) -> list[Node]:
     """Failed nodes and their ancestors; alters the nodes' children."""
-    order = [node for node, _ in walk(roots)]
-    kept: set[Node] = set()
-    for node in reversed(order):  # children come before their parents
+    kept = failing(roots)
+    for node in kept:
         node.children = [child for child in node.children if child in kept]
-        if node.children or node.status == "failed":
-            kept.add(node)
     return [node for node in roots if node in kept]
 
 

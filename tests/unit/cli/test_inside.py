@@ -46,7 +46,9 @@ def test_the_outer_run_s_tree_has_the_inner_ones_in_their_places_with_their_ids(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "59")
     _, out, _ = answer(capsys, "trace", OUTER)
-    assert out.startswith("✔ shop  completed in 900 ms · 3 spans · run aaaa1111 · 2 runs inside\n")
+    assert out.startswith(
+        "✔ shop  completed in 900 ms · 3 spans · run aaaa1111 · 2 runs inside, 1 failed there\n"
+    )
     assert [
         "├─ ✔ pick  800 ms",
         "│  └─ ✔ ranking  run bbbb2222  690 ms",

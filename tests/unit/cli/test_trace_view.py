@@ -39,7 +39,7 @@ def test_a_run_at_100_columns() -> None:
     assert (
         drawn(*support_triage())
         == """\
-✘ support-triage 1.2  failed after 4.21 s · $0.013 · 3,410 tokens · 13 spans · run 7f3a91c2
+✘ support-triage 1.2  failed after 4.21 s · $0.013 · 13 spans, 2 failed · run 7f3a91c2
                                                      0 s        1          2          3           4
 ├─ ✔ classify                                310 ms  ███▌
 ├─ ✔ climb  loop, 3 rounds, exit: met        1.90 s     █████████████████████▋
@@ -63,7 +63,7 @@ def test_the_same_run_without_unicode() -> None:
     assert (
         drawn(*support_triage(), screen(100, unicode=False))
         == """\
-!! support-triage 1.2  failed after 4.21 s - $0.013 - 3,410 tokens - 13 spans - run 7f3a91c2
+!! support-triage 1.2  failed after 4.21 s - $0.013 - 13 spans, 2 failed - run 7f3a91c2
                                                           0 s                 2                   4
 |-- ok classify                                   310 ms  ###
 |-- ok climb  loop, 3 rounds, exit: met           1.90 s     ###################
@@ -124,7 +124,7 @@ def test_10_000_equal_children_are_one_line_and_all_unfolds_them() -> None:
     spans = [ROOT, *(a_step(n, "item", n, n + 1, 1) for n in range(2, 10_002))]
     folded = drawn(a_run(spans), list(spans))
     assert len(folded.splitlines()) == 3
-    assert "item ×10,000  worst 1 ms" in folded
+    assert "item ×10,000  worst 1 ms  --all unfolds" in folded
     assert len(drawn(a_run(spans), spans, unfold=True).splitlines()) == 10_002
 
 

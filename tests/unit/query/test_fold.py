@@ -39,6 +39,39 @@ def test_failed_ones_are_not_hidden_among_the_others() -> None:
     ]
 
 
+def siblings_with_a_failure_beneath(which: frozenset[int], names: list[str]) -> list[Node]:
+    """The folded top level: siblings that completed, some with a failed span two levels down."""
+    spans = []
+    for index, name in enumerate(names):
+        spans.append(a_span(10 * index + 1, name, index, index + 1))
+        spans.append(a_span(10 * index + 2, "try", index, index + 1, 10 * index + 1))
+        status = "failed" if index in which else "completed"
+        spans.append(
+            a_span(10 * index + 3, "chat", index, index + 1, 10 * index + 2, status=status)
+        )
+    return fold(build_tree(spans))
+
+
+def test_one_with_a_failure_anywhere_beneath_stays_out_of_the_fold() -> None:
+    nodes = siblings_with_a_failure_beneath(frozenset({7}), [f"item {n}" for n in range(30)])
+    assert [(node.name, node.fold is None) for node in nodes] == [
+        ("item *", False),
+        ("item 7", True),
+    ]
+
+
+def test_of_very_many_with_failures_beneath_the_first_are_shown_one_by_one() -> None:
+    every = frozenset(range(1_000))
+    nodes = siblings_with_a_failure_beneath(every, ["item"] * 1_000)
+    assert [node.fold is None for node in nodes] == [True] * FOLD_ABOVE + [False]
+
+
+def test_of_many_that_are_all_different_one_with_a_failure_beneath_is_shown() -> None:
+    names = ["".join(chr(97 + int(d)) for d in str(n)) for n in range(1_000)]
+    nodes = siblings_with_a_failure_beneath(frozenset({900}), names)
+    assert [node.name for node in nodes[SIBLINGS_SHOWN:]] == [names[900], "others"]
+
+
 def test_of_many_that_are_all_different_the_rest_is_one_node() -> None:
     names = ["".join(chr(97 + int(d)) for d in str(n)) for n in range(1_000)]
     nodes = children_of(names)
