@@ -56,7 +56,6 @@ class Settings:
     """What clients of `lens serve` must send as `Authorization: Bearer`."""
     max_request_bytes: int = 64 * _MIB
     """`lens serve` refuses larger requests, after decompression."""
-    """Raise our own faults instead of counting them; our tests set it."""
     forward: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The [forward.NAME] tables as they stand there, by name (`forward.table` reads them)."""
     redaction: Mapping[str, Any] = field(default_factory=dict)

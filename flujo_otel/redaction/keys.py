@@ -7,24 +7,25 @@ A name is read word by word, however it is written: `apiKey`, `API-KEY`, `api_ke
 
 import re
 from collections.abc import Callable, Iterable
-from enum import IntEnum
+from enum import Enum, auto
 from typing import Final
 
 from flujo_otel.semconv import flujo, xray
 
 
-class Naming(IntEnum):
+class Naming(Enum):
     """What a name says of its value."""
 
-    ORDINARY = 0
-    ID = 3
+    ORDINARY = auto()
+    ID = auto()
     """Nothing would be found by it if it were altered, so it never is."""
-    LEAK = 4
-    """A secret itself, where a name should be."""
-    WEAK = 1
+    LEAK = auto()
+    """The name is a secret itself."""
+    WEAK = auto()
     """A secret where the value is stored under the name; in running text, where it looks like one:
     people write `token:` and `secret:` of other things."""
-    STRONG = 2
+    STRONG = auto()
+    """A secret."""
 
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -99,8 +100,6 @@ STEMS: Final = (
 )
 """One of these is in each name of a secret, in lower case: what text is searched for. Names without
 one (`jwt`) hold what is known by its looks, or are no names in running text."""
-
-
 _IDS: Final = frozenset({flujo.RUN_ID, flujo.NESTED_RUN_ID, flujo.STEP_ID, xray.STEP_ID})
 
 

@@ -17,6 +17,8 @@ _NAMED: Final = re.compile(
     r"""([A-Za-z0-9_.\-]{0,48}+)(\\*["'`])?+\s{0,8}+(={1,3}|:=|=>|:)(\s{0,8}+)"""
 )
 """From within a name to its value."""
+_REACH: Final = 128
+"""More than that lies between no name's stem and its value."""
 _NAME_BACKWARDS: Final = re.compile(r"[A-Za-z0-9_.\- ]*+")
 _OPENING: Final = re.compile(r"""[bBrRuU]{0,2}(\\*)(["'`])""")
 _QUOTE: Final = re.compile(r"""(?<!\\)(\\*+)(["'`])""")
@@ -38,6 +40,9 @@ _PLACEHOLDER: Final = re.compile(
     r"|(?:Optional|SecretStr|[Ss]tr(?:ing)?|bytes|int|None|null|[Tt]rue|[Ff]alse|undefined)\b.{0,16}"
 )
 """What people write where the secret is to be, and types."""
+_MOST_IN_WORD: Final = 32
+"""Names in one run of characters without a blank or a quote. Each is followed by all the rest of
+it, so looking at more would take the square of its length; the rest is redacted then."""
 _INDENT: Final = 40
 _LINE_BEFORE: Final = re.compile(r"""(?:\A|[\n"'`]|\\[nr])[ \t\-]{0,40}\Z""")
 _LINE_AFTER: Final = re.compile(r"""[ \t,]{0,40}+(?:\Z|[\r\n"'`\\#])""")
@@ -72,17 +77,28 @@ def redact_pairs(text: str, keys: Keys) -> str:
         return text
     starts = [stem for stem in keys.stems if stem in lowered]
     parts: list[str] = []
-    done = 0
+    done = word_end = in_word = 0
     for position in _positions(lowered, starts):
+        if position + _REACH < done:
+            continue
         found = _name_at(text, position, keys)
         # A name may end what was redacted, and its value come after that.
         if found is None or found.value < done:
             continue
-        span = _value(text, found)
+        if found.value >= word_end:
+            word_end, in_word = _word_end(text, found.value), 0
+        in_word += 1
+        is_crowd = in_word > _MOST_IN_WORD
+        span = (found.value, word_end, REDACTED) if is_crowd else _value(text, found)
         if span is not None:
             parts += (text[done : span[0]], span[2])
             done = span[1]
     return "".join(parts) + text[done:] if parts else text
+
+
+def _word_end(text: str, start: int) -> int:
+    word = _WORD.match(text, start)
+    return word.end() if word else start
 
 
 def _positions(lowered: str, stems: list[str]) -> Iterator[int]:

@@ -20,8 +20,6 @@ _SMALLEST_CARD: Final = 10**12
 _LARGEST_CARD: Final = 10**19
 MARGIN: Final = 1024
 """So many characters of a secret that is cut show what it is."""
-
-
 _SCHEMA_TYPES: Final = ("string", "number", "integer", "object", "array", "boolean")
 """`{"password": {"type": "string"}}` describes a field and holds none."""
 _CONTAINERS: Final = (list, tuple, Mapping)
