@@ -50,6 +50,8 @@ _SCHEMA: Final = re.compile(
     r"""\{[^{}\[\]]{0,400}?(["'])type\\*\1\s{0,8}:\s{0,8}\\*["'](?:string|number|integer|object|array|boolean)\\*["']"""
 )
 """`{"password": {"type": "string"}}` describes a field and holds none."""
+_DIGIT: Final = re.compile(r"\d")
+_SIGN: Final = re.compile(r"[!@#$%^*+~?=]")
 _COOKIES: Final = re.compile(r"(?i)cookies?\Z")
 _AUTHORIZATION: Final = re.compile(r"(?i)authorization\Z")
 
@@ -247,7 +249,7 @@ def _looks_made(value: str, naming: Naming) -> bool:
     """Letters with digits or signs among them: no word of a language."""
     if len(value) < (5 if naming is Naming.STRONG else 8):
         return False
-    letters = any(each.isalpha() for each in value)
-    digits = any(each.isdigit() for each in value)
-    signs = any(each in "!@#$%^*+~?=" for each in value)
+    letters = any(map(str.isalpha, value))
+    digits = _DIGIT.search(value) is not None
+    signs = _SIGN.search(value) is not None
     return (letters and (digits or signs)) or (digits and len(value) >= 12)
