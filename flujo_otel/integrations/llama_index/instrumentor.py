@@ -10,7 +10,8 @@ from opentelemetry import trace
 
 from flujo_otel.errors import MissingExtra
 from flujo_otel.guard import guarded
-from flujo_otel.integrations.llama_index.provider import RunProvider
+from flujo_otel.integrations.adopted import RunProvider
+from flujo_otel.integrations.llama_index.library import LlamaIndex
 from flujo_otel.recording.content import Recording
 
 _NEEDED: Final = ("llama_index.core", "openinference.instrumentation.llama_index")
@@ -68,7 +69,7 @@ class LlamaIndexInstrumentor:
 def _instrument(
     theirs: "_Quiet", recording: Recording, given: trace.TracerProvider | None, config: Any
 ) -> None:
-    provider = RunProvider(given or trace.get_tracer_provider(), recording)
+    provider = RunProvider(given or trace.get_tracer_provider(), recording, LlamaIndex())
     theirs.uninstrument()
     theirs.instrument(tracer_provider=provider, config=config or _config(recording))
 

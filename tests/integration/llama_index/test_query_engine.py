@@ -6,10 +6,12 @@ import sys
 from typing import Any
 
 import pytest
-from llama_index.core.llms import MockLLM
+from llama_index.core import Document, MockEmbedding, VectorStoreIndex
+from llama_index.core.llms import LLMMetadata, MockLLM
 from opentelemetry.trace import StatusCode
 
-from flujo_otel.integrations.llama_index.provider import RunProvider
+from flujo_otel.integrations.adopted import RunProvider
+from flujo_otel.integrations.llama_index.library import LlamaIndex
 from flujo_otel.recording.content import Recording
 from support.llama_index_runs import Indexed
 
@@ -17,6 +19,14 @@ from support.llama_index_runs import Indexed
 pytestmark = pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
 
 SECRET = "sk-proj-" + "a1B2c3D4e5F6g7H8" * 2
+
+
+class Named(MockLLM):
+    """A model with a name."""
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata(num_output=8, model_name="parrot")
 
 
 class Failing(MockLLM):
@@ -115,10 +125,10 @@ def test_what_was_retrieved_is_a_ranking(indexed: Indexed) -> None:
 
 
 def test_the_model_is_named_in_opentelemetrys_words_too(indexed: Indexed) -> None:
-    indexed.engine().query("What do cats do?")
-    facts = indexed.facts("MockLLM.complete")
+    indexed.engine(Named(max_tokens=8)).query("What do cats do?")
+    facts = indexed.facts("Named.complete")
     assert "LLM" == facts["openinference.span.kind"]
-    assert facts["llm.model_name"] == facts["gen_ai.request.model"]
+    assert ("parrot", "parrot") == (facts["llm.model_name"], facts["gen_ai.request.model"])
 
 
 def test_a_secret_in_a_question_is_redacted(indexed: Indexed) -> None:
@@ -158,7 +168,7 @@ def test_instrumenting_again_and_undoing_it_leaves_llamaindex_as_it_was(indexed:
 
 def test_a_step_keeps_its_place_however_many_attributes_it_has(indexed: Indexed) -> None:
     """The SDK drops the oldest of a span's attributes past 128."""
-    tracer = RunProvider(indexed.provider, Recording()).get_tracer("x")
+    tracer = RunProvider(indexed.provider, Recording(), LlamaIndex()).get_tracer("x")
     span = tracer.start_span("Engine.query")
     span.set_attributes({f"number {number}": number for number in range(200)})
     span.end()
@@ -180,3 +190,41 @@ def test_without_llamaindex_it_says_what_to_install() -> None:
         [sys.executable, "-c", source], capture_output=True, text=True, check=True
     )
     assert 'pip install "flujo-otel[llama-index]"' in done.stdout
+
+
+def test_a_retriever_s_output_is_what_it_found(indexed: Indexed) -> None:
+    indexed.engine().query("What do cats do?")
+    found = indexed.value("VectorIndexRetriever.retrieve", "output.value")
+    assert ["cats purr", "dogs bark"] == sorted(item["content"] for item in found)
+    assert {1.0} == {item["score"] for item in found}
+    assert "output.value" not in indexed.facts("VectorIndexRetriever._retrieve")
+
+
+def test_a_candidate_with_an_id_that_nobody_gave_is_named_by_its_text(indexed: Indexed) -> None:
+    documents = [Document(text="Cats purr.\nAnd meow.")]
+    index = VectorStoreIndex.from_documents(documents, embed_model=MockEmbedding(embed_dim=4))
+    indexed.memory.clear()
+    index.as_retriever().retrieve("What do cats do?")
+    [candidate] = indexed.value("VectorIndexRetriever.retrieve", "xray.ranked_candidates")
+    assert "Cats purr. And meow." == candidate["item_id"]
+    assert 36 == len(candidate["item_data"]["id"])
+
+
+def test_a_model_without_a_name_has_none(indexed: Indexed) -> None:
+    indexed.engine().query("What do cats do?")
+    recorded = [dict(span.attributes or {}) for span in indexed.spans()]
+    assert [] == [facts for facts in recorded if "unknown" in facts.values()]
+
+
+def test_an_exception_is_recorded_once_where_the_library_records_it_itself(
+    indexed: Indexed,
+) -> None:
+    tracer = RunProvider(indexed.provider, Recording(), LlamaIndex()).get_tracer("x")
+    with (
+        pytest.raises(ValueError, match="sour"),
+        tracer.start_as_current_span("work", record_exception=False) as span,
+    ):
+        error = ValueError("sour milk")
+        span.record_exception(error)
+        raise error
+    assert ["exception"] == indexed.events("work")
