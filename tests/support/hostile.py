@@ -1,6 +1,11 @@
 """Texts of a given length that drive a careless regular expression into quadratic time or worse."""
 
 UNITS = (
+    ":token",
+    ":otp",
+    "://token",
+    '"://a:password',
+    "token=a(",
     "a",
     "1",
     " ",
