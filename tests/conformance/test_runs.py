@@ -5,6 +5,8 @@ import os
 import time
 from typing import Any
 
+import pytest
+
 from conformance.conftest import Store
 from flujo_otel.model import Batch, Resource, RunStatus, SpanRecord
 from flujo_otel.model.record import Role
@@ -149,6 +151,12 @@ def test_only_step_spans_fill_steps(store: Store) -> None:
         first.tokens,
     )
     assert ("r1:1", "failed", "sour milk") == (second.step_run_id, second.status, second.error)
+
+
+@pytest.mark.parametrize("stated", ["\x1b[31mred", "1", 1.5, True, None, [1], {}])
+def test_an_index_that_is_no_integer_is_none(store: Store, stated: Any) -> None:
+    store.write(root(1, "r1"), step(2, 1, 0, run_id="r1"), step(3, 1, stated, run_id="r1"))
+    assert [0, 1] == [step.step_index for step in store.steps("r1")]
 
 
 def test_a_running_step_becomes_the_ended_one(store: Store) -> None:

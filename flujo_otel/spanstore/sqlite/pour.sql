@@ -298,8 +298,20 @@ BEGIN
     -- first gives the start, the latest the rest.
     UPDATE touched
     SET trace_id = r.trace_id,
-        pipeline_name = COALESCE(
-            json_extract(r.attributes, '$."flujo.pipeline.name"'), x.service_name, r.name),
+        -- flujo calls a run that it goes on with `unknown`: that replaces no name.
+        pipeline_name = CASE
+            WHEN r.pipeline_name IN ('unknown', '') THEN COALESCE(
+                (
+                    SELECT json_extract(o.attributes, '$."flujo.pipeline.name"') FROM staged o
+                    WHERE o.role <> 0 AND o.role & 2 AND o.run_id = r.run_id
+                        AND json_extract(o.attributes, '$."flujo.pipeline.name"')
+                            NOT IN ('unknown', '')
+                    ORDER BY o.start_time_ns DESC LIMIT 1
+                ),
+                CASE WHEN touched.root_start_ns IS NOT NULL
+                    THEN NULLIF(touched.pipeline_name, '') END,
+                NULLIF(r.pipeline_name, ''), x.service_name, r.name)
+            ELSE COALESCE(r.pipeline_name, x.service_name, r.name) END,
         pipeline_version = COALESCE(
             json_extract(r.attributes, '$."flujo.pipeline.version"'), x.service_version, 'latest'),
         status = r.status,
@@ -310,6 +322,7 @@ BEGIN
         final_context_blob = json_extract(r.attributes, '$."flujo.final_context"')
     FROM (
         SELECT run_id, trace_id, name, status, attributes, resource_id, end_time_ns,
+            json_extract(attributes, '$."flujo.pipeline.name"') AS pipeline_name,
             MAX(start_time_ns) AS start_time_ns
         FROM staged
         WHERE role <> 0 AND role & 2
@@ -408,11 +421,11 @@ BEGIN
         end_time_ns
     )
     SELECT
-        run_id || ':' || COALESCE(json_extract(attributes, '$."flujo.step.index"'), span_id),
+        run_id || ':' || COALESCE(stated_index, span_id),
         run_id,
         name,
         COALESCE(
-            json_extract(attributes, '$."flujo.step.index"'),
+            stated_index,
             (SELECT COUNT(*) FROM steps o WHERE o.run_id = step_spans.run_id)
                 + ROW_NUMBER() OVER (PARTITION BY run_id ORDER BY start_time_ns) - 1
         ),

@@ -85,6 +85,9 @@ SELECT s.span_id, s.run_id, s.name, s.status, s.status_message, s.start_time_ns,
     COALESCE(s.unpriced_below, 0)
         + (s.tokens IS NOT NULL AND s.cost_usd IS NULL AND NOT COALESCE(s.usage_below, 0))
         AS unpriced_count,
+    -- Others' spans may say anything.
+    CASE json_type(s.attributes, '$."flujo.step.index"')
+        WHEN 'integer' THEN json_extract(s.attributes, '$."flujo.step.index"') END AS stated_index,
     s.attributes
 FROM (
     SELECT span_id FROM staged WHERE role <> 0 AND role & 1
