@@ -29,6 +29,9 @@ class FlujoOtelError(Exception):
 class SettingsError(FlujoOtelError):
     """A setting cannot be used: says which, where it came from and what it may be."""
 
+    is_same_everywhere = True
+    """Whoever meets it next has nothing to add (`guard.report`)."""
+
 
 class UnsupportedUri(SettingsError):
     """A database URI whose scheme no backend here speaks."""

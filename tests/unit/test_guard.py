@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from flujo_otel.errors import SettingsError
 from flujo_otel.guard import faults, guarded
 
 
@@ -29,6 +30,20 @@ def test_a_fault_is_swallowed_counted_and_logged_once(caplog: pytest.LogCaptureF
         ("DEBUG", "flujo-otel: milking failed"),
     ]
     assert caplog.records[1].exc_info is not None
+
+
+@pytest.mark.usefixtures("as_in_production")
+def test_a_setting_that_cannot_be_used_is_logged_once_whoever_meets_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for what in ("reading the settings here", "reading the settings there"):
+        with guarded(what):
+            raise SettingsError("content is 'perhaps'")
+    assert [entry.getMessage() for entry in caplog.records] == [
+        "flujo-otel: reading the settings here failed: SettingsError: content is 'perhaps' "
+        "(logged once; the traced program is not affected)"
+    ]
+    assert faults()["reading the settings there"] == 1
 
 
 def test_a_fault_is_raised_where_the_variable_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
