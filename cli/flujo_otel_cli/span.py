@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from flujo_otel.model import Run, Span
 from flujo_otel.query.decision import decision_of
+from flujo_otel.query.exchange import exchange_of
 from flujo_otel.query.failure import failure_of
-from flujo_otel.query.tree import build_tree
+from flujo_otel.query.tree import Node, build_tree
+from flujo_otel_cli.content import exchange_lines, opened_lines
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.detail import (
     attribute_lines,
@@ -17,6 +19,7 @@ from flujo_otel_cli.detail import (
 from flujo_otel_cli.drawing import top_level
 from flujo_otel_cli.evaluated import evaluated
 from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.notes import notes
 from flujo_otel_cli.runs import lasted, shell_word, status_within
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head, value_text
@@ -28,7 +31,7 @@ _ERRORS_SHOWN = 3
 
 
 def overview(
-    run: Run, spans: Sequence[Span], run_name: str, to: Terminal, now_ns: int
+    run: Run, spans: Sequence[Span], run_name: str, to: Terminal, now_ns: int, *, full: bool
 ) -> Iterator[Line]:
     """What failed and where, the top-level spans, and the command that shows more."""
     roots = build_tree(spans)
@@ -40,7 +43,8 @@ def overview(
     shown = [*shown, *shown[0].children] if len(shown) == 1 else shown
     for node in shown[:SPANS_SHOWN]:
         if node.span is not None:
-            yield _line(run, node.span, to, now_ns)
+            is_told = node.is_run_root and node.span.run_id == run.run_id  # beside the header
+            yield from _lines(run, node, to, now_ns, is_told=is_told, full=full)
     if len(shown) > SPANS_SHOWN:
         yield [Piece(f"{len(shown) - SPANS_SHOWN:,} more spans.", "dim")]
     yield [Piece(f"lens trace {shell_word(run_name)} --attributes", "dim")]
@@ -49,6 +53,9 @@ def overview(
 def opened(run: Run, span: Span, to: Terminal, now_ns: int, *, full: bool) -> Iterator[Line]:
     """Everything about one span."""
     yield _heading(run, span, to, now_ns)
+    exchange = exchange_of(span.attributes)
+    yield from opened_lines("   in   ", exchange.input, to, full=full)
+    yield from opened_lines("   out  ", exchange.output, to, full=full)
     yield from decided(span, to, full=full)
     yield from body(span, to, failed=span.status == "failed")
 
@@ -80,12 +87,23 @@ def body(
     if span.events:
         yield [Piece("events", "dim")]
         yield from _indented(event_lines(span, to))
-    decision = decision_of(span.attributes)
-    drawn = decision.read if decision is not None else frozenset()
-    attributes = list(_indented(attribute_lines(span, to, without=without | drawn)))
+    drawn = without | exchange_of(span.attributes).read | _decided_by(span)
+    attributes = list(_indented(attribute_lines(span, to, without=drawn)))
     if attributes:
         yield [Piece("attributes", "dim")]
         yield from attributes
+
+
+def _decided_by(span: Span) -> frozenset[str]:
+    """The attributes that a decision was read from, and those that say what its `llm` does."""
+    decision = decision_of(span.attributes)
+    if decision is None:
+        return frozenset()
+    said = [value for value in decision.llm.values() if value is not None]
+    twice = (
+        key for key, value in span.attributes.items() if key[:7] == "gen_ai." and value in said
+    )
+    return decision.read.union(twice)
 
 
 def _indented(lines: Iterator[Line]) -> Iterator[Line]:
@@ -102,12 +120,25 @@ def _heading(run: Run, span: Span, to: Terminal, now_ns: int) -> Line:
     ]
 
 
-def _line(run: Run, span: Span, to: Terminal, now_ns: int) -> Line:
+def _lines(
+    run: Run, node: Node, to: Terminal, now_ns: int, *, is_told: bool, full: bool
+) -> Iterator[Line]:
+    """A span: beneath it what went in and came out, where it says so; else its attributes."""
+    assert node.span is not None
+    exchange = exchange_of(node.span.attributes)
+    heading = _heading(run, node.span, to, now_ns)
+    if not exchange.read:
+        yield [*heading, Piece(_attributes_text(node.span, to), "dim")]
+        return
+    said = "  ".join(notes(node, None, to.theme))
+    yield [*heading, Piece(f"  {said}" if said else "", "dim")]
+    if not is_told:
+        yield from exchange_lines(exchange, to, full=full)
+
+
+def _attributes_text(span: Span, to: Terminal) -> str:
     limit = to.width if to.cuts else None
     said = "  ".join(
         head(f"{key}={value_text(value)}", limit) for key, value in sorted(span.attributes.items())
     )
-    return [
-        *_heading(run, span, to, now_ns),
-        Piece(f"  {head(said, limit)}" if said else "", "dim"),
-    ]
+    return f"  {head(said, limit)}" if said else ""

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.decision import decision_of
-from flujo_otel.semconv import flujo, openinference
+from flujo_otel.semconv import flujo
 from flujo_otel_cli import amounts
-from flujo_otel_cli.content import content_lines
+from flujo_otel_cli.content import PIPED_MOST, content_lines
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
@@ -17,20 +17,22 @@ from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import MILLISECOND, duration
 
-_SHOWN_ABOVE = frozenset({openinference.INPUT_VALUE, openinference.OUTPUT_VALUE})
+_SHOWN_ABOVE = frozenset({flujo.STEP_ATTEMPTS, flujo.ERROR_MESSAGE})
 
 
 def step_lines(
     run: Run, step: Step, span: Span | None, to: Terminal, now_ns: int, *, full: bool
 ) -> Iterator[Line]:
     """Its status, name and cost; beneath, input, output, error and how it was decided."""
-    yield from _recorded(run, step, to, now_ns, full=full)
+    yield from _recorded(run, step, to, now_ns, full=full, piped=PIPED_MOST)
     decision = decision_of(span.attributes) if span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)
 
 
-def _recorded(run: Run, step: Step, to: Terminal, now_ns: int, *, full: bool) -> Iterator[Line]:
+def _recorded(
+    run: Run, step: Step, to: Terminal, now_ns: int, *, full: bool, piped: int | None = None
+) -> Iterator[Line]:
     yield _heading(run, step, to, now_ns)
     failed = step.status == "failed"
     for label, text, style in (
@@ -39,7 +41,8 @@ def _recorded(run: Run, step: Step, to: Terminal, now_ns: int, *, full: bool) ->
         ("   error", step.error, STYLES["failed"] if failed else ""),
     ):
         shown = error_text(text) if label.strip() == "error" else text
-        yield from content_lines(label, shown, to, full=full, style=style)
+        most = None if label.strip() == "error" else piped
+        yield from content_lines(label, shown, to, full=full, style=style, piped=most)
 
 
 def one_step(
@@ -53,8 +56,7 @@ def one_step(
     attempts = span.attributes.get(flujo.STEP_ATTEMPTS)
     if attempts is not None:
         yield [Piece("attempts  ", "dim"), Piece(escape(str(attempts)))]
-    without = frozenset() if full else _SHOWN_ABOVE
-    yield from body(span, to, failed=step.status == "failed", without=without)
+    yield from body(span, to, failed=step.status == "failed", without=_SHOWN_ABOVE)
 
 
 def _heading(run: Run, step: Step, to: Terminal, now_ns: int) -> Line:

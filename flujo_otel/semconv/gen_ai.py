@@ -47,3 +47,13 @@ COST_USD: Final = ("gen_ai.usage.cost", "llm.cost.total", "operation.cost")
 
 PROVIDERS: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 RESPONSE_MODELS: Final = (RESPONSE_MODEL, "llm.model_name", "embedding.model_name")
+
+TOOL_ARGUMENTS: Final = ("gen_ai.tool.call.arguments", "tool_arguments")
+TOOL_RESULT: Final = ("gen_ai.tool.call.result", "tool_response")
+"""The second of each is what pydantic-ai wrote before there was a convention."""
+ALL_MESSAGES: Final = "pydantic_ai.all_messages"
+"""An agent's whole conversation, in the form of `gen_ai.input.messages`."""
+NEW_MESSAGE_INDEX: Final = "pydantic_ai.new_message_index"
+"""Where in ALL_MESSAGES the run's own begin, after those that it was handed."""
+FINAL_RESULT: Final = "final_result"
+"""What an agent of pydantic-ai answered."""

@@ -1,20 +1,21 @@
 """`lens show`: a run's facts, its steps with what went in and came out, its final context."""
 
-import json as as_json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import typer
 
 from flujo_otel.model import Run, Span, Step
+from flujo_otel.query.beneath import Placed, placed
 from flujo_otel.query.decision import decision_of
+from flujo_otel.query.exchange import exchange_of
+from flujo_otel.query.failure import failure_of
 from flujo_otel.query.nesting import nesting_of, spans_with
 from flujo_otel.query.spending import Spending, spending_of
 from flujo_otel.query.tree import build_tree
 from flujo_otel.spanstore.api import Root, SpanFilter
-from flujo_otel_cli import amounts
-from flujo_otel_cli.content import content_lines
-from flujo_otel_cli.decision import account, facts_text
+from flujo_otel_cli.content import PIPED_MOST, content_lines, exchange_lines
+from flujo_otel_cli.decision import account
 from flujo_otel_cli.document import (
     Document,
     decided,
@@ -25,31 +26,31 @@ from flujo_otel_cli.document import (
     step_document,
     usage_document,
 )
+from flujo_otel_cli.facts import facts, sender
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.panel import panel
 from flujo_otel_cli.problem import Exit, Problem
 from flujo_otel_cli.runs import (
-    began_with,
     find_run,
-    process_of,
+    shell_word,
     short_id,
-    spent,
     status_line,
     title,
-    took,
 )
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.span import opened, overview
 from flujo_otel_cli.step import one_step, step_lines
-from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import escape, head
-from flujo_otel_cli.theme import Theme
-from flujo_otel_cli.times import ago, iso, local
+from flujo_otel_cli.text import brief, escape
+from flujo_otel_cli.theme import STYLES
 
 _NO_STEPS: list[Line] = [[Piece("No steps.", "dim")]]
-_INSIDE_SHOWN = 3
-"""Runs inside the run that are named."""
+_LEVELS_SHOWN = 8
+"""Levels of steps within steps that are indented."""
+_ID_LEAST = 4
+"""Characters of a span's id that may name it."""
+_FAILED_SHOWN = 3
+"""Of the spans that failed beneath a step."""
 STEPS_SHOWN = 200
 """Of a run with more steps, `--full` shows the rest too."""
 
@@ -59,7 +60,11 @@ def command(
     name: RunName = "last",
     step: Annotated[
         str | None,
-        typer.Option("--step", metavar="NAME|INDEX", help="Open one step: everything about it."),
+        typer.Option(
+            "--step",
+            metavar="NAME|INDEX|SPAN",
+            help="Open one step, or any span by its name or id: everything about it.",
+        ),
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Whole inputs, outputs and contexts.")
@@ -71,10 +76,12 @@ def command(
     with open_session(db, json=json) as session:
         run = find_run(session.reader, name, session.now_ns)
         steps = session.reader.steps(run.run_id)
-        if step is not None and not steps:
-            _show_spans(session, run, step, full=full)
-        elif step is not None:
-            _show_steps(session, run, _chosen(steps, step), full=full)
+        if step is not None:
+            chosen = _chosen(steps, step)
+            if chosen:
+                _show_steps(session, run, chosen, full=full)
+            else:
+                _show_spans(session, run, steps, step, full=full)
         elif json:
             session.answer(_document(session, run, steps))
         else:
@@ -111,24 +118,29 @@ def _spending(session: Session, run: Run, inside: Sequence[Run]) -> Spending:
 
 
 def _chosen(steps: list[Step], name: str) -> list[Step]:
-    """Steps of this name, else the ones at this index. Raises Problem with the names there are."""
+    """Steps of this name, else the ones at this index."""
     chosen = [step for step in steps if step.step_name == name]
     if not chosen and name.isdecimal():
         chosen = [step for step in steps if step.step_index == int(name)]
-    if chosen:
-        return chosen
-    raise _no_such("step", name, [step.step_name for step in steps])
+    return chosen
 
 
-def _no_such(what: str, name: str, named: Iterable[str]) -> Problem:
-    names = list(dict.fromkeys(named))
-    known = f"Its {what}s: {', '.join(escape(each) for each in names[:30])}"
+def _no_such(name: str, steps: Sequence[Step], spans: Sequence[Span]) -> Problem:
+    """With the names that there are, of steps and of other spans."""
+    of_steps = list(dict.fromkeys(step.step_name for step in steps))
+    of_spans = [each for each in dict.fromkeys(s.name for s in spans) if each not in of_steps]
+    named = {"steps": of_steps, "spans": of_spans}
+    hints = [
+        f"Its {what}: {', '.join(escape(each) for each in names[:30])}"
+        for what, names in named.items()
+        if names
+    ]
     return Problem(
         Exit.NOT_FOUND,
         "no_such_step",
-        f"No {what} {escape(name)!r} in this run.",
-        [known] if names else ["It has neither steps nor spans."],
-        {f"{what}s": names},
+        f"No {'step or span' if steps else 'span'} {escape(name)!r} in this run.",
+        hints or ["It has neither steps nor spans."],
+        {what: names for what, names in named.items() if names},
     )
 
 
@@ -146,18 +158,32 @@ def _show_steps(session: Session, run: Run, steps: list[Step], *, full: bool) ->
         session.show(one_step(run, step, span, session.to, session.now_ns, full=full))
 
 
-def _show_spans(session: Session, run: Run, name: str, *, full: bool) -> None:
-    """In a run without steps, the spans of this name. Raises Problem with the names there are."""
-    spans = list(session.reader.spans(run.run_id, SpanFilter()))
-    chosen = [span for span in spans if span.name == name]
+def _show_spans(
+    session: Session, run: Run, steps: Sequence[Step], name: str, *, full: bool
+) -> None:
+    """The spans of this name, or with an id that begins so, in the run and in those inside it.
+
+    Raises Problem with the names there are.
+    """
+    inside = nesting_of(session.reader, run).inside
+    spans = spans_with(session.reader, run, inside)
+    chosen = [span for span in spans if span.name == name] or _with_id(spans, name)
     if not chosen:
-        raise _no_such("span", name, [span.name for span in spans])
+        raise _no_such(name, steps, spans)
     if session.json:
         shown = [span_document(span) | decided(span) for span in chosen]
         session.answer({"run": run_document(run), "steps": [], "spans": shown})
         return
+    runs = {each.run_id: each for each in (run, *inside)}
     for span in chosen:
-        session.show(opened(run, span, session.to, session.now_ns, full=full))
+        session.show(opened(runs[span.run_id], span, session.to, session.now_ns, full=full))
+
+
+def _with_id(spans: Sequence[Span], prefix: str) -> list[Span]:
+    if len(prefix) < _ID_LEAST:
+        return []
+    start = prefix.lower()
+    return [s for s in spans if s.otel_span_id.startswith(start) or s.span_id.startswith(start)]
 
 
 def _spans_of(session: Session, run: Run, steps: list[Step]) -> dict[str, Span]:
@@ -170,89 +196,53 @@ def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iter
     to = session.to
     heading = [Piece(title(run), "bold"), Piece("  "), *status_line(run.status, to.theme)]
     root = session.reader.roots([run.run_id]).get(run.run_id)
-    yield from panel(heading, list(_facts(session, run, root)), to)
-    if root is not None and root.resource:
-        yield from _sender(_service_first(root.resource), to, full=full)
+    yield from panel(heading, list(facts(session, run, root)), to)
+    if root is not None:
+        yield from sender(root.resource, to, full=full)
     shown = steps if full else steps[:STEPS_SHOWN]
     root_span = _root_span(session, run, root)
+    if root_span is not None:
+        yield from exchange_lines(exchange_of(root_span.attributes), to, full=full)
     decision = decision_of(root_span.attributes) if root_span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)
     of_steps = _spans_of(session, run, shown)
-    for step in shown:
-        span = of_steps.get(step.span_id or "")
-        yield from step_lines(run, step, span, to, session.now_ns, full=full)
+    for each in placed(session.reader, run, shown, of_steps):
+        span = of_steps.get(each.step.span_id or "")
+        lines = step_lines(run, each.step, span, to, session.now_ns, full=full)
+        front = [Piece("  " * min(each.depth, _LEVELS_SHOWN))]
+        yield from ([*front, *line] for line in (*lines, *_failed_beneath(session, run, each)))
     if len(shown) < len(steps):
         yield [Piece(f"{len(steps) - len(shown):,} more steps: --full shows them.", "dim")]
     if not steps:
         spans = list(session.reader.spans(run.run_id, SpanFilter()))
         shown_id = short_id(session.reader, run.run_id)
-        yield from overview(run, spans, shown_id, to, session.now_ns) if spans else _NO_STEPS
-    yield from content_lines("final context", run.final_context, to, full=full)
+        yield from (
+            overview(run, spans, shown_id, to, session.now_ns, full=full) if spans else _NO_STEPS
+        )
+    context = run.final_context
+    yield from content_lines("final context", context, to, full=full, piped=PIPED_MOST)
 
 
-def _facts(session: Session, run: Run, root: Root | None) -> Iterator[tuple[str, Line]]:
-    now_ns, theme = session.now_ns, session.to.theme
-    when, age = local(run.start_time_ns, now_ns), ago(run.start_time_ns, now_ns)
-    started = when if age == when else f"{when} ({age})"
-    yield "run", [Piece(escape(run.run_id))]
-    if run.trace_id and run.trace_id != run.run_id:
-        yield "trace", [Piece(escape(run.trace_id))]
-    if root is not None:
-        yield from _began(session, run, root)
-    yield "started", [Piece(started), Piece(f"  {iso(run.start_time_ns)}", "dim")]
-    yield "took", [Piece(took(run, now_ns, theme))]
-    inside = nesting_of(session.reader, run).inside if root is not None else ()
-    own, whole = _spent_text([run], theme), _spent_text([run, *inside], theme)
-    if whole:
-        with_inside = f"; with the runs inside {whole}" if whole != own else ""
-        yield "spent", [Piece(f"{own or theme.none}{with_inside}")]
-    failed = f", {run.error_count:,} failed" if run.error_count else ""
-    yield "spans", [Piece(f"{run.span_count:,}{failed}")]
-    if run.writer is not None:
-        gone = " is gone" if run.status == "died" else ""
-        # Of what came over OTLP the writer is not the process that made it.
-        name = "received by" if run.writer.command == "lens serve" else "process"
-        yield name, [Piece(process_of(run) + gone)]
-    if run.origin:
-        yield "from", [Piece(head(run.origin, None))]
-
-
-def _spent_text(runs: Sequence[Run], theme: Theme) -> str:
-    """Cost and tokens of all of them; "" where none is known."""
-    tokens, cost = sum(run.total_tokens or 0 for run in runs), spent(*runs)
-    return f"{cost or theme.none}, {amounts.plural(tokens, 'token')}" if tokens or cost else ""
+def _failed_beneath(session: Session, run: Run, placed: Placed) -> Iterator[Line]:
+    """Of each span that failed in a step, a model's call above all, how to open it."""
+    shown_id = short_id(session.reader, run.run_id) if placed.failed else ""
+    for span in placed.failed[:_FAILED_SHOWN]:
+        failure = failure_of(span)
+        said = brief(failure.message.split("\n", 1)[0]) if failure else "failed"
+        # A name that is not shown as it is cannot be pasted; a span's id always can.
+        name = span.name if escape(span.name) == span.name else span.otel_span_id
+        hint = f"lens show {shell_word(shown_id)} --step {shell_word(name)}"
+        yield [
+            Piece(f"   {session.to.theme.mark('failed')} ", STYLES["failed"]),
+            Piece(f"{brief(span.name, 80)}: {said}"),
+            Piece(f"   {hint}", "dim"),
+        ]
+    if len(placed.failed) > _FAILED_SHOWN:
+        more = len(placed.failed) - _FAILED_SHOWN
+        yield [Piece(f"   {more:,} more failed: lens trace {shown_id} --errors", "dim")]
 
 
 def _root_span(session: Session, run: Run, root: Root | None) -> Span | None:
     where = SpanFilter(span_ids=(root.span_id,)) if root is not None else None
     return next(session.reader.spans(run.run_id, where), None) if where is not None else None
-
-
-def _sender(resource: Mapping[str, Any], to: Terminal, *, full: bool) -> Iterator[Line]:
-    if full:
-        yield from content_lines("sender", as_json.dumps(resource), to, full=True)
-    else:
-        yield [Piece("sender  ", "dim"), Piece(facts_text(resource, to), "dim")]
-
-
-def _service_first(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """What is the sender's own before what every sender says."""
-    keys = sorted(resource, key=lambda key: (not key.startswith("service."), key))
-    return {key: resource[key] for key in keys}
-
-
-def _began(session: Session, run: Run, root: Root) -> Iterator[tuple[str, Line]]:
-    """What it began with; the run around it, and how many are in it."""
-    name = began_with(run, root)
-    if name:
-        yield "root", [Piece(name)]
-    nesting = nesting_of(session.reader, run)
-    if nesting.outer_run_id is not None:
-        yield "in", [Piece(escape(nesting.outer_run_id))]
-    if nesting.inside:
-        most = nesting.inside[:_INSIDE_SHOWN]
-        named = [f"{short_id(session.reader, each.run_id)} {title(each)}" for each in most]
-        if len(most) < len(nesting.inside):
-            named.append(f"and {len(nesting.inside) - len(most):,} more")
-        yield "inside", [Piece(session.to.theme.dot.join(named))]

@@ -108,8 +108,8 @@ def test_show_names_the_runs_around_and_inside(
     nested: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, out, _ = answer(capsys, "show", RANKING)
-    assert "│ in       aaaa1111" in out
-    assert "│ inside   cccc3333 search" in out
+    assert "│ in        aaaa1111" in out
+    assert "│ contains  cccc3333 search" in out
     _, found = document(capsys, "show", RANKING)
     assert (OUTER, [SEARCH]) == (found["run"]["outer_run_id"], found["runs_inside"])
 

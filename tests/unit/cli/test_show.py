@@ -1,10 +1,15 @@
 """`lens show` on a real store."""
 
+import json
+import shlex
 from pathlib import Path
 
 import pytest
 
-from unit.cli.lens import answer, document
+from flujo_otel.model.record import Role
+from flujo_otel.semconv import flujo, model_call
+from unit.cli.lens import ROOT, answer, document
+from unit.cli.scenes import STACK, a_span, a_step, exception, store
 
 
 def test_show(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,3 +67,98 @@ def test_show_says_who_sent_the_run(plain: Path, capsys: pytest.CaptureFixture[s
     assert '\nsender\n  {\n    "service.name": "app"\n  }\n' in answer(capsys, "show", "--full")[1]
     assert document(capsys, "show")[1]["resource"] == {"service.name": "app"}
     assert "│ root     GET /orders" in answer(capsys, "show")[1]
+
+
+@pytest.fixture
+def assistant(here: Path) -> Path:
+    """A run whose step asks a model twice: the first call fails."""
+    question = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Sunny?"}]}])
+    reply = json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": "It is."}]}])
+    asked = {model_call.INPUT_MESSAGES: question, "gen_ai.request.model": "gpt-4o"}
+    busy = exception("ConnectionError", "429", STACK)
+    spans = [
+        a_span(1, flujo.PIPELINE_RUN, 0, 900, role=Role.RUN_ROOT),
+        a_step(2, "ask", 0, 800, 1, attributes={"input.value": "?" * 300}),
+        a_span(3, "chat gpt-4o", 0, 100, 2, status="failed", events=(busy,), attributes=asked),
+        a_span(
+            0xABCDEF0123456789,
+            "chat gpt-4o mini",
+            100,
+            800,
+            2,
+            attributes={**asked, model_call.OUTPUT_MESSAGES: reply},
+        ),
+    ]
+    store(here / "flujo_otel.db", spans, **{**ROOT, "input.value": "weather", "output.value": "y"})
+    return here
+
+
+@pytest.mark.parametrize("name", ["chat gpt-4o mini", "abcdef01", "ABCDEF0123456789"])
+def test_any_span_is_opened_by_its_name_or_its_id(
+    assistant: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    code, out, _ = answer(capsys, "show", "last", "--step", name)
+    assert (code, out) == (
+        0,
+        "✔ chat gpt-4o mini  700 ms\n"
+        "   in\n  Sunny?\n"
+        "   out\n  It is.\n"
+        "attributes\n  gen_ai.request.model = gpt-4o\n",
+    )
+
+
+def test_a_name_that_is_neither_a_step_s_nor_a_span_s_names_both(
+    assistant: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = answer(capsys, "show", "last", "--step", "nope")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        "No step or span 'nope' in this run.",
+        "Its steps: ask",
+        "Its spans: pipeline_run, chat gpt-4o, chat gpt-4o mini",
+    ]
+
+
+def test_what_failed_beneath_a_step_says_how_to_open_it(
+    assistant: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = answer(capsys, "show")[1]
+    hint = "lens show 7f3a91c2 --step 'chat gpt-4o'"
+    assert f"   ✘ chat gpt-4o: ConnectionError: 429   {hint}\n" in out
+    assert "✘ chat gpt-4o  100 ms" in answer(capsys, *shlex.split(hint)[1:])[1]
+
+
+def test_the_run_s_own_input_and_output_stand_before_its_steps(
+    assistant: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "\n   in     weather\n   out    y\n✔ 0 ask" in answer(capsys, "show")[1]
+
+
+def test_a_long_value_is_cut_in_a_pipe_too_but_for_full_and_an_opened_step(
+    assistant: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"   in     {'?' * 200}...\n" in answer(capsys, "show")[1]
+    assert "?" * 300 in answer(capsys, "show", "--full")[1]
+    assert "?" * 300 in answer(capsys, "show", "--step", "ask")[1]
+
+
+def test_the_input_is_not_repeated_among_the_attributes(
+    assistant: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options in ((), ("--full",)):
+        out = answer(capsys, "show", "--step", "ask", *options)[1]
+        assert out.count("?" * 300) == 1
+
+
+def test_a_model_s_call_without_steps_has_its_question_and_its_answer(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"gen_ai.tool.call.arguments": '{"n": 1}', "gen_ai.tool.call.result": "yes"}
+    spans = [
+        a_span(1, "agent run", 0, 900, role=Role.RUN_ROOT, attributes={"final_result": "It is."}),
+        a_span(2, "running tool", 0, 300, 1, attributes=told),
+    ]
+    store(here / "flujo_otel.db", spans)
+    out = answer(capsys, "show")[1]
+    assert out.count("   out    It is.\n") == 1
+    assert '✔ running tool  300 ms\n   in     {"n": 1}\n   out    yes\n' in out
