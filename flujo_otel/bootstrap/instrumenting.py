@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 from flujo_otel.guard import guarded
 from flujo_otel.settings import Settings
 
-Library = Literal["flujo", "pydantic_graph", "langchain", "llama_index"]
+Library = Literal["flujo", "pydantic_graph", "langchain", "llama_index", "pydantic_ai"]
 
 
 class _Instrumentation(NamedTuple):
@@ -20,6 +20,7 @@ _KNOWN: Final[dict[Library, _Instrumentation]] = {
     "pydantic_graph": _Instrumentation("pydantic_graph", "PydanticGraphInstrumentor"),
     "langchain": _Instrumentation("langchain_core", "LangChainInstrumentor"),
     "llama_index": _Instrumentation("llama_index", "LlamaIndexInstrumentor"),
+    "pydantic_ai": _Instrumentation("pydantic_ai", "PydanticAIInstrumentor"),
 }
 
 

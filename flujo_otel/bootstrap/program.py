@@ -28,6 +28,7 @@ def configure(
     pydantic_graph: bool = True,
     langchain: bool = True,
     llama_index: bool = True,
+    pydantic_ai: bool = True,
     flush_interval_seconds: float | None = None,
     queue_bytes: int | None = None,
     durable: str | None = None,
@@ -42,7 +43,8 @@ def configure(
     none. `forward`: OTLP backends that get every span as well, over HTTP (docs/forward.md): URLs,
     names of [forward.NAME] in flujo.toml, or `env`; None: every one of flujo.toml, (): none.
     `service_name` is for a provider made here. `flujo`, `pydantic_graph`, `langchain`,
-    `llama_index`: instrument each, if it is installed; none is imported before the program does.
+    `llama_index`, `pydantic_ai`: instrument each, if it is installed; none is imported before the
+    program does.
     `redact`: whether secrets are redacted, or a function that gets each text after that and gives
     what is to be recorded in its stead (docs/redaction.md).
     The others are settings of docs/settings.md. Called again it changes nothing. Does nothing under
@@ -79,6 +81,8 @@ def configure(
     if llama_index:
         # As auto-instrumentation says it: nothing is done before the program imports it.
         instrument("llama_index", chosen, skip_dep_check=True)
+    if pydantic_ai:
+        instrument("pydantic_ai", chosen)
 
 
 def _redactor(chosen: Settings, redact: bool | Callable[[str], str] | None) -> redaction.Redactor:

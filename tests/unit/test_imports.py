@@ -15,6 +15,7 @@ HEAVY = ("opentelemetry.sdk", "flujo", "pydantic", "google.protobuf", "sqlite3")
         ("flujo_otel.integrations.flujo", ("opentelemetry.sdk", "flujo", "pydantic", "sqlite3")),
         ("flujo_otel.integrations.langchain", (*HEAVY, "langchain_core", "llama_index.core")),
         ("flujo_otel.integrations.llama_index", (*HEAVY, "langchain_core", "llama_index.core")),
+        ("flujo_otel.integrations.pydantic_ai", (*HEAVY, "pydantic_ai", "pydantic_graph")),
         (
             "flujo_otel.integrations.pydantic_graph",
             ("opentelemetry.sdk", "flujo", "pydantic", "pydantic_graph", "sqlite3"),

@@ -7,7 +7,13 @@ import wrapt
 from opentelemetry.trace import Span, Status, StatusCode
 
 from flujo_otel.integrations.adopted.values import Values
-from flujo_otel.recording.failure import add_exception, error_type, set_failed
+from flujo_otel.recording.failure import (
+    add_exception,
+    describe,
+    error_type,
+    failure_attributes,
+    set_failed,
+)
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo
@@ -38,9 +44,9 @@ class RunSpan(wrapt.ObjectProxy):  # type: ignore[type-arg]
         self.__wrapped__.add_event(name, redactor().attributes(attributes or {}), timestamp)
 
     def record_exception(self, exception: BaseException, *args: Any, **kwargs: Any) -> None:
-        kind = error_type(exception)
         add_exception(self.__wrapped__, exception)
-        self.__wrapped__.set_attributes({flujo.ERROR_TYPE: kind, flujo.ERROR_TYPE_PLAIN: kind})
+        failure = failure_attributes(error_type(exception), describe(exception))
+        self.__wrapped__.set_attributes(failure)
 
     def set_status(self, status: Any, description: str | None = None) -> None:
         given = status if isinstance(status, Status) else Status(status, description)

@@ -412,6 +412,7 @@ LIBRARIES = {
     "flujo": "flujo.FlujoInstrumentor",
     "pydantic_graph": "pydantic_graph.PydanticGraphInstrumentor",
     "langchain": "langchain.LangChainInstrumentor",
+    "pydantic_ai": "pydantic_ai.PydanticAIInstrumentor",
 }
 
 
@@ -436,7 +437,7 @@ def test_configuring_imports_none_of_the_libraries(db: Path) -> None:
         import sys
         flujo_otel.configure()
         heavy = ("flujo", "pydantic_graph", "langchain_core", "llama_index.core",
-                 "openinference.instrumentation")
+                 "pydantic_ai", "openinference.instrumentation")
         print([name for name in heavy if name in sys.modules])
     """
     assert configured(db, source).splitlines()[-1] == "[]"

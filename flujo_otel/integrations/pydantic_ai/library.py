@@ -1,0 +1,49 @@
+"""What pydantic-ai's spans are to us."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flujo_otel.integrations.adopted import Library
+from flujo_otel.integrations.pydantic_ai.messages import first_asked, last_said
+from flujo_otel.semconv import model_call, openinference
+
+_AGENT: Final = "agent_name"
+"""On an agent's span alone; `gen_ai.agent.name` is on those of its calls too."""
+_CONTENT: Final = "metadata"
+"""What of the content pydantic-ai records whatever its settings say."""
+_TOOLS: Final = "running tools"
+"""pydantic-ai 1's span around those of the tools that an answer calls."""
+_ALL_MESSAGES: Final = "pydantic_ai.all_messages"
+_FIRST_NEW: Final = "pydantic_ai.new_message_index"
+_SAME: Final = {
+    "gen_ai.tool.call.arguments": openinference.INPUT_VALUE,
+    "gen_ai.tool.call.result": openinference.OUTPUT_VALUE,
+    "final_result": openinference.OUTPUT_VALUE,
+}
+
+
+class PydanticAI(Library):
+    """An agent's run is named after the agent; its prompt is its input, its result its output."""
+
+    step_type = "pydantic_ai"
+
+    def run_name(self, span_name: str, attributes: Mapping[str, Any]) -> str:
+        return str(attributes.get(_AGENT, span_name))
+
+    def is_inner(self, outer: str, inner: str) -> bool:
+        return inner == _TOOLS
+
+    def is_left_out(self, name: str, value: Any, *, content: bool) -> bool:
+        return not content and name == _CONTENT
+
+    def added(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        found: dict[str, Any] = {
+            _SAME[name]: attributes[name] for name in _SAME.keys() & attributes.keys()
+        }
+        if (messages := attributes.get(_ALL_MESSAGES)) is not None:
+            found[openinference.INPUT_VALUE] = first_asked(messages, attributes.get(_FIRST_NEW, 0))
+        if (messages := attributes.get(model_call.INPUT_MESSAGES)) is not None:
+            found[openinference.INPUT_VALUE] = last_said(messages)
+        if (messages := attributes.get(model_call.OUTPUT_MESSAGES)) is not None:
+            found[openinference.OUTPUT_VALUE] = last_said(messages)
+        return {name: value for name, value in found.items() if value}
