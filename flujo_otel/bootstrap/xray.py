@@ -29,8 +29,9 @@ class _Process:
         if not registry.writers():
             with self._lock:
                 if not registry.writers():
-                    # Spans of its own alone: whoever wants a library traced says so.
-                    configure(flujo=False, pydantic_graph=False, langchain=False, llama_index=False)
+                    # The first trace may be opened inside a run of flujo's: a runner that is
+                    # patched while it runs would show half of it.
+                    configure(flujo=False)
 
     def flush(self, timeout_seconds: float) -> bool:
         with guarded("flushing X-Ray traces"):

@@ -138,7 +138,7 @@ class XRay:
         return SpanRecorder(self._current_tracer(), content=self._records_content())
 
     def _current_tracer(self) -> otel.Tracer:
-        with guarded("configuring for X-Ray"):
+        with guarded("configuring for X-Ray, which records nothing until then,"):
             host().ensure()
         provider = otel.get_tracer_provider()
         known = self._tracer

@@ -264,3 +264,33 @@ def test_many_processes_with_storages_write_one_file(db: Path) -> None:
     for process in processes:
         assert ("", "") == finish(process)
     assert 30 == len(names(db))
+
+
+def test_a_setting_that_cannot_be_used_is_said_once_and_that_nothing_is_recorded(db: Path) -> None:
+    program = """
+    for _ in range(2):
+        with XRay().trace("workflow") as trace, trace.step("one") as step:
+            step.set_output({"a": 1})
+    """
+    variables = {"FLUJO_OTEL_CONTENT": "perhaps", "FLUJO_OTEL_RAISE": "0"}
+    [said] = run(db, program, prelude=IMPORTS, **variables)[1].splitlines()
+    assert "X-Ray, which records nothing until then, failed" in said
+    assert "content is 'perhaps' (FLUJO_OTEL_CONTENT)" in said
+
+
+def test_a_bare_xray_traces_what_libraries_do_in_its_steps(db: Path) -> None:
+    program = """
+    from pydantic_ai import Agent
+    from pydantic_ai.models.test import TestModel
+    helper = Agent(TestModel())
+    with XRay().trace("workflow") as trace, trace.step("ask"):
+        helper.run_sync("How are you?")
+    """
+    run(db, program, prelude=IMPORTS)
+    [[run_count]] = query(db, "SELECT COUNT(*) FROM runs")
+    above = query(
+        db,
+        "SELECT above.name FROM spans JOIN spans above"
+        " ON above.span_id = spans.parent_span_id WHERE spans.name = 'invoke_agent helper'",
+    )
+    assert (1, [("ask",)]) == (run_count, above)
