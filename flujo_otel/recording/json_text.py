@@ -161,7 +161,7 @@ class _Writer:
                 break
             name = key if type(key) is str else str(key)
             if len(name) <= _KEPT_KEY_LENGTH:
-                self._raw(separator + _encoded_key(self.hides.text(name)))
+                self._raw(separator + _encoded_key(self.hides.name(name)))
             else:
                 self._raw(separator)
                 self._text(name)

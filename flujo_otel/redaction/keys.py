@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Final
 
+from flujo_otel.redaction.needles import any_of
 from flujo_otel.semconv import flujo, xray
 
 
@@ -109,13 +110,15 @@ class Keys:
     `is_secret` says whether a name is a secret itself.
     """
 
-    __slots__ = ("_is_secret", "_own", "known", "stems")
+    __slots__ = ("_is_secret", "_own", "known", "may_be_in", "stems")
 
     def __init__(self, own: Iterable[str], is_secret: Callable[[str], bool]) -> None:
         self._is_secret = is_secret
         words = [split for split in map(_words, own) if split]
         self._own = frozenset("".join(split) for split in words)
         self.stems = (*STEMS, *(max(split, key=len) for split in words))
+        self.may_be_in = any_of(self.stems)
+        """Whether one of `stems` is in a text in lower case."""
         self.known: dict[str, Naming] = {}
 
     def naming(self, name: str) -> Naming:

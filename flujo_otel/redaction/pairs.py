@@ -75,7 +75,7 @@ def redact_pairs(text: str, keys: Keys) -> str:
     lowered = text.lower()
     if len(lowered) != len(text):  # "İ" has two in lower case
         lowered = "".join(each.lower() if each.isascii() else each for each in text)
-    if not any(map(lowered.__contains__, keys.stems)):
+    if not keys.may_be_in(lowered):
         return text
     starts = [stem for stem in keys.stems if stem in lowered]
     parts: list[str] = []

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from flujo_otel import guard
 from flujo_otel.redaction.keys import Keys, Naming
 from flujo_otel.redaction.mark import REDACTED
+from flujo_otel.redaction.own import OwnRules
 from flujo_otel.redaction.pairs import redact_pairs
 from flujo_otel.redaction.tokens import is_card, redact_tokens
 
@@ -16,6 +16,9 @@ _SHORTEST: Final = 5
 _REMEMBERED_LENGTH: Final = 128
 _MOST_REMEMBERED: Final = 2048
 _DEPTH_LIMIT: Final = 64
+_CARELESS_PARTS: Final = 50_000
+"""To remember each container takes a tenth longer, and few values are larger: only what holds the
+same twice, and that again, has many more parts than it takes bytes."""
 _SMALLEST_CARD: Final = 10**12
 _LARGEST_CARD: Final = 10**19
 MARGIN: Final = 1024
@@ -28,15 +31,24 @@ _ID: Final = Naming.ID
 _SECRET: Final = (Naming.WEAK, Naming.STRONG)
 
 
+class _Walk:
+    """Through one value: how many more of its parts are looked at without thought, and from then on
+    what became of each container, `REDACTED` while it is walked itself."""
+
+    __slots__ = ("done", "left")
+
+    def __init__(self) -> None:
+        self.left = _CARELESS_PARTS
+        self.done: dict[int, tuple[Any, Any]] = {}
+
+
 class Redactor:
     """Thread-safe; does nothing where `enabled` is False.
 
-    `keys`: further names of secrets. `patterns`: further regular expressions, whose matches are
-    redacted. `callback`: gets each text after that and gives what is to be recorded in its stead;
-    where it raises the whole text is redacted, which is counted and logged once.
+    `keys`: further names of secrets. `patterns` and `callback`: see OwnRules; names are not theirs.
     """
 
-    __slots__ = ("_callback", "_clean", "_keys", "_patterns", "enabled")
+    __slots__ = ("_clean", "_keys", "_own", "_remembered_length", "enabled")
 
     def __init__(
         self,
@@ -47,27 +59,35 @@ class Redactor:
         callback: Callable[[str], str] | None = None,
     ) -> None:
         self.enabled = enabled
-        self._keys = Keys(keys, lambda name: self.text(name) != name)
-        self._patterns = tuple(re.compile(pattern) for pattern in patterns)
-        self._callback = callback
+        self._keys = Keys(keys, lambda name: self._by_ours(name) != name)
+        self._own = OwnRules(patterns, callback) if patterns or callback else None
         self._clean: set[str] = set()
+        # A callback may say another thing the next time.
+        self._remembered_length = -1 if callback else _REMEMBERED_LENGTH
 
     def attributes(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """A span's, event's or link's attributes, redacted; the mapping itself is left alone."""
-        redacted = self._mapping(attributes, 0) if self.enabled else None
+        redacted = self._mapping(attributes, 0, None) if self.enabled else None
         return dict(attributes) if redacted is None else redacted
 
     def text(self, text: str) -> str:
         """A text, redacted: an exception's message, its stack, JSON, a prompt."""
         return self._read(text) if self.enabled and text not in self._clean else text
 
+    def name(self, name: str) -> str:
+        """The name of an attribute or of a field, without the secrets known by their looks and no
+        further: by rules of one's own nothing would be found under its name again."""
+        is_secret = self.enabled and self._keys.naming(name) is Naming.LEAK
+        return self._by_ours(name) if is_secret else name
+
     def value(self, value: Any) -> Any:
-        """JSON-like data, redacted; `value` itself where there is nothing to redact."""
-        return self._value(value, 0) if self.enabled else value
+        """JSON-like data, redacted; `value` itself where there is nothing to redact. What contains
+        itself is `[REDACTED]` where it does, perhaps some levels deep."""
+        return self._value(value, 0, None) if self.enabled else value
 
     def named(self, key: str, value: Any) -> Any:
         """The value of one attribute, redacted; `value` itself where there is nothing to redact."""
-        return self._named(self._keys.naming(key), value, 0) if self.enabled else value
+        return self._named(self._keys.naming(key), value, 0, None) if self.enabled else value
 
     def knows(self, key: str, text: str) -> bool:
         """Whether it has seen already that there is nothing to redact in either. Cheap."""
@@ -91,7 +111,9 @@ class Redactor:
         naming = self._keys.naming(key)
         return self.enabled and naming in _SECRET and _is_hidden(naming, value)
 
-    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[Any, Any] | None:
+    def _mapping(
+        self, value: Mapping[Any, Any], depth: int, walk: _Walk | None
+    ) -> dict[Any, Any] | None:
         """None: there is nothing to redact."""
         known, clean = self._keys.known, self._clean
         found: dict[Any, Any] | None = None
@@ -113,7 +135,7 @@ class Redactor:
                     continue
             if naming is None:
                 naming = self._keys.naming(key) if type(key) is str else _ORDINARY
-            redacted = self._named(naming, each, depth)
+            redacted = self._named(naming, each, depth, walk)
             leaks = naming is Naming.LEAK
             if redacted is not each or leaks:
                 found = found or dict(value)
@@ -125,70 +147,71 @@ class Redactor:
         """`value` without the secrets among its names, each still a name of its own."""
         found: dict[Any, Any] = {}
         for key, each in value.items():
-            name = plain = self.text(key) if type(key) is str else key
+            name = plain = self.name(key) if type(key) is str else key
             while name in found:
                 name = f"{plain} {len(found) + 1}"
             found[name] = each
         return found
 
-    def _named(self, naming: Naming, value: Any, depth: int) -> Any:
+    def _named(self, naming: Naming, value: Any, depth: int, walk: _Walk | None) -> Any:
         if naming is _ID:
             return value
         if naming in _SECRET and _is_hidden(naming, value):
             return value if value == REDACTED else REDACTED
-        return self._value(value, depth)
+        return self._value(value, depth, walk)
 
-    def _value(self, value: Any, depth: int) -> Any:
+    def _value(self, value: Any, depth: int, walk: _Walk | None) -> Any:
         kind = type(value)
         if kind is str or isinstance(value, str):
             return self.text(value)
         if kind is float or kind is bool or value is None:
             return value
         if kind is dict or kind is list:  # to look at abstract classes takes ten times as long
-            return self._container(value, depth) if value else value
+            return self._container(value, depth, walk or _Walk()) if value else value
         if isinstance(value, int):
             is_hidden = _SMALLEST_CARD <= value <= _LARGEST_CARD and is_card(str(value))
             return REDACTED if is_hidden else value
-        return self._container(value, depth) if isinstance(value, _CONTAINERS) else value
+        if isinstance(value, _CONTAINERS):
+            return self._container(value, depth, walk or _Walk())
+        return value
 
-    def _container(self, value: Any, depth: int) -> Any:
+    def _container(self, value: Any, depth: int, walk: _Walk) -> Any:
         if depth >= _DEPTH_LIMIT:
             return REDACTED
+        walk.left -= len(value) + 1
+        if walk.left >= 0:
+            return self._parts(value, depth + 1, walk)
+        known = walk.done.get(id(value))
+        if known is None:
+            walk.done[id(value)] = value, REDACTED
+            known = walk.done[id(value)] = value, self._parts(value, depth + 1, walk)
+        return known[1]
+
+    def _parts(self, value: Any, depth: int, walk: _Walk) -> Any:
         if type(value) is dict or isinstance(value, Mapping):
-            redacted = self._mapping(value, depth + 1)
+            redacted = self._mapping(value, depth, walk)
             return value if redacted is None else redacted
-        found = [self._value(each, depth + 1) for each in value]
+        found = [self._value(each, depth, walk) for each in value]
         if all(map(operator.is_, found, value)):
             return value
         return tuple(found) if isinstance(value, tuple) else found
 
     def _read(self, text: str) -> str:
-        redacted = text
-        if len(text) >= _SHORTEST:
-            redacted = redact_tokens(redact_pairs(text, self._keys))
-        for pattern in self._patterns:
-            redacted = pattern.sub(REDACTED, redacted)
-        if self._callback is not None:
-            return self._called_back(redacted)
+        redacted = self._by_ours(text)
+        if self._own is not None:
+            redacted = self._own.text(redacted)
         if redacted is not text and redacted != text:
             return redacted
-        if len(text) <= _REMEMBERED_LENGTH:
+        if len(text) <= self._remembered_length:
             if len(self._clean) >= _MOST_REMEMBERED:
                 self._clean.clear()
             self._clean.add(text)
         return text
 
-    def _called_back(self, text: str) -> str:
-        try:
-            given = self._callback(text)  # type: ignore[misc]
-            if isinstance(given, str):
-                return given
-            fault = f"it gave {type(given).__name__}, not str"
-        except Exception as error:
-            # Its own words may hold the text.
-            fault = f"it raised {type(error).__name__}"
-        guard.report("the redaction callback", TypeError(fault))
-        return REDACTED
+    def _by_ours(self, text: str) -> str:
+        if len(text) < _SHORTEST:
+            return text
+        return redact_tokens(redact_pairs(text, self._keys))
 
 
 def _is_hidden(naming: Naming, value: object) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from flujo_otel.redaction.mark import REDACTED
+from flujo_otel.redaction.needles import any_of
 
 
 class Rule(NamedTuple):
@@ -51,6 +52,10 @@ def _basic(match: re.Match[str]) -> str:
     except NotBase64:
         return match[0]
     return f"{match[1]}{REDACTED}" if b":" in decoded else match[0]
+
+
+def _any_needle(rules: tuple[Rule, ...]) -> Callable[[str], bool]:
+    return any_of(needle for rule in rules for needle in rule.needles)
 
 
 _CARD_BRAND: Final = re.compile(
@@ -130,19 +135,27 @@ _LONG_RUN: Final = b"1" * 15
 """Characters of a token's alphabet, one after the other: prose has none, and to look costs 2 ns a
 character, where the needles of them all cost 20."""
 _CARD_RUN: Final = b"1" * 13
+_BRIEF: Final = 128
+"""In so few characters to look for the needles costs less than for a run."""
+
+_has_short: Final = _any_needle(_SHORT)
+_has_long: Final = _any_needle(_LONG)
+_has_with_hyphen: Final = _any_needle(_WITH_HYPHEN)
+_has_with_underscore: Final = _any_needle(_WITH_UNDERSCORE)
 
 
 def redact_tokens(text: str) -> str:
     """`text` with the secrets in it that are known by their looks redacted."""
-    redacted = _redact(text, _SHORT)
+    redacted = _redact(text, _SHORT) if _has_short(text) else text
     exact = text.encode("utf-8", "surrogatepass")
-    if _LONG_RUN in exact.translate(_RUNS):
-        redacted = _redact(redacted, _LONG)
-        if "-" in text:
+    if len(text) <= _BRIEF or _LONG_RUN in exact.translate(_RUNS):
+        if _has_long(text):
+            redacted = _redact(redacted, _LONG)
+        if "-" in text and _has_with_hyphen(text):
             redacted = _redact(redacted, _WITH_HYPHEN)
-        if "_" in text:
+        if "_" in text and _has_with_underscore(text):
             redacted = _redact(redacted, _WITH_UNDERSCORE)
-    if _CARD_RUN in exact.translate(_DIGITS, b" -"):
+    if len(text) >= 13 and _CARD_RUN in exact.translate(_DIGITS, b" -"):
         redacted = _CARD.sub(_card, redacted)
     return redacted
 

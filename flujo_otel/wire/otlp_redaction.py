@@ -54,7 +54,7 @@ class MessageRedactor:
                     value.string_value = redacted
             else:
                 self._other(key, value)
-            name = by.text(key)
+            name = by.name(key)
             if name is not key:
                 pair.key = name
 

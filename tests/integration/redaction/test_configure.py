@@ -50,6 +50,12 @@ def test_a_function_has_the_last_word(tmp_path: Path) -> None:
     assert '{"user": "[NAME]", "password": "[REDACTED]"}' == recorded(tmp_path, "shouts")
 
 
+def test_patterns_of_ones_own_leave_json_what_it_is(tmp_path: Path) -> None:
+    """Of X-Ray, and of JSON inside it; one that eats all that is no space beside what it wants."""
+    rules = {"FLUJO_OTEL_REDACT_PATTERNS": r"\S*ann\S*"}
+    assert '{"user": "[REDACTED]", "password": "[REDACTED]"}' == recorded(tmp_path, "None", **rules)
+
+
 def test_one_that_fails_breaks_nothing_and_is_counted(tmp_path: Path) -> None:
     db = tmp_path / "otel.db"
     run(db, PROGRAM.format(redact="fails"), prelude="", FLUJO_OTEL_RAISE="0")

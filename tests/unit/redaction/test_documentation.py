@@ -34,7 +34,10 @@ def test_the_function_of_the_page_does_what_its_name_says() -> None:
     block = next(each for each in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "def " in each)
     names: dict[str, Any] = {}
     exec(block.partition("flujo_otel.configure")[0], names)
-    assert "to [MAIL]" == Redactor(callback=names["without_mail"]).text("to ann@example.com")
+    rules = Redactor(callback=names["without_mail"])
+    assert 'to "[MAIL]", ok' == rules.text('to "ann@example.com", ok')
+    [(before, after)] = re.findall(r"`({.+})` is recorded as\n +`(.+)`;", PAGE)
+    assert after == rules.text(before)
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flujo_otel.redaction import Redactor
+from flujo_otel.redaction import REDACTED, Redactor
 from support.hostile import texts
 from support.ordinary import ATTRIBUTES, TEXTS
 
@@ -67,6 +67,29 @@ def test_data_that_holds_itself_ends() -> None:
     value: dict[str, object] = {"n": 1}
     value["self"] = value
     assert "[REDACTED]" in str(REDACT.value(value))
+
+
+def test_data_that_holds_itself_twice_ends_too() -> None:
+    """There are 2 ** 64 ways through the first, and more than can be walked through the others."""
+    cycle: list[object] = ["ghp_" + "a1" * 18]
+    cycle += [cycle, cycle]
+    assert REDACTED == REDACT.value(cycle)[0]
+    chain: object = "ghp_" + "a1" * 18
+    for _ in range(60):
+        chain = {"a": chain, "b": chain}
+    found = REDACT.value({"c": chain})["c"]
+    for _ in range(60):
+        found = found["b"]
+    assert REDACTED == found
+    wide: list[object] = [1, 2]
+    for _ in range(5):
+        wide = [wide] * 1000
+    assert wide is REDACT.value(wide)
+
+
+def test_of_large_data_each_part_is_looked_at() -> None:
+    found = REDACT.value([{"n": n, "password": "x"} for n in range(50_000)])
+    assert [{"n": n, "password": REDACTED} for n in range(50_000)] == found
 
 
 def test_texts_that_are_made_to_be_slow_are_not() -> None:

@@ -1,5 +1,6 @@
 """Your own rules: settings, variables, a callback; and no rules at all."""
 
+import json
 import logging
 from pathlib import Path
 
@@ -42,7 +43,15 @@ def test_own_keys_are_read_word_by_word() -> None:
 def test_own_patterns_are_applied_everywhere() -> None:
     rules = Redactor(patterns=["EMP-[0-9]+"])
     assert "of [REDACTED]!" == rules.text("of EMP-17!")
-    assert {REDACTED: [REDACTED]} == rules.value({"EMP-1": ["EMP-2"]})
+    assert {"a": [REDACTED]} == rules.value({"a": ["EMP-2"]})
+
+
+def test_names_are_not_for_patterns_and_a_callback() -> None:
+    """Nothing would be found under its name again."""
+    for rules in (Redactor(patterns=["."]), Redactor(callback=lambda _: "x")):
+        assert ["input.value"] == list(rules.attributes({"input.value": "y"}))
+        assert ["a"] == list(rules.value({"a": "y"}))
+        assert ["a"] == list(json.loads(rules.text('{"a": "y"}')))
 
 
 def test_flujo_toml_says_them(folder: Path) -> None:
@@ -98,7 +107,7 @@ def test_with_settings_that_cannot_be_used_our_rules_hold(
 def test_a_callback_has_the_last_word() -> None:
     rules = Redactor(callback=lambda text: text.replace("ann", "[NAME]"))
     assert "[NAME]: [REDACTED]" == rules.text("ann: " + "ghp_" + "a1" * 18)
-    assert {"a": ["[NAME]"], "[NAME]": 1} == rules.value({"a": ["ann"], "ann": 1})
+    assert {"a": ["[NAME]"], "b": 1} == rules.value({"a": ["ann"], "b": 1})
 
 
 def fails(text: str) -> str:
