@@ -4,24 +4,17 @@ They know nothing of JSON, so they are never shown any: of a text that is JSON t
 one by one, without quotes and escapes, and all else of it stays as it stands, to the character.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Final
 
 from flujo_otel import guard
+from flujo_otel.redaction.documents import REDACTED_JSON, STRING, begins_json, decode, is_json
 from flujo_otel.redaction.mark import REDACTED
 
 _NESTING_LIMIT: Final = 8
 """JSON in strings of JSON in strings: each level doubles the backslashes of the one within."""
-_LENGTH_LIMIT: Final = 1 << 24
-_BEGINNING: Final = re.compile(r'[ \t\r\n]*+["\[{]')
-_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"(?:[ \t\r\n]*+(:))?+')
-"""And whether it is a name."""
-_REDACTED_JSON: Final = f'"{REDACTED}"'
-_decode: Final = json.JSONDecoder(parse_int=str, parse_float=str).decode
-"""Numbers are not read: those of thousands of digits would be refused."""
 
 
 class OwnRules:
@@ -39,19 +32,19 @@ class OwnRules:
 
     def text(self, text: str, nesting: int = 0) -> str:
         """`text` by these rules: string by string where it is JSON, else as a whole."""
-        if _BEGINNING.match(text) is None:
+        if not begins_json(text):
             return self._whole(text)
-        is_json = _is_json(text) if nesting < _NESTING_LIMIT else None
-        if is_json:
-            return _STRING.sub(
+        is_document = is_json(text) if nesting < _NESTING_LIMIT else None
+        if is_document:
+            return STRING.sub(
                 lambda match: match[0] if match[1] else self._string(match[0], nesting), text
             )
         whole = self._whole(text)
         # What nobody can read may be JSON, and stays that.
-        return _REDACTED_JSON if is_json is None and whole != text else whole
+        return REDACTED_JSON if is_document is None and whole != text else whole
 
     def _string(self, literal: str, nesting: int) -> str:
-        given = _decode(literal) if "\\" in literal else literal[1:-1]
+        given = decode(literal) if "\\" in literal else literal[1:-1]
         text = self.text(given, nesting + 1)
         if text == given:
             return literal
@@ -73,16 +66,3 @@ class OwnRules:
             fault = f"it raised {type(error).__name__}"
         guard.report("the redaction callback", TypeError(fault))
         return REDACTED
-
-
-def _is_json(text: str) -> bool | None:
-    """None: it is too long or too deep to say."""
-    if len(text) > _LENGTH_LIMIT:
-        return None
-    try:
-        _decode(text)
-    except ValueError:
-        return False
-    except RecursionError:
-        return None
-    return True

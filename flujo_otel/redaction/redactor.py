@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from flujo_otel.redaction.documents import begins_json, rewritten
 from flujo_otel.redaction.keys import Keys, Naming
 from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.own import OwnRules
@@ -48,7 +49,7 @@ class Redactor:
     `keys`: further names of secrets. `patterns` and `callback`: see OwnRules; names are not theirs.
     """
 
-    __slots__ = ("_clean", "_keys", "_own", "_remembered_length", "enabled")
+    __slots__ = ("_clean", "_keys", "_ours", "_own", "_remembered_length", "enabled")
 
     def __init__(
         self,
@@ -58,9 +59,11 @@ class Redactor:
         patterns: Iterable[str | re.Pattern[str]] = (),
         callback: Callable[[str], str] | None = None,
     ) -> None:
-        self.enabled = enabled
-        self._keys = Keys(keys, lambda name: self._by_ours(name) != name)
+        self.enabled, keys = enabled, tuple(keys)
         self._own = OwnRules(patterns, callback) if patterns or callback else None
+        self._ours: Redactor = Redactor(keys=keys) if self._own else self
+        """By our rules alone."""
+        self._keys = Keys(keys, lambda name: self._ours.text(name) != name)
         self._clean: set[str] = set()
         # A callback may say another thing the next time.
         self._remembered_length = -1 if callback else _REMEMBERED_LENGTH
@@ -78,7 +81,7 @@ class Redactor:
         """The name of an attribute or of a field, without the secrets known by their looks and no
         further: by rules of one's own nothing would be found under its name again."""
         is_secret = self.enabled and self._keys.naming(name) is Naming.LEAK
-        return self._by_ours(name) if is_secret else name
+        return self._ours.text(name) if is_secret else name
 
     def value(self, value: Any) -> Any:
         """JSON-like data, redacted; `value` itself where there is nothing to redact. What contains
@@ -197,9 +200,8 @@ class Redactor:
         return tuple(found) if isinstance(value, tuple) else found
 
     def _read(self, text: str) -> str:
-        redacted = self._by_ours(text)
-        if self._own is not None:
-            redacted = self._own.text(redacted)
+        own = self._own
+        redacted = self._by_looks(text) if own is None else own.text(self._ours.text(text))
         if redacted is not text and redacted != text:
             return redacted
         if len(text) <= self._remembered_length:
@@ -208,10 +210,15 @@ class Redactor:
             self._clean.add(text)
         return text
 
-    def _by_ours(self, text: str) -> str:
+    def _by_looks(self, text: str) -> str:
         if len(text) < _SHORTEST:
             return text
-        return redact_tokens(redact_pairs(text, self._keys))
+        redacted = redact_tokens(redact_pairs(text, self._keys))
+        if redacted == text or not begins_json(text):
+            return redacted
+        # JSON is taken for what it says: in `{"ask": "Your password:", "n": 1}` is no secret.
+        document = rewritten(text, self.value)
+        return redacted if document is None else document
 
 
 def _is_hidden(naming: Naming, value: object) -> bool:

@@ -151,3 +151,41 @@ def test_a_callback_that_fails_costs_the_string_alone(monkeypatch: pytest.Monkey
         return text if text == "b" else str(1 / 0)
 
     assert '{"a": "[REDACTED]", "c": "b"}' == Redactor(callback=fails).text('{"a": "x", "c": "b"}')
+
+
+FRAGMENTS = (
+    *("password", "token", "api_key", "cookie", "authorization", ":", "=", ": ", "= ", ",", ";"),
+    *('"', "'", "`", "\\", '\\"', "\\n", "\n", "{", "}", "[", "]", "<", ">", "Bearer ", "://", "@"),
+    *(" ", "hunter2", "a1b2c3d4e5", "Basic YTpi", "sid=abc", "12", "type", "string", "é"),
+)
+SPOKEN = st.lists(st.sampled_from(FRAGMENTS), max_size=9).map("".join)
+SPOKEN_OF = st.recursive(
+    SPOKEN,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "password", "token"]), inner, max_size=2)
+        | inner.map(json.dumps)
+    ),
+    max_leaves=6,
+)
+
+
+@given(SPOKEN_OF, SPOKEN_OF)
+def test_our_rules_leave_json_what_it_is_whatever_is_said_in_it(one: Any, other: Any) -> None:
+    rules = Redactor()
+    text = json.dumps({"one": one, "nested": json.dumps([one, 1]), "other": other})
+    found = json.loads(rules.text(text))
+    assert [rules.value(one), rules.value(other)] == [found["one"], found["other"]]
+    assert [rules.value(one), 1] == json.loads(found["nested"])
+
+
+def test_a_name_at_the_end_of_a_string_says_nothing_of_the_next() -> None:
+    text = '{"ask": "Enter your password:", "user": "ann"}'
+    assert text == Redactor().text(text)
+    assert json.dumps([text]) == Redactor().text(json.dumps([text]))
+
+
+@pytest.mark.parametrize("number", ["1e999", "7" * 5000, "NaN"])
+def test_json_that_cannot_be_written_again_is_replaced_as_a_whole(number: str) -> None:
+    assert f'"{REDACTED}"' == Redactor().text(f'{{"password": "x", "n": {number}}}')
+    assert f'{{"n": {number}}}' == Redactor().text(f'{{"n": {number}}}')

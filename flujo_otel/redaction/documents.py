@@ -1,0 +1,52 @@
+"""Texts that are JSON."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from flujo_otel.redaction.mark import REDACTED
+
+REDACTED_JSON: Final = f'"{REDACTED}"'
+STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"(?:[ \t\r\n]*+(:))?+')
+"""A string in JSON, and whether it is a name."""
+_BEGINNING: Final = re.compile(r'[ \t\r\n]*+["\[{]')
+_LENGTH_LIMIT: Final = 1 << 24
+decode: Final = json.JSONDecoder(parse_int=str, parse_float=str).decode
+"""Numbers are not read: those of thousands of digits would be refused."""
+
+
+def begins_json(text: str) -> bool:
+    """As an object, an array or a string of JSON does."""
+    return _BEGINNING.match(text) is not None
+
+
+def is_json(text: str) -> bool | None:
+    """None: it is too long or too deep to say."""
+    if len(text) > _LENGTH_LIMIT:
+        return None
+    try:
+        decode(text)
+    except ValueError:
+        return False
+    except RecursionError:
+        return None
+    return True
+
+
+def rewritten(text: str, change: Callable[[Any], Any]) -> str | None:
+    """What `change` makes of the data that `text` says, as JSON: `text` itself where that is the
+    very data, REDACTED_JSON where it cannot be read or written. None: `text` is no JSON."""
+    is_document = is_json(text)
+    if is_document is False:
+        return None
+    if is_document:
+        try:
+            data = json.loads(text)
+            changed = change(data)
+            if changed is data:
+                return text
+            return json.dumps(changed, ensure_ascii=text.isascii(), allow_nan=False)
+        except (ValueError, RecursionError):  # a number of thousands of digits, or of 1e999
+            pass
+    return REDACTED_JSON
