@@ -11,7 +11,7 @@ class Library:
     """`flujo.step.type` of what a run calls first."""
 
     def run_name(self, span_name: str, attributes: Mapping[str, Any]) -> str:
-        """Of a run that begins with this span."""
+        """Of a run that begins with this span, and of the span then."""
         return span_name
 
     def is_inner(self, outer: str, inner: str) -> bool:

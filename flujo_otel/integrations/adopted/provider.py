@@ -57,7 +57,8 @@ class RunTracer(trace.Tracer):
         place, facts = self._place(name, context, attributes or {})
         values = Values(self._library, self._recording)
         given = {**values.kept(attributes or {}), **facts}
-        span = self._tracer.start_span(name, context, kind, given, *args, **kwargs)
+        called = str(facts.get(flujo.PIPELINE_NAME, name))
+        span = self._tracer.start_span(called, context, kind, given, *args, **kwargs)
         if place is not None:
             self._places[_key(span)] = place
             if len(self._places) > MAX_PLACES:

@@ -9,6 +9,7 @@ from flujo_otel.semconv import model_call, openinference
 
 _AGENT: Final = "agent_name"
 """On an agent's span alone; `gen_ai.agent.name` is on those of its calls too."""
+_INVOKE_AGENT: Final = "invoke_agent"
 _CONTENT: Final = "metadata"
 """What of the content pydantic-ai records whatever its settings say."""
 _TOOLS: Final = "running tools"
@@ -40,6 +41,8 @@ class PydanticAI(Library):
         found: dict[str, Any] = {
             _SAME[name]: attributes[name] for name in _SAME.keys() & attributes.keys()
         }
+        if _AGENT in attributes:
+            found[model_call.OPERATION_NAME] = _INVOKE_AGENT
         if (messages := attributes.get(_ALL_MESSAGES)) is not None:
             found[openinference.INPUT_VALUE] = first_asked(messages, attributes.get(_FIRST_NEW, 0))
         if (messages := attributes.get(model_call.INPUT_MESSAGES)) is not None:

@@ -39,8 +39,9 @@ def recorded(traced: TracedAgents) -> str:
 
 def test_an_agent_is_a_run_of_its_name_with_its_calls_as_steps(traced: TracedAgents) -> None:
     ask(weather_agent(), "How is it?")
-    facts = traced.facts("invoke_agent weatherman")
+    facts = traced.facts("weatherman")
     assert "weatherman" == facts["flujo.pipeline.name"]
+    assert "invoke_agent" == facts["gen_ai.operation.name"]
     assert ("How is it?", '{"look_outside":"rain"}') == (
         facts["input.value"],
         facts["output.value"],
@@ -58,7 +59,7 @@ def test_an_agent_without_a_name_has_that_of_its_variable(traced: TracedAgents) 
         await helper.run("Hello")
 
     asyncio.run(main())
-    assert "helper" == traced.facts("invoke_agent helper")["flujo.pipeline.name"]
+    assert "helper" == traced.facts("helper")["flujo.pipeline.name"]
 
 
 def test_a_step_says_what_went_in_and_what_came_out(traced: TracedAgents) -> None:
@@ -77,7 +78,7 @@ def test_a_conversation_that_goes_on_has_the_new_prompt_as_its_input(traced: Tra
     before = ask(agent, "How is it?")
     traced.memory.clear()
     ask(agent, "And tomorrow?", message_history=before.all_messages())
-    assert "And tomorrow?" == traced.facts("invoke_agent weatherman")["input.value"]
+    assert "And tomorrow?" == traced.facts("weatherman")["input.value"]
 
 
 def test_under_a_span_an_agent_is_part_of_the_run_around_it(traced: TracedAgents) -> None:
@@ -97,16 +98,16 @@ def test_an_agent_that_a_tool_asks_is_in_that_tool(traced: TracedAgents) -> None
 
     ask(outer, "Hello")
     tree = [line.strip() for line in traced.tree()]
-    assert "invoke_agent boss" == tree[0]
+    assert "boss" == tree[0]
     assert tree.index("execute_tool consult") + 1 == tree.index("invoke_agent weatherman")
     roots = [span for span in traced.spans() if "flujo.pipeline.name" in (span.attributes or {})]
-    assert ["invoke_agent boss"] == [span.name for span in roots]
+    assert ["boss"] == [span.name for span in roots]
 
 
 async def test_agents_at_once_are_runs_of_their_own(traced: TracedAgents) -> None:
     agent = weather_agent()
     await asyncio.gather(*(agent.run(f"number {number}") for number in range(5)))
-    roots = [span for span in traced.spans() if span.name == "invoke_agent weatherman"]
+    roots = [span for span in traced.spans() if span.name == "weatherman"]
     assert {f"number {n}" for n in range(5)} == {
         (span.attributes or {})["input.value"] for span in roots
     }
@@ -118,14 +119,14 @@ async def test_a_streamed_answer_is_recorded_when_it_was_read(traced: TracedAgen
     agent = Agent(TestModel(custom_output_text="It rains."), name="weatherman")
     async with agent.run_stream("How is it?") as answer:
         assert "It rains." == await answer.get_output()
-    assert ["invoke_agent weatherman", "  chat test"] == traced.tree()
+    assert ["weatherman", "  chat test"] == traced.tree()
     assert "It rains." == traced.facts("chat test")["output.value"]
 
 
 def test_an_error_is_recorded_once_and_propagates(traced: TracedAgents) -> None:
     with pytest.raises(ValueError, match="sour milk"):
         ask(weather_agent("sour milk"), "How is it?")
-    for name in ("execute_tool look_outside", "invoke_agent weatherman"):
+    for name in ("execute_tool look_outside", "weatherman"):
         span = traced.span(name)
         assert StatusCode.ERROR is span.status.status_code
         assert ["exception"] == traced.events(name)
@@ -136,13 +137,13 @@ def test_an_error_is_recorded_once_and_propagates(traced: TracedAgents) -> None:
 def test_secrets_are_redacted_wherever_they_are(traced: TracedAgents) -> None:
     ask(weather_agent(f"api_key={SECRET}", system_prompt=f"Use {SECRET}"), f"What is {SECRET}?")
     assert SECRET not in recorded(traced)
-    assert "[REDACTED]" in traced.facts("invoke_agent weatherman")["input.value"]
+    assert "[REDACTED]" in traced.facts("weatherman")["input.value"]
 
 
 def test_long_values_are_cut_and_it_is_said(traced: TracedAgents) -> None:
     traced.instrument(value_limit_bytes=300)
     ask(weather_agent(), "long " * 200)
-    facts = traced.facts("invoke_agent weatherman")
+    facts = traced.facts("weatherman")
     for name in ("input.value", "pydantic_ai.all_messages"):
         assert len(facts[name].encode()) <= 300, name
     assert facts["flujo.truncated"] >= 2
@@ -208,7 +209,7 @@ def test_what_it_cannot_read_is_recorded_without_it(
     module = "flujo_otel.integrations.pydantic_ai.library.first_asked"
     monkeypatch.setattr(module, lambda *_: 1 / 0)
     ask(weather_agent(), "How is it?")
-    assert "weatherman" == traced.facts("invoke_agent weatherman")["flujo.pipeline.name"]
+    assert "weatherman" == traced.facts("weatherman")["flujo.pipeline.name"]
 
 
 def test_a_model_s_tokens_are_told(traced: TracedAgents) -> None:
