@@ -9,7 +9,7 @@ from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_run_log
 from flujo_otel.spanstore.location import resolve
 from flujo_otel.spanstore.runlog import RunQuery, SpanGroup
-from flujo_otel.storage import rows, shapes, trace_tree
+from flujo_otel.storage import flujo_tree, rows, shapes, trace_tree
 from flujo_otel.storage.calls import at_once, checked, in_thread
 from flujo_otel.storage.late import BoundedSet, LateSteps
 from flujo_otel.storage.workflows import Workflows
@@ -91,11 +91,16 @@ class SQLiteBackend(Workflows):
 
         It stands in for spans: where the run's own root span is stored it is left out, and it goes
         when that comes. Times are seconds of Unix time, kept to the nanosecond; ids may have any
-        form.
+        form. What is still open in it when the run has ended takes the run's status and end.
         """
         if not run_id:
             raise MalformedTrace("run_id is empty.")
-        await in_thread(lambda: self._log.replace_tree(run_id, trace_tree.to_batch(run_id, trace)))
+
+        def save() -> None:
+            tree = flujo_tree.put_right(run_id, trace) if isinstance(trace, Mapping) else trace
+            self._log.replace_tree(run_id, trace_tree.to_batch(run_id, tree))
+
+        await in_thread(save)
 
     async def save_spans(self, run_id: str, spans: Sequence[Mapping[str, Any]]) -> None:
         """The same for single spans, which say their `parent_span_id`: they are added."""

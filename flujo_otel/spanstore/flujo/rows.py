@@ -75,7 +75,7 @@ def step_of(row: Sequence[Any]) -> Step:
 def with_spans(steps: Sequence[Step], spans: Sequence[Span]) -> list[Step]:
     """Steps with what only their spans know: flujo writes a step's row when the step is over, with
     the time of writing as its start, and without its input. Where they do not pair, as they are."""
-    of_steps = [span for span in spans if span.role & Role.STEP]
+    of_steps = [span for span in spans if any(key in span.attributes for key in _STEP_KEYS)]
     if [span.name for span in of_steps] != [step.step_name for step in steps]:
         return list(steps)
     return [_with_span(step, span) for step, span in zip(steps, of_steps, strict=True)]
@@ -116,8 +116,8 @@ def _span_of(row: Sequence[Any], run: Run, shift: int) -> Span:
     start_ns = (times.of_seconds(start) or 0) + shift
     end_ns = times.of_seconds(end)
     end_ns = None if end_ns is None else end_ns + shift
-    if parent_id is None and status == "running":
-        # 0.4 saves the root while it is still open, and never again.
+    if status == "running":
+        # 0.4 saves the root, and a step that an agent's exception left, while they are still open.
         status, end_ns = run.status.value, run.end_time_ns
     return Span(
         span_id=str(span_id),

@@ -8,6 +8,7 @@ from typing import Any, Final
 from flujo_otel import process
 from flujo_otel.model import Run, RunStatus, Span, Step, Writer
 from flujo_otel.spanstore.api import NameStatistics, Root, RunFilter, SpanFilter
+from flujo_otel.spanstore.flujo.rows import with_spans
 from flujo_otel.spanstore.sqlite import faults, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
 from flujo_otel.spanstore.sqlite.statistics import Tally
@@ -164,7 +165,14 @@ class SQLiteTraceReader:
     def steps(self, run_id: str) -> list[Step]:
         """See `api.TraceReader.steps`."""
         query = f"{rows.SELECT_STEPS} WHERE run_id = ? ORDER BY step_index, start_time_ns"
-        return [Step(*row) for row in self._rows(query, (run_id,))]
+        steps = [Step(*row) for row in self._rows(query, (run_id,))]
+        if not steps or any(step.span_id for step in steps):
+            return steps
+        query = "SELECT 1 FROM trees WHERE run_id = ?"
+        # In a tree that flujo handed in beside them.
+        return (
+            with_spans(steps, list(self.spans(run_id))) if self._rows(query, (run_id,)) else steps
+        )
 
     def statistics(
         self, pipeline: str | None, since_ns: int | None, until_ns: int | None, buckets: int

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from flujo_otel.model import Batch
+from flujo_otel.model import Batch, RunStatus, SpanRecord
 from flujo_otel.settings import Durable
 from flujo_otel.spanstore.runlog import (
     RunEnd,
@@ -52,6 +52,11 @@ _IS_TRACED: Final = f"""
     SELECT 1 FROM runs
     WHERE run_id = :run_id AND root_start_ns <> {STATED}
         AND run_id NOT IN (SELECT run_id FROM trees)
+"""
+_ENDED: Final = f"""
+    SELECT status, end_time_ns FROM runs
+    WHERE run_id = :run_id AND root_start_ns = {STATED} AND end_time_ns IS NOT NULL
+        AND status <> 'running'
 """
 _KEEP_STATED: Final = f"""
     UPDATE staged SET role = 0
@@ -154,7 +159,8 @@ class SQLiteRunLog:
                     return
                 for statement in () if keep else _FORGET_TREE:
                     connection.execute(statement, values)
-                for records in pours(tree.records):
+                ended = connection.execute(_ENDED, values).fetchone()
+                for records in pours([_closed(record, ended) for record in tree.records]):
                     stage(connection, records)
                     connection.execute(_KEEP_STATED)
                     pour(opened, records)
@@ -212,6 +218,18 @@ class SQLiteRunLog:
 
     def _read(self, query: str, values: Any) -> list[Any]:
         return read(self._path, query, values)
+
+
+def _closed(record: SpanRecord, ended: tuple[str, int] | None) -> SpanRecord:
+    """What is open in the tree of a run that has ended, ended with it. See runlog.sql."""
+    if ended is None or record.status != RunStatus.RUNNING:
+        return record
+    status, end_time_ns = ended
+    known = (RunStatus.COMPLETED, RunStatus.PAUSED)
+    return record._replace(
+        status=status if status in known else RunStatus.FAILED.value,
+        end_time_ns=max(record.start_time_ns, end_time_ns),
+    )
 
 
 def _values(step: StepResult) -> tuple[Any, ...]:

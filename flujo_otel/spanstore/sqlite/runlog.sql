@@ -22,7 +22,8 @@ BEGIN
         (SELECT value FROM sequence)
     )
     ON CONFLICT (run_id) DO UPDATE SET
-        pipeline_name = excluded.pipeline_name,
+        pipeline_name = CASE WHEN excluded.pipeline_name IN ('unknown', '')
+            THEN pipeline_name ELSE excluded.pipeline_name END,
         pipeline_version = excluded.pipeline_version,
         status = excluded.status,
         start_time = excluded.start_time,
@@ -102,6 +103,12 @@ BEGIN
     UPDATE runs SET change_seq = (SELECT value FROM sequence) WHERE run_id = NEW.run_id;
 END;
 
+-- Spans of a tree that was handed in.
+CREATE TEMP VIEW open_in_tree AS
+SELECT t.run_id, s.span_id
+FROM trees t CROSS JOIN spans s ON s.run_id = t.run_id
+WHERE s.scope_id = 6374321799567410773 AND s.status = 'running';
+
 CREATE TEMP VIEW ended_run AS
 SELECT '' AS run_id, '' AS status, '' AS end_time, 0 AS end_time_ns, 0.0 AS total_cost,
     '' AS final_context, 0 AS execution_time_ms, 0.0 AS memory_usage_mb, 0 AS total_steps,
@@ -148,6 +155,24 @@ BEGIN
         )
     ) r
     WHERE runs.run_id = NEW.run_id;
+    -- flujo 0.4 saves a tree whose root, and where it failed its last step, is still open, and never
+    -- again: what is open ends with the run (as replace_tree has it where the tree comes later).
+    UPDATE runs
+    SET running_count = running_count - o.count,
+        error_count = error_count + o.count * (status NOT IN ('completed', 'paused'))
+    FROM (SELECT COUNT(*) AS count FROM open_in_tree WHERE run_id = NEW.run_id) o
+    WHERE runs.run_id = NEW.run_id AND status <> 'running';
+    UPDATE spans
+    SET status = CASE WHEN r.status IN ('completed', 'paused') THEN r.status ELSE 'failed' END,
+        end_time_ns = MAX(spans.start_time_ns, r.end_time_ns),
+        end_time = MAX(spans.start_time_ns, r.end_time_ns) / 1e9,
+        change_seq = (SELECT value FROM sequence) + o.n
+    FROM runs r CROSS JOIN (
+        SELECT span_id, ROW_NUMBER() OVER (ORDER BY span_id) AS n
+        FROM open_in_tree WHERE run_id = NEW.run_id
+    ) o
+    WHERE r.run_id = NEW.run_id AND r.status <> 'running' AND spans.span_id = o.span_id;
+    UPDATE sequence SET value = value + changes();
 END;
 
 -- A workflow state with the one entry that its history has more than before; n -1: with no history.

@@ -261,7 +261,8 @@ def test_python_values_are_kept_in_flujos_words(value: Any) -> None:
         "output": [value],
         "error": value,
     }
-    trace = {"span_id": "a", "name": "n", "attributes": {"value": value}}
+    trace = {"span_id": "a", "name": "n", "end_time": 1.0, "status": "completed"}
+    trace["attributes"] = {"value": value}
     big = isinstance(value, int) and value >= 1 << 63
     ours, theirs = answers(
         run_start(),
