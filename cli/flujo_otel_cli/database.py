@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from flujo_otel.errors import ForeignDatabase, NoDatabase, StoreUnavailable
 from flujo_otel_cli.problem import Exit, Problem, first_trace
 from flujo_otel_cli.text import escape
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @contextmanager
@@ -42,8 +46,18 @@ def _problem(error: Exception, db: str | None) -> Problem | None:
     message = escape(str(error))
     if path.exists():
         message = f"{named} is empty: nothing was traced into it yet."
-    hints = [*first_trace(db), *(_elsewhere() if db is None else ())]
+    hints = [*first_trace(db), *(_one_up(path) if db is None else ())]
+    hints += _elsewhere() if db is None else ()
     return Problem(Exit.NO_DATABASE, "no_database", message, hints)
+
+
+def _one_up(path: "Path") -> Iterator[str]:
+    """The database of the folder above: one is easily a folder too deep."""
+    from flujo_otel.spanstore.location import DEFAULT_NAME
+
+    above = path.parent.parent / DEFAULT_NAME
+    if path.name == DEFAULT_NAME and above != path and above.is_file():
+        yield f"There is one a folder up:  lens list --db ../{DEFAULT_NAME}"
 
 
 def _elsewhere() -> Iterator[str]:

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flujo_otel.query.decision import Candidate, Decision, Tally, tallies
@@ -43,8 +43,10 @@ def notes(decision: Decision, theme: Theme) -> Iterator[str]:
 def glance(decision: Decision, to: Terminal) -> Iterator[Line]:
     """A few lines: each filter, the best candidates, the reasoning on one line, the metadata."""
     yield from _filter_lines(tallies(decision.evaluations), _FILTERS_IN_TREE, to)
+    yield from misshapen_lines(decision.misshapen_evaluations, "item", decision.evaluations)
     if len(decision.candidates) > 1:  # a single one is said on the span's line
         yield from _ranking_lines(decision.candidates, _CANDIDATES_IN_TREE, to)
+    yield from misshapen_lines(decision.misshapen_candidates, "candidate", decision.candidates)
     limit = to.width if to.cuts else None
     if decision.reasoning:
         yield [Piece("because ", "dim"), Piece(head(decision.reasoning.strip(), limit))]
@@ -61,11 +63,21 @@ def account(decision: Decision, to: Terminal, *, full: bool) -> Iterator[Line]:
         most = None if full else _FILTERS
         counts = f"{decision.qualified_count:,} of {len(decision.evaluations):,} passed"
         found = tallies(decision.evaluations)
-        yield from _labelled("eval", [[Piece(counts)], *_filter_lines(found, most, to)])
+        misshapen = misshapen_lines(decision.misshapen_evaluations, "item", found)
+        lines = [[Piece(counts)], *_filter_lines(found, most, to), *misshapen]
+        yield from _labelled("eval", lines)
     most = None if full else _CANDIDATES
-    yield from _labelled("rank", _ranking_lines(decision.candidates, most, to))
+    ranked = _ranking_lines(decision.candidates, most, to)
+    misshapen = misshapen_lines(decision.misshapen_candidates, "candidate", decision.candidates)
+    yield from _labelled("rank", [*ranked, *misshapen])
     yield from _mapping_lines("llm", decision.llm, to, full=full)
     yield from _mapping_lines("meta", decision.metadata, to, full=full)
+
+
+def misshapen_lines(count: int, noun: str, drawn: Sequence[Any]) -> Iterator[Line]:
+    """Beneath those that were `drawn`; where none were, the attribute itself is there to see."""
+    if count and drawn:
+        yield [Piece(f"{amounts.plural(count, noun)} not understood", "yellow")]
 
 
 def label_of(item: Any) -> str:

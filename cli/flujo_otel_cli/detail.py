@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from flujo_otel.model import Event, Run, Span
-from flujo_otel.model.record import Role
 from flujo_otel.query.decision import Decision, decision_of
-from flujo_otel.query.failure import Failure, Location, failure_of
+from flujo_otel.query.failure import Failure, Location, failure_of, is_users_own
 from flujo_otel.query.tree import Node, walk
 from flujo_otel_cli import decision as decisions
 from flujo_otel_cli.line import Line, Piece
@@ -82,26 +81,34 @@ class Details:
         return self._decision[1]
 
     def _hint(self, node: Node) -> str:
-        """The command that shows more of a failed step."""
-        if node.span is None or not node.span.role & Role.STEP or escape(node.name) != node.name:
+        """The command that shows more of a failed span; a run's root is what the header is of."""
+        if node.span is None or node.is_run_root:
             return ""
+        # A name that is not shown as it is cannot be pasted; an id always can.
+        name = node.name if escape(node.name) == node.name else node.span.otel_span_id
         inner = self.drawing.inside.get(node.span.run_id)
         run_name = inner.shown_id if inner else self.drawing.run_name
-        return f"lens show {shell_word(run_name)} --step {shell_word(node.name)}"
+        return f"lens show {shell_word(run_name)} --step {shell_word(name)}"
 
 
 def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:
-    """Failures by node, but for those that only repeat what failed beneath them."""
+    """Failures by node, but for those that only repeat what failed beneath them: of these the place
+    counts where what failed was in a library."""
     failures: dict[Node, Failure] = {}
-    said: dict[Node, set[str]] = {}
+    said: dict[Node, dict[str, Node]] = {}
     for node in reversed([node for node, _ in walk(roots)]):  # children before their parents
-        below: set[str] = set().union(*(said.pop(child, ()) for child in node.children))
+        below = {k: v for child in node.children for k, v in said.pop(child, {}).items()}
+        said[node] = below
         span = node.fold.worst.span if node.fold else node.span
         failure = failure_of(span) if span is not None and node.status == "failed" else None
-        if failure is not None and not any(_repeats(failure, message) for message in below):
+        if failure is None:
+            continue
+        first = next((at for message, at in below.items() if _repeats(failure, message)), None)
+        if first is None:
             failures[node] = failure
-            below = {failure.message}
-        said[node] = below
+            said[node] = {failure.message: node}
+        elif is_users_own(failure.location) and not is_users_own(failures[first].location):
+            failures[first] = failures[first]._replace(location=failure.location)
     return failures
 
 

@@ -153,6 +153,7 @@ def decided(span: Span | None) -> Document:
             **counts,
             "filters": filters,
             "evaluations": evaluations,
+            "not_understood": found.misshapen_evaluations + found.misshapen_candidates,
             "ranked_candidates": [candidate._asdict() for candidate in found.candidates],
             "llm": found.llm or None,
             "metadata": found.metadata or None,

@@ -5,7 +5,7 @@ from typing import Any
 
 from flujo_otel.query.decision import Decision, Evaluation, tallies
 from flujo_otel_cli import amounts
-from flujo_otel_cli.decision import best_score, label_of, score_bar, score_text
+from flujo_otel_cli.decision import best_score, label_of, misshapen_lines, score_bar, score_text
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.terminal import Terminal
@@ -25,6 +25,7 @@ def evaluated(decision: Decision, to: Terminal, *, full: bool) -> Iterator[Line]
         yield from _evaluations(decision.evaluations, most, to)
     if decision.candidates:
         yield from _candidates(decision, most, to)
+        yield from misshapen_lines(decision.misshapen_candidates, "candidate", decision.candidates)
 
 
 def _evaluations(found: Sequence[Evaluation], most: int | None, to: Terminal) -> Iterator[Line]:
@@ -41,7 +42,7 @@ def _evaluations(found: Sequence[Evaluation], most: int | None, to: Terminal) ->
     ]
     if to.cuts and most is not None:
         del columns[-1]  # the room is for the rest
-    rows = [_row(each, filters[:_FILTERS], to)[: len(columns)] for each in found[:most]]
+    rows = [_row(each, filters, to)[: len(columns)] for each in found[:most]]
     yield from table(columns, rows, to)
     if len(filters) > _FILTERS:
         more = amounts.plural(len(filters) - _FILTERS, "more filter")
@@ -54,8 +55,8 @@ def _row(each: Evaluation, filters: Sequence[str], to: Terminal) -> list[Line]:
     return [
         [Piece(label_of(each))],
         _mark(each.qualified, to.theme),
-        *(_mark(passed.get(name), to.theme) for name in filters),
-        [Piece(brief(_why(each)))],
+        *(_mark(passed.get(name), to.theme) for name in filters[:_FILTERS]),
+        [Piece(brief(_why(each, filters)))],
         [Piece(_data(each.item_data), "dim")],
     ]
 
@@ -67,12 +68,15 @@ def _mark(passed: bool | None, theme: Theme) -> Line:
     return [Piece(theme.mark(status), STYLES[status])]
 
 
-def _why(each: Evaluation) -> str:
-    """Its reasoning, else what the filters say that kept it out."""
-    cut = (
-        f"{v.filter}: {v.detail}" if v.detail else v.filter for v in each.verdicts if not v.passed
+def _why(each: Evaluation, filters: Sequence[str]) -> str:
+    """Its reasoning, else what the filters say that kept it out, in the order of the columns."""
+    if each.reasoning:
+        return each.reasoning
+    failed = sorted(
+        (verdict for verdict in each.verdicts if not verdict.passed),
+        key=lambda verdict: filters.index(verdict.filter),
     )
-    return each.reasoning or "; ".join(cut)
+    return "; ".join(f"{v.filter} failed{f': {v.detail}' if v.detail else ''}" for v in failed)
 
 
 def _candidates(decision: Decision, most: int | None, to: Terminal) -> Iterator[Line]:

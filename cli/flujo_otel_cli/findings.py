@@ -70,7 +70,7 @@ def is_sound(findings: Sequence[Finding]) -> bool:
 def of_health(health: Health) -> Iterator[Finding]:
     """The file, its library, its log, its writers."""
     yield _database(health)
-    yield from (Finding("warning", "sqlite", fault) for fault in health.faults)
+    yield from (Finding("completed", "sqlite", fault) for fault in health.faults)
     if health.wal_bytes > WAL_WORTH_A_WORD:
         size = amounts.size(health.wal_bytes)
         text = f"the write-ahead log has {size}: close readers that stay open"

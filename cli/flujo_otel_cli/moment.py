@@ -76,7 +76,7 @@ class RunMoment(NamedTuple):
 def _front(what: Span | Run, end_ns: int | None, to: Terminal, now_ns: int) -> Line:
     took = "" if end_ns is None else duration(end_ns - what.start_time_ns, to.theme.micro)
     took += "+" if what.status == RunStatus.DIED else ""
-    shown_id = what.run_id[:_ID_COLUMNS] if to.cuts else what.run_id
+    shown_id = what.run_id[:_ID_COLUMNS]
     names_run = to.width >= _ID_FROM
     return [
         Piece(f"{moment(what.start_time_ns if end_ns is None else end_ns, now_ns):<12}  ", "dim"),

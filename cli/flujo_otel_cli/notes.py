@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from flujo_otel.model import Span
 from flujo_otel.query.tree import Node
 from flujo_otel.semconv import flujo, gen_ai, graph
 from flujo_otel.usage.tokens import usage_of
@@ -45,7 +46,7 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
         yield from _attempt_notes(attributes, failed=node.status == "failed")
     if attributes.get(flujo.FALLBACK_TRIGGERED) is True:
         yield "fallback"
-    yield from _model_notes(node.name, attributes, theme)
+    yield from _model_notes(node.span, theme)
     if "http.response.status_code" in attributes:
         yield f"HTTP {escape(str(attributes['http.response.status_code']))}"
     if node.status == "paused" and not node.went_on:
@@ -105,7 +106,8 @@ def _attempt_notes(attributes: Mapping[str, Any], *, failed: bool) -> Iterator[s
         yield _TIMES.get(attempts, f"retried {attempts - 1} times")
 
 
-def _model_notes(name: str, attributes: Mapping[str, Any], theme: Theme) -> Iterator[str]:
+def _model_notes(span: Span, theme: Theme) -> Iterator[str]:
+    name, attributes = span.name, span.attributes
     model = attributes.get(gen_ai.RESPONSE_MODEL) or attributes.get(gen_ai.REQUEST_MODEL)
     asked = attributes.get(gen_ai.REQUEST_MODEL)
     if model and str(model) not in name and not (asked and str(asked) in name):
@@ -119,3 +121,6 @@ def _model_notes(name: str, attributes: Mapping[str, Any], theme: Theme) -> Iter
         yield f"{used.input_tokens or 0:,}{theme.arrow}{used.output_tokens or 0:,} tok"
     if used.cache_read_tokens:
         yield f"{used.cache_read_tokens:,} cached"
+    price = amounts.cost(span.cost_usd)
+    if price is not None:
+        yield price

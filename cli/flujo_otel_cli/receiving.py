@@ -109,8 +109,17 @@ class Meter:
             for name, tally in self._server.forwarding().items()
         ]
         lost = [] if all_written else ["not everything could be written: lens doctor"]
-        said = [f"stopped after {lasted}", *_said(self._server.counts()), *sent, *lost]
+        waiting = [*self._waiting()]
+        said = [f"stopped after {lasted}", *_said(self._server.counts()), *sent, *waiting, *lost]
         return [Piece(f"{theme.mark(status)} ", STYLES[status]), Piece(theme.dot.join(said))]
+
+    def _waiting(self) -> Iterator[str]:
+        """What is stored and not sent yet: the next `lens serve` goes on with it."""
+        names = {destination.name for destination in self._server.destinations}
+        cursors = _cursors(self._server) if names else []
+        for cursor in cursors:
+            if cursor.destination in names and cursor.lag:
+                yield f"{amounts.lag(cursor)} still waiting for {head(cursor.destination, 40)}"
 
     def _lags(self, now: float) -> Iterator[str]:
         names = {destination.name for destination in self._server.destinations}

@@ -29,7 +29,7 @@ class SpanTail:
     def next(self, follower: Follower) -> tuple[Sequence[SpanMoment], bool]:
         """What happened since the last call, and whether that is all for now."""
         changes, is_all = follower.next(self._page)
-        return [SpanMoment(change) for change in changes], is_all
+        return [SpanMoment(change) for change in sorted(changes, key=_happened_ns)], is_all
 
     def _page(self, feed: ChangeFeed, after: int) -> Page[SpanChange]:
         self._first = after if self._first is None else min(self._first, after)
@@ -55,6 +55,17 @@ class SpanTail:
         return change.content_seq > after or (not known and change.content_seq > self._first)
 
 
+def _happened_ns(change: SpanChange) -> int:
+    """When what is told of it was; a change is stored in the order in which writers come."""
+    end_ns = change.span.end_time_ns
+    return change.span.start_time_ns if end_ns is None else end_ns
+
+
+def _run_happened_ns(run: Run) -> int:
+    died_ns = run.last_time_ns if run.status is RunStatus.DIED else run.start_time_ns
+    return died_ns if run.end_time_ns is None else run.end_time_ns
+
+
 class RunTail:
     """Runs that match `where`, and what became of those that were told of as running."""
 
@@ -70,6 +81,7 @@ class RunTail:
         news = [run for run in runs if self._is_news(run)]
         if is_all:
             news += self._deaths()
+        news.sort(key=_run_happened_ns)
         return [RunMoment(run) for run in news if self._where.status in (None, run.status)], is_all
 
     def _is_news(self, run: Run) -> bool:

@@ -1,7 +1,7 @@
 """What a span says of how it was decided: the reasoning, what was evaluated, what was ranked.
 
-The JSON in these attributes may come from anywhere. What is not of the documented shape is not read
-at all, and stays an attribute like any other.
+The JSON in these attributes may come from anywhere. An item that is not of the documented shape is
+not read but counted, and the attribute stays one like any other, for whoever wants to see it.
 """
 
 import json
@@ -69,7 +69,10 @@ class Decision(NamedTuple):
     llm: Mapping[str, Any] = {}
     metadata: Mapping[str, Any] = {}
     read: frozenset[str] = frozenset()
-    """The attributes that it was read from."""
+    """The attributes that it was read from, all of each."""
+    misshapen_evaluations: int = 0
+    """Items that were not understood, and candidates likewise."""
+    misshapen_candidates: int = 0
 
     @property
     def qualified_count(self) -> int:
@@ -80,15 +83,22 @@ def decision_of(attributes: Mapping[str, Any]) -> Decision | None:
     """What is there of it; None where nothing is that could be read."""
     if not any(name in attributes for name in _NAMES):  # most spans
         return None
+    evaluations, bad_evaluations = _each(attributes.get(xray.EVALUATIONS), _evaluation)
+    candidates, bad_candidates = _each(attributes.get(xray.RANKED_CANDIDATES), _candidate)
     found = Decision(
         _text(attributes.get(xray.REASONING)),
-        _each(attributes.get(xray.EVALUATIONS), _evaluation),
-        _each(attributes.get(xray.RANKED_CANDIDATES), _candidate),
+        evaluations,
+        candidates,
         _mapping(attributes.get(xray.LLM)),
         _mapping(attributes.get(xray.METADATA)),
+        misshapen_evaluations=bad_evaluations,
+        misshapen_candidates=bad_candidates,
     )
-    read = frozenset(name for name, part in zip(_NAMES, found, strict=False) if part)
-    return found._replace(read=read) if read else None
+    parts = {name for name, part in zip(_NAMES, found, strict=False) if part}
+    if not parts:
+        return None
+    in_part = {xray.EVALUATIONS: bad_evaluations, xray.RANKED_CANDIDATES: bad_candidates}
+    return found._replace(read=frozenset(name for name in parts if not in_part.get(name)))
 
 
 def tallies(evaluations: Sequence[Evaluation]) -> list[Tally]:
@@ -102,15 +112,24 @@ def tallies(evaluations: Sequence[Evaluation]) -> list[Tally]:
     return sorted(found, key=lambda tally: -tally.cut)
 
 
-def _each(value: Any, read: Callable[[int, dict[str, Any]], T]) -> Sequence[T]:
-    """The array's objects, read; nothing where it is no array of such."""
+def _each(value: Any, read: Callable[[int, dict[str, Any]], T]) -> tuple[Sequence[T], int]:
+    """The array's objects, read, and how many could not be; nothing where it is no array."""
     items = _parsed(value)
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        return ()
-    try:
-        return [read(index, item) for index, item in enumerate(items)]
-    except _Misshapen:
-        return ()
+    if not isinstance(items, list):
+        return (), 0
+    found: list[T] = []
+    for index, item in enumerate(items):
+        try:
+            found.append(read(index, _object(item)))
+        except _Misshapen:
+            continue
+    return found, len(items) - len(found)
+
+
+def _object(item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise _Misshapen
+    return item
 
 
 class _Misshapen(Exception):

@@ -12,7 +12,10 @@ _VALIDATION = (  # compiled when a message needs it: `lens` starts without
     r"| \[type=\w+, input_value=.*, input_type=\w+\]$"
     r"|\n\s*For further information visit https://errors\.pydantic\.dev/\S+"
 )
-_NOT_THE_USERS = ("/site-packages/", "/dist-packages/", "/lib/python", "<frozen ", "<string>")
+_NOT_THE_USERS = re.compile(
+    r"[/\\](site-packages|dist-packages|lib[/\\]python\d[\d.]*|langchain_core|flujo_otel)[/\\]|^<"
+)
+"""Libraries, also where they were installed elsewhere than usual, and what has no file."""
 
 
 class Location(NamedTuple):
@@ -42,6 +45,11 @@ def failure_of(span: Span) -> Failure | None:
     return Failure(_plain(_said(exception)), _location(stack), stack or None)
 
 
+def is_users_own(location: Location | None) -> bool:
+    """Whether it is in no library."""
+    return location is not None and not _NOT_THE_USERS.search(location.file)
+
+
 def _plain(message: str) -> str:
     """Without what pydantic adds for its own users; the stack still has it all."""
     return re.sub(_VALIDATION, r"\1", message) if "[type=" in message else message
@@ -56,7 +64,7 @@ def _said(exception: Event) -> str:
 def _location(stack: str) -> Location | None:
     """The innermost frame of the user's own code, else the innermost of all."""
     frames = [Location(file, int(line), name) for file, line, name in _FRAME.findall(stack)]
-    own = [frame for frame in frames if not any(part in frame.file for part in _NOT_THE_USERS)]
+    own = [frame for frame in frames if is_users_own(frame)]
     found = own or frames
     return found[-1] if found else None
 

@@ -66,7 +66,10 @@ def command(
 ) -> None:
     """Send stored spans to an OTLP backend, or see how far it is."""
     if [to is not None, status, forget is not None].count(True) != 1:
-        message = "One of --to URL, which sends, --status, which tells how it goes, --forget NAME."
+        message = (
+            "Give one of --to URL, which sends, --status, which tells how it goes, "
+            "and --forget NAME, which drops a destination."
+        )
         raise Problem(Exit.USAGE, "usage", message)
     if to is None and (run is not None or since is not None):
         raise Problem(Exit.USAGE, "usage", "--run and --since say what --to sends.")

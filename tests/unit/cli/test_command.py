@@ -140,3 +140,19 @@ def test_a_terminal_has_colour_and_no_color_takes_all_of_it_away(filled: Path) -
 
 def test_a_dumb_terminal_has_no_unicode(filled: Path) -> None:
     assert on_a_terminal("trace", TERM="dumb", COLUMNS="100").isascii()
+
+
+def test_a_database_one_folder_up_is_mentioned(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = filled.parent / "src"
+    inner.mkdir()
+    monkeypatch.chdir(inner)
+    code, _, err = answer(capsys, "list")
+    assert (code, "There is one a folder up:  lens list --db ../flujo_otel.db" in err) == (3, True)
+    assert answer(capsys, "list", "--db", "../flujo_otel.db")[0] == 0
+
+
+def test_forward_without_an_option_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = answer(capsys, "forward")
+    assert (code, err.startswith("Give one of --to URL")) == (2, True)

@@ -148,7 +148,7 @@ def test_each_item_has_a_mark_for_each_filter_and_why_it_was_kept_out() -> None:
     to = screen(80)
     assert shown(to, evaluated(decided(FILTERED), to, full=False)).splitlines()[:4] == [
         "ITEM            PASSED   price_range   rating   WHY",
-        "B0 Bottle 0     ✘        ✘             ✘        price_range: $0; rating",
+        "B0 Bottle 0     ✘        ✘             ✘        price_range failed: $0; rating …",
         "B1 Bottle 1     ✔        ✔             ✔",
         "B2 Bottle 2     ✔        ✔             ✔",
     ]
@@ -251,3 +251,20 @@ def test_json_has_the_decision_of_each_step_and_span(
 def test_on_a_terminal_it_has_colours_and_with_no_color_none(decisions: Path) -> None:
     assert "\x1b[33m██████▋···\x1b[0m" in on_a_terminal("trace", COLUMNS="100", TERM="xterm")
     assert "\x1b" not in on_a_terminal("trace", COLUMNS="100", TERM="xterm", NO_COLOR="1")
+
+
+def test_why_has_the_filters_in_the_order_of_the_columns_and_says_that_they_failed() -> None:
+    item = an_item(0) | {"filters": list(reversed(an_item(0)["filters"]))}
+    attributes = {xray.EVALUATIONS: json.dumps([item, an_item(3), an_item(6)])}
+    to = screen(120)
+    text = shown(to, evaluated(decided(attributes), to, full=False))
+    assert text.splitlines()[1].endswith("✘        price_range failed: $0; rating failed")
+
+
+def test_an_item_that_is_not_understood_is_counted_and_the_others_are_drawn() -> None:
+    broken = {"item_id": "B9", "filters": [{"name": "rating"}]}
+    attributes = {xray.EVALUATIONS: json.dumps([an_item(1), broken])}
+    to = screen()
+    lines = shown(to, account(decided(attributes), to, full=False)).splitlines()
+    assert lines[0] == "   eval   1 of 1 passed"
+    assert lines[-1] == "          1 item not understood"

@@ -144,8 +144,8 @@ def test_the_fault_of_sqlite_says_what_to_do() -> None:
     assert maintenance._FAULT.endswith("nothing to do")
 
 
-def test_known_faults_of_sqlite_are_warnings() -> None:
-    assert ("warning", "sqlite", "it has a fault") in findings(faults=("it has a fault",))
+def test_a_known_fault_of_sqlite_that_is_dealt_with_is_no_alarm() -> None:
+    assert ("completed", "sqlite", "it has a fault") in findings(faults=("it has a fault",))
 
 
 def test_data_points_are_no_spans_and_no_loss() -> None:

@@ -175,10 +175,18 @@ def test_a_narrow_line_leaves_out_the_run() -> None:
     assert "7f3a91c2" in span_text(60)
 
 
-def test_a_pipe_gets_the_whole_id() -> None:
+def test_a_pipe_gets_as_much_of_the_id_as_a_terminal() -> None:
     to = screen(cuts=False)
     line = SpanMoment(SpanChange(7, 7, a_span(1, "s", 0, 1))).line(to, START_NS)
-    assert f"  {a_run().run_id}  " in shown(to, [line])
+    assert f"  {a_run().run_id[:12]}  " in shown(to, [line])
+
+
+def test_what_one_look_finds_is_told_in_order_of_time(following: Following) -> None:
+    tail = SpanTail(EVERYTHING, None)
+    late = record(1, end_time_ns=BASE_NS + 10**9)
+    following.write(late, record(2, 1, end_time_ns=BASE_NS + 10**8))
+    following.write(record(3, 1, end_time_ns=BASE_NS + 10**7))
+    assert following.told(tail) == ["span-3 ended", "span-2 ended", "span-1 ended"]
 
 
 def test_a_run_s_line_has_its_cost_at_its_end() -> None:

@@ -284,3 +284,15 @@ def test_what_is_over_without_an_end_takes_no_time_that_grows() -> None:
         "✔ support-triage 1.2  completed · 1 span · run 7f3a91c2",
         "└─ ✔ by hand          –",
     ]
+
+
+def test_the_place_of_what_failed_in_a_library_is_where_the_program_called_it() -> None:
+    library = 'File "/venv/lib/python3.11/site-packages/httpx/a.py", line 3, in get'
+    called = f'File "/srv/app.py", line 41, in answer\n{library}'
+    spans = [
+        a_span(1, "ask", 0, 9, status="failed", events=(exception("E", "429", called),)),
+        a_span(2, "chat", 1, 8, 1, status="failed", events=(exception("E", "429", library),)),
+    ]
+    text = drawn(a_run(spans), spans)
+    assert "at /srv/app.py:41 in answer   lens show last --step chat" in text
+    assert text.count("E: 429") == 1

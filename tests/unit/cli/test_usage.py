@@ -84,7 +84,7 @@ def test_trace_says_what_each_call_used_and_what_all_cost(
     _, out, _ = answer(capsys, "trace", TRACE_ID)
     heading, *lines = out.splitlines()
     assert "$0.00036+ · 3,090 tokens" in heading
-    assert any("chat gpt-4o-mini  910→120 tok  800 cached" in line for line in lines)
+    assert any("chat gpt-4o-mini  910→120 tok  800 cached  $0.00" in line for line in lines)
     assert any("chat my-own  910→120 tok" in line for line in lines)
 
 

@@ -120,3 +120,10 @@ shaped = st.lists(st.dictionaries(keys, json_values, max_size=5), max_size=3)
 def test_reading_never_fails(attributes: dict[str, Any]) -> None:
     found = decision_of(attributes)
     assert found is None or found.read <= set(attributes)
+
+
+def test_items_that_are_not_of_the_shape_are_counted_and_leave_the_others_readable() -> None:
+    found = read(xray.EVALUATIONS, [an_item("B1", price=True), {"filters": 7}, "B3"])
+    assert found is not None
+    assert (["B1"], 2) == ([e.item_id for e in found.evaluations], found.misshapen_evaluations)
+    assert frozenset() == found.read  # the attribute stays to be looked at

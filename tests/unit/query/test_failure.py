@@ -1,5 +1,7 @@
 """What went wrong, and where."""
 
+import pytest
+
 from flujo_otel.query.failure import Location, failure_of
 from flujo_otel.semconv.flujo import ERROR_MESSAGE
 from unit.cli.scenes import STACK, a_span, exception
@@ -18,6 +20,26 @@ def test_a_frame_of_a_library_is_better_than_none() -> None:
     failure = failure_of(a_span(1, "x", 0, 1, events=(exception("E", "m", stack),)))
     assert failure is not None
     assert failure.location == Location("/venv/lib/python3.11/site-packages/httpx/a.py", 3, "get")
+
+
+@pytest.mark.parametrize(
+    "library",
+    [
+        "/usr/lib/python3.11/asyncio/tasks.py",
+        "/opt/deps/langchain_core/runnables/base.py",
+        "/srv/venv/lib/python3.13/site-packages/flujo/runner.py",
+        "/home/me/flujo-otel/flujo_otel/xray/decorator.py",
+        "C:\\Python\\Lib\\site-packages\\httpx\\a.py",
+        "<frozen importlib._bootstrap>",
+    ],
+)
+def test_the_last_frame_of_the_user_s_own_code_counts(library: str) -> None:
+    stack = (
+        f'  File "/home/me/lib/python/app.py", line 4, in ask\n  File "{library}", line 9, in run'
+    )
+    failure = failure_of(a_span(1, "x", 0, 1, events=(exception("E", "m", stack),)))
+    assert failure is not None
+    assert failure.location == Location("/home/me/lib/python/app.py", 4, "ask")
 
 
 def test_the_status_message_stands_in_for_an_exception() -> None:
