@@ -1,4 +1,8 @@
-"""A run that went on after a pause."""
+"""A run that went on after a pause, or was begun again."""
+
+from dataclasses import replace
+
+import pytest
 
 from flujo_otel.model.record import Role
 from flujo_otel.query.resume import mark_resumed
@@ -30,4 +34,47 @@ def test_a_continuation_is_named_and_what_paused_before_it_went_on() -> None:
         ("ask", True),
         ("resumed", False),
         ("resumed", False),
+    ]
+
+
+def named(first_status: str, *, other_run: bool = False) -> list[tuple[str, str, bool]]:
+    """Id, name and `went_on` of two roots, the first of which ended so, each in its own trace."""
+    first = a_span(1, flujo.PIPELINE_RUN, 0, 5, status=first_status, role=Role.RUN_ROOT)
+    second = a_span(2, flujo.PIPELINE_RUN, 9, 12, role=Role.RUN_ROOT)
+    roots = build_tree([first, replace(second, run_id="other") if other_run else second])
+    mark_resumed(roots)
+    return [(node.span.span_id[-1], node.name, node.went_on) for node in roots if node.span]
+
+
+@pytest.mark.parametrize(
+    ("first_status", "name", "went_on"),
+    [
+        ("completed", "run again", False),
+        ("failed", "run again", False),
+        ("paused", "resumed", True),
+        ("running", "resumed", False),
+    ],
+)
+def test_a_second_root_of_the_same_run_is_its_continuation_or_the_run_once_more(
+    first_status: str, name: str, went_on: bool
+) -> None:
+    assert named(first_status) == [("1", "pipeline_run", went_on), ("2", name, False)]
+
+
+def test_a_root_of_another_run_keeps_its_name() -> None:
+    assert named("completed", other_run=True) == [
+        ("1", "pipeline_run", False),
+        ("2", "pipeline_run", False),
+    ]
+
+
+def test_what_the_first_root_left_open_died_with_its_process() -> None:
+    first = a_span(1, flujo.PIPELINE_RUN, 0, None, status="running", role=Role.RUN_ROOT)
+    step = a_step(2, "cut short", 1, None, 1, status="running")
+    roots = build_tree([first, step, a_span(3, flujo.PIPELINE_RUN, 9, 12, role=Role.RUN_ROOT)])
+    mark_resumed(roots)
+    assert [(node.name, node.status) for node, _ in walk(roots)] == [
+        ("pipeline_run", "died"),
+        ("cut short", "died"),
+        ("resumed", "completed"),
     ]
