@@ -1,7 +1,7 @@
 """LangChain: a question, the passages of a manual that may answer it, and an answer made of them.
 
 The retriever and the model are langchain-core's own kinds of them; the model is a fake one, whose
-answers are written below. Needs `pip install "flujo-otel[langchain]"`.
+answers are written below. Needs `pip install "flujo-otel[xray,langchain]"`.
 
     python examples/ask_the_manual.py
 """
@@ -10,13 +10,16 @@ import re
 import time
 from collections.abc import Sequence
 
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
-from langchain_core.documents import Document
-from langchain_core.language_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.retrievers import BaseRetriever
+try:
+    from langchain_core.callbacks import CallbackManagerForRetrieverRun
+    from langchain_core.documents import Document
+    from langchain_core.language_models import GenericFakeChatModel
+    from langchain_core.messages import AIMessage
+    from langchain_core.output_parsers import StrOutputParser
+    from langchain_core.prompts import ChatPromptTemplate
+    from langchain_core.retrievers import BaseRetriever
+except ModuleNotFoundError:
+    raise SystemExit('This example needs: pip install "flujo-otel[xray,langchain]"') from None
 
 from flujo_otel import XRay
 from flujo_otel.integrations.langchain import XRayLangChainCallback

@@ -1,6 +1,7 @@
 """X-Ray: which product should a seller be compared with? Four decisions, each with its reasons.
 
-No language model and no keys: the keywords come from a table, the products are made up.
+No language model and no keys: the keywords come from a table, the products are made up. Needs
+`pip install "flujo-otel[xray]"`.
 
     python examples/competitor_selection.py
 """
@@ -41,10 +42,10 @@ def verdicts(product: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "name": "price_range",
             "passed": low <= price <= high,
-            "detail": f"${price:.2f} of ${low:.2f} to ${high:.2f}",
+            "detail": f"${price:.2f}, where ${low:.2f} to ${high:.2f} will do",
         },
-        {"name": "min_rating", "passed": rating >= 3.8, "detail": f"{rating} of at least 3.8"},
-        {"name": "min_reviews", "passed": reviews >= 40, "detail": f"{reviews} of at least 40"},
+        {"name": "min_rating", "passed": rating >= 3.8, "detail": f"{rating}, where 3.8 will do"},
+        {"name": "min_reviews", "passed": reviews >= 40, "detail": f"{reviews}, where 40 will do"},
         {
             "name": "not_an_accessory",
             "passed": not title.endswith(("Brush", "Lid")),

@@ -1,17 +1,21 @@
 """A small support desk: a pipeline with a loop, a condition, parallel branches, a retry, a failure.
 
 No language model and no keys: each step is a plain function that takes a little while. The two
-lines about tracing are the ones that a program of yours needs too.
+lines about tracing are the ones that a program of yours needs too. Needs
+`pip install "flujo-otel[flujo]"`.
 
-    python examples/support_triage.py        # then: lens trace last
+    python examples/support_triage.py
 """
 
 import asyncio
 import logging
 
-from flujo import Flujo, Pipeline, Step
-
 import flujo_otel
+
+try:
+    from flujo import Flujo, Pipeline, Step
+except ImportError:
+    raise SystemExit('This example needs: pip install "flujo-otel[flujo]"') from None
 
 flujo_otel.configure()
 
@@ -84,8 +88,11 @@ def build() -> Pipeline:
 
 
 if __name__ == "__main__":
+    from picture import lens
+
     logging.disable(logging.ERROR)  # flujo reports every step; the trace says it better
     runner = Flujo(build(), pipeline_name="support-triage")
     result = runner.run("the milk was sour")
     last = result.step_history[-1]
     print(f"{len(result.step_history)} steps ran; {last.name!r} said: {last.feedback}")
+    lens("trace", "last")

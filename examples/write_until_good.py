@@ -15,6 +15,8 @@ import flujo_otel
 
 try:
     from pydantic_graph import GraphBuilder, StepContext, TypeExpression
+except ModuleNotFoundError:
+    raise SystemExit('This example needs: pip install "flujo-otel[pydantic-graph]"') from None
 except ImportError:  # pydantic-graph 1.x
     from pydantic_graph.beta import GraphBuilder, StepContext, TypeExpression
 

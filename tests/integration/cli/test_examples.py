@@ -82,6 +82,43 @@ def test_write_until_good(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.flujo
+@pytest.mark.skipif(find_spec("flujo") is None, reason="needs [flujo]")
+def test_support_triage(tmp_path: Path) -> None:
+    out = output_of("support_triage", tmp_path)
+    said, traced = out.split("\n$ lens ")
+    assert said == "5 steps ran; 'answer' said: sour milk\n"
+    assert "support-triage  failed after" in traced and "ValueError: sour milk" in traced
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "extra"),
+    [
+        ("ask_the_manual", "langchain_core", "langchain"),
+        ("write_until_good", "pydantic_graph", "pydantic-graph"),
+        ("support_triage", "flujo", "flujo"),
+    ],
+)
+def test_without_its_extra_an_example_says_what_to_install(
+    name: str, missing: str, extra: str, tmp_path: Path
+) -> None:
+    """`-c` with the module marked as not there: as on a machine without the extra."""
+    program = (
+        f"import sys, runpy; sys.modules[{missing!r}] = None; "
+        f"runpy.run_path({str(ROOT / 'examples' / f'{name}.py')!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (1, 1) == (done.returncode, len(done.stderr.splitlines()))
+    assert "pip install" in done.stderr and extra in done.stderr
+
+
 DEMO_PIPELINE_TEST = '''
 def test_demo_pipeline_execution():
     """Test full demo pipeline execution."""
