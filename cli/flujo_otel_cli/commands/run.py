@@ -112,19 +112,23 @@ def _tell(db: str | None, started_ns: int, *, json: bool) -> None:
 
 
 def runs_of_program(reader: TraceReader, started_ns: int) -> list[Run]:
-    """Runs made since `started_ns` by what we started, newest first.
+    """Runs made or gone on with since `started_ns` by what we started, newest first.
 
     Which processes it started, nobody knows once they are gone; but what was running on this
     machine before us is none of them, nor is another machine's.
     """
     runs = reader.list_runs(RunFilter(since_ns=started_ns), _LOOKED_AT)
+    if len(runs) < _LOOKED_AT:
+        before = RunFilter(until_ns=started_ns - 1)
+        runs += reader.list_runs(before, _LOOKED_AT - len(runs))
     me = process.current()
     return [run for run in runs if _is_of_program(run, started_ns, me)]
 
 
 def _is_of_program(run: Run, started_ns: int, me: Writer) -> bool:
-    if run.start_time_ns < started_ns:
-        return False
+    if run.start_time_ns < started_ns:  # one that was there already, under its id
+        touched = run.last_time_ns >= started_ns
+        return touched and run.writer is not None and _is_later(run.writer, me)
     return run.writer is None or _is_later(run.writer, me)
 
 
@@ -162,7 +166,9 @@ def _others(more: list[Run], db: str | None, *, is_all: bool) -> Iterator[Line]:
 def _no_run() -> Line:
     return [
         Piece(
-            "lens run: the command made no run. It is traced where it is Python and uses flujo or "
-            "OpenTelemetry; or call flujo_otel.configure() in it."
+            "lens run: the command made no run. Runs of flujo, pydantic-graph, LangChain, "
+            "LlamaIndex and pydantic-ai are traced by themselves where the command is Python; what "
+            "else is a run says so with @xray.traced or xray.trace(...), xray being an XRay() of "
+            "flujo_otel."
         )
     ]

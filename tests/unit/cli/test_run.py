@@ -84,6 +84,8 @@ def test_run_of_a_program_that_makes_no_run_says_so() -> None:
     done = lens_run("sh", "-c", "exit 3")
     assert done.returncode == 3
     assert "the command made no run" in done.stderr
+    for way in ("flujo", "pydantic-ai", "@xray.traced", "xray.trace(...)"):
+        assert way in done.stderr
 
 
 @pytest.mark.parametrize(
