@@ -51,10 +51,12 @@ CALL = 1030
 COST = (110 + 800 / 2) * 0.15e-6 + 120 * 0.6e-6
 
 
-def run(here: Path, model: str) -> tuple[tuple[float | None, int, int], tuple[float | None, int]]:
+def run(
+    here: Path, model: str, program: str = PROGRAM
+) -> tuple[tuple[float | None, int, int], tuple[float | None, int]]:
     """The run's cost, tokens and calls without a price; its step's cost and tokens."""
     subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PROGRAM).replace("MODEL", model)],
+        [sys.executable, "-c", textwrap.dedent(program).replace("MODEL", model)],
         cwd=here,
         check=True,
         capture_output=True,
@@ -75,6 +77,18 @@ def test_each_call_counts_once_at_its_price(tmp_path: Path) -> None:
     # The test model is called twice, and nobody knows its price.
     assert (pytest.approx(2 * COST), 2 * CALL, 2) == of_run
     assert (pytest.approx(2 * COST), 2 * CALL) == of_step
+
+
+def test_it_is_the_same_where_the_program_instruments_no_agent_itself(tmp_path: Path) -> None:
+    program = PROGRAM.replace("Agent.instrument_all()", "")
+    of_run, of_step = run(tmp_path, "gpt-4o-mini", program)
+    assert (pytest.approx(2 * COST), 2 * CALL, 2) == of_run
+    assert (pytest.approx(2 * COST), 2 * CALL) == of_step
+    with sqlite3.connect(tmp_path / "flujo_otel.db") as connection:
+        found = connection.execute("SELECT pipeline_name FROM runs").fetchall()
+        steps = connection.execute("SELECT step_name FROM steps").fetchall()
+    connection.close()
+    assert (1, [("ask",)]) == (len(found), steps)
 
 
 def test_what_an_unknown_model_cost_is_unknown(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.instrumented import InstrumentationSettings
 from pydantic_ai.models.test import TestModel
 
+from flujo_otel.integrations.pydantic_ai import PydanticAIInstrumentor
 from flujo_otel.semconv import openinference
 from support.graphs import GraphBuilder, StepContext, TracedGraphs, reduce_list_append
 
@@ -57,6 +58,18 @@ def test_an_agent_s_spans_hang_under_the_node_that_asks_it(traced: TracedGraphs)
     above = ancestors(traced, chat)
     assert ["ask", "asking"] == above[-2:]
     assert "test" == chat.attributes["gen_ai.request.model"]
+
+
+def test_an_agent_that_nobody_instrumented_hangs_there_too(traced: TracedGraphs) -> None:
+    PydanticAIInstrumentor().uninstrument()
+    PydanticAIInstrumentor().instrument(tracer_provider=traced.provider)
+    try:
+        traced.run(asking(Agent(TestModel(), name="helper")), inputs=["How are you?"])
+    finally:
+        PydanticAIInstrumentor().uninstrument()
+    (chat,) = [span for span in traced.spans if span.name.startswith("chat")]
+    assert ["invoke_agent helper", "ask", "asking"] == ancestors(traced, chat)
+    assert "flujo.pipeline.name" not in traced.named("invoke_agent helper").attributes
 
 
 def test_parallel_agents_hang_under_their_own_branch_each(traced: TracedGraphs) -> None:
