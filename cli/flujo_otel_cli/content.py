@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from flujo_otel.query.exchange import Exchange
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len, escape, head, wrapped
+
+if TYPE_CHECKING:
+    from flujo_otel.query.exchange import Exchange
 
 PIPED_MOST = 200
 """Characters of a value in a list of such that goes into a pipe."""
@@ -36,7 +39,7 @@ def content_lines(
         yield [Piece(f"{label}  ", "dim"), Piece(line, style)]
 
 
-def exchange_lines(found: Exchange, to: Terminal, *, full: bool) -> Iterator[Line]:
+def exchange_lines(found: "Exchange", to: Terminal, *, full: bool) -> Iterator[Line]:
     """What went in, of a conversation its last message, and what came out, a line each."""
     asked = found.input if full else found.asked
     yield from content_lines("   in   ", asked, to, full=full, piped=PIPED_MOST)

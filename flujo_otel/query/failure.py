@@ -12,7 +12,7 @@ _VALIDATION = (  # compiled when a message needs it: `lens` starts without
     r"| \[type=\w+, input_value=.*, input_type=\w+\]$"
     r"|\n\s*For further information visit https://errors\.pydantic\.dev/\S+"
 )
-_NOT_THE_USERS = re.compile(
+_NOT_THE_USERS = (  # as above
     r"[/\\](site-packages|dist-packages|lib[/\\]python\d[\d.]*|langchain_core|flujo_otel)[/\\]|^<"
 )
 """Libraries, also where they were installed elsewhere than usual, and what has no file."""
@@ -47,7 +47,7 @@ def failure_of(span: Span) -> Failure | None:
 
 def is_users_own(location: Location | None) -> bool:
     """Whether it is in no library."""
-    return location is not None and not _NOT_THE_USERS.search(location.file)
+    return location is not None and not re.search(_NOT_THE_USERS, location.file)
 
 
 def _plain(message: str) -> str:
