@@ -3,7 +3,8 @@
     with guarded("end of a step"):
         ...
 
-Free of imports from the rest of the package but `interruption`; costs about 0.3 us when nothing happens.
+Imports nothing of the rest of the package but `interruption`; costs about 0.3 us when nothing
+happens.
 """
 
 import logging
@@ -27,8 +28,9 @@ class guarded:
     """Context manager: an Exception in its body is logged once per `what`, counted, swallowed.
 
     BaseException that is no Exception (cancellation, KeyboardInterrupt) passes, and so does what
-    the program's signal handlers raise (a time limit). With FLUJO_OTEL_RAISE=1 the exception passes too, counted all the same. Stateless, so one instance
-    may be entered again and by several threads.
+    the program's signal handlers raise (a time limit). With FLUJO_OTEL_RAISE=1 the exception
+    passes too, counted all the same. Stateless, so one instance may be entered again and by several
+    threads.
     """
 
     __slots__ = ("what",)
