@@ -318,6 +318,9 @@ BEGIN
         start_time_ns = CASE
             WHEN touched.root_start_ns IS NULL THEN r.start_time_ns ELSE touched.start_time_ns END,
         end_time_ns = r.end_time_ns,
+        -- whoever goes on with a run, or runs it again, has it from then on
+        writer_id = CASE WHEN r.start_time_ns > touched.root_start_ns
+            THEN NEW.writer_id ELSE touched.writer_id END,
         root_start_ns = r.start_time_ns,
         final_context_blob = json_extract(r.attributes, '$."flujo.final_context"')
     FROM (
