@@ -6,20 +6,18 @@ Works on text that was cut, and on JSON inside JSON strings, whose quotes are `\
 """
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
+from operator import methodcaller
 from typing import Final, NamedTuple
 
 from flujo_otel.redaction.keys import Keys, Naming
 from flujo_otel.redaction.mark import REDACTED
 
 _KEY_LIMIT: Final = 48
-_NAMED: Final = re.compile(
-    r"""([A-Za-z0-9_.\-]{0,48}+)(\\*["'`])?+\s{0,8}+(={1,3}|:=|=>|:)(\s{0,8}+)"""
-)
-"""From within a name to its value."""
-_REACH: Final = 128
-"""More than that lies between no name's stem and its value."""
+_TO_VALUE: Final = r"""([A-Za-z0-9_.\-]{0,48}+)(\\*["'`])?+\s{0,8}+(={1,3}|:=|=>|:)(\s{0,8}+)"""
+"""The rest of a name, and what stands before its value."""
 _NAME_BACKWARDS: Final = re.compile(r"[A-Za-z0-9_.\- ]*+")
+_IN_NAMES: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.- ")
 _OPENING: Final = re.compile(r"""[bBrRuU]{0,2}(\\*)(["'`])""")
 _QUOTE: Final = re.compile(r"""(?<!\\)(\\*+)(["'`])""")
 _BRACKET: Final = re.compile(r"""(?<!\\)(\\*+)(["'`])|[\[\]{}]""")
@@ -44,6 +42,7 @@ _MOST_IN_WORD: Final = 32
 """Names in one run of characters without a blank or a quote. Each is followed by all the rest of
 it, so looking at more would take the square of its length; the rest is redacted then."""
 _INDENT: Final = 40
+_START: Final = methodcaller("start")
 _LINE_BEFORE: Final = re.compile(r"""(?:\A|[\n"'`]|\\[nr])[ \t\-]{0,40}\Z""")
 _LINE_AFTER: Final = re.compile(r"""[ \t,]{0,40}+(?:\Z|[\r\n"'`\\#])""")
 _SCHEMA: Final = re.compile(
@@ -77,15 +76,11 @@ def redact_pairs(text: str, keys: Keys) -> str:
         lowered = "".join(each.lower() if each.isascii() else each for each in text)
     if not keys.may_be_in(lowered):
         return text
-    starts = [stem for stem in keys.stems if stem in lowered]
     parts: list[str] = []
     done = word_end = in_word = 0
-    for position in _positions(lowered, starts):
-        if position + _REACH < done:
-            continue
-        found = _name_at(text, position, keys)
+    for after in _after_stems(lowered, keys.stems):
         # A name may end what was redacted, and its value come after that.
-        if found is None or found.value < done:
+        if after.end(4) < done or (found := _named(text, after, keys)) is None:
             continue
         if found.value >= word_end:
             word_end, in_word = _word_end(text, found.value), 0
@@ -103,31 +98,42 @@ def _word_end(text: str, start: int) -> int:
     return word.end() if word else start
 
 
-def _positions(lowered: str, stems: list[str]) -> Iterator[int]:
-    found: set[int] = set()
-    for stem in stems:
-        position = lowered.find(stem)
-        while position >= 0:
-            found.add(position)
-            position = lowered.find(stem, position + len(stem))
-    return iter(sorted(found))
+def _after_stems(lowered: str, stems: tuple[str, ...]) -> list[re.Match[str]]:
+    """From a stem to the value of the name that it is in, wherever there is one, in their order."""
+    found = [match for stem in stems if stem in lowered for match in _stem(stem).finditer(lowered)]
+    found.sort(key=_START)
+    return found
 
 
-def _name_at(text: str, position: int, keys: Keys) -> _Found | None:
-    after = _NAMED.match(text, position)
-    if after is None:
+@lru_cache(maxsize=256)
+def _stem(stem: str) -> re.Pattern[str]:
+    """Literal to begin with, so the search leaps from stem to stem; a name may have several."""
+    return re.compile(f"{re.escape(stem)}(?={_TO_VALUE})")
+
+
+def _named(text: str, after: re.Match[str], keys: Keys) -> _Found | None:
+    """None: the name that goes on in `after` is no secret's."""
+    start = position = after.start()
+    end = after.end(1)
+    if start and text[start - 1] in _IN_NAMES:
+        start = _beginning(text, position)
+    name = text[start:end]
+    naming = keys.known.get(name)
+    if naming is None:
+        naming = keys.naming(name)
+    if naming is not Naming.WEAK and naming is not Naming.STRONG:
         return None
+    tight = after[3].startswith("=") and not after[4] and after.start(3) == end
+    return _Found(name, naming, after[2] is not None, start, after.end(4), tight)
+
+
+def _beginning(text: str, position: int) -> int:
+    """Where the name begins that goes on at `position`."""
     before = _NAME_BACKWARDS.match(text[max(0, position - _KEY_LIMIT) : position][::-1])
     start = position - before.end() if before else position
     if start < position and text[start] in "nrtbf" and text.endswith("\\", 0, start):
         start += 1  # of an escape
-    end = after.end(1)
-    name = text[start:end]
-    naming = keys.naming(name)
-    if naming not in (Naming.WEAK, Naming.STRONG):
-        return None
-    tight = after[3].startswith("=") and not after[4] and after.start(3) == end
-    return _Found(name, naming, after[2] is not None, start, after.end(), tight)
+    return start
 
 
 def _value(text: str, found: _Found) -> tuple[int, int, str] | None:
