@@ -137,7 +137,8 @@ def test_a_destination_that_is_away_is_on_the_line(tmp_path: Path) -> None:
         [destination] = json.loads(done.stdout)["destinations"]
         assert destination["destination"] == backend
         assert lens.stop() == 0
-        assert f"0 sent to {backend}" in lens.rest()[-1]
+        last = lens.rest()[-1]
+        assert f"0 sent to {backend}" in last and f"2 still waiting for {backend}" in last
 
 
 def test_a_taken_port_says_by_whom(tmp_path: Path) -> None:
