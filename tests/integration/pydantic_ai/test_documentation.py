@@ -83,3 +83,20 @@ weatherman.run_sync("Hi")
         )
     cost = pytest.approx(900 * 0.15e-6 + 100 * 0.6e-6) if model == "gpt-4o-mini" else None
     assert ("weatherman", "completed", 1000, cost) == found
+
+
+def test_beside_logfire_an_agent_is_a_run_as_the_page_says(tmp_path: Path) -> None:
+    pytest.importorskip("logfire", reason="pip install logfire")
+    source = """
+import flujo_otel, logfire
+from flujo_otel.integrations.pydantic_ai import PydanticAIInstrumentor
+logfire.configure(
+    send_to_logfire=False,
+    console=False,
+    additional_span_processors=[flujo_otel.LiveSpanProcessor()],
+)
+PydanticAIInstrumentor().instrument()
+"""
+    (tmp_path / "page.py").write_text(source + CODE.replace("flujo_otel.configure()", ""))
+    assert SAID == run(tmp_path, sys.executable, "page.py")
+    assert names(TREE) == names(run(tmp_path, LENS, "trace", "last"))
