@@ -98,6 +98,19 @@ def test_until_a_root_comes_a_run_is_the_span_of_its_spans(store: Store) -> None
     assert RunStatus.FAILED == store.run(TRACE).status
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
+@pytest.mark.parametrize("said", ["unknown", ""])
+def test_a_later_root_whose_name_says_nothing_leaves_the_run_its_name(
+    store: Store, said: str, *, at_once: bool
+) -> None:
+    roots = root(1, "r1"), root(2, "r1", trace_id=OTHER_TRACE, more={"flujo.pipeline.name": said})
+    for records in [roots] if at_once else [[each] for each in roots]:
+        store.write(*records)
+    assert "triage" == store.run("r1").pipeline_name
+    store.write(root(3, "r1", more={"flujo.pipeline.name": "better"}))
+    assert "better" == store.run("r1").pipeline_name
+
+
 def test_a_resumed_run_keeps_its_first_start_and_takes_its_latest_status(store: Store) -> None:
     store.write(root(1, "r1", status="paused"))
     assert RunStatus.PAUSED == store.run("r1").status
