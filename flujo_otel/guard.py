@@ -49,13 +49,14 @@ class guarded:
     ) -> bool:
         if error is None:
             return False
-        if not isinstance(error, Exception) or is_interruption(error):
-            return False
-        return report(self.what, error)
+        return isinstance(error, Exception) and report(self.what, error)
 
 
 def report(what: str, error: Exception) -> bool:
-    """Count `error`, log it if it is the first of `what`; True if it is to be swallowed."""
+    """Count `error`, log it if it is the first of `what`; True if it is to be swallowed. What the
+    program's signal handlers raised is none of ours."""
+    if is_interruption(error):
+        return False
     # No lock: the SIGTERM handler comes by here, and may have interrupted this very line.
     count = _counts[what] = _counts.get(what, 0) + 1
     if os.environ.get(RAISE_VARIABLE) == "1":

@@ -5,6 +5,7 @@ from typing import Final
 
 from opentelemetry.trace import Span, StatusCode
 
+from flujo_otel.interruption import is_interruption
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo
@@ -27,6 +28,8 @@ def message_of(error: BaseException) -> str:
     try:
         return clean_text(str(error))
     except Exception as fault:
+        if is_interruption(fault):
+            raise
         return f"<{type(error).__name__}: {type(fault).__name__} in str()>"
 
 

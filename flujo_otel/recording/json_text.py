@@ -12,6 +12,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, Final
 
+from flujo_otel.interruption import is_interruption
 from flujo_otel.recording.shape import Items, Pairs, hidden_of, name_of, reader_of, visible
 from flujo_otel.redaction import REDACTED, Redactor, redactor
 from flujo_otel.wire.values import clean_text, json_encoder
@@ -50,7 +51,9 @@ def _small_json(value: Any, limit_bytes: int, hides: Redactor) -> str | None:
             return None
         text = _encode(hides.value(plain))
         size_bytes = len(text) if text.isascii() else len(text.encode())
-    except Exception:  # what the strict encoder refuses: NaN, a lone surrogate
+    except Exception as error:  # what the strict encoder refuses: NaN, a lone surrogate
+        if is_interruption(error):
+            raise
         return None
     return text if size_bytes <= limit_bytes else None
 
@@ -109,6 +112,8 @@ class _Writer:
         try:
             self._write(value, depth)
         except Exception as error:
+            if is_interruption(error):
+                raise
             self._text(f"<{name_of(value)} cannot be shown: {type(error).__name__}>")
 
     def _write(self, value: object, depth: int) -> None:
@@ -235,5 +240,7 @@ def _safely(source: Iterable[Any]) -> Iterator[Any]:
     """`source` up to where it fails: a dict that another thread changes ends early."""
     try:
         yield from source
-    except Exception:
+    except Exception as error:
+        if is_interruption(error):
+            raise
         return

@@ -10,6 +10,7 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Final
 
 from flujo_otel import guard
+from flujo_otel.interruption import is_interruption
 from flujo_otel.redaction.documents import REDACTED_JSON, STRING, begins_json, decode, is_json
 from flujo_otel.redaction.mark import REDACTED
 
@@ -62,6 +63,8 @@ class OwnRules:
                 return given
             fault = f"it gave {type(given).__name__}, not str"
         except Exception as error:
+            if is_interruption(error):
+                raise
             # Its own words may hold the text.
             fault = f"it raised {type(error).__name__}"
         guard.report("the redaction callback", TypeError(fault))

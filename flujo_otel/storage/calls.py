@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from flujo_otel.errors import FlujoOtelError, MalformedTrace
+from flujo_otel.interruption import is_interruption
 from flujo_otel.spanstore.runlog import WouldWait
 
 T = TypeVar("T")
@@ -32,4 +33,6 @@ def checked(work: Callable[[], T]) -> T:
     except (FlujoOtelError, OSError, WouldWait):
         raise
     except Exception as error:
+        if is_interruption(error):
+            raise
         raise MalformedTrace(f"This cannot be stored: {type(error).__name__}: {error}") from error

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from flujo_otel.interruption import is_interruption
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference, xray
 from flujo_otel.storage.llm import gen_ai_attributes
@@ -117,7 +118,9 @@ def to_text(value: Any) -> str:
         text = _encode(value)
         if not text.isascii():
             text.encode()
-    except (ValueError, TypeError, RecursionError):  # NaN, a lone surrogate, a key that is no text
+    except (ValueError, TypeError, RecursionError) as error:  # NaN, a lone surrogate, an odd key
+        if is_interruption(error):
+            raise
         return _encode(snapshot(value))
     return text
 

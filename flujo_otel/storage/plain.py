@@ -13,6 +13,8 @@ from datetime import date, datetime, time
 from enum import Enum
 from typing import Any, Final
 
+from flujo_otel.interruption import is_interruption
+
 MAX_DEPTH: Final = 50
 """Deeper values become their text; this also ends a value that contains itself."""
 
@@ -47,6 +49,8 @@ def to_plain(value: Any, depth: int = 0) -> Any:
     try:
         return _convert(value, depth)
     except Exception as error:  # a property or __str__ of somebody else's class
+        if is_interruption(error):
+            raise
         return f"<{type(value).__name__}: {type(error).__name__}>"
 
 
@@ -64,7 +68,8 @@ def _convert_object(value: Any, depth: int) -> Any:
         if dataclasses.is_dataclass(value):
             names = [member.name for member in dataclasses.fields(value)]
             return {name: to_plain(getattr(value, name), depth) for name in names}
-        if hasattr(value, "model_dump"):
+        # On its class: a mock's instances have whatever they are asked for.
+        if hasattr(type(value), "model_dump"):
             return to_plain(value.model_dump(), depth)
     if callable(value):
         return getattr(value, "__name__", None) or repr(value)

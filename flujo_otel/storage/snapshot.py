@@ -7,50 +7,40 @@ costs what writing the value as JSON costs, and looks no further into an object 
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import date, datetime, time
 from enum import Enum
 from typing import Any, Final
 
+from flujo_otel.interruption import is_interruption
+from flujo_otel.redaction import redactor
 from flujo_otel.storage.plain import MAX_DEPTH, to_plain
 from flujo_otel.wire.values import clean_text
 
-MOST_NODES: Final = 1_000_000
+MOST_NODES: Final = 500_000
 """Of one value: lists that hold one another can unfold to more than any memory."""
+MOST_CHARACTERS: Final = 4 << 20
+"""Of one value's texts: what is more is cut."""
+_OBJECT_NODES: Final = 10
+"""What an object counts for: its class's own code is called, which takes so much longer."""
 _MOST_ARRAY_ITEMS: Final = 10_000
 _MOST_BITS: Final = 4096
 """The interpreter refuses to write more than 4,300 decimal digits."""
+_MOST_HEX_BITS: Final = 1 << 16
 _SMALLEST: Final = -(1 << 63)
 _LARGEST: Final = (1 << 63) - 1
+_CUT: Final = "… more is cut"
 _AS_IT_IS: Final = frozenset({bool, type(None)})
 
 
 def snapshot(value: Any) -> Any:
-    """`value` as None, bool, int, float, str, list and dict with text keys. Never raises."""
+    """`value` as None, bool, int, float, str, list and dict with text keys. Raises nothing but what
+    a signal's handler raises meanwhile."""
     kind = type(value)
-    if kind in _AS_IT_IS or (kind is str and value.isascii()):
+    if kind in _AS_IT_IS or _is_kept(kind, value):
         return value
     if kind is dict and (flat := _flat(value)) is not None:
         return flat
     return _Copy().of(value, 0)
-
-
-def _flat(value: dict[Any, Any]) -> dict[str, Any] | None:
-    """A copy of an object of plain members, as most are; None where it holds anything else."""
-    try:
-        for key, member in value.items():
-            kind = type(member)
-            if type(key) is not str or not key.isascii():
-                return None
-            if kind is str:
-                if not member.isascii():
-                    return None
-            elif kind is int:
-                if not _SMALLEST <= member <= _LARGEST:
-                    return None
-            elif kind not in _AS_IT_IS:
-                return None
-        return value.copy()
-    except RuntimeError:  # another thread adds to it
-        return None
 
 
 def snapshot_object(value: Any) -> dict[str, Any]:
@@ -59,60 +49,136 @@ def snapshot_object(value: Any) -> dict[str, Any]:
     return copy if type(copy) is dict else {"value": copy}
 
 
-class _Copy:
-    """One value being copied."""
+def snapshot_text(value: Any) -> str:
+    """The same as a text: of an object its `str()`, of data what `str()` says of its copy."""
+    kind = type(value)
+    if _is_kept(kind, value):
+        return str(value)
+    copy = _Copy()
+    try:
+        if isinstance(value, str | int | float | bytes | Mapping | Set | Sequence):
+            return str(copy.of(value, 0))
+        return str(copy.of(str(value), 0))
+    except Exception as error:  # of a class that is not ours
+        return _fault(kind, error)
 
-    __slots__ = ("_left", "_open")
+
+def _is_kept(kind: type, value: Any) -> bool:
+    return kind is str and value.isascii() and len(value) <= MOST_CHARACTERS
+
+
+def _flat(value: dict[Any, Any]) -> dict[str, Any] | None:
+    """A copy of an object of plain members, as most are; None where it holds anything else."""
+    size = 0
+    try:
+        for key, member in value.items():
+            kind = type(member)
+            if type(key) is not str or not key.isascii():
+                return None
+            size += len(key) + 1
+            if kind is str:
+                if not member.isascii():
+                    return None
+                size += len(member)
+            elif kind is int:
+                if not _SMALLEST <= member <= _LARGEST:
+                    return None
+            elif kind not in _AS_IT_IS:
+                return None
+        return value.copy() if size <= MOST_NODES else None
+    except RuntimeError:  # another thread adds to it
+        return None
+
+
+class _Copy:
+    """One value being copied. Its nodes and texts are counted as they are read: a length says
+    nothing of how much there is to come."""
+
+    __slots__ = ("_left", "_open", "_room")
 
     def __init__(self) -> None:
         self._left = MOST_NODES
+        self._room = MOST_CHARACTERS
         self._open: set[int] = set()
 
     def of(self, value: Any, depth: int) -> Any:
+        self._left -= 1
         kind = type(value)
         if kind is str:
-            return value if value.isascii() else clean_text(value)
+            return self._text(value)
         if kind in _AS_IT_IS:
             return value
         try:
             if kind is int:
-                return value if value.bit_length() <= _MOST_BITS else hex(value)
+                return self._integer(value)
             if kind is float:
                 return value if math.isfinite(value) else to_plain(value)
             return self._other(value, kind, depth)
         except Exception as error:  # of a class that is not ours
-            return f"<{kind.__name__}: {type(error).__name__}>"
+            return _fault(kind, error)
+
+    def _text(self, text: str) -> str:
+        if len(text) > self._room:
+            return self._beginning(text)
+        self._room -= len(text)
+        return text if text.isascii() else clean_text(text)
+
+    def _beginning(self, text: str) -> str:
+        """Redacted: half of a secret would no longer be known for what it is."""
+        room, self._room = self._room, 0
+        words, left_out = redactor().beginning(text, room) if room else ("", len(text))
+        left_out += max(len(words) - room, 0)
+        return f"{clean_text(words[:room])}… {left_out} characters cut"
+
+    def _integer(self, value: int) -> int | str:
+        bits = value.bit_length()
+        if bits > _MOST_HEX_BITS:
+            return f"<int of {bits} bits>"
+        self._room -= bits >> 6
+        return value if bits <= _MOST_BITS else hex(value)
 
     def _other(self, value: Any, kind: type, depth: int) -> Any:
+        if depth >= MAX_DEPTH:
+            return f"<{kind.__name__} below depth {MAX_DEPTH}>"
         if kind is dict or isinstance(value, Mapping):
             return self._container(value, depth, self._mapping)
         if isinstance(value, Enum):
-            return self.of(value.value, depth)
-        if isinstance(value, str | int | float | bytes | bytearray | memoryview):
-            return self._scalar(value)
-        if isinstance(value, Set):
-            return self._container(sorted(value, key=str), depth, self._items)
-        if isinstance(value, Sequence):
-            return self._container(value, depth, self._items)
+            return self.of(value.value, depth + 1)
+        if isinstance(value, str | int | float):
+            return self.of(to_plain(value), depth + 1)
+        if isinstance(value, Set | Sequence | memoryview):
+            return self._sequence(value, depth)
+        self._left -= _OBJECT_NODES
         return self._object(value, depth)
 
-    def _scalar(self, value: Any) -> Any:
-        plain = to_plain(value)
-        return self.of(plain, 0) if isinstance(plain, str | int) else plain
+    def _sequence(self, value: Any, depth: int) -> Any:
+        if isinstance(value, bytes | bytearray | memoryview):
+            return self._bytes(value)
+        return self._container(
+            value, depth, self._members if isinstance(value, Set) else self._items
+        )
+
+    def _bytes(self, value: bytes | bytearray | memoryview) -> str:
+        size_bytes = memoryview(value).nbytes
+        if size_bytes * 4 // 3 > self._room:
+            return f"<{type(value).__name__} of {size_bytes} bytes>"
+        return self._text(str(to_plain(value)))
 
     def _object(self, value: Any, depth: int) -> Any:
+        # What an object has is looked up on its class: a mock's instances have everything.
+        kind = type(value)
         if isinstance(value, type):
-            return to_plain(value)
+            return self._text(str(to_plain(value)))
         if dataclasses.is_dataclass(value):
-            names = [member.name for member in dataclasses.fields(value) if member.repr]
-            fields = {name: getattr(value, name) for name in names}
-            return self._container(value, depth, lambda _, below: self._mapping(fields, below))
-        if hasattr(value, "model_dump"):
+            return self._container(value, depth, self._fields)
+        if hasattr(kind, "model_dump"):
             return self.of(value.model_dump(), depth + 1)
-        if hasattr(value, "tolist"):  # numpy's scalars and arrays
+        if hasattr(kind, "tolist"):  # numpy's scalars and arrays
             return self._array(value, depth)
-        plain = to_plain(value)
-        return clean_text(plain) if isinstance(plain, str) else plain
+        if isinstance(value, datetime | date | time | complex):
+            return to_plain(value)
+        name = getattr(value, "__name__", None) if callable(value) else None
+        return self._text(name) if type(name) is str else f"<unserializable: {kind.__name__}>"
 
     def _array(self, value: Any, depth: int) -> Any:
         shape = tuple(getattr(value, "shape", ()))
@@ -122,12 +188,9 @@ class _Copy:
 
     def _container(self, value: Any, depth: int, copy: Any) -> Any:
         name = type(value).__name__
-        if depth >= MAX_DEPTH:
-            return f"<{name} below depth {MAX_DEPTH}>"
         if id(value) in self._open:
             return f"<{name} that contains itself>"
-        self._left -= len(value) if hasattr(value, "__len__") else 1
-        if self._left < 0:
+        if hasattr(value, "__len__") and len(value) > self._left:
             return f"<{name}: more than {MOST_NODES} values>"
         self._open.add(id(value))
         try:
@@ -135,16 +198,35 @@ class _Copy:
         finally:
             self._open.discard(id(value))
 
+    def _fields(self, value: Any, depth: int) -> dict[str, Any]:
+        names = [member.name for member in dataclasses.fields(value) if member.repr]
+        return {name: self.of(getattr(value, name), depth) for name in names}
+
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        of = self.of
-        return {_key(key): of(member, depth) for key, member in value.items()}
+        found: dict[str, Any] = {}
+        for key, member in value.items():
+            if self._left <= 0 or self._room <= 0:
+                found["…"] = _CUT
+                break
+            name = key if type(key) is str else str(self.of(key, depth))
+            found[self._text(name)] = self.of(member, depth)
+        return found
+
+    def _members(self, value: Set[Any], depth: int) -> list[Any]:
+        return sorted(self._items(value, depth), key=str)
 
     def _items(self, value: Iterable[Any], depth: int) -> list[Any]:
-        of = self.of
-        return [of(item, depth) for item in value]
+        found: list[Any] = []
+        for item in value:
+            if self._left <= 0 or self._room <= 0:
+                found.append(_CUT)
+                break
+            found.append(self.of(item, depth))
+        return found
 
 
-def _key(key: Any) -> str:
-    if type(key) is str:
-        return key if key.isascii() else clean_text(key)
-    return clean_text(str(to_plain(key)))
+def _fault(kind: type, error: Exception) -> str:
+    """What stands for a value whose class's own code failed."""
+    if is_interruption(error):
+        raise error
+    return f"<{kind.__name__}: {type(error).__name__}>"

@@ -15,6 +15,7 @@ from math import isfinite, isnan
 from struct import Struct
 from typing import Any, Final
 
+from flujo_otel.interruption import is_interruption
 from flujo_otel.wire.protobuf import delimited, signed_varint, varint
 
 MAX_DEPTH: Final = 50
@@ -180,6 +181,8 @@ def _other(value: Any, depth: int) -> tuple[bytes, str]:
     try:
         return _text(str(value))
     except Exception as error:
+        if is_interruption(error):
+            raise
         return _text(f"<{type(value).__name__}: {type(error).__name__} in str()>")
 
 

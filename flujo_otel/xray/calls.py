@@ -13,7 +13,9 @@ _guard: Final = guarded("recording a decorated call")
 
 
 class Call(Protocol):
-    """Opened when it is made, current from then on."""
+    """Current from its opening on."""
+
+    def open(self) -> None: ...
 
     def note_input(self, arguments: Mapping[str, Any]) -> None: ...
 
@@ -30,8 +32,12 @@ class TraceCall:
     """Its arguments and result are the trace's metadata: a Trace has no others."""
 
     def __init__(self, trace: TraceContext) -> None:
-        self._trace = trace.__enter__()
+        self._trace = trace
         self.resume, self.suspend, self.finish = trace.resume, trace.suspend, trace.finish
+
+    def open(self) -> None:
+        """See `Call`."""
+        self._trace.__enter__()
 
     def note_input(self, arguments: Mapping[str, Any]) -> None:
         """See `Call`."""
@@ -47,8 +53,14 @@ class StepCall:
     """`trace`: one that was opened for this step alone."""
 
     def __init__(self, step: StepContext, trace: TraceContext | None = None) -> None:
-        self._trace = trace.__enter__() if trace is not None else None
-        self.step = step.__enter__()
+        self._trace = trace
+        self.step = step
+
+    def open(self) -> None:
+        """See `Call`."""
+        if self._trace is not None:
+            self._trace.__enter__()
+        self.step.__enter__()
 
     def note_input(self, arguments: Mapping[str, Any]) -> None:
         """See `Call`."""
@@ -79,18 +91,17 @@ class StepCall:
                 self._trace.finish(error)
 
 
-def opener(function: Callable[..., Any], begin: Callable[[], Call]) -> Callable[..., Call]:
-    """Begins a call of `function` with these arguments, which become its input by their names."""
+def opener(function: Callable[..., Any]) -> Callable[..., None]:
+    """Opens a call of `function` with these arguments, which become its input by their names."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # a builtin
         signature = None
 
-    def opened(*args: Any, **kwargs: Any) -> Call:
-        call = begin()
+    def opened(call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        call.open()
         with _guard:
             call.note_input(_named(signature, args, kwargs))
-        return call
 
     return opened
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, Final
 
@@ -18,7 +19,6 @@ def decorated(function: Callable[..., Any], begin: Callable[[], Call]) -> Callab
     Between two items a generator's span is not the current one: the code that runs then is its
     consumer's. One that is closed early, or abandoned, has ended well.
     """
-    opened = opener(function, begin)
     wrap: Callable[..., Callable[..., Any]]
     if inspect.isasyncgenfunction(function):
         wrap = _async_generator
@@ -28,33 +28,39 @@ def decorated(function: Callable[..., Any], begin: Callable[[], Call]) -> Callab
         wrap = _generator
     else:
         wrap = _plain
-    return functools.wraps(function)(wrap(function, opened))
+    return functools.wraps(function)(wrap(function, begin))
 
 
-def _plain(function: Callable[..., Any], opened: Callable[..., Call]) -> Callable[..., Any]:
+def _plain(function: Callable[..., Any], begin: Callable[[], Call]) -> Callable[..., Any]:
+    opened = opener(function)
+
     def called(*args: Any, **kwargs: Any) -> Any:
-        call = opened(*args, **kwargs)
+        call = begin()
         try:
+            opened(call, args, kwargs)
             result = function(*args, **kwargs)
+            call.note_output(result)
         except BaseException as error:
             call.finish(error)
             raise
-        call.note_output(result)
         call.finish()
         return result
 
     return called
 
 
-def _coroutine(function: Callable[..., Any], opened: Callable[..., Call]) -> Callable[..., Any]:
+def _coroutine(function: Callable[..., Any], begin: Callable[[], Call]) -> Callable[..., Any]:
+    opened = opener(function)
+
     async def called(*args: Any, **kwargs: Any) -> Any:
-        call = opened(*args, **kwargs)
+        call = begin()
         try:
+            opened(call, args, kwargs)
             result = await function(*args, **kwargs)
+            call.note_output(result)
         except BaseException as error:
             call.finish(error)
             raise
-        call.note_output(result)
         call.finish()
         return result
 
@@ -75,89 +81,86 @@ class _Items:
             self._items.append(snapshot(item))
 
     def finish(self, error: BaseException | None = None) -> None:
-        self._call.note_output({"items": self._items, "count": self._count})
-        self._call.finish(error)
+        try:
+            self._call.note_output({"items": self._items, "count": self._count})
+        finally:
+            self._call.finish(error)
 
 
-def _generator(function: Callable[..., Any], opened: Callable[..., Call]) -> Callable[..., Any]:
+def _generator(function: Callable[..., Any], begin: Callable[[], Call]) -> Callable[..., Any]:
+    opened = opener(function)
+
     def called(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        call = opened(*args, **kwargs)
+        call = begin()
         items = _Items(call)
-        inner = function(*args, **kwargs)
-        advance: Callable[[], Any] = functools.partial(next, inner)
-        while True:
-            try:
-                item = advance()
-            except StopIteration as stop:
-                items.finish()
-                return stop.value
-            except BaseException as error:
-                items.finish(error)
-                raise
-            items.add(item)
-            call.suspend()
-            try:
-                sent = yield item
-            except BaseException as error:
-                call.resume()
-                if isinstance(error, GeneratorExit):
-                    _close(inner.close, items)
+        try:
+            opened(call, args, kwargs)
+            inner = function(*args, **kwargs)
+            advance: Callable[[], Any] = functools.partial(next, inner)
+            while True:
+                try:
+                    item = advance()
+                except StopIteration as stop:
+                    items.finish()
+                    return stop.value
+                items.add(item)
+                call.suspend()
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    call.resume()
+                    inner.close()
                     raise
-                advance = functools.partial(inner.throw, error)
-            else:
-                call.resume()
-                advance = functools.partial(inner.send, sent)
+                except BaseException as error:
+                    call.resume()
+                    advance = functools.partial(inner.throw, error)
+                else:
+                    call.resume()
+                    advance = functools.partial(inner.send, sent)
+        except BaseException as error:
+            items.finish(error)
+            raise
 
     return called
 
 
-def _close(close: Callable[[], Any], items: _Items) -> None:
-    try:
-        close()
-    except BaseException as error:
-        items.finish(error)
-        raise
-    items.finish()
+def _async_generator(function: Callable[..., Any], begin: Callable[[], Call]) -> Callable[..., Any]:
+    opened = opener(function)
 
-
-def _async_generator(
-    function: Callable[..., Any], opened: Callable[..., Call]
-) -> Callable[..., Any]:
     async def called(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        call = opened(*args, **kwargs)
+        call = begin()
         items = _Items(call)
-        inner = function(*args, **kwargs)
-        advance: Callable[[], Any] = inner.__anext__
-        while True:
-            try:
-                item = await advance()
-            except StopAsyncIteration:
-                items.finish()
-                return
-            except BaseException as error:
-                items.finish(error)
-                raise
-            items.add(item)
-            call.suspend()
-            try:
-                sent = yield item
-            except BaseException as error:
-                call.resume()
-                if isinstance(error, GeneratorExit):
-                    await _aclose(inner.aclose, items)
+        is_closing = False
+        try:
+            opened(call, args, kwargs)
+            inner = function(*args, **kwargs)
+            advance: Callable[[], Any] = inner.__anext__
+            while True:
+                try:
+                    item = await advance()
+                except StopAsyncIteration:
+                    items.finish()
+                    return
+                items.add(item)
+                call.suspend()
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    is_closing = True
+                    call.resume()
+                    await inner.aclose()
                     raise
-                advance = functools.partial(inner.athrow, error)
-            else:
-                call.resume()
-                advance = functools.partial(inner.asend, sent)
+                except BaseException as error:
+                    # The event loop's end cancels the task that was to close it.
+                    is_closing = isinstance(error, CancelledError)
+                    call.resume()
+                    advance = functools.partial(inner.athrow, error)
+                else:
+                    is_closing = False
+                    call.resume()
+                    advance = functools.partial(inner.asend, sent)
+        except BaseException as error:
+            items.finish(None if is_closing and isinstance(error, CancelledError) else error)
+            raise
 
     return called
-
-
-async def _aclose(close: Callable[[], Any], items: _Items) -> None:
-    try:
-        await close()
-    except BaseException as error:
-        items.finish(error)
-        raise
-    items.finish()

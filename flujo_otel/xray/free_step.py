@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from flujo_otel.xray.calls import StepCall
 from flujo_otel.xray.decorator import decorated
+from flujo_otel.xray.scope import current_scope
 from flujo_otel.xray.step import StepContext
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,14 +19,21 @@ class FreeStep:
         self._begin = begin
         self._name = name
         self._calls: list[StepCall] = []
+        """Those that are open: several tasks and threads may share one FreeStep."""
 
     def __call__(self, function: F) -> F:
         name = self._name or str(getattr(function, "__name__", "step"))
         return cast(F, decorated(function, lambda: self._begin(name)))
 
     def __enter__(self) -> StepContext:
-        self._calls.append(self._begin(self._name or "step"))
-        return self._calls[-1].step
+        call = self._begin(self._name or "step")
+        try:
+            call.open()
+            self._calls.append(call)
+        except BaseException as error:
+            call.finish(error)
+            raise
+        return call.step
 
     def __exit__(
         self,
@@ -33,7 +41,12 @@ class FreeStep:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Literal[False]:
-        self._calls.pop().finish(error)
+        call = None
+        try:
+            call = self._current()
+            self._calls.remove(call)
+        finally:
+            (call or self._current()).finish(error)
         return False
 
     async def __aenter__(self) -> StepContext:
@@ -46,3 +59,13 @@ class FreeStep:
         traceback: TracebackType | None,
     ) -> Literal[False]:
         return self.__exit__(kind, error, traceback)
+
+    def _current(self) -> StepCall:
+        """The innermost of its own that the running code is in; where that was lost, the last."""
+        scope = current_scope()
+        while scope is not None:
+            for call in reversed(self._calls):
+                if call.step is scope:
+                    return call
+            scope = scope.around()
+        return self._calls[-1]

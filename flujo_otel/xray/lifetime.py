@@ -41,9 +41,13 @@ class Lifetime(Scope):
             self.recorder.event(self._model, self.span, _occurrence(name, attributes))
 
     def __enter__(self) -> Self:
-        with self.recorder.guard:
-            if not self.is_open:
-                self._begin()
+        try:
+            with self.recorder.guard:
+                if not self.is_open:
+                    self._begin()
+        except BaseException as error:  # a storage's, or what a signal's handler raised
+            self.finish(error)
+            raise
         return self
 
     def __exit__(
@@ -71,19 +75,27 @@ class Lifetime(Scope):
         """End it: failed by `error`, else completed. Nothing where it is not open."""
         if not self.is_open or self._moment is None:
             return
-        model = self._model
         try:
-            with self.recorder.guard:
-                end_ns = self._moment.later_ns()
-                model.end_time = from_ns(end_ns)
-                model.duration_ms = (end_ns - self._moment.time_ns) // 10**6
-                model.status = "completed"
-                if error is not None and failure.is_failure(error):
-                    model.status = "failed"
-                    self._note_failure(error)
-                self._record_end(end_ns)
-        finally:
+            try:
+                with self.recorder.guard:
+                    self._end(self._moment, error)
+            finally:
+                self._leave()
+        except BaseException:  # what a signal's handler raised may have come in the middle of it
             self._leave()
+            if self.span.is_recording():
+                self.span.end()
+            raise
+
+    def _end(self, moment: Moment, error: BaseException | None) -> None:
+        model, end_ns = self._model, moment.later_ns()
+        model.end_time = from_ns(end_ns)
+        model.duration_ms = (end_ns - moment.time_ns) // 10**6
+        model.status = "completed"
+        if error is not None and failure.is_failure(error):
+            model.status = "failed"
+            self._note_failure(error)
+        self._record_end(end_ns)
 
     def _begin(self) -> None:
         self._moment = Moment()

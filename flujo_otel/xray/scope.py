@@ -34,6 +34,10 @@ class Scope:
         """The OpenTelemetry context inside it, wherever this is called."""
         return self._inside if self._inside is not None else get_current()
 
+    def around(self) -> "Scope | None":
+        """The scope that it was entered in."""
+        return None if self._before is None else current_scope(self._before)
+
     def _around(self, context: Context) -> Context:
         """`context`, but inside this scope: for code of another thread, which is in none."""
         if self._inside is None:
@@ -53,9 +57,13 @@ class Scope:
         attach(self.context())
 
     def suspend(self) -> None:
-        """Put back what was current, unless something else is by now; scopes that were left
-        meanwhile are skipped."""
-        if get_current() is not self._inside or self._before is None:
+        """Put back what was current, unless something else is by now."""
+        if get_current() is self._inside:
+            self._put_back()
+
+    def _put_back(self) -> None:
+        """Scopes that were left meanwhile are skipped."""
+        if self._before is None:
             return
         before = self._before
         while (scope := current_scope(before)) is not None and not scope.is_open:
@@ -65,8 +73,13 @@ class Scope:
         attach(before)
 
     def _leave(self) -> None:
+        """What was left open inside it and is current still, is so no more."""
         self.is_open = False
-        self.suspend()
+        inner = current_scope()
+        while inner is not None and inner is not self:
+            inner = inner.around()
+        if inner is self:
+            self._put_back()
         while self._ends:
             self._ends.pop()()
 

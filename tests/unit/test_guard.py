@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 
 import pytest
 
@@ -66,3 +67,37 @@ def test_nothing_happens_where_nothing_fails() -> None:
     with guard, guard:
         pass
     assert "calm" not in faults()
+
+
+@pytest.mark.usefixtures("as_in_production")
+def test_what_a_signal_handler_raises_passes_and_its_own_faults_do_not() -> None:
+    def ours() -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    def limit(*_: object) -> None:
+        with guarded("in a handler"):
+            raise ValueError("a fault of ours")
+        raise TimeoutError("time is up")
+
+    before = signal.signal(signal.SIGUSR1, limit)
+    try:
+        with pytest.raises(TimeoutError, match="time is up"), guarded("interrupted"):
+            ours()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert (1, 0) == (faults()["in a handler"], faults().get("interrupted", 0))
+
+
+@pytest.mark.usefixtures("as_in_production")
+def test_it_passes_where_the_handler_has_put_another_in_its_place() -> None:
+    def limit(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise TimeoutError("time is up")
+
+    before = signal.signal(signal.SIGUSR1, limit)
+    try:
+        with pytest.raises(TimeoutError), guarded("interrupted once"):
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert "interrupted once" not in faults()

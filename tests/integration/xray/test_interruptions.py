@@ -1,0 +1,100 @@
+"""What the program's signal handlers raise while our code runs is the program's: a time limit of
+SIGALRM, Celery's SoftTimeLimitExceeded."""
+
+from pathlib import Path
+
+import pytest
+
+from support.programs import run
+
+PRELUDE = """
+import os, random, signal, sys
+from functools import partial
+from opentelemetry import trace as otel
+from opentelemetry.context import Context, attach
+from flujo_otel import XRay
+from flujo_otel.storage.sqlite import SQLiteStorage
+
+os.environ.pop("FLUJO_OTEL_RAISE", None)
+
+class TimeIsUp(Exception):
+    pass
+
+raised = 0
+
+def ring(*_):
+    global raised
+    raised += 1
+    raise TimeIsUp
+
+class Bell:
+    def ring(self, number, frame):
+        ring()
+
+    __call__ = ring
+
+def once(number, frame):
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    ring()
+
+seen = left = 0
+data = {"a": [{"b": [1, 2, {"c": object()}]}] * 20, "d": {1, 2, 3}}
+
+def interrupted(work, handler, count=60):
+    global seen, left
+    random.seed(7)
+    for _ in range(count):
+        before = raised
+        signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0002, 0.002))
+            while raised == before:
+                work()
+        except TimeIsUp:
+            seen += 1
+        if otel.get_current_span().get_span_context().is_valid:
+            left += 1
+            attach(Context())
+    print(raised == seen, seen, left)
+
+def spans(xray):
+    shared = xray.step("shared")
+
+    @xray.step
+    def called(value):
+        return value
+
+    @xray.traced
+    def items():
+        yield from data["a"][:2]
+
+    def work():
+        with xray.trace("workflow") as trace, trace.step("one") as step:
+            step.set_input(data)
+            step.add_evaluation("a", data, [], True)
+            called(data)
+            with shared:
+                step.set_reasoning("because")
+        list(items())
+
+    work()
+    return work
+"""
+
+
+@pytest.mark.parametrize(
+    "handler",
+    ["ring", "Bell().ring", "Bell()", "partial(Bell().ring)", "lambda *_: ring()", "once"],
+)
+def test_every_alarm_reaches_the_program_and_no_span_stays_current(
+    tmp_path: Path, handler: str
+) -> None:
+    program = f"interrupted(spans(XRay()), {handler})"
+    output, _ = run(tmp_path / "spans.db", program, prelude=PRELUDE)
+    assert "True 60 0\n" == output
+
+
+def test_the_same_where_a_storage_keeps_them(tmp_path: Path) -> None:
+    program = 'interrupted(spans(XRay(storage=SQLiteStorage(":memory:"))), ring, 20)'
+    output, _ = run(tmp_path / "spans.db", program, prelude=PRELUDE)
+    assert "True 20 0\n" == output
