@@ -20,8 +20,8 @@ _DEPTH_LIMIT: Final = 64
 _CARELESS_PARTS: Final = 50_000
 """To remember each container takes a tenth longer, and few values are larger: only what holds the
 same twice, and that again, has many more parts than it takes bytes."""
-_SMALLEST_CARD: Final = 10**12
-_LARGEST_CARD: Final = 10**19
+_SMALLEST_CARD: Final = 10**13
+_LARGEST_CARD: Final = 10**16
 MARGIN: Final = 1024
 """So many characters of a secret that is cut show what it is."""
 _SCHEMA_TYPES: Final = ("string", "number", "integer", "object", "array", "boolean")
