@@ -32,6 +32,11 @@ _COOKIE_LINE: Final = re.compile(
 _SCHEMED: Final = re.compile(
     r"""(?i:bearer|basic|digest|token|apikey|negotiate|aws4-hmac-sha256)\s+([^\s"'`<>\\]++)"""
 )
+_PARAMETERS: Final = re.compile(
+    r"(?i:digest|aws4-hmac-sha256|hawk|oauth|signature)\s+[^\s=]{1,64}=[^\r\n]{1,2000}+"
+)
+"""Schemes whose secret is one of several parameters, quoted or not."""
+_UNKNOWN_SCHEME: Final = re.compile(r"""[A-Za-z][A-Za-z0-9\-]{1,31}[ \t]+([^\s"'`<>\\]++)""")
 _REFERENCE: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*+")
 _PLACEHOLDER: Final = re.compile(
     r"\*+|\.+|x{3,}|<[^<>]{1,64}>|\$\{?[A-Za-z_]\w{0,64}\}?|\{{1,2}[^{}]{0,64}\}{1,2}|%\(\w{1,64}\)s|%s"
@@ -211,9 +216,15 @@ def _bare(text: str, found: _Found) -> tuple[int, int, str] | None:
         line = _COOKIE_LINE.match(text, start)
         if line is not None:
             return start, line.end(), REDACTED
-    if _AUTHORIZATION.search(found.name) and (schemed := _SCHEMED.match(text, start)):
-        is_shown = _PLACEHOLDER.fullmatch(schemed[1])
-        return None if is_shown else (start, schemed.end(), REDACTED)
+    if _AUTHORIZATION.search(found.name):
+        if (parameters := _PARAMETERS.match(text, start)) is not None:
+            return start, parameters.end(), REDACTED
+        if (schemed := _SCHEMED.match(text, start)) is not None:
+            is_shown = _PLACEHOLDER.fullmatch(schemed[1])
+            return None if is_shown else (start, schemed.end(), REDACTED)
+        unknown = _UNKNOWN_SCHEME.match(text, start)
+        if unknown is not None and _looks_made(unknown[1], Naming.WEAK):
+            return start, unknown.end(), REDACTED
     word = _WORD.match(text, start)
     value = _trimmed(word[0]) if word else ""
     end = start + len(value)

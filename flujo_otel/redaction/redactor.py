@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from flujo_otel.redaction.documents import begins_json, rewritten
@@ -20,6 +20,9 @@ _DEPTH_LIMIT: Final = 64
 _CARELESS_PARTS: Final = 50_000
 """To remember each container takes a tenth longer, and few values are larger: only what holds the
 same twice, and that again, has many more parts than it takes bytes."""
+_HEADER: Final = re.compile(r"(?i)[-_]|authorization|cookie")
+_LOG_PROBABILITY: Final = "logprob"
+"""Beside it a `token` is a piece of a model's answer."""
 _SMALLEST_CARD: Final = 10**13
 _LARGEST_CARD: Final = 10**16
 MARGIN: Final = 1024
@@ -138,6 +141,8 @@ class Redactor:
                     continue
             if naming is None:
                 naming = self._keys.naming(key) if type(key) is str else _ORDINARY
+            if naming in _SECRET and key == "token" and _LOG_PROBABILITY in value:
+                naming = _ORDINARY
             redacted = self._named(naming, each, depth, walk)
             leaks = naming is Naming.LEAK
             if redacted is not each or leaks:
@@ -195,9 +200,21 @@ class Redactor:
             redacted = self._mapping(value, depth, walk)
             return value if redacted is None else redacted
         found = [self._value(each, depth, walk) for each in value]
+        if len(found) == 2 and value[1] and self._is_named_pair(value):
+            found[1] = REDACTED
         if all(map(operator.is_, found, value)):
             return value
         return tuple(found) if isinstance(value, tuple) else found
+
+    def _is_named_pair(self, value: Sequence[Any]) -> bool:
+        """A header as servers have it: ("authorization", b"Bearer ..."). Of a list, which may be
+        one of words, only where the first is no word."""
+        name, secret = value
+        if not (isinstance(name, str | bytes) and isinstance(secret, str | bytes)):
+            return False
+        name = name if isinstance(name, str) else name.decode("latin-1")
+        is_header = isinstance(value, tuple) or _HEADER.search(name) is not None
+        return is_header and self._keys.naming(name) is Naming.STRONG
 
     def _read(self, text: str) -> str:
         own = self._own

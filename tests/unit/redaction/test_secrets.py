@@ -107,6 +107,16 @@ def test_what_stands_beside_a_secret_stays() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("Authorization: Custom hUnt3r2xQ9zz", "Authorization: [REDACTED]"),
+        (
+            'Authorization: Digest username="u", response="S3cretx"',
+            "Authorization: [REDACTED]",
+        ),
+        (
+            "Authorization: AWS4-HMAC-SHA256 Credential=AK/2, Signature=abcdef99",
+            "Authorization: [REDACTED]",
+        ),
+        ("Authorization: required for all users", "Authorization: required for all users"),
         (
             "postgresql://ann:s3cret@db.example.com:5432/shop",
             "postgresql://ann:[REDACTED]@db.example.com:5432/shop",
@@ -154,3 +164,19 @@ def test_a_card_in_an_integer_is_one() -> None:
         "n": REDACTED,
         "m": 4111111111111112,
     }
+
+
+@pytest.mark.parametrize(
+    "header",
+    [("password", "S"), (b"x-api-key", b"S"), ["x-api-key", "S"], ["authorization", "Custom S"]],
+)
+def test_of_a_header_as_a_pair_the_value_goes(header: Any) -> None:
+    redacted = REDACT.value({"headers": [header, ("host", "x")]})
+    assert {"headers": [type(header)((header[0], "[REDACTED]")), ("host", "x")]} == redacted
+
+
+@pytest.mark.parametrize(
+    "value", [["password", "reset"], {"token": "Hi", "logprob": -0.1}, ("host", "x")]
+)
+def test_words_and_pieces_of_an_answer_stay(value: Any) -> None:
+    assert REDACT.value(value) is value
