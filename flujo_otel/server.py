@@ -27,6 +27,7 @@ from flujo_otel.settings import load
 from flujo_otel.spanstore.api import SpanWriter
 from flujo_otel.spanstore.factory import open_destinations, open_writer
 from flujo_otel.spanstore.location import resolve
+from flujo_otel.usage.rates import rates_of
 from flujo_otel.wire.transport import GRPC_PORT, HTTP_PORT, authority
 from flujo_otel_exporter.quiet import suppress_in_this_thread
 
@@ -107,6 +108,7 @@ class Server:
             max_request_bytes=options.max_request_bytes,
         )
         self._redaction = options_of(self._settings, received=options.redact)
+        rates_of(self._settings)  # what cannot be used is said now, not with the first span
         self.database: Path = resolve(self._settings).path
         """The file that spans go to."""
         self.token: str | None = self._settings.token

@@ -12,6 +12,7 @@ from flujo_otel import redaction, settings
 from flujo_otel.bootstrap.instrumenting import instrument
 from flujo_otel.bootstrap.provider import global_provider
 from flujo_otel.settings import Settings
+from flujo_otel.usage.rates import rates_of
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from flujo_otel_exporter.processor import LiveSpanProcessor
 from flujo_otel_exporter.writer import StoreWriter
@@ -65,6 +66,7 @@ def configure(
         replace_default_backend=replace_default_backend,
     )
     redaction.settle(_redactor(chosen, redact))
+    rates_of(chosen)  # what cannot be used is said now, not with the first span
     forwarding = forwarding_of(chosen, forward)
     join(global_provider(service_name), chosen, forwarding)
     if flujo:

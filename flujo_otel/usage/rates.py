@@ -1,8 +1,8 @@
 """What tokens of a model cost, and the settings that say so."""
 
 import json
-import math
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -63,7 +63,7 @@ def _of_variable() -> Any:
         return {}
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(
             f'{PRICES_VARIABLE} is no JSON ({error}); it must be {{"MODEL": {{"input": 1.0,'
             ' "output": 2.0}, ...}, in USD per million tokens.'
@@ -85,7 +85,7 @@ def _rates(table: Any, where: str) -> Rates:
                 f"No key {key!r} in the price of {where}; there are {', '.join(_KEYS)}."
             )
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or value < 0:
+        if not is_number or not 0 <= value <= sys.float_info.max:
             raise SettingsError(
                 f"{key} of the price of {where} is {value!r}; it must be USD per million tokens."
             )
