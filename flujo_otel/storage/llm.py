@@ -1,12 +1,13 @@
 """X-Ray's LLM metadata as OpenTelemetry's `gen_ai.*` and OpenInference's `llm.*`."""
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flujo_otel.semconv import flujo, gen_ai, model_call
 
 _MOST: Final = (1 << 63) - 1
+_LARGEST: Final = sys.float_info.max
 
 
 def _text(value: Any) -> str | None:
@@ -22,7 +23,7 @@ def _count(value: Any) -> int | None:
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value) if -_LARGEST <= value <= _LARGEST else None
 
 
 def _texts(value: Any) -> list[str] | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, TypeVar, cast
 
+from flujo_otel.storage.snapshot import snapshot_text
 from flujo_otel.xray.calls import StepCall
 from flujo_otel.xray.decorator import decorated
 from flujo_otel.xray.scope import current_scope
@@ -17,7 +18,7 @@ class FreeStep:
 
     def __init__(self, begin: Callable[[str], StepCall], name: str | None) -> None:
         self._begin = begin
-        self._name = name
+        self._name = None if name is None else snapshot_text(name)
         self._calls: list[StepCall] = []
         """Those that are open: several tasks and threads may share one FreeStep."""
 

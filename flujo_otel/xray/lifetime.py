@@ -3,21 +3,23 @@
 from collections.abc import Mapping
 from time import time_ns
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span
 
+from flujo_otel.guard import guarded
 from flujo_otel.redaction import redactor
 from flujo_otel.storage.decisions import to_text
 from flujo_otel.storage.moments import from_ns
-from flujo_otel.storage.snapshot import snapshot_object
+from flujo_otel.storage.snapshot import snapshot_object, snapshot_text
 from flujo_otel.storage.traces import Occurrence, Step, Trace
-from flujo_otel.wire.values import clean_text
 from flujo_otel.xray import failure
 from flujo_otel.xray.moment import Moment
 from flujo_otel.xray.recorder import Recorder
 from flujo_otel.xray.scope import Scope
+
+NOTING: Final = guarded("noting what a trace or a step says")
 
 
 class Lifetime(Scope):
@@ -33,7 +35,8 @@ class Lifetime(Scope):
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Anything else; added to what is there, a member of the same name is replaced."""
-        self._model.metadata.update(snapshot_object(metadata))
+        with NOTING:
+            self._model.metadata.update(snapshot_object(metadata))
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Something that happens at this moment. OpenTelemetry keeps the last 128 of a span."""
@@ -126,4 +129,4 @@ def _occurrence(name: str, attributes: Mapping[str, Any] | None) -> Occurrence:
         key: value if isinstance(value, str | bool | int | float) else to_text(value)
         for key, value in given.items()
     }
-    return Occurrence(clean_text(str(name)), time_ns(), redactor().attributes(plain))
+    return Occurrence(snapshot_text(name), time_ns(), redactor().attributes(plain))

@@ -9,11 +9,10 @@ from opentelemetry.trace import Span
 
 from flujo_otel.recording.failure import error_type
 from flujo_otel.storage.decisions import EVALUATIONS, LLM, RANKED_CANDIDATES
-from flujo_otel.storage.snapshot import snapshot, snapshot_object
+from flujo_otel.storage.snapshot import snapshot, snapshot_object, snapshot_text
 from flujo_otel.storage.traces import SpanFacts, Step
-from flujo_otel.wire.values import clean_text
 from flujo_otel.xray import failure
-from flujo_otel.xray.lifetime import Lifetime
+from flujo_otel.xray.lifetime import NOTING, Lifetime
 from flujo_otel.xray.scope import Scope, current_scope
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class StepContext(Lifetime):
     def __init__(self, trace: "TraceContext", name: str, above: "StepContext | None") -> None:
         self.step = Step(
             trace_id=trace.trace.trace_id,
-            name=clean_text(str(name)),
+            name=snapshot_text(name),
             step_order=trace._next_order(),
         )
         super().__init__(self.step, trace.recorder)
@@ -61,7 +60,7 @@ class StepContext(Lifetime):
 
     def set_reasoning(self, reasoning: str) -> None:
         """Why it was decided so."""
-        self.step.reasoning = None if reasoning is None else clean_text(str(reasoning))
+        self.step.reasoning = None if reasoning is None else snapshot_text(reasoning)
 
     def add_evaluation(
         self,
@@ -72,15 +71,16 @@ class StepContext(Lifetime):
         reasoning: str | None = None,
     ) -> None:
         """What the filters said of one item: `[{"name": ..., "passed": ..., "detail": ...}]`."""
-        self._pattern(EVALUATIONS).append(
-            {
-                "item_id": snapshot(item_id),
-                "item_data": snapshot(item_data),
-                "filters": snapshot(filters),
-                "qualified": snapshot(qualified),
-                "reasoning": snapshot(reasoning),
-            }
-        )
+        with NOTING:
+            self._pattern(EVALUATIONS).append(
+                {
+                    "item_id": snapshot(item_id),
+                    "item_data": snapshot(item_data),
+                    "filters": snapshot(filters),
+                    "qualified": snapshot(qualified),
+                    "reasoning": snapshot(reasoning),
+                }
+            )
 
     def add_ranking(
         self,
@@ -92,16 +92,17 @@ class StepContext(Lifetime):
         item_data: Mapping[str, Any] | None = None,
     ) -> None:
         """One candidate of a ranking, best first. `rank` None: the next one."""
-        candidates = self._pattern(RANKED_CANDIDATES)
-        candidates.append(
-            {
-                "item_id": snapshot(item_id),
-                "rank": len(candidates) + 1 if rank is None else snapshot(rank),
-                "score": snapshot(score),
-                "reason": snapshot(reason),
-                "item_data": snapshot(item_data),
-            }
-        )
+        with NOTING:
+            candidates = self._pattern(RANKED_CANDIDATES)
+            candidates.append(
+                {
+                    "item_id": snapshot(item_id),
+                    "rank": len(candidates) + 1 if rank is None else snapshot(rank),
+                    "score": snapshot(score),
+                    "reason": snapshot(reason),
+                    "item_data": snapshot(item_data),
+                }
+            )
 
     def add_llm_metadata(
         self,
@@ -114,7 +115,8 @@ class StepContext(Lifetime):
         input_tokens and output_tokens (or prompt_tokens and completion_tokens; or both in `usage`),
         finish_reason, response_model, top_p, max_tokens and others (docs/xray.md)."""
         given = {"model": model, "tokens_used": tokens_used, "temperature": temperature, **kwargs}
-        self.step.metadata[LLM] = snapshot_object(given)
+        with NOTING:
+            self.step.metadata[LLM] = snapshot_object(given)
 
     # --- its beginning and end ---------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from flujo_otel.guard import guarded
 from flujo_otel.model import Loss
 from flujo_otel.recording.content import Recording
 from flujo_otel.storage.base import StorageBackend
+from flujo_otel.storage.snapshot import snapshot_text
 from flujo_otel.storage.trace_spans import SCOPE_NAME
 from flujo_otel.storage.traces import Step, Trace
 from flujo_otel.xray.calls import StepCall, TraceCall
@@ -64,6 +65,11 @@ class XRay:
             keep_slower_than_seconds=keep_slower_than_seconds,
             rate_limit=rate_limit,
         )
+        if storage is not None and not callable(getattr(storage, "save_trace", None)):
+            raise SettingsError(
+                f"storage is {snapshot_text(storage)}; it must be a StorageBackend, such as"
+                " SQLiteStorage()."
+            )
         self._storage = storage
         self._submission = None
         if remote_url is not None:
@@ -163,7 +169,7 @@ class XRay:
     # --- steps of whatever is open -----------------------------------------------------------
 
     def _traced(self, function: Callable[..., Any], name: str | None) -> Callable[..., Any]:
-        called = name or str(getattr(function, "__name__", "trace"))
+        called = snapshot_text(name if name is not None else getattr(function, "__name__", "trace"))
         return decorated(function, lambda: TraceCall(self.trace(called)))
 
     def _step_call(self, name: str) -> StepCall:
