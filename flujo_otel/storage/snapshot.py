@@ -63,6 +63,11 @@ def snapshot_text(value: Any) -> str:
         return _fault(kind, error)
 
 
+def snapshot_name(value: Any) -> str:
+    """The same as the name of a trace or step, which SQL ends at a NUL character."""
+    return snapshot_text(value).replace("\0", "\\0")
+
+
 def _is_kept(kind: type, value: Any) -> bool:
     return kind is str and value.isascii() and len(value) <= MOST_CHARACTERS
 

@@ -2,13 +2,16 @@
 
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from flujo_otel.model import Loss
+from flujo_otel.model import Loss, SpanRecord
 from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_trace_log
 from flujo_otel.storage.base import StorageBackend
+from flujo_otel.storage.calls import checked
+from flujo_otel.storage.keepable import check
 from flujo_otel.storage.trace_spans import (
     batch_of,
     statuses_of,
@@ -46,15 +49,14 @@ class SQLiteStorage(StorageBackend):
 
     def save_trace(self, trace: Trace) -> None:
         """Add or replace the trace, and those of its steps that no `with` of the SDK saves."""
-        records = [trace_record(trace)]
-        for step in trace.steps:
-            if step._span is None or not step._span.is_managed:
-                records.append(step_record(step))
+        steps = [each for each in trace.steps if each._span is None or not each._span.is_managed]
+        records = [checked(lambda: _trace_record(trace))]
+        records += [checked(partial(_step_record, step)) for step in steps]
         self._log.write(batch_of(records))
 
     def save_step(self, step: Step) -> None:
         """Add or replace the step; its trace may come later."""
-        self._log.write(batch_of([step_record(step)]))
+        self._log.write(batch_of([checked(lambda: _step_record(step))]))
 
     def get_trace(self, trace_id: str) -> Trace | None:
         """The trace, with its steps in order of step_order; None where there is none."""
@@ -65,7 +67,7 @@ class SQLiteStorage(StorageBackend):
         """The newest `limit` traces, newest first; a negative limit is none. `status`: "running"
         (a paused run's too), "completed" or "failed" (also of a run whose process died)."""
         statuses = None if status is None else statuses_of(status)
-        found = self._log.newest(_ALL if limit < 0 else limit, statuses)
+        found = self._log.newest(limit if 0 <= limit < _ALL else _ALL, statuses)
         return [trace_of(*each) for each in found]
 
     def count_losses(self, losses: Sequence[Loss]) -> None:
@@ -76,3 +78,13 @@ class SQLiteStorage(StorageBackend):
         """Let go of the database. A file is opened again by the next call; what is in memory is
         gone."""
         self._log.close()
+
+
+def _trace_record(trace: Trace) -> SpanRecord:
+    check(trace)
+    return trace_record(trace)
+
+
+def _step_record(step: Step) -> SpanRecord:
+    check(step)
+    return step_record(step)

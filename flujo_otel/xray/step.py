@@ -9,7 +9,7 @@ from opentelemetry.trace import Span
 
 from flujo_otel.recording.failure import error_type
 from flujo_otel.storage.decisions import EVALUATIONS, LLM, RANKED_CANDIDATES
-from flujo_otel.storage.snapshot import snapshot, snapshot_object, snapshot_text
+from flujo_otel.storage.snapshot import snapshot, snapshot_name, snapshot_object, snapshot_text
 from flujo_otel.storage.traces import SpanFacts, Step
 from flujo_otel.xray import failure
 from flujo_otel.xray.lifetime import NOTING, Lifetime
@@ -31,7 +31,7 @@ class StepContext(Lifetime):
     def __init__(self, trace: "TraceContext", name: str, above: "StepContext | None") -> None:
         self.step = Step(
             trace_id=trace.trace.trace_id,
-            name=snapshot_text(name),
+            name=snapshot_name(name),
             step_order=trace._next_order(),
         )
         super().__init__(self.step, trace.recorder)

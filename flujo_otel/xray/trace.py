@@ -6,7 +6,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from flujo_otel.recording.failure import error_type
-from flujo_otel.storage.snapshot import snapshot_text
+from flujo_otel.storage.snapshot import snapshot_name
 from flujo_otel.storage.traces import SpanFacts, Step, Trace
 from flujo_otel.xray import failure
 from flujo_otel.xray.lifetime import Lifetime
@@ -23,7 +23,7 @@ class TraceContext(Lifetime):
     __slots__ = ("_news", "_orders", "trace")
 
     def __init__(self, name: str, recorder: Recorder) -> None:
-        self.trace = Trace(name=snapshot_text(name))
+        self.trace = Trace(name=snapshot_name(name))
         super().__init__(self.trace, recorder)
         self._news = 0
         """The id of the exception that was recorded last."""

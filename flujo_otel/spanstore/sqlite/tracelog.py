@@ -102,6 +102,8 @@ class SQLiteTraceLog:
         """See `tracelog.TraceLog.connection`."""
         with self._using():
             if self._program is None:
+                if isinstance(self._writer, _MemoryWriter):
+                    self._writer.open()
                 if self._path is not None:
                     connect_for_writing(self._path).close()  # makes the file where it is missing
                 turns = None if self._path is None else Turns(self._path)
@@ -202,6 +204,10 @@ class _MemoryWriter(SQLiteSpanWriter):
 
     def close(self) -> None:
         """Nothing: what is in memory is gone with its last connection."""
+
+    def open(self) -> None:
+        """Anew and empty, where it was forgotten."""
+        self._opened()
 
     def forget(self) -> None:
         if self._memory is not None:
