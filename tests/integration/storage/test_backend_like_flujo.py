@@ -4,7 +4,7 @@ import asyncio
 import math
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from flujo_otel import redaction
 from flujo_otel.storage.sqlite import SQLiteBackend
 
 pytestmark = [
@@ -26,6 +27,14 @@ pytestmark = [
 ]
 
 Calls = Callable[[Any], Awaitable[Any]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_redacted() -> Iterator[None]:
+    """flujo redacts nothing, and Hypothesis takes words like PASSWD from our own code."""
+    redaction.use(redaction.Redactor(enabled=False))
+    yield
+    redaction.use(None)
 
 
 def flujos(path: Path) -> Any:
