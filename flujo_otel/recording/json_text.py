@@ -13,7 +13,7 @@ from json.encoder import encode_basestring
 from typing import Any, Final
 
 from flujo_otel.interruption import is_interruption
-from flujo_otel.recording.shape import Items, Pairs, hidden_of, name_of, reader_of, visible
+from flujo_otel.recording.shape import Items, Pairs, name_of, reader_of, shown, shown_of
 from flujo_otel.redaction import REDACTED, Redactor, redactor
 from flujo_otel.wire.values import clean_text, json_encoder
 
@@ -45,11 +45,11 @@ def _small_json(value: Any, limit_bytes: int, hides: Redactor) -> str | None:
     """
     try:
         kind: type = type(value)
-        hidden = hidden_of(kind)
-        plain = value if hidden is None else visible(value, hidden)
+        names = shown_of(kind)
+        plain = value if names is None else shown(value, names)
         if _left_after(plain, limit_bytes, _DEPTH_LIMIT) < 0:
             return None
-        text = _encode(hides.value(plain))
+        text = hides.encoded(plain, _encode)
         size_bytes = len(text) if text.isascii() else len(text.encode())
     except Exception as error:  # what the strict encoder refuses: NaN, a lone surrogate
         if is_interruption(error):

@@ -33,9 +33,9 @@ def reader_of(kind: Any) -> Callable[[Any], Any]:
     for types, read in _READERS:
         if issubclass(kind, types):
             return read
-    hidden = hidden_of(kind)
-    if hidden is not None:
-        return lambda value: _mapping(visible(value, hidden))
+    names = shown_of(kind)
+    if names is not None:
+        return lambda value: _mapping(shown(value, names))
     if is_dataclass(kind):
         return partial(_named, [field.name for field in fields(kind) if field.repr])
     if hasattr(kind, "tolist"):
@@ -46,19 +46,23 @@ def reader_of(kind: Any) -> Callable[[Any], Any]:
 
 
 @lru_cache(maxsize=1024)
-def hidden_of(kind: Any) -> Set[str] | None:
-    """The fields of a class of models that hide from its `repr` or dump; None: no such class."""
+def shown_of(kind: Any) -> tuple[str, ...] | None:
+    """The fields of a class of models but those that hide from its `repr` or dump; None: no such
+    class."""
     if not hasattr(kind, "__pydantic_core_schema__"):
         return None
     declared = getattr(kind, "__pydantic_fields__", {}).items()
-    return frozenset(name for name, item in declared if item.exclude or not item.repr)
+    return tuple(name for name, item in declared if item.repr and not item.exclude)
 
 
-def visible(value: Any, hidden: Set[str]) -> dict[str, Any]:
-    """A model's public fields."""
+def shown(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """A model's fields of these names, and what else it was given."""
+    content = vars(value)
+    found = {name: content[name] for name in names if name in content}
     extra = getattr(value, "__pydantic_extra__", None)
-    content = {**vars(value), **extra} if extra else vars(value)
-    return {key: each for key, each in content.items() if key[:1] != "_" and key not in hidden}
+    if extra:
+        found.update((key, each) for key, each in extra.items() if key[:1] != "_")
+    return found
 
 
 def _named(names: list[str], value: Any) -> "Pairs":

@@ -113,14 +113,7 @@ def _size_bytes(
     links: Sequence[Link],
     status: Status,
 ) -> int:
-    # One join costs a third of adding up the keys' lengths.
-    total = _SPAN_BYTES + len("".join(attributes))
-    for value in attributes.values():
-        kind = type(value)
-        if kind is str:
-            total += len(value) if value.isascii() else getsizeof(value)
-        elif kind not in _FLAT:
-            total += _deep_bytes(value)
+    total = _SPAN_BYTES + _attributes_bytes(attributes)
     if events or links:
         total += sum(map(_entry_bytes, (*events, *links)))
     if status.description:
@@ -129,7 +122,21 @@ def _size_bytes(
 
 
 def _entry_bytes(entry: Any) -> int:
-    return _ENTRY_BYTES + len(getattr(entry, "name", "")) + _deep_bytes(entry.attributes or {})
+    attributes = entry.attributes or {}
+    size_bytes = _ENTRY_BYTES + len(getattr(entry, "name", ""))
+    return size_bytes + _attributes_bytes(getattr(attributes, "_dict", attributes))
+
+
+def _attributes_bytes(attributes: Mapping[str, Any]) -> int:
+    # One join costs a third of adding up the keys' lengths.
+    total = len("".join(attributes))
+    for value in attributes.values():
+        kind = type(value)
+        if kind is str:
+            total += len(value) if value.isascii() else getsizeof(value)
+        elif kind not in _FLAT:
+            total += _deep_bytes(value)
+    return total
 
 
 def _deep_bytes(value: Any, depth: int = 0) -> int:

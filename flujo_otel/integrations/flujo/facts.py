@@ -1,8 +1,8 @@
 """What flujo's objects say, read alike from 0.4 and 0.6. Nothing here imports flujo."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.recording import failure
@@ -57,8 +57,7 @@ def kind_of(step: object) -> Kind:
     return kind
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a step ended: by its `result`, `error` or `paused`; by none if nobody knows."""
 
     result: Any = None
@@ -73,16 +72,22 @@ class Outcome:
 
 def outcome_of(returned: Any) -> Outcome:
     """Read what the executor returned: a StepResult (0.4, 0.6) or a StepOutcome (0.6)."""
-    kind = type(returned).__name__
-    if kind.startswith("Paused"):
-        return Outcome(paused=str(getattr(returned, "message", "")))
-    if kind.startswith("BackgroundLaunched"):
-        return Outcome(background_task_id=str(getattr(returned, "task_id", "")))
-    if kind.startswith("Failure"):
-        return Outcome(getattr(returned, "step_result", None), getattr(returned, "error", None))
-    if kind.startswith("Success"):
-        return Outcome(getattr(returned, "step_result", None))
-    return Outcome(returned if hasattr(returned, "success") else None)
+    kind: type = type(returned)
+    return _outcome_reader_of(kind)(returned)
+
+
+@lru_cache(maxsize=64)
+def _outcome_reader_of(kind: Any) -> Callable[[Any], Outcome]:
+    name = kind.__name__
+    if name.startswith("Paused"):
+        return lambda it: Outcome(paused=str(getattr(it, "message", "")))
+    if name.startswith("BackgroundLaunched"):
+        return lambda it: Outcome(background_task_id=str(getattr(it, "task_id", "")))
+    if name.startswith("Failure"):
+        return lambda it: Outcome(getattr(it, "step_result", None), getattr(it, "error", None))
+    if name.startswith("Success"):
+        return lambda it: Outcome(getattr(it, "step_result", None))
+    return lambda it: Outcome(it if hasattr(it, "success") else None)
 
 
 def outcome_of_exception(error: BaseException) -> Outcome:
@@ -115,17 +120,18 @@ def result_attributes(result: Any, kind: Kind) -> dict[str, Any]:
     found: dict[str, Any] = {
         semconv.STEP_SUCCESS: bool(result.success),
         semconv.STEP_LATENCY_SECONDS: float(getattr(result, "latency_s", 0.0) or 0.0),
-        semconv.COST_USD: cost_usd,
-        semconv.TOKENS: tokens,
-        semconv.ACTUAL_COST_USD: cost_usd,
-        semconv.ACTUAL_TOKENS: tokens,
     }
+    if cost_usd or tokens:  # flujo says 0 of both where it knows of none
+        found[semconv.COST_USD] = found[semconv.ACTUAL_COST_USD] = cost_usd
+        found[semconv.TOKENS] = found[semconv.ACTUAL_TOKENS] = tokens
     attempts = int(getattr(result, "attempts", 0) or 0)
     if kind.is_loop:
         found[semconv.LOOP_ITERATIONS] = int(metadata.get("iterations") or attempts)
         found[semconv.LOOP_EXIT_REASON] = _exit_reason(result, metadata)
     elif attempts:
-        found[semconv.STEP_ATTEMPTS] = found[semconv.ATTEMPT_NUMBER] = attempts
+        found[semconv.ATTEMPT_NUMBER] = attempts
+        if attempts > 1:
+            found[semconv.STEP_ATTEMPTS] = attempts
     if metadata:
         found.update(_metadata_attributes(metadata))
     return found

@@ -26,6 +26,7 @@ from flujo_otel.recording.content import Recording
 from flujo_otel.semconv import flujo as semconv
 
 SCOPE: Final = "flujo_otel.integrations.flujo"
+_UNKNOWN: Final = facts.Outcome()
 
 
 class TraceManager:
@@ -50,20 +51,25 @@ class TraceManager:
         self._recording = Recording.chosen(content, value_limit_bytes)
         self._pipeline_name = pipeline_name
         self._attached: dict[Step, Attached] = {}
+        handlers = {
+            "pre_run": self._pre_run,
+            "pre_step": self._pre_step,
+            "post_step": self._post_step,
+            "on_step_failure": self._post_step,
+            "post_run": self._post_run,
+        }
+        self._handlers: Final = {
+            event: (guarded(f"flujo's {event} hook"), handle) for event, handle in handlers.items()
+        }
         self.hook: Final = Hook(self._handle)
         """flujo's hook. Never raises, changes nothing but `pipeline_result.trace_tree`."""
 
     def _handle(self, payload: Any) -> None:
-        event = payload.event_name
-        with guarded(f"flujo's {event} hook"):
-            if event == "pre_step":
-                self._pre_step(payload)
-            elif event in ("post_step", "on_step_failure"):
-                self._post_step(payload)
-            elif event == "pre_run":
-                self._pre_run(payload)
-            elif event == "post_run":
-                self._post_run(payload)
+        entry = self._handlers.get(payload.event_name)
+        if entry is not None:
+            guard, handle = entry
+            with guard:
+                handle(payload)
 
     def _pre_run(self, payload: Any) -> None:
         if open_run(payload.context) is None:
@@ -109,10 +115,9 @@ class TraceManager:
         run = self._run(payload)
         if run is None:
             return
-        self._end(run, facts.Outcome(), payload.context)
-        step = run.latest = Step(run, payload.step, None)
+        self._end(run, _UNKNOWN, payload.context)
+        step = run.latest = Step(run, payload.step, None, payload.step_input)
         set_quota(step, payload)
-        step.begin(payload.step_input, payload.context)
         if run.headless and step.kind.pauses:
             self._end(run, facts.Outcome(paused=""), payload.context)
         # A streaming step hands its chunks to the consumer from inside the span's context, where
@@ -180,9 +185,10 @@ def run_id_of(payload: Any) -> str:
 
 def set_quota(step: Step, payload: Any) -> None:
     """What the run may still spend, which 0.6 says before each top-level step."""
+    said = vars(payload)  # for what it lacks, a model of pydantic's composes a message first
     quota = {
-        semconv.QUOTA_BEFORE_USD: getattr(payload, "quota_before_usd", None),
-        semconv.QUOTA_BEFORE_TOKENS: getattr(payload, "quota_before_tokens", None),
+        semconv.QUOTA_BEFORE_USD: said.get("quota_before_usd"),
+        semconv.QUOTA_BEFORE_TOKENS: said.get("quota_before_tokens"),
     }
     known = {name: value for name, value in quota.items() if _is_finite(value)}
     if known:

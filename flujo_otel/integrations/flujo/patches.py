@@ -153,10 +153,9 @@ class Patches:
                 return None
             else:
                 run = parent.run
-            opened = Step(run, step, parent)
+            opened = Step(run, step, parent, value)
             if parent is None:
                 run.latest = opened
-            opened.begin(value, context)
             return opened
         return None
 

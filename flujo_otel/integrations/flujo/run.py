@@ -74,6 +74,8 @@ class Run(OpenSpan):
             above = _under(paused.span_context) if paused else None
             span = tracer.start_span(semconv.PIPELINE_RUN, context=above, attributes=attributes)
         super().__init__(span, semconv.PIPELINE_RUN, attributes, recording, outer)
+        self.known_context = self.context(semconv.EVENT_CONTEXT_BEFORE, context, {})
+        """As it was recorded last: a step records it only where it is another one."""
 
     def _first_attributes(self, inner_id: str, is_resumed: bool) -> dict[str, Any]:
         attributes: dict[str, Any] = {semconv.RUN_ID: self.run_id}

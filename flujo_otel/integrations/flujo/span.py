@@ -22,7 +22,16 @@ class OpenSpan:
     The node keeps the very dict of `attributes`.
     """
 
-    __slots__ = ("_last", "closed", "content", "is_recording", "node", "recording", "span")
+    __slots__ = (
+        "_last",
+        "_last_content",
+        "closed",
+        "content",
+        "is_recording",
+        "node",
+        "recording",
+        "span",
+    )
 
     def __init__(
         self,
@@ -39,6 +48,7 @@ class OpenSpan:
         self.closed = False
         self._last: dict[str, AttributeValue] = {}
         """Set with the end, all in one call: each takes the span's lock and walks its own loop."""
+        self._last_content: Mapping[str, AttributeValue] = {}
         self.node: TreeSpan = TreeSpan(
             span_id=format_span_id(span.get_span_context().span_id),
             name=name,
@@ -64,11 +74,10 @@ class OpenSpan:
         attributes: Mapping[str, AttributeValue],
         content: Mapping[str, AttributeValue] | None = None,
     ) -> None:
-        """As `set`, once the span ends."""
-        attributes = redactor().attributes(attributes)
+        """As `set`, once the span ends; content at most once."""
         self._last.update(attributes)
-        self._last.update(content or {})
-        self.node.attributes.update(attributes)
+        if content:
+            self._last_content = content
 
     def event(self, name: str, attributes: Mapping[str, AttributeValue]) -> None:
         attributes = redactor().attributes(attributes)
@@ -81,11 +90,16 @@ class OpenSpan:
         if content:
             self.span.set_attributes(content)
 
-    def context(self, event: str, context: object) -> None:
-        """Record the pipeline's context as a span event of bounded size."""
+    def context(
+        self, event: str, context: object, known: dict[str, AttributeValue]
+    ) -> dict[str, AttributeValue]:
+        """Record the pipeline's context as a span event of bounded size, unless it is what is
+        `known` of it. The answer is what is known from then on: nothing where it was cut."""
+        cuts = self.content.cuts
         snapshot = self.content.snapshot(context, semconv.CONTEXT)
-        if snapshot:
+        if snapshot and snapshot != known:
             self.span.add_event(event, snapshot)
+        return snapshot if self.content.cuts == cuts else {}
 
     def exception(self, error: BaseException) -> None:
         add_exception(self.span, error)
@@ -96,13 +110,13 @@ class OpenSpan:
             return
         self.closed = True
         message = redactor().text(message)
-        said: dict[str, AttributeValue] = {semconv.STATUS: status}
+        last = self._last
+        last[semconv.STATUS] = status
         if self.content.cuts:
-            said[semconv.TRUNCATED] = self.content.cuts
+            last[semconv.TRUNCATED] = self.content.cuts
         if status == semconv.STATUS_FAILED and message:
-            said[semconv.ERROR_MESSAGE] = message
-        self.set_at_end(said)
-        self.span.set_attributes(self._last)
+            last[semconv.ERROR_MESSAGE] = message
+        self.set(last, self._last_content)
         if status == semconv.STATUS_FAILED:
             set_failed(self.span, message)
         self.node.status = status

@@ -8,6 +8,7 @@ from opentelemetry import trace
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.recording import attached
+from flujo_otel.recording.content import Content
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
@@ -21,7 +22,7 @@ current_step: Final[ContextVar["Step | None"]] = ContextVar("flujo_otel_step", d
 
 
 class Step(OpenSpan):
-    """Opens with the object; `parent` None: a top-level step of `run`."""
+    """Opens with the object; `parent` None: a top-level step of `run`. `value`: its input."""
 
     __slots__ = (
         "entries",
@@ -37,7 +38,7 @@ class Step(OpenSpan):
         "step",
     )
 
-    def __init__(self, run: "Run", step: Any, parent: "Step | None") -> None:
+    def __init__(self, run: "Run", step: Any, parent: "Step | None", value: object) -> None:
         self.run = run
         self.step = step
         self.kind = facts.kind_of(step)
@@ -52,9 +53,20 @@ class Step(OpenSpan):
         self.index = run.next_index(step, nested=parent is not None)
         name = redactor().text(str(getattr(step, "name", None) or self.kind.type))
         attributes = redactor().attributes(self._first_attributes())
-        above = run.below() if parent is None else None
-        span = run.tracer.start_span(name, context=above, attributes=attributes)
-        super().__init__(span, name, attributes, run.recording, parent or run)
+        above = parent or run
+        # With the start, all in one call, where the span is going to be recorded as those above it.
+        ahead = Content(above.span, run.recording)
+        given = ahead.json(value, openinference.INPUT_VALUE)
+        span = run.tracer.start_span(
+            name,
+            context=run.below() if parent is None else None,
+            attributes={**attributes, **given},
+        )
+        super().__init__(span, name, attributes, run.recording, above)
+        if given and self.is_recording:
+            self.content = ahead
+        else:
+            self.value(value, openinference.INPUT_VALUE)
 
     def _first_attributes(self) -> dict[str, Any]:
         run_id = self.run.run_id
@@ -98,15 +110,12 @@ class Step(OpenSpan):
             self.set({semconv.FALLBACK_TRIGGERED: True})
             self.event(semconv.EVENT_FALLBACK, attributes)
 
-    def begin(self, value: object, context: object) -> None:
-        self.value(value, openinference.INPUT_VALUE)
-        self.context(semconv.EVENT_CONTEXT_BEFORE, context)
-
     def finish(self, outcome: facts.Outcome, context: object) -> None:
         """End the span by how the step ended."""
         if self.closed:
             return
-        self.context(semconv.EVENT_CONTEXT_AFTER, context)
+        run = self.run
+        run.known_context = self.context(semconv.EVENT_CONTEXT_AFTER, context, run.known_context)
         result = outcome.result
         self.has_result = result is not None
         if self.has_result:

@@ -208,7 +208,7 @@ def test_a_resumed_run_goes_on_in_its_first_trace(instrumented: Traced) -> None:
     assert len({span.context.trace_id for span in instrumented.spans}) == 1
     assert len({span.attributes["flujo.run_id"] for span in instrumented.spans}) == 1
     last = instrumented.spans[-2]
-    assert events(last) == ["flujo.resumed"]
+    assert events(last) == ["flujo.context.before", "flujo.resumed"]
     assert last.attributes["input.value"] == "6"
 
 
