@@ -35,7 +35,8 @@ PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Load:
-    """What to send. `rate`: spans per second over all connections; None: as fast as it goes."""
+    """What to send. `rate`: spans per second over all connections, which take turns; None: as fast
+    as it goes."""
 
     endpoint: str
     spans: int
@@ -206,14 +207,16 @@ def _as_json(request: ExportTraceServiceRequest) -> bytes:
 
 
 class Sender:
-    """One connection's thread."""
+    """One connection's thread. `offset`: which part of the time between two requests it begins
+    late."""
 
-    def __init__(self, what: Load, requests: int) -> None:
+    def __init__(self, what: Load, requests: int, offset: float) -> None:
         self.report = Report()
         self.took_ms: list[float] = []
         self.failure: BaseException | None = None
         self._what = what
         self._requests = requests
+        self._offset = offset
         self._bodies = Requests(what)
 
     def run(self) -> None:
@@ -227,7 +230,7 @@ class Sender:
     def _run(self, post: Callable[[bytes], bool]) -> None:
         rate = self._what.rate
         every = self._what.batch * self._what.connections / rate if rate else 0.0
-        due = time.perf_counter()
+        due = time.perf_counter() + self._offset * every
         for _ in range(self._requests):
             body, trace_ids = self._bodies.next()
             due += every
@@ -288,7 +291,9 @@ def _grpc_post(what: Load) -> Callable[[bytes], bool]:
 def run(what: Load) -> Report:
     """Send it from this process."""
     each, more = divmod(-(-what.spans // what.batch), what.connections)
-    senders = [Sender(what, each + (n < more)) for n in range(what.connections)]
+    senders = [
+        Sender(what, each + (n < more), n / what.connections) for n in range(what.connections)
+    ]
     threads = [threading.Thread(target=sender.run) for sender in senders]
     started = time.perf_counter()
     for thread in threads:

@@ -1,5 +1,6 @@
 """10,000 spans a second for a minute, while another process reads a trace of 10,000 spans in a loop
-as `lens trace` does; then the same with everything forwarded to a Jaeger.
+as `lens trace` does; in batches of 500, in batches of 100, and in batches of 500 with everything
+forwarded to a Jaeger.
 
 `python -m benchmarks.steady 60` for the real figure; 15 s by default. Bounds: 30 % of a core, none
 lost, 150 MB of resident memory, p99 of an answer 250 ms, checkpoints included; forwarding adds 40 %
@@ -26,6 +27,10 @@ from tests.peers.store import run_of, traces
 SECONDS = 15
 RATE = 10_000
 READ_SPANS = 10_000
+BATCH = 500
+"""As in `peers`, and as SDKs send where there is much: a batch of theirs is full at 512."""
+SMALL_BATCH = 100
+"""As they send where each has little, every 5 s."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Figure:
     reads_ms: list[float]
 
 
-def measure(server: Collector, seconds: float) -> Figure:
+def measure(server: Collector, seconds: float, batch: int = BATCH) -> Figure:
     """Of a server that runs already, with its reader."""
     (large,) = run(
         Load(
@@ -56,8 +61,9 @@ def measure(server: Collector, seconds: float) -> Figure:
     with reading(server.db, run_of(server.db, large), reads_ms):
         pid = server.process.pid
         before = cpu_seconds(pid)
-        # Batches of 100: what SDKs send, who wait up to 5 s or for 512 spans.
-        report = load(Load(server.http, round(RATE * seconds), batch=100, connections=8, rate=RATE))
+        report = load(
+            Load(server.http, round(RATE * seconds), batch=batch, connections=8, rate=RATE)
+        )
         share = (cpu_seconds(pid) - before) / report.seconds * 100
     lost = stored + report.answered - sum(traces(server.db).values())
     return Figure(share, peak_mb(pid), lost, report, reads_ms)
@@ -93,12 +99,12 @@ def show(name: str, figure: Figure) -> None:
     )
 
 
-def alone(seconds: float) -> Figure:
+def alone(seconds: float, batch: int = BATCH) -> Figure:
     with tempfile.TemporaryDirectory() as folder:
         server = Collector(Path(folder), before=on_core(SERVER_CORE))
         server.process.start()
         try:
-            return measure(server, seconds)
+            return measure(server, seconds, batch)
         finally:
             server.process.kill()
 
@@ -133,7 +139,8 @@ def main(arguments: list[str]) -> None:
     seconds = float(arguments[0]) if arguments else SECONDS
     print(f"{RATE:,} spans/s for {seconds:.0f} s")
     without = alone(seconds)
-    show("stored", without)
+    show(f"stored, in batches of {BATCH}", without)
+    show(f"stored, in batches of {SMALL_BATCH}", alone(seconds, SMALL_BATCH))
     if not jaeger.BINARY.exists():
         print("no Jaeger to forward to: `make peers` builds it")
         return
