@@ -144,6 +144,10 @@ class RunLog(Protocol):
         """The same for several, in one transaction."""
         ...
 
+    def add_missing_steps(self, steps: Sequence[StepResult]) -> None:
+        """The same, but only of steps that have no record, or whose span has not ended."""
+        ...
+
     def replace_tree(self, run_id: str, tree: Batch, *, keep: bool = False) -> None:
         """Store `tree` in place of what was last stored for this run under the tree's scope, or
         (`keep`) beside it.

@@ -37,6 +37,20 @@ class StateTimes(NamedTuple):
     updated_at_ns: int
 
 
+class HistoryEntry(NamedTuple):
+    """A step that a run's state has behind it."""
+
+    step_index: int
+    entry: str
+    """JSON, as flujo wrote it."""
+    ended_at_ns: int | None
+    """When it had ended, where the state says so: of the last one, while the run goes on."""
+    recorded_name: str | None
+    """What the step's record calls it; None: it has none."""
+    is_missing: bool
+    """It has no record, or the one of a span that has not ended."""
+
+
 class Evaluation(NamedTuple):
     """One of flujo's shadow evaluations; `metadata` is JSON, `created_at` UTC as SQLite has it."""
 
@@ -86,6 +100,11 @@ class StateLog(Protocol):
     def states(self) -> list[tuple[WorkflowState, StateTimes]]:
         """All states, newest first, without context, output and history (they are empty). Those in
         flujo's own file are among them, but for the runs that we have a state of."""
+        ...
+
+    def unrecorded(self, run_id: str) -> list[HistoryEntry]:
+        """The whole history of our state of this run, where one of its steps has no record; else
+        nothing, as where the run itself has none (a pipeline within a traced step)."""
         ...
 
     def delete_state(self, run_id: str, *, wait: bool = True) -> None:

@@ -11,6 +11,7 @@ from flujo_otel.spanstore.location import resolve
 from flujo_otel.spanstore.runlog import RunQuery, SpanGroup
 from flujo_otel.storage import flujo_tree, rows, shapes, trace_tree
 from flujo_otel.storage.calls import at_once, checked, in_thread
+from flujo_otel.storage.history import record_missing_steps
 from flujo_otel.storage.late import BoundedSet, LateSteps
 from flujo_otel.storage.workflows import Workflows
 
@@ -82,8 +83,13 @@ class SQLiteBackend(Workflows):
 
     async def list_run_steps(self, run_id: str) -> list[dict[str, Any]]:
         """The run's steps in order, with `input`, `output` and `error` decoded."""
-        await self._late.written()
-        return [shapes.step(row) for row in await in_thread(lambda: self._log.steps(run_id))]
+
+        def read() -> list[dict[str, Any]]:
+            self._late.write()
+            record_missing_steps(self._log, run_id)
+            return [shapes.step(row) for row in self._log.steps(run_id)]
+
+        return await in_thread(read)
 
     async def save_trace(self, run_id: str, trace: Mapping[str, Any]) -> None:
         """Store a tree of {span_id, name, start_time, end_time, status, attributes, children} in

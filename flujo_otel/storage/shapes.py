@@ -51,6 +51,7 @@ def listed_run(run: RunFacts) -> dict[str, Any]:
 def step(row: Sequence[Any]) -> dict[str, Any]:
     """What list_run_steps answers; `row` as RunLog.steps gives it."""
     name, index, status, start, end, duration_ms, cost, tokens, given, output, error, raw = row
+    start = start or None  # unknown, of a step that only its run's state knew
     decoded = {"input": from_json(given), "output": from_json(output), "error": from_json(error)}
     facts: dict[str, Any] = {"step_name": name, "step_index": index, "status": status}
     if speaks_06():

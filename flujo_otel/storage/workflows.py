@@ -11,7 +11,8 @@ from flujo_otel.spanstore.statelog import Evaluation, NamedValue, StateTimes, Wo
 from flujo_otel.storage import shapes, state_codec
 from flujo_otel.storage.calls import at_once, in_thread
 from flujo_otel.storage.flujo_version import speaks_06
-from flujo_otel.storage.late import BoundedSet
+from flujo_otel.storage.history import record_missing_steps
+from flujo_otel.storage.late import BoundedSet, LateSteps
 from flujo_otel.storage.plain import from_json, to_json, to_plain
 
 T = TypeVar("T")
@@ -21,9 +22,10 @@ _STALE: Final = "Task timeout: process likely crashed"
 
 
 class Workflows:
-    """Needs `_log`. flujo's own states, in its own file, are read as ours are, never changed."""
+    """Needs `_log` and `_late`. flujo's own states, in its own file, are read, never changed."""
 
     _log: RunLog
+    _late: LateSteps
     _going: BoundedSet
     """Runs that flujo is at: it saves their states here."""
 
@@ -41,7 +43,16 @@ class Workflows:
 
     async def load_state(self, run_id: str) -> dict[str, Any] | None:
         """The state that was saved last, here or by flujo's own backend; None: there is none."""
-        row = await in_thread(lambda: self._log.states.state(run_id))
+
+        def read() -> WorkflowState | None:
+            row = self._log.states.state(run_id)
+            if row is not None and row.step_history:
+                # Now, for who goes on with the run saves its state without the history first.
+                self._late.write()
+                record_missing_steps(self._log, run_id)
+            return row
+
+        row = await in_thread(read)
         return None if row is None else shapes.loaded(state_codec.to_state(row))
 
     async def delete_state(self, run_id: str) -> None:

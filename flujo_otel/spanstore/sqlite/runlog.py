@@ -30,6 +30,13 @@ spans, not even a root, changes its name, status and times."""
 
 _SAVE_START: Final = "INSERT INTO started_run VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SAVE_STEP: Final = f"INSERT INTO stated_step VALUES ({', '.join('?' * 16)})"
+_ADD_STEP: Final = f"""
+    INSERT INTO stated_step SELECT {", ".join("?" * 16)}
+    WHERE NOT EXISTS (
+        SELECT 1 FROM steps
+        WHERE step_run_id = ? AND (span_id IS NULL OR status <> 'running')
+    )
+"""
 _SAVE_END: Final = f"INSERT INTO ended_run VALUES ({', '.join('?' * 10)})"
 
 _TREE: Final = "SELECT span_id FROM spans WHERE run_id = :run_id AND scope_id = :scope_id"
@@ -139,14 +146,11 @@ class SQLiteRunLog:
 
     def save_step_results(self, steps: Sequence[StepResult]) -> None:
         """See `runlog.RunLog.save_step_results`."""
+        self._insert_all(_SAVE_STEP, [_values(step) for step in steps])
 
-        def save(connection: sqlite3.Connection, _: int) -> None:
-            with transaction(connection):
-                for step in steps:
-                    connection.execute(_SAVE_STEP, _values(step))
-
-        size_bytes = sum(len(step.input) + len(step.output) for step in steps)
-        self._write(save, size_bytes, wait=True)
+    def add_missing_steps(self, steps: Sequence[StepResult]) -> None:
+        """See `runlog.RunLog.add_missing_steps`."""
+        self._insert_all(_ADD_STEP, [(*_values(step), step.step_run_id) for step in steps])
 
     def replace_tree(self, run_id: str, tree: Batch, *, keep: bool = False) -> None:
         """See `runlog.RunLog.replace_tree`."""
@@ -209,6 +213,15 @@ class SQLiteRunLog:
         self, statement: str, values: Sequence[Any], size_bytes: int, *, wait: bool
     ) -> None:
         self._write(lambda c, _: c.execute(statement, values), size_bytes, wait=wait)
+
+    def _insert_all(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        def insert(connection: sqlite3.Connection, _: int) -> None:
+            with transaction(connection):
+                for values in rows:
+                    connection.execute(statement, values)
+
+        size_bytes = sum(len(value) for row in rows for value in row if isinstance(value, str))
+        self._write(insert, size_bytes, wait=True)
 
     def _write(
         self, work: Callable[[sqlite3.Connection, int], Any], size_bytes: int, *, wait: bool

@@ -10,7 +10,13 @@ from typing import Any, Final
 from flujo_otel.spanstore.flujo.states import FlujoStates
 from flujo_otel.spanstore.sqlite.calls import available, read, transaction
 from flujo_otel.spanstore.sqlite.held import Held
-from flujo_otel.spanstore.statelog import Evaluation, NamedValue, StateTimes, WorkflowState
+from flujo_otel.spanstore.statelog import (
+    Evaluation,
+    HistoryEntry,
+    NamedValue,
+    StateTimes,
+    WorkflowState,
+)
 
 _HISTORY: Final = """
     (
@@ -27,6 +33,30 @@ _SAVE: Final = f"INSERT INTO saved_state VALUES ({', '.join('?' * _WIDTH)})"
 _ADD_ENTRY: Final = "INSERT INTO workflow_history VALUES (?, ?, ?)"
 _PLACE: Final = WorkflowState._fields.index("step_history")
 _STATE: Final = f"SELECT {_FIELDS} FROM workflow_state WHERE run_id = ?"
+# While a run goes on, its state says which step comes next. Once it has ended, how many there were,
+# those from before it went on twice (0.4): then its history begins with the first.
+_UNRECORDED: Final = """
+    WITH state AS (
+        SELECT w.updated_at_ns, w.status = 'running' AS goes_on, c.count,
+            CASE WHEN w.status = 'running'
+                THEN MAX(w.current_step_index - c.count, 0) ELSE 0 END AS first
+        FROM workflow_state w
+        CROSS JOIN (SELECT COUNT(*) AS count FROM workflow_history WHERE run_id = :run_id) c
+        WHERE w.run_id = :run_id AND EXISTS (SELECT 1 FROM runs WHERE run_id = :run_id)
+    ),
+    history AS (
+        SELECT h.n, s.first + h.n AS step_index, t.step_name,
+            CASE WHEN s.goes_on AND h.n = s.count - 1 THEN s.updated_at_ns END AS ended_at_ns,
+            t.step_run_id IS NULL OR t.span_id IS NOT NULL AND t.status = 'running' AS is_missing
+        FROM state s
+        CROSS JOIN workflow_history h ON h.run_id = :run_id
+        LEFT JOIN steps t ON t.step_run_id = :run_id || ':' || (s.first + h.n)
+    )
+    SELECT o.step_index, e.entry, o.ended_at_ns, o.step_name, o.is_missing
+    FROM history o JOIN workflow_history e ON e.run_id = :run_id AND e.n = o.n
+    WHERE EXISTS (SELECT 1 FROM history WHERE is_missing)
+    ORDER BY o.n
+"""
 _LONG: Final = {"pipeline_context": "''", "last_step_output": "NULL", "step_history": "NULL"}
 _STATES: Final = f"""
     SELECT {", ".join(_LONG.get(name, name) for name in WorkflowState._fields)},
@@ -108,6 +138,10 @@ class SQLiteStateLog:
             theirs = (state for state in self._flujo.states() if state.run_id not in known)
             found += [(state, _times(state)) for state in theirs]
         return sorted(found, key=lambda each: each[1].created_at_ns, reverse=True)
+
+    def unrecorded(self, run_id: str) -> list[HistoryEntry]:
+        """See `statelog.StateLog.unrecorded`."""
+        return [HistoryEntry(*row) for row in self._query(_UNRECORDED, {"run_id": run_id})]
 
     def delete_state(self, run_id: str, *, wait: bool = True) -> None:
         """See `statelog.StateLog.delete_state`."""

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,57 @@ def test_a_secret_is_in_the_state_and_nowhere_else(ours: Path, trace: list[str])
     assert set(holding) <= {"workflow_state", "workflow_history"}
     assert "workflow_state" in holding
     assert program(ours, "ours", "--pause", "--answer", "yes")[-1].endswith(SECRET)
+
+
+class TestKilledBeforeItsRecordsWereWritten:
+    """They are written 100 ms late; these steps take none."""
+
+    def killed(self, folder: Path, *arguments: str, kill_in: int = 3) -> list[tuple[Any, ...]]:
+        program(folder, "ours", "--kill-in", str(kill_in), *arguments, code=-signal.SIGKILL)
+        return table(folder / "ours.db", "SELECT step_index FROM steps ORDER BY step_index")
+
+    async def test_its_steps_are_listed_with_what_the_state_says_of_them(self, ours: Path) -> None:
+        assert self.killed(ours) == []
+        async with SQLiteBackend(ours / "ours.db") as backend:
+            steps = await backend.list_run_steps("run-1")
+            state = await backend.load_state("run-1")
+            assert await backend.list_run_steps("run-1") == steps
+        assert state is not None
+        wanted = [(entry["name"], entry["output"]) for entry in state["step_history"]]
+        assert [(step["step_name"], step["output"]) for step in steps] == wanted
+        assert [(step["step_index"], step["status"]) for step in steps] == [
+            (n, "completed") for n in range(3)
+        ]
+        assert [step["duration_ms"] for step in steps] == [
+            int(entry["latency_s"] * 1000) for entry in state["step_history"]
+        ]
+        # When the earlier ones ran nobody knows; the state was saved once the last had ended.
+        assert [step["start_time"] is None for step in steps] == [True, True, False]
+        ended = datetime.fromisoformat(steps[2]["end_time"]).replace(tzinfo=UTC)
+        assert ended.timestamp() == pytest.approx(state["updated_at"].timestamp(), abs=1e-4)
+
+    def test_who_goes_on_with_the_run_leaves_no_gap(self, ours: Path) -> None:
+        assert self.killed(ours) == []
+        self.killed(ours, kill_in=4)
+        program(ours, "ours")
+        with closing(open_reader(ours / "ours.db")) as reader:
+            steps = reader.steps("run-1")
+        assert [(step.step_index, step.step_name, step.output) for step in steps] == [
+            (n, f"s{n}", f'"out-{n}"') for n in range(5)
+        ]
+        assert {step.status for step in steps} == {"completed"}
+
+    def test_a_step_that_was_traced_stays_one(self, ours: Path) -> None:
+        self.killed(ours, "--trace")
+        program(ours, "ours", "--trace")
+        with closing(open_reader(ours / "ours.db")) as reader:
+            steps = reader.steps("run-1")
+            spans = {span.name: span.span_id for span in reader.spans("run-1")}
+        assert [(step.step_index, step.step_name) for step in steps] == [
+            (n, f"s{n}") for n in range(5)
+        ]
+        assert all(step.span_id == spans.get(step.step_name) for step in steps)
+        assert {step.status for step in steps} == {"completed"}
 
 
 class TestNothingIsStoredTwice:
