@@ -11,6 +11,7 @@ REDACTED_JSON: Final = f'"{REDACTED}"'
 STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"(?:[ \t\r\n]*+(:))?+')
 """A string in JSON, and whether it is a name."""
 _BEGINNING: Final = re.compile(r'[ \t\r\n]*+["\[{]')
+_NEEDLESS_ESCAPE: Final = re.compile(r"\\u00([2-7][0-9A-Fa-f])")
 _LENGTH_LIMIT: Final = 1 << 24
 decode: Final = json.JSONDecoder(parse_int=str, parse_float=str).decode
 """Numbers are not read: those of thousands of digits would be refused."""
@@ -19,6 +20,22 @@ decode: Final = json.JSONDecoder(parse_int=str, parse_float=str).decode
 def begins_json(text: str) -> bool:
     """As an object, an array or a string of JSON does."""
     return _BEGINNING.match(text) is not None
+
+
+def says_escaped(text: str) -> bool:
+    """Whether letters, digits or signs that JSON need not escape are escaped in it: names are not
+    seen for such, and quotes neither."""
+    return "\\u00" in text and _NEEDLESS_ESCAPE.search(text) is not None
+
+
+def unescaped(text: str) -> str:
+    """`text` with these as they are."""
+    return _NEEDLESS_ESCAPE.sub(_plain, text)
+
+
+def _plain(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return f"\\{character}" if character in '"\\' else character
 
 
 def is_json(text: str) -> bool | None:

@@ -22,6 +22,10 @@ class Naming(Enum):
     """Nothing would be found by it if it were altered, so it never is."""
     LEAK = auto()
     """The name is a secret itself."""
+    BESIDE = auto()
+    """`value`: what it is may be said by a field beside it."""
+    FAINT = auto()
+    """A secret where the value looks like one, wherever it is: `credentials` may be a degree."""
     WEAK = auto()
     """A secret where the value is stored under the name; in running text, where it looks like one:
     people write `token:` and `secret:` of other things."""
@@ -29,6 +33,8 @@ class Naming(Enum):
     """A secret."""
 
 
+NAMINGS: Final = (Naming.FAINT, Naming.WEAK, Naming.STRONG)
+"""Of secrets."""
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _NAME_LIMIT: Final = 256
 _MOST_WORDS: Final = 4
@@ -39,7 +45,7 @@ def _words_of(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_STRONG: Final = _words_of("""
+STRONG_NAMES: Final = _words_of("""
     password passwords passwd passphrase passcode pwd userpass
     dbpass smtppass mailpass adminpass rootpass
     apikey apikeys apisecret apipassword
@@ -51,15 +57,18 @@ _STRONG: Final = _words_of("""
     idtoken bearertoken sessiontoken securitytoken clienttoken usertoken bottoken
     personalaccesstoken deploytoken csrftoken xsrftoken xcsrftoken csrfmiddlewaretoken
     authorization proxyauthorization basicauth httpauth proxyauth
-    setcookie sessioncookie authcookie cookiejar phpsessid jsessionid connectsid
+    setcookie sessioncookie authcookie cookiejar phpsessid jsessionid netsessionid connectsid
     connectionstring connectionstrings connstring connstr
     cardnumber creditcard creditcardnumber debitcardnumber ccnumber cardno cvv cvc cvv2 cvc2
-    cardsecuritycode cardpin otp otpcode onetimepassword mfacode totp totpsecret recoverycodes
+    cardsecuritycode cardpin onetimepassword totpsecret recoverycodes
     amzsignature amzcredential
     """)
-_WEAK: Final = _words_of(
-    "token secret secrets auth cookie cookies credential credentials creds bearer jwt"
-)
+_WEAK: Final = _words_of("token secret secrets auth cookie cookies bearer jwt")
+_FAINT: Final = _words_of("credential credentials creds otp otpcode mfacode totp")
+_FAINT_WORDS: Final = _words_of("sessionid")
+"""In one word, as frameworks call their cookies; `session.id` and `session_id` say in which
+conversation something was, and are looked for."""
+_BESIDE: Final = frozenset({"value", "Value", "VALUE", "values", "Values"})
 _GLUED: Final = (
     "password",
     "passwd",
@@ -79,7 +88,9 @@ _NO_SECRET_TOKEN: Final = _words_of("""
     previous prev current other some any every no image audio text word sub new special single a the
     """)
 """`next_page_token`, `pad_token`, `time_to_first_token`, `cost_per_token` hold no secret."""
-_TRAILING: Final = _words_of("value header hash confirmation confirm raw plain plaintext encrypted")
+_TRAILING: Final = _words_of(
+    "value header hash confirmation confirm raw plain plaintext encrypted new old again repeat"
+)
 """Words after the name of a secret that leave it one: `token_value`, `password_hash`."""
 
 STEMS: Final = (
@@ -96,6 +107,7 @@ STEMS: Final = (
     "cv",
     "conn",
     "sessid",
+    "sessionid",
     "otp",
     "amz",
 )
@@ -133,11 +145,13 @@ class Keys:
     def _read(self, name: str) -> Naming:
         if name in _IDS:
             return Naming.ID
+        if name in _BESIDE:
+            return Naming.BESIDE
         if self._is_secret(name):
             return Naming.LEAK
         words = _words(name)
         while words and (words[-1].isdigit() or words[-1] in _TRAILING) and len(words) > 1:
-            if "".join(words[-2:]) in _STRONG:
+            if "".join(words[-2:]) in STRONG_NAMES:
                 break
             words.pop()
         return self._of_words(words) if words else Naming.ORDINARY
@@ -146,14 +160,21 @@ class Keys:
         ends = [
             "".join(words[start:]) for start in range(max(0, len(words) - _MOST_WORDS), len(words))
         ]
-        if not self._own.isdisjoint(ends) or not _STRONG.isdisjoint(ends):
+        if not self._own.isdisjoint(ends) or not STRONG_NAMES.isdisjoint(ends):
             return Naming.STRONG
         last = words[-1]
+        if last in _FAINT_WORDS or not _FAINT.isdisjoint(ends):
+            return Naming.FAINT
         if last in _WEAK:
             before = words[-2] if len(words) > 1 else ""
             ordinary = last == "token" and before in _NO_SECRET_TOKEN
             return Naming.ORDINARY if ordinary else Naming.WEAK
         return Naming.STRONG if last.endswith(_GLUED) else Naming.ORDINARY
+
+
+def joined(name: str) -> str:
+    """The words of `name` as one: the same for each way to write it."""
+    return "".join(_words(name))
 
 
 def _words(name: str) -> list[str]:

@@ -10,13 +10,34 @@ from functools import lru_cache
 from operator import methodcaller
 from typing import Final, NamedTuple
 
-from flujo_otel.redaction.keys import Keys, Naming
+from flujo_otel.redaction.beside import BESIDE, PAIR, is_beside, is_pair
+from flujo_otel.redaction.blocks import block_value
+from flujo_otel.redaction.keys import NAMINGS, Keys, Naming
+from flujo_otel.redaction.looks import (
+    PLACEHOLDER,
+    is_code,
+    is_reference,
+    looks_faint,
+    looks_made,
+)
 from flujo_otel.redaction.mark import REDACTED
 
 _KEY_LIMIT: Final = 48
-_TO_VALUE: Final = r"""([A-Za-z0-9_.\-]{0,48}+)(\\*["'`])?+\s{0,8}+(={1,3}|:=|=>|:)(\s{0,8}+)"""
+_BLANKS: Final = r"(?:\s++|\\{1,8}[nrt])*+"
+"""In JSON some are escapes."""
+_TO_VALUE: Final = (
+    r"""([A-Za-z0-9_.\-]{0,48}+)(\\*["'`]|%22|&quot;|&#34;)?+"""
+    rf"{_BLANKS}"
+    rf"(=>|={{1,3}}|:=|->|:|%3[Aa]|%3[Dd]|>(?=[^<>\r\n]{{1,512}}+</)|{BESIDE}|{PAIR})({_BLANKS})"
+)
 """The rest of a name, and what stands before its value."""
 _NAME_BACKWARDS: Final = re.compile(r"[A-Za-z0-9_.\- ]*+")
+_ENCODED: Final = re.compile(
+    r"(?:%22|&quot;|&#34;)?+"
+    r"((?:(?!%22|%26|%2[Cc]|%7[Dd]|&quot;|&#34;|&amp;)[^\s\"'`<>&\\]){1,1024}+)"
+)
+"""As it stands in a query or in HTML."""
+_ENCODINGS: Final = ("%", "&")
 _IN_NAMES: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.- ")
 _OPENING: Final = re.compile(r"""[bBrRuU]{0,2}(\\*)(["'`])""")
 _QUOTE: Final = re.compile(r"""(?<!\\)(\\*+)(["'`])""")
@@ -37,15 +58,10 @@ _PARAMETERS: Final = re.compile(
 )
 """Schemes whose secret is one of several parameters, quoted or not."""
 _UNKNOWN_SCHEME: Final = re.compile(r"""[A-Za-z][A-Za-z0-9\-]{1,31}[ \t]+([^\s"'`<>\\]++)""")
-_REFERENCE: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*+")
-_PLACEHOLDER: Final = re.compile(
-    r"\*+|\.+|x{3,}|<[^<>]{1,64}>|\$\{?[A-Za-z_]\w{0,64}\}?|\{{1,2}[^{}]{0,64}\}{1,2}|%\(\w{1,64}\)s|%s"
-    r"|(?:Optional|SecretStr|[Ss]tr(?:ing)?|bytes|int|None|null|[Tt]rue|[Ff]alse|undefined)\b.{0,16}"
-)
-"""What people write where the secret is to be, and types."""
 _MOST_IN_WORD: Final = 32
 """Names in one run of characters without a blank or a quote. Each is followed by all the rest of
 it, so looking at more would take the square of its length; the rest is redacted then."""
+_REPEATED_ROOM: Final = 1024
 _INDENT: Final = 40
 _START: Final = methodcaller("start")
 _LINE_BEFORE: Final = re.compile(r"""(?:\A|[\n"'`]|\\[nr])[ \t\-]{0,40}\Z""")
@@ -54,8 +70,6 @@ _SCHEMA: Final = re.compile(
     r"""\{[^{}\[\]]{0,400}?(["'])type\\*\1\s{0,8}:\s{0,8}\\*["'](?:string|number|integer|object|array|boolean)\\*["']"""
 )
 """`{"password": {"type": "string"}}` describes a field and holds none."""
-_DIGIT: Final = re.compile(r"\d")
-_SIGN: Final = re.compile(r"[!@#$%^*+~?=]")
 _COOKIES: Final = re.compile(r"(?i)cookies?\Z")
 _AUTHORIZATION: Final = re.compile(r"(?i)authorization\Z")
 
@@ -70,11 +84,14 @@ class _Found(NamedTuple):
     value: int
     tight: bool
     """`name=value`, as in a query."""
+    sign: str
+    """What stands between name and value."""
+    quotes: str
 
 
 def redact_pairs(text: str, keys: Keys) -> str:
     """`text` with the values of secrets' names redacted."""
-    if "=" not in text and ":" not in text:
+    if not ("=" in text or ":" in text or ">" in text or "'" in text or '"' in text):
         return text
     lowered = text.lower()
     if len(lowered) != len(text):  # "İ" has two in lower case
@@ -126,10 +143,22 @@ def _named(text: str, after: re.Match[str], keys: Keys) -> _Found | None:
     naming = keys.known.get(name)
     if naming is None:
         naming = keys.naming(name)
-    if naming is not Naming.WEAK and naming is not Naming.STRONG:
+    if naming not in NAMINGS or not _is_sign(text, after, start, name, naming):
         return None
-    tight = after[3].startswith("=") and not after[4] and after.start(3) == end
-    return _Found(name, naming, after[2] is not None, start, after.end(4), tight)
+    sign, quotes = after[3], after[2] or ""
+    beside = sign[-1] in ":=" and len(sign) > 5
+    tight = beside or (sign.startswith("=") and not after[4] and after.start(3) == end)
+    return _Found(name, naming, bool(quotes), start, after.end(4), tight, sign, quotes)
+
+
+def _is_sign(text: str, after: re.Match[str], start: int, name: str, naming: Naming) -> bool:
+    """Whether a value follows by what stands before the name."""
+    sign = after[3]
+    if sign == ",":
+        return after[2] is not None and is_pair(text, start, name, naming)
+    if sign == ">":
+        return text[start - 1 : start] in ("<", ":")
+    return "alue" not in sign.lower() or is_beside(text, start, name, naming)
 
 
 def _beginning(text: str, position: int) -> int:
@@ -138,11 +167,16 @@ def _beginning(text: str, position: int) -> int:
     start = position - before.end() if before else position
     if start < position and text[start] in "nrtbf" and text.endswith("\\", 0, start):
         start += 1  # of an escape
-    return start
+    option = text.rfind(" -", start, position)
+    return start if option < 0 else option + 1
 
 
 def _value(text: str, found: _Found) -> tuple[int, int, str] | None:
     """From where to where the secret stands, and what is to stand there."""
+    if found.sign == ">":
+        return _element(text, found)
+    if found.sign.startswith("%") or found.quotes.startswith(_ENCODINGS):
+        return _encoded(text, found)
     opening = _OPENING.match(text, found.value)
     if opening is not None:
         return _quoted(text, opening, found)
@@ -153,16 +187,49 @@ def _value(text: str, found: _Found) -> tuple[int, int, str] | None:
     return _bare(text, found)
 
 
+def _element(text: str, found: _Found) -> tuple[int, int, str] | None:
+    """Of XML."""
+    end = text.index("<", found.value)
+    return _spelt(text[found.value : end], found.value, found)
+
+
+def _encoded(text: str, found: _Found) -> tuple[int, int, str] | None:
+    value = _ENCODED.match(text, found.value)
+    return _spelt(value[1], value.start(1), found) if value else None
+
+
+def _spelt(value: str, start: int, found: _Found) -> tuple[int, int, str] | None:
+    """A value that nothing stands around which could be taken for a part of it."""
+    if value.startswith(REDACTED) or PLACEHOLDER.fullmatch(value):
+        return None
+    is_secret = found.naming is Naming.STRONG or looks_made(value, found.naming)
+    return (start, start + len(value), REDACTED) if is_secret else None
+
+
 def _quoted(text: str, opening: re.Match[str], found: _Found) -> tuple[int, int, str] | None:
     start = opening.end()
     end = _closing(text, start, len(opening[1]), opening[2])
     inner = text[start:end]
-    if not inner or inner == REDACTED or _PLACEHOLDER.fullmatch(inner):
+    if not inner:
+        start, end = _repeated(text, start, opening[1] + opening[2])
+        inner = text[start:end]
+    if found.naming is Naming.FAINT and end < len(text) and not looks_faint(inner):
+        return None
+    if not inner or inner == REDACTED or PLACEHOLDER.fullmatch(inner):
         return None
     if found.naming is Naming.WEAK and not (found.quoted or found.tight):
         # unexpected token: '}'
-        return (start, end, REDACTED) if _looks_made(inner, found.naming) else None
+        return (start, end, REDACTED) if looks_made(inner, found.naming) else None
     return start, end, REDACTED
+
+
+def _repeated(text: str, start: int, quote: str) -> tuple[int, int]:
+    """From where to where a string goes that begins with several of a quote, of which the first
+    ends at `start`: in Python three, in SQL two."""
+    count = 3 if text.startswith(quote, start + len(quote)) else 2
+    begin = start + len(quote) * (count - 1)
+    end = text.find(quote * count, begin, begin + _REPEATED_ROOM)
+    return (begin, end) if end > begin and text[begin].isalnum() else (start, start)
 
 
 def _closing(text: str, start: int, depth: int, quote: str) -> int:
@@ -185,7 +252,10 @@ def _literal(text: str, found: _Found) -> tuple[int, int, str] | None:
     mark = f"{quotes[0]}{REDACTED}{quotes[0]}" if quotes else REDACTED
     number = _LITERAL.match(text, start)
     if number is not None:
-        is_hidden = found.quoted and found.naming is Naming.STRONG
+        is_hidden = found.quoted and (
+            found.naming is Naming.STRONG
+            or (found.naming is Naming.FAINT and is_code(float(number[0])))
+        )
         return (start, number.end(), mark) if is_hidden else None
     if text.startswith(("[", "{"), start):
         if _SCHEMA.match(text, start):
@@ -212,6 +282,9 @@ def _end_of_container(text: str, start: int) -> int:
 
 def _bare(text: str, found: _Found) -> tuple[int, int, str] | None:
     start = found.value
+    block = _block(text, found) if found.sign == ":" else None
+    if block is not None:
+        return block
     if _COOKIES.search(found.name):
         line = _COOKIE_LINE.match(text, start)
         if line is not None:
@@ -220,10 +293,10 @@ def _bare(text: str, found: _Found) -> tuple[int, int, str] | None:
         if (parameters := _PARAMETERS.match(text, start)) is not None:
             return start, parameters.end(), REDACTED
         if (schemed := _SCHEMED.match(text, start)) is not None:
-            is_shown = _PLACEHOLDER.fullmatch(schemed[1])
+            is_shown = PLACEHOLDER.fullmatch(schemed[1])
             return None if is_shown else (start, schemed.end(), REDACTED)
         unknown = _UNKNOWN_SCHEME.match(text, start)
-        if unknown is not None and _looks_made(unknown[1], Naming.WEAK):
+        if unknown is not None and looks_made(unknown[1], Naming.WEAK):
             return start, unknown.end(), REDACTED
     word = _WORD.match(text, start)
     value = _trimmed(word[0]) if word else ""
@@ -231,28 +304,28 @@ def _bare(text: str, found: _Found) -> tuple[int, int, str] | None:
     return (start, end, REDACTED) if value and _is_secret(text, found, value, end) else None
 
 
+def _block(text: str, found: _Found) -> tuple[int, int, str] | None:
+    name = found.start + len(found.name) - len(found.name.lstrip(" -"))
+    return block_value(text, name, found.value, found.naming)
+
+
 def _is_secret(text: str, found: _Found, value: str, end: int) -> bool:
-    if value.startswith(REDACTED) or _PLACEHOLDER.fullmatch(value):
+    if value.startswith(REDACTED) or PLACEHOLDER.fullmatch(value):
         return False
-    if _is_reference(value, text[end : end + 1], found.name):
+    if is_reference(value, text[end : end + 1], found.name):
         return False
-    if _looks_made(value, found.naming):
+    if looks_made(value, found.naming):
         return True
-    return found.naming is Naming.STRONG and (found.tight or _is_own_line(text, found.start, end))
+    if found.naming is Naming.FAINT:
+        return looks_faint(value) and (found.tight or _is_own_line(text, found.start, end))
+    if found.naming is not Naming.STRONG or found.sign == "->":
+        return False
+    return found.tight or _is_own_line(text, found.start, end)
 
 
 def _trimmed(value: str) -> str:
     value = re.split(r",(?=[A-Za-z_]{1,64}=)|\\[nrt]", value, maxsplit=1)[0]
     return value.rstrip(",.)]}\\")
-
-
-def _is_reference(value: str, following: str, name: str) -> bool:
-    """Code that names a secret holds none: `token = tokenizer(`, `password=password`."""
-    if _REFERENCE.fullmatch(value) is None:
-        call = _REFERENCE.match(value)
-        return call is not None and value[call.end() : call.end() + 1] in ("(", "[")
-    last = value.rpartition(".")[2]
-    return following in ("(", "[") or name.lower().endswith(last.lower())
 
 
 def _is_own_line(text: str, start: int, end: int) -> bool:
@@ -262,11 +335,19 @@ def _is_own_line(text: str, start: int, end: int) -> bool:
     )
 
 
-def _looks_made(value: str, naming: Naming) -> bool:
-    """Letters with digits or signs among them: no word of a language."""
-    if len(value) < (5 if naming is Naming.STRONG else 8):
+def names_a_value(text: str, keys: Keys) -> bool:
+    """Whether the value of a field is the name of a secret, in a text that is JSON."""
+    lowered = text.lower()
+    if len(lowered) != len(text) or not keys.may_be_in(lowered):
         return False
-    letters = any(map(str.isalpha, value))
-    digits = _DIGIT.search(value) is not None
-    signs = _SIGN.search(value) is not None
-    return (letters and (digits or signs)) or (digits and len(value) >= 12)
+    for stem in keys.stems:
+        for match in _stem_of_value(stem).finditer(lowered) if stem in lowered else ():
+            start = _beginning(text, match.start())
+            if keys.naming(text[start : match.end(1)]) in NAMINGS:
+                return True
+    return False
+
+
+@lru_cache(maxsize=256)
+def _stem_of_value(stem: str) -> re.Pattern[str]:
+    return re.compile(rf"""{re.escape(stem)}(?=([A-Za-z0-9_.\-]{{0,48}}+)\\*["']\s*+[,}}])""")

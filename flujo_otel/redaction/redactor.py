@@ -5,11 +5,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from flujo_otel.redaction.documents import begins_json, rewritten
-from flujo_otel.redaction.keys import Keys, Naming
+from flujo_otel.redaction.beside import is_header, naming_beside, says_value
+from flujo_otel.redaction.commands import redact_commands
+from flujo_otel.redaction.documents import begins_json, rewritten, says_escaped, unescaped
+from flujo_otel.redaction.items import redact_items
+from flujo_otel.redaction.keys import NAMINGS, Keys, Naming
+from flujo_otel.redaction.looks import is_code, looks_faint
 from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.own import OwnRules
-from flujo_otel.redaction.pairs import redact_pairs
+from flujo_otel.redaction.pairs import names_a_value, redact_pairs
 from flujo_otel.redaction.tokens import is_card, redact_tokens
 
 _SHORTEST: Final = 5
@@ -22,7 +26,6 @@ _DEPTH_LIMIT: Final = 64
 _CARELESS_PARTS: Final = 50_000
 """To remember each container takes a tenth longer, and few values are larger: only what holds the
 same twice, and that again, has many more parts than it takes bytes."""
-_HEADER: Final = re.compile(r"(?i)[-_]|authorization|cookie")
 _LOG_PROBABILITY: Final = "logprob"
 """Beside it a `token` is a piece of a model's answer."""
 _SMALLEST_CARD: Final = 10**13
@@ -31,10 +34,10 @@ MARGIN: Final = 1024
 """So many characters of a secret that is cut show what it is."""
 _SCHEMA_TYPES: Final = ("string", "number", "integer", "object", "array", "boolean")
 """`{"password": {"type": "string"}}` describes a field and holds none."""
-_CONTAINERS: Final = (list, tuple, Mapping)
+_CONTAINERS: Final = (list, tuple, Mapping, set, frozenset)
 _ORDINARY: Final = Naming.ORDINARY
 _ID: Final = Naming.ID
-_SECRET: Final = (Naming.WEAK, Naming.STRONG)
+_BESIDE: Final = Naming.BESIDE
 
 
 class _Walk:
@@ -147,7 +150,15 @@ class Redactor:
     def hides(self, key: str, value: object) -> bool:
         """Whether `value` is redacted for its name."""
         naming = self._keys.naming(key)
-        return self.enabled and naming in _SECRET and _is_hidden(naming, value)
+        return self.enabled and naming in NAMINGS and _is_hidden(naming, value)
+
+    def hides_beside(self, fields: Mapping[str, str], key: str, value: object) -> bool:
+        """Whether `value`, which stands under `key`, is redacted for what the `fields` beside it
+        say that it is."""
+        if not self.enabled or self._keys.naming(key) is not _BESIDE:
+            return False
+        naming = naming_beside(fields, value, self._keys)
+        return naming in NAMINGS and _is_hidden(naming, value)
 
     def _mapping(
         self, value: Mapping[Any, Any], depth: int, walk: _Walk | None
@@ -173,7 +184,9 @@ class Redactor:
                     continue
             if naming is None:
                 naming = self._keys.naming(key) if type(key) is str else _ORDINARY
-            if naming in _SECRET and key == "token" and _LOG_PROBABILITY in value:
+            if naming is _BESIDE:
+                naming = naming_beside(value, each, self._keys)
+            elif naming in NAMINGS and key == "token" and _LOG_PROBABILITY in value:
                 naming = _ORDINARY
             redacted = self._named(naming, each, depth, walk)
             leaks = naming is Naming.LEAK
@@ -196,7 +209,7 @@ class Redactor:
     def _named(self, naming: Naming, value: Any, depth: int, walk: _Walk | None) -> Any:
         if naming is _ID:
             return value
-        if naming in _SECRET and _is_hidden(naming, value):
+        if naming in NAMINGS and _is_hidden(naming, value):
             return value if value == REDACTED else REDACTED
         return self._value(value, depth, walk)
 
@@ -213,7 +226,13 @@ class Redactor:
             return REDACTED if is_hidden else value
         if isinstance(value, _CONTAINERS):
             return self._container(value, depth, walk or _Walk())
-        return value
+        return self._bytes(value) if isinstance(value, bytes | bytearray) else value
+
+    def _bytes(self, value: bytes | bytearray) -> bytes | bytearray:
+        """Text in bytes is read as text; other bytes say nothing of what they are."""
+        text = value.decode("utf-8", "surrogateescape")
+        redacted = self.text(text)
+        return value if redacted == text else redacted.encode("utf-8", "surrogateescape")
 
     def _container(self, value: Any, depth: int, walk: _Walk) -> Any:
         if depth >= _DEPTH_LIMIT:
@@ -232,11 +251,16 @@ class Redactor:
             redacted = self._mapping(value, depth, walk)
             return value if redacted is None else redacted
         found = [self._value(each, depth, walk) for each in value]
-        if len(found) == 2 and value[1] and self._is_named_pair(value):
-            found[1] = REDACTED
+        if isinstance(value, list | tuple):
+            if len(found) == 2 and value[1] and self._is_named_pair(value):
+                found[1] = REDACTED
+            elif value and type(value[0]) is str:
+                redact_items(found, value, self._keys)
         if all(map(operator.is_, found, value)):
             return value
-        return tuple(found) if isinstance(value, tuple) else found
+        if isinstance(value, list):
+            return found
+        return tuple(found) if isinstance(value, tuple) else set(found)
 
     def _is_named_pair(self, value: Sequence[Any]) -> bool:
         """A header as servers have it: ("authorization", b"Bearer ..."). Of a list, which may be
@@ -245,8 +269,9 @@ class Redactor:
         if not (isinstance(name, str | bytes) and isinstance(secret, str | bytes)):
             return False
         name = name if isinstance(name, str) else name.decode("latin-1")
-        is_header = isinstance(value, tuple) or _HEADER.search(name) is not None
-        return is_header and self._keys.naming(name) is Naming.STRONG
+        if not (isinstance(value, tuple) or is_header(name)):
+            return False
+        return self._keys.naming(name.removeprefix("--")) is Naming.STRONG
 
     def _read(self, text: str) -> str:
         own = self._own
@@ -262,12 +287,30 @@ class Redactor:
     def _by_looks(self, text: str) -> str:
         if len(text) < _SHORTEST:
             return text
-        redacted = redact_tokens(redact_pairs(text, self._keys))
-        if redacted == text or not begins_json(text):
+        if "\\" in text and says_escaped(text):
+            return self._escaped(text)
+        redacted = self._running(text)
+        if redacted == text and not (
+            '"' in text and says_value(text) and names_a_value(text, self._keys)
+        ):
             return redacted
         # JSON is taken for what it says: in `{"ask": "Your password:", "n": 1}` is no secret.
-        document = rewritten(text, self.value)
+        document = rewritten(text, self.value) if begins_json(text) else None
         return redacted if document is None else document
+
+    def _escaped(self, text: str) -> str:
+        document = rewritten(text, self.value) if begins_json(text) else None
+        if document is not None:
+            return document
+        plain = unescaped(text)
+        redacted = self._running(plain)
+        return text if redacted == plain else redacted
+
+    def _running(self, text: str) -> str:
+        redacted = redact_pairs(text, self._keys)
+        if "-" in text:
+            redacted = redact_commands(redacted, self._keys)
+        return redact_tokens(redacted)
 
 
 def _is_hidden(naming: Naming, value: object) -> bool:
@@ -275,7 +318,9 @@ def _is_hidden(naming: Naming, value: object) -> bool:
     if value is None or isinstance(value, bool):
         return False
     if isinstance(value, int | float):
-        return naming is Naming.STRONG
+        return naming is Naming.STRONG or (naming is Naming.FAINT and is_code(value))
+    if naming is Naming.FAINT and isinstance(value, str):
+        return looks_faint(value)
     if isinstance(value, Mapping):
         return bool(value) and value.get("type") not in _SCHEMA_TYPES
     return not isinstance(value, str | bytes | list | tuple) or bool(value)

@@ -27,7 +27,9 @@ def _rule(needles: str, pattern: str) -> Rule:
     return Rule(tuple(needles.split()), re.compile(pattern))
 
 
-def _prefixed(prefixes: str, rest: str) -> Rule:
+def _prefixed(
+    prefixes: str, rest: str, replacement: str | Callable[[re.Match[str]], str] = REDACTED
+) -> Rule:
     """`rest` after one of `prefixes`, which stands at no place inside a word but after an escape of
     JSON's or of a URL's."""
     each = [
@@ -35,7 +37,8 @@ def _prefixed(prefixes: str, rest: str) -> Rule:
         rf"|(?<=\\[nrtbf]{re.escape(prefix)})|(?<=%[0-9A-Fa-f][0-9A-Fa-f]{re.escape(prefix)}))"
         for prefix in prefixes.split()
     ]
-    return _rule(prefixes, rf"(?:{'|'.join(each)}){rest}")
+    pattern = re.compile(rf"(?:{'|'.join(each)}){rest}")
+    return Rule(tuple(prefixes.split()), pattern, replacement)
 
 
 def _bearer(match: re.Match[str]) -> str:
@@ -54,10 +57,18 @@ def _basic(match: re.Match[str]) -> str:
     return f"{match[1]}{REDACTED}" if b":" in decoded else match[0]
 
 
+def _hyphenated(match: re.Match[str]) -> str:
+    """Not `sk-learn-intro-2024-edition`, of words and years."""
+    return REDACTED if _IN_ONE_PIECE.search(match[0]) else match[0]
+
+
 def _any_needle(rules: tuple[Rule, ...]) -> Callable[[str], bool]:
     return any_of(needle for rule in rules for needle in rule.needles)
 
 
+_IN_ONE_PIECE: Final = re.compile(
+    r"(?=[A-Za-z]{0,99}+[0-9])(?=[0-9]{0,9}+[A-Za-z])[A-Za-z0-9]{8,}+|[0-9]{10}"
+)
 _CARD_BRAND: Final = re.compile(
     r"4\d{15}|5[0-8]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|35\d{14}|6[0245-9]\d{14}"
 )
@@ -80,19 +91,23 @@ def _card(match: re.Match[str]) -> str:
 
 _PEM: Final = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)?-----"
-    r"""(?:[^-"'`<]++|-(?!----(?:END|BEGIN) ))*+"""
+    r"""(?:[^-"'`<]++|-(?!----(?:END|BEGIN) )"""
+    r"""|["']\s{0,4}+,\s{0,8}+\\*+["'](?=[A-Za-z0-9+/]{40}"""
+    r"""|[A-Za-z0-9+/]{1,76}={0,2}\\*["']|-----END ))*+"""
     r"(?:-----END [A-Z0-9 ]{1,64}-----)?"
 )
 _URL_CREDENTIALS: Final = re.compile(
     r"""(://[^\s:/@"'<>]{0,128}+:)(?!\d{1,5}(?:[/?#\s"'<>,;)]|$))([^\s"'<>\[]{1,256})(?=@)"""
 )
-_BEARER: Final = re.compile(r"((?:earer|EARER)(?: {1,4}|%20))([A-Za-z0-9._~+/\-]{8,}+=*+)")
+_URL_TOKEN: Final = re.compile(r"(://)(?=[A-Za-z_\-]{0,99}+[0-9])[A-Za-z0-9_\-]{20,256}+(?=@)")
+_BEARER: Final = re.compile(r"((?:earer|EARER)(?:[ \t]{1,4}|%20|\\t))([A-Za-z0-9._~+/\-]{8,}+=*+)")
 _BASIC: Final = re.compile(r"((?:asic|ASIC) {1,4})([A-Za-z0-9+/]{4,}+={0,2}+)")
 
 _SHORT: Final = (
     Rule(("@",), _URL_CREDENTIALS, rf"\g<1>{REDACTED}"),
+    Rule(("@",), _URL_TOKEN, rf"\g<1>{REDACTED}"),
     Rule(("-----BEGIN ",), _PEM),
-    Rule(("earer ", "EARER ", "earer%20"), _BEARER, _bearer),
+    Rule(("earer", "EARER"), _BEARER, _bearer),
     Rule(("asic ", "ASIC "), _BASIC, _basic),
 )
 """What may be shorter than a run."""
@@ -103,9 +118,29 @@ _LONG: Final = (
     _prefixed("SG.", r"[A-Za-z0-9_\-]{16,}+\.[A-Za-z0-9_\-]{16,}+"),
     _rule("ya29.", r"ya29\.[A-Za-z0-9_\-]{20,}+"),
     _rule("slack.com/services/", r"(?<=slack\.com/services/)[A-Za-z0-9/]{10,}+"),
+    _rule("/api/webhooks/", r"(?<=/api/webhooks/)[0-9]{15,20}/[A-Za-z0-9_\-]{20,}+"),
+    _rule("telegram.org/bot", r"(?<=telegram\.org/bot)[0-9]{6,12}:[A-Za-z0-9_\-]{20,}+"),
+)
+_IN_QUERY: Final = Rule(
+    ("sig=", "ignature=", "redential=", "ssion", "SSION"),
+    re.compile(
+        r"((?:[?&;]|\\u0026)(?:[A-Za-z]{1,8}-){0,2}"
+        r"(?:[sS]ig|[sS]ignature|[cC]redential|[jJ]?[sS]ession_?[iI]d|JSESSIONID)=)"
+        r"(?=[A-Za-z%_.~+/\-]{0,99}+[0-9])[A-Za-z0-9%_.~+/\-]{16,}+=*+"
+    ),
+    rf"\g<1>{REDACTED}",
+)
+"""Of a URL, where these are secrets; elsewhere they are words."""
+_IN_SQL: Final = Rule(
+    ("ASSWORD '", "assword '", "DENTIFIED BY '", "dentified by '"),
+    re.compile(
+        r"(?i)((?:\b(?:with|encrypted|set)[ \t]{1,4}password|\bidentified[ \t]by)[ \t]')"
+        r"([^'\r\n]{1,256}+)"
+    ),
+    rf"\g<1>{REDACTED}",
 )
 _WITH_HYPHEN: Final = (
-    _prefixed("sk-", r"(?=[A-Za-z_\-]{0,99}+[0-9])[A-Za-z0-9_\-]{16,}+"),
+    _prefixed("sk-", r"(?=[A-Za-z_\-]{0,99}+[0-9])[A-Za-z0-9_\-]{16,}+", _hyphenated),
     _rule("xox", r"xox[a-z]-[A-Za-z0-9\-]{10,}+"),
     _rule("xapp-", r"xapp-[0-9]-[A-Za-z0-9\-]{10,}+"),
     _rule("xai-", r"xai-[A-Za-z0-9]{20,}+"),
@@ -123,7 +158,7 @@ _WITH_UNDERSCORE: Final = (
     _rule("shpat_", r"shpat_[A-Fa-f0-9]{32}"),
     _rule("dop_v1_", r"dop_v1_[a-f0-9]{64}"),
 )
-RULES: Final = _SHORT + _LONG + _WITH_HYPHEN + _WITH_UNDERSCORE
+RULES: Final = _SHORT + _LONG + _WITH_HYPHEN + _WITH_UNDERSCORE + (_IN_QUERY, _IN_SQL)
 _CARD: Final = re.compile(
     r"[2-6](?:(?<![0-9A-Fa-f.\-][2-6])|(?<=\\[bf][2-6]))"
     r"(?:[ \-]?[0-9]){12,18}+(?![0-9A-Fa-f]|[.\-][0-9])"
@@ -148,6 +183,10 @@ _has_with_underscore: Final = _any_needle(_WITH_UNDERSCORE)
 def redact_tokens(text: str) -> str:
     """`text` with the secrets in it that are known by their looks redacted."""
     redacted = _redact(text, _SHORT) if _has_short(text) else text
+    if "=" in text and ("?" in text or "&" in text or ";" in text):
+        redacted = _redact(redacted, (_IN_QUERY,))
+    if "'" in text and " '" in text:
+        redacted = _redact(redacted, (_IN_SQL,))
     exact = text.encode("utf-8", "surrogatepass")
     if len(text) <= _BRIEF or _LONG_RUN in exact.translate(_RUNS):
         if _has_long(text):

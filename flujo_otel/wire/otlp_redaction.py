@@ -4,7 +4,7 @@ Only what holds a secret is touched, so a message without any is written again a
 that the installed opentelemetry-proto does not know are kept, unread. Ids and trace states stay.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -26,6 +26,11 @@ class MessageRedactor:
 
     def scope(self, scope: InstrumentationScope) -> None:
         self._attributes(scope.attributes)
+        by = self._by
+        if (name := by.text(scope.name)) != scope.name:
+            scope.name = name
+        if (version := by.text(scope.version)) != scope.version:
+            scope.version = version
 
     def span(self, span: Span) -> None:
         by = self._by
@@ -69,21 +74,34 @@ class MessageRedactor:
                 value.string_value = REDACTED
             elif field == "kvlist_value":
                 self._attributes(values)
+                self._beside(values)
             else:
-                for item in values:
-                    self._item(item)
+                self._items(values)
         elif field == "bytes_value":
             self._bytes(key, value)
         elif self._by.named(key, number := getattr(value, field)) is not number:
             value.string_value = REDACTED
 
-    def _item(self, value: AnyValue) -> None:
-        if text := value.string_value:
-            redacted = self._by.text(text)
-            if redacted is not text:
-                value.string_value = redacted
-        else:
-            self._other("", value)
+    def _beside(self, pairs: Sequence[KeyValue]) -> None:
+        """Values that other fields of their map name."""
+        names = {pair.key: text for pair in pairs if (text := pair.value.string_value)}
+        for pair in pairs if names else ():
+            value = pair.value
+            field = value.WhichOneof("value")
+            if field is None or (field == "string_value" and not value.string_value):
+                continue
+            given = value.string_value if field == "string_value" else getattr(value, field)
+            if self._by.hides_beside(names, pair.key, given):
+                value.string_value = REDACTED
+
+    def _items(self, values: Sequence[AnyValue]) -> None:
+        texts = [value.string_value for value in values]
+        redacted = self._by.value(texts)
+        for value, before, after in zip(values, texts, redacted, strict=True):
+            if not before:
+                self._other("", value)
+            elif after is not before:
+                value.string_value = after
 
     def _bytes(self, key: str, value: AnyValue) -> None:
         """Text in bytes is read as text; other bytes say nothing of what they are."""

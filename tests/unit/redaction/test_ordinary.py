@@ -25,12 +25,75 @@ PLAIN = st.recursive(
 )
 
 
-@pytest.mark.parametrize("text", TEXTS)
+LOOK_ALIKES = (
+    "Use --password again, or --token instead of --api-key.",
+    "Did you pass --password correctly? Is --token there!",
+    "--password-file /run/secrets/db --token-url https://example.com/a1b2c3d4",
+    "client --max-tokens 4096 --token-limit=100 --credentials=include --auth basic",
+    "client --password $DB_PASSWORD --token=${TOKEN} --api-key <your-key>",
+    "client --token=none --password --user ann",
+    "curl -s -u $USER:$PASSWORD https://example.com; curl -o a:b -p 80",
+    "mkdir -p a1b2c3d4 && mysql -u root -p shop && ssh -p 2222 db",
+    "docker run -p 8080:80 x; the login page: -p 8080",
+    '["--verbose", "--password-stdin", "a1b2c3d4"]',
+    '{"name": "password", "type": "string", "value": null}',
+    '{"name": "max_tokens", "value": "a1b2c3d4"}',
+    '{"label": "Forgot your password", "value": "forgot"}',
+    '{"label": "Change password", "value": "change_password"}',
+    '{"key": "author", "value": "Ann"}',
+    '{"name": "tokens", "value": 17, "unit": "{token}"}',
+    '{"name": "token", "value": 17}',
+    '{"type": "token", "value": "the"}',
+    '{"value": 5, "name": "user"}',
+    "name: password\nrequired: true",
+    '<label for="password" value="Password">Password</label>',
+    '<option value="token">token</option><title>password</title>',
+    "the password                    is not shown",
+    "password_new_policy=strong, session_id=af8e-1732",
+    '{"session_id": "a8f3c2e19b7d4f60a1b2c3d4e5f60718"}',
+    '{"sessionId": "conversation-17"}',
+    "https://example.com/?sig=1&signature=none&session_id=ann",
+    "signature=def f(a1b2c3d4e5f6a7b8c9d0) and sig=a8f3c2e19b7d4f60a1b2c3d4",
+    '{"text": "caf\\u0026 p\\u0061s"}',
+    "Passwords:\n- at least 8 characters\n- one digit",
+    "password:\n  type: string\n  minLength: 8\n",
+    "The secret: |x| > 5",
+    "token: >=5",
+    "password -> hash",
+    "def get_password() -> str: ...",
+    "(password, token) -> (a, b)",
+    "getattr(settings, 'password', 'default1')",
+    "['password', 'reset']",
+    "('username', 'password')",
+    "it said that 'password' was '' and \"token\" was \"\"",
+    'f(password="", token="")',
+    "password = '' # none",
+    "https://ann-smith-example@example.com/",
+    "discord.com/api/webhooks/ is where webhooks are",
+    "the password 'again' is asked for",
+    '{"credentials": "PhD"}',
+    '{"credentials": "MD, PhD 2014"}',
+    '{"credentials": "same-origin"}',
+    "credentials: PhD",
+    "otp: enabled",
+    '{"otp": "enabled", "totp": "off"}',
+    '{"otp": 26}',
+    "otp: 26",
+    "sk-learn-intro-2024-edition",
+    "sk-learn-0-24-2-documentation-page",
+    "a/sk-learn-v1-changes-of-2024",
+    "--- a\n-----BEGIN CERTIFICATE-----",
+)
+"""Of the rules for commands, for names beside their values, for queries, blocks and degrees."""
+EVERY = TEXTS + LOOK_ALIKES
+
+
+@pytest.mark.parametrize("text", EVERY)
 def test_a_text_stays(text: str) -> None:
     assert REDACT.text(text) is text
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", EVERY)
 def test_it_stays_inside_json_and_json_inside_that(text: str) -> None:
     for around in (json.dumps({"a": text}), json.dumps({"a": json.dumps([text])}), repr([text])):
         assert REDACT.text(around) == around

@@ -1,0 +1,83 @@
+"""Secrets whose name is no name but the value beside: `{"name": "password", "value": ...}`."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flujo_otel.redaction.keys import NAMINGS, STRONG_NAMES, Keys, Naming, joined
+
+_NAMING_FIELDS: Final = (
+    "name",
+    "key",
+    "Name",
+    "Key",
+    "header",
+    "field",
+    "label",
+    "id",
+    "param",
+    "parameter",
+    "variable",
+    "attribute",
+    "property",
+    "type",
+)
+_NAME_LIMIT: Final = 48
+BESIDE: Final = r"""(?:(?:,\s*+\\*["'])?+(?:value|Value|VALUE)s?(?:\\*["'])?+\s*+[:=])"""
+"""Between the name and its value, where the one is the field before the other; see `is_beside`."""
+_FIELD_BEFORE: Final = re.compile(
+    rf"""\b((?i:{"|".join(sorted({name.lower() for name in _NAMING_FIELDS}))}))"""
+    r"""(?:\\*["'])?\s{0,8}[:=]\s{0,8}(?:\\*["'])?\Z"""
+)
+PAIR: Final = r""",(?=\s{0,8}+[bBrRuU]?\\*["'][^"'\r\n]{1,1024}+["']\s{0,8}+[)\]])"""
+"""Between the two of a pair: `("password", "...")`; see `is_pair`."""
+_PAIR_BEFORE: Final = re.compile(r"""(?:(?<![\w\])])\(|\[)[bBrRuU]?\\*["']\Z""")
+_FIELD_ROOM: Final = 32
+_HEADER: Final = re.compile(r"(?i)[-_]|authorization|cookie")
+_SAID: Final = re.compile(r"""(?:VALUE|[Vv]alue)s?\\*["']""")
+
+
+def is_beside(text: str, start: int, name: str, naming: Naming) -> bool:
+    """Whether `name`, which begins at `start`, is the value of a field that names another."""
+    field = _FIELD_BEFORE.search(text, max(0, start - _FIELD_ROOM), start)
+    return field is not None and _is_named(field[1].lower(), name.strip(), naming)
+
+
+def is_pair(text: str, start: int, name: str, naming: Naming) -> bool:
+    """Whether `name`, which begins at `start`, is the first of a pair as headers are. A list may be
+    one of words, so its first must be no word."""
+    before = _PAIR_BEFORE.search(text, max(0, start - 8), start)
+    return (
+        before is not None
+        and naming is Naming.STRONG
+        and (before[0].startswith("(") or is_header(name))
+    )
+
+
+def is_header(name: str) -> bool:
+    """Whether it is one as headers and variables have it, no word."""
+    return _HEADER.search(name) is not None
+
+
+def says_value(text: str) -> bool:
+    """Whether a text in JSON may have a field `value`."""
+    return ("alue" in text or "VALUE" in text) and _SAID.search(text) is not None
+
+
+def naming_beside(fields: Mapping[Any, Any], value: Any, keys: Keys) -> Naming:
+    """What the other `fields` say of `value`, that of a field `value`."""
+    for field in _NAMING_FIELDS:
+        name = fields.get(field)
+        if type(name) is not str or len(name) > _NAME_LIMIT:
+            continue
+        naming = keys.naming(name)
+        is_option = isinstance(value, str) and joined(value) == joined(name)
+        if naming in NAMINGS and _is_named(field, name, naming) and not is_option:
+            return naming
+    return Naming.ORDINARY
+
+
+def _is_named(field: str, name: str, naming: Naming) -> bool:
+    """Not by a title, as "Forgot my password" is; a `token` may be one of a text."""
+    is_title = " " in name and joined(name) not in STRONG_NAMES
+    return not is_title and (field != "type" or naming is Naming.STRONG)

@@ -1,0 +1,46 @@
+"""Whether a value whose name may be a secret's looks like a secret."""
+
+import re
+from typing import Final
+
+from flujo_otel.redaction.keys import Naming
+
+PLACEHOLDER: Final = re.compile(
+    r"\*+|\.+|x{3,}|<[^<>]{1,64}>|\$\{?[A-Za-z_]\w{0,64}\}?|\{{1,2}[^{}]{0,64}\}{1,2}|%\(\w{1,64}\)s|%s"
+    r"|(?:Optional|SecretStr|[Ss]tr(?:ing)?|bytes|int|None|null|[Tt]rue|[Ff]alse|undefined)\b.{0,16}"
+)
+"""What people write where the secret is to be, and types."""
+_REFERENCE: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*+")
+_DIGIT: Final = re.compile(r"\d")
+_SIGN: Final = re.compile(r"[!@#$%^*+~?=]")
+_FAINT: Final = re.compile(r"(?=[^\d\s]*+\d)\S{4,}+|(?=[^:@!#$%^*+~?=\s]++[:@!#$%^*+~?=])\S{8,}+")
+_SMALLEST_CODE: Final = 1000
+
+
+def looks_made(value: str, naming: Naming) -> bool:
+    """Letters with digits or signs among them: no word of a language."""
+    if len(value) < (5 if naming is Naming.STRONG else 8):
+        return False
+    letters = any(map(str.isalpha, value))
+    digits = _DIGIT.search(value) is not None
+    signs = _SIGN.search(value) is not None
+    return (letters and (digits or signs)) or (digits and len(value) >= 12)
+
+
+def looks_faint(value: str) -> bool:
+    """One word with digits or signs in it: of `credentials` no degree, of `otp` no state."""
+    return _FAINT.fullmatch(value) is not None
+
+
+def is_code(number: float) -> bool:
+    """One that was sent to somebody's telephone, and no count."""
+    return number >= _SMALLEST_CODE
+
+
+def is_reference(value: str, following: str, name: str) -> bool:
+    """Code that names a secret holds none: `token = tokenizer(`, `password=password`."""
+    if _REFERENCE.fullmatch(value) is None:
+        call = _REFERENCE.match(value)
+        return call is not None and value[call.end() : call.end() + 1] in ("(", "[")
+    last = value.rpartition(".")[2]
+    return following in ("(", "[") or name.lower().endswith(last.lower())

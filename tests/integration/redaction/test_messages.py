@@ -1,0 +1,72 @@
+"""Secrets in OTLP that the fields and items beside them show."""
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.proto.common.v1.common_pb2 import (
+    AnyValue,
+    ArrayValue,
+    InstrumentationScope,
+    KeyValue,
+    KeyValueList,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from flujo_otel.redaction import REDACTED, Redactor
+from flujo_otel.wire.otlp_redaction import MessageRedactor
+
+
+def text(value: str) -> AnyValue:
+    return AnyValue(string_value=value)
+
+
+def array(*values: str) -> AnyValue:
+    return AnyValue(array_value=ArrayValue(values=[text(value) for value in values]))
+
+
+def fields(**values: AnyValue) -> AnyValue:
+    pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
+    return AnyValue(kvlist_value=KeyValueList(values=pairs))
+
+
+def redacted(value: AnyValue) -> AnyValue:
+    span = Span(attributes=[KeyValue(key="a", value=value)])
+    MessageRedactor(Redactor()).span(span)
+    found: AnyValue = span.attributes[0].value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (array("mysql", "--password", "x"), array("mysql", "--password", REDACTED)),
+        (array("x-api-key", "x"), array("x-api-key", REDACTED)),
+        (
+            array("-----BEGIN PRIVATE KEY-----", "TUlJ", "-----END PRIVATE KEY-----", "b"),
+            array(REDACTED, REDACTED, REDACTED, "b"),
+        ),
+        (array("a", "", "password=hunter2"), array("a", "", "password=[REDACTED]")),
+        (
+            fields(name=text("password"), value=text("x"), n=text("y")),
+            fields(name=text("password"), value=text(REDACTED), n=text("y")),
+        ),
+        (
+            fields(value=array("x"), key=text("api_key")),
+            fields(value=text(REDACTED), key=text("api_key")),
+        ),
+        (
+            fields(name=text("token"), value=AnyValue(int_value=17)),
+            fields(name=text("token"), value=AnyValue(int_value=17)),
+        ),
+        (fields(name=text("user"), value=text("x")), fields(name=text("user"), value=text("x"))),
+        (fields(value=AnyValue(int_value=0)), fields(value=AnyValue(int_value=0))),
+    ],
+    ids=str,
+)
+def test_the_value_goes(given: AnyValue, expected: AnyValue) -> None:
+    assert MessageToDict(expected) == MessageToDict(redacted(given))
+
+
+def test_a_scope_is_redacted() -> None:
+    scope = InstrumentationScope(name="lib ghp_" + "a1" * 18, version="1+password=hunter2")
+    MessageRedactor(Redactor()).scope(scope)
+    assert (f"lib {REDACTED}", f"1+password={REDACTED}") == (scope.name, scope.version)
