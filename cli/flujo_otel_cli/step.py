@@ -1,11 +1,13 @@
 """One step of a run: in three lines among others, or opened."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flujo_otel.model import Run, Span, Step
+from flujo_otel.query.context import Change
 from flujo_otel.query.decision import decision_of
 from flujo_otel.semconv import flujo
 from flujo_otel_cli import amounts
+from flujo_otel_cli.changes import change_lines
 from flujo_otel_cli.content import PIPED_MOST, content_lines
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.document import parsed
@@ -46,10 +48,19 @@ def _recorded(
 
 
 def one_step(
-    run: Run, step: Step, span: Span | None, to: Terminal, now_ns: int, *, full: bool
+    run: Run,
+    step: Step,
+    span: Span | None,
+    to: Terminal,
+    now_ns: int,
+    *,
+    changed: Sequence[Change],
+    full: bool,
 ) -> Iterator[Line]:
-    """Everything about one step. Its values are whole, but for what would flood the screen."""
+    """Everything about one step. Its values are whole, but for what would flood the screen.
+    `changed`: what it changed in its pipeline's context."""
     yield from _recorded(run, step, to, now_ns, full=full)
+    yield from change_lines(changed, to, full=full)
     if span is None:
         return
     yield from decided(span, to, full=full)

@@ -7,6 +7,7 @@ import typer
 
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.beneath import Placed, placed
+from flujo_otel.query.context import Changes, changes_of
 from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import exchange_of
 from flujo_otel.query.failure import failure_of
@@ -14,6 +15,7 @@ from flujo_otel.query.nesting import nesting_of, spans_with
 from flujo_otel.query.spending import Spending, spending_of
 from flujo_otel.query.tree import build_tree
 from flujo_otel.spanstore.api import Root, SpanFilter
+from flujo_otel_cli.changes import change_document, change_lines
 from flujo_otel_cli.content import PIPED_MOST, content_lines, exchange_lines
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.document import (
@@ -79,7 +81,7 @@ def command(
         if step is not None:
             chosen = _chosen(steps, step)
             if chosen:
-                _show_steps(session, run, chosen, full=full)
+                _show_steps(session, run, steps, chosen, full=full)
             else:
                 _show_spans(session, run, steps, step, full=full)
         elif json:
@@ -93,16 +95,19 @@ def _document(session: Session, run: Run, steps: list[Step]) -> Document:
     root = session.reader.roots([run.run_id]).get(run.run_id)
     nesting = nesting_of(session.reader, run)
     spending = _spending(session, run, nesting.inside)
+    root_span = _root_span(session, run, root)
+    changes = changes_of(root_span, list(spans.values()))
     return {
         "run": run_document(run) | root_document(root),
         "runs_inside": [each.run_id for each in nesting.inside],
         "resource": dict(root.resource) if root else None,
-        **decided(_root_span(session, run, root)),
+        **decided(root_span),
         "final_context": parsed(run.final_context),
         "usage": usage_document(spending.whole),
         "steps": [
             step_document(step)
             | decided(spans.get(step.span_id or ""))
+            | _changed(changes, step)
             | {"usage": usage_document(spending.by_span.get(step.span_id or ""))}
             for step in steps
         ],
@@ -144,18 +149,32 @@ def _no_such(name: str, steps: Sequence[Step], spans: Sequence[Span]) -> Problem
     )
 
 
-def _show_steps(session: Session, run: Run, steps: list[Step], *, full: bool) -> None:
+def _show_steps(
+    session: Session, run: Run, steps: list[Step], chosen: Sequence[Step], *, full: bool
+) -> None:
     spans = _spans_of(session, run, steps)
+    root = session.reader.roots([run.run_id]).get(run.run_id)
+    changes = changes_of(_root_span(session, run, root), list(spans.values()))
+    of_chosen = [(step, spans.get(step.span_id or "")) for step in chosen]
     if session.json:
         shown = [
-            step_document(step) | decided(span) | {"span": span_document(span) if span else None}
-            for step, span in ((step, spans.get(step.span_id or "")) for step in steps)
+            step_document(step)
+            | decided(span)
+            | _changed(changes, step)
+            | {"span": span_document(span) if span else None}
+            for step, span in of_chosen
         ]
         session.answer({"run": run_document(run), "steps": shown})
         return
-    for step in steps:
-        span = spans.get(step.span_id or "")
-        session.show(one_step(run, step, span, session.to, session.now_ns, full=full))
+    for step, span in of_chosen:
+        changed = changes.get(step.span_id or "", ())
+        lines = one_step(run, step, span, session.to, session.now_ns, changed=changed, full=full)
+        session.show(lines)
+
+
+def _changed(changes: Changes, step: Step) -> Document:
+    changed = changes.get(step.span_id or "", ())
+    return {"context_changes": [change_document(change) for change in changed]}
 
 
 def _show_spans(
@@ -207,11 +226,16 @@ def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iter
     if decision is not None:
         yield from account(decision, to, full=full)
     of_steps = _spans_of(session, run, shown)
+    changes = changes_of(root_span, list(of_steps.values()))
     for each in placed(session.reader, run, shown, of_steps):
         span = of_steps.get(each.step.span_id or "")
-        lines = step_lines(run, each.step, span, to, session.now_ns, full=full)
+        lines = [
+            *step_lines(run, each.step, span, to, session.now_ns, full=full),
+            *change_lines(changes.get(each.step.span_id or "", ()), to, full=full),
+            *_failed_beneath(session, run, each),
+        ]
         front = [Piece("  " * min(each.depth, _LEVELS_SHOWN))]
-        yield from ([*front, *line] for line in (*lines, *_failed_beneath(session, run, each)))
+        yield from ([*front, *line] for line in lines)
     if len(shown) < len(steps):
         yield [Piece(f"{len(steps) - len(shown):,} more steps: --full shows them.", "dim")]
     if not steps:

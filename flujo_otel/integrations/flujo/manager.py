@@ -116,7 +116,7 @@ class TraceManager:
         if run is None:
             return
         self._end(run, _UNKNOWN, payload.context)
-        step = run.latest = Step(run, payload.step, None, payload.step_input)
+        step = run.latest = Step(run, payload.step, None, payload.step_input, payload.context)
         set_quota(step, payload)
         if run.headless and step.kind.pauses:
             self._end(run, facts.Outcome(paused=""), payload.context)

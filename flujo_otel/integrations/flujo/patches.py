@@ -153,7 +153,7 @@ class Patches:
                 return None
             else:
                 run = parent.run
-            opened = Step(run, step, parent, value)
+            opened = Step(run, step, parent, value, context)
             if parent is None:
                 run.latest = opened
             return opened

@@ -76,6 +76,8 @@ class Run(OpenSpan):
         super().__init__(span, semconv.PIPELINE_RUN, attributes, recording, outer)
         self.known_context = self.context(semconv.EVENT_CONTEXT_BEFORE, context, {})
         """As it was recorded last: a step records it only where it is another one."""
+        self.is_context_due = False
+        """It changes after a step has ended, so it is looked at once more."""
 
     def _first_attributes(self, inner_id: str, is_resumed: bool) -> dict[str, Any]:
         attributes: dict[str, Any] = {semconv.RUN_ID: self.run_id}
@@ -136,6 +138,8 @@ class Run(OpenSpan):
         """End the run by flujo's verdict, or by the exception that escapes from it."""
         if self.closed:
             return
+        if self.is_context_due:
+            self.context(semconv.EVENT_CONTEXT_AFTER, context, self.known_context)
         self._totals(result, context)
         status = facts.run_status(result, context)
         if error is not None and not facts.is_pause(error):

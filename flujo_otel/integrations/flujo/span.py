@@ -91,14 +91,21 @@ class OpenSpan:
             self.span.set_attributes(content)
 
     def context(
-        self, event: str, context: object, known: dict[str, AttributeValue]
+        self,
+        event: str,
+        context: object,
+        known: dict[str, AttributeValue],
+        *,
+        is_copy: bool = False,
     ) -> dict[str, AttributeValue]:
         """Record the pipeline's context as a span event of bounded size, unless it is what is
         `known` of it. The answer is what is known from then on: nothing where it was cut."""
         cuts = self.content.cuts
         snapshot = self.content.snapshot(context, semconv.CONTEXT)
         if snapshot and snapshot != known:
-            self.span.add_event(event, snapshot)
+            self.span.add_event(
+                event, {**snapshot, semconv.CONTEXT_IS_COPY: True} if is_copy else snapshot
+            )
         return snapshot if self.content.cuts == cuts else {}
 
     def exception(self, error: BaseException) -> None:

@@ -4,6 +4,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
+from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
@@ -25,6 +26,8 @@ class Step(OpenSpan):
     """Opens with the object; `parent` None: a top-level step of `run`. `value`: its input."""
 
     __slots__ = (
+        "_has_copy",
+        "_known_copy",
         "entries",
         "entry_name",
         "error",
@@ -38,7 +41,9 @@ class Step(OpenSpan):
         "step",
     )
 
-    def __init__(self, run: "Run", step: Any, parent: "Step | None", value: object) -> None:
+    def __init__(
+        self, run: "Run", step: Any, parent: "Step | None", value: object, context: object
+    ) -> None:
         self.run = run
         self.step = step
         self.kind = facts.kind_of(step)
@@ -67,6 +72,10 @@ class Step(OpenSpan):
             self.content = ahead
         else:
             self.value(value, openinference.INPUT_VALUE)
+        self._has_copy = context is not run.context_object
+        """Of the run's context, as the steps in a loop or in a branch."""
+        self._known_copy: dict[str, AttributeValue] = {}
+        self._enter(context)
 
     def _first_attributes(self) -> dict[str, Any]:
         run_id = self.run.run_id
@@ -114,8 +123,7 @@ class Step(OpenSpan):
         """End the span by how the step ended."""
         if self.closed:
             return
-        run = self.run
-        run.known_context = self.context(semconv.EVENT_CONTEXT_AFTER, context, run.known_context)
+        self._leave(context)
         result = outcome.result
         self.has_result = result is not None
         if self.has_result:
@@ -130,6 +138,29 @@ class Step(OpenSpan):
             self.end(semconv.STATUS_COMPLETED)
         else:
             self._failure(facts.Outcome(result, outcome.error or self.error))
+
+    def _enter(self, context: object) -> None:
+        """Record the context that the step begins with, where nobody knows it: a copy, and the
+        run's own where flujo has changed it since the step before ended."""
+        run = self.run
+        if self._has_copy:
+            self._known_copy = self.context(semconv.EVENT_CONTEXT_BEFORE, context, {}, is_copy=True)
+        elif run.is_context_due:
+            run.is_context_due = False
+            run.known_context = self.context(
+                semconv.EVENT_CONTEXT_BEFORE, context, run.known_context
+            )
+
+    def _leave(self, context: object) -> None:
+        """Record the context that the step leaves, where it is another one."""
+        name = semconv.EVENT_CONTEXT_AFTER
+        if self._has_copy:
+            self.context(name, context, self._known_copy, is_copy=True)
+            return
+        run = self.run
+        run.known_context = self.context(name, context, run.known_context)
+        # flujo will change it by what the step gave.
+        run.is_context_due = bool(getattr(self.step, "updates_context", False))
 
     def _result(self, result: Any) -> None:
         attributes = facts.result_attributes(result, self.kind)

@@ -1,0 +1,50 @@
+"""What a step changed in its pipeline's context, a line each."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from flujo_otel.query.context import ABSENT, Change
+from flujo_otel_cli.content import PIPED_MOST
+from flujo_otel_cli.document import Document
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import brief, escape, head
+
+_SHOWN = 5
+_LABEL = "   ctx  "
+
+
+def change_lines(changes: Sequence[Change], to: Terminal, *, full: bool) -> Iterator[Line]:
+    """The first few of `changes`, each cut to the width; `full`: all of them, whole."""
+    shown = changes if full else changes[:_SHOWN]
+    for change in shown:
+        text = _text(change, to.theme.arrow)
+        yield [Piece(f"{_LABEL}  ", "dim"), Piece(escape(text) if full else _cut(text, to))]
+    if len(shown) < len(changes):
+        yield [Piece(f"{_LABEL}  {len(changes) - len(shown):,} more: --full shows them", "dim")]
+
+
+def change_document(change: Change) -> Document:
+    """`path`, and `before` and `after` where there was and is something."""
+    values = {"before": change.before, "after": change.after}
+    return {"path": change.path, **{k: v for k, v in values.items() if v is not ABSENT}}
+
+
+def _cut(text: str, to: Terminal) -> str:
+    return head(text, to.width) if to.cuts else brief(text, PIPED_MOST)
+
+
+def _text(change: Change, arrow: str) -> str:
+    path, added = change.path or "context", change.added
+    if added is not None:
+        return f"{path} + {', '.join(map(_json, added))}"
+    if change.before is ABSENT:
+        return f"{path} = {_json(change.after)}"
+    if change.after is ABSENT:
+        return f"{path} {_json(change.before)} {arrow} gone"
+    return f"{path} {_json(change.before)} {arrow} {_json(change.after)}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,143 @@
+"""What each step changed in its pipeline's context.
+
+flujo's producers record the run's context where the run begins (`flujo.context.before`) and after
+each step that left it another one (`flujo.context.after`); what flujo itself changes once a step
+has ended, before the next one or after the last. Steps that have a copy of it say both of theirs.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from flujo_otel.model import Span
+from flujo_otel.semconv import flujo
+
+_DEPTH: Final = 4
+"""Deeper differences are told as a whole."""
+_BOOKKEEPING: Final = frozenset({"current_step", "current_step_index", "step_outputs"})
+"""What flujo 0.6 itself notes with each step; the outputs are told as such."""
+_BEFORE, _AFTER = flujo.EVENT_CONTEXT_BEFORE, flujo.EVENT_CONTEXT_AFTER
+
+Changes = Mapping[str, Sequence["Change"]]
+
+
+class Change(NamedTuple):
+    """Of one value, by its path (`scratchpad.count`). `ABSENT`: it was not there, or is gone."""
+
+    path: str
+    before: Any
+    after: Any
+
+    @property
+    def added(self) -> list[Any] | None:
+        """What a list has more than before, at its end; None where that is not all."""
+        before, after = self.before, self.after
+        if not isinstance(before, list) or not isinstance(after, list):
+            return None
+        grown = len(after) > len(before) and after[: len(before)] == before
+        return after[len(before) :] if grown else None
+
+
+ABSENT: Final = object()
+
+
+class _Record(NamedTuple):
+    time_ns: int
+    text: str
+    is_copy: bool
+
+
+def changes_of(root: Span | None, steps: Sequence[Span]) -> Changes:
+    """By span id, of the steps that are known to have changed something."""
+    trail = _Trail(root, steps)
+    found: dict[str, Sequence[Change]] = {}
+    for step in steps:
+        before, after = trail.before(step), trail.after(step)
+        if before is not None and after is not None:
+            changes = list(_between("", _parsed(before), _parsed(after), _DEPTH))
+            if changes:
+                found[step.span_id] = changes
+    return found
+
+
+class _Trail:
+    """What was recorded of the context of each run: one that was resumed is under a span of its
+    own, and what became of its context meanwhile is nobody's doing."""
+
+    def __init__(self, root: Span | None, steps: Sequence[Span]) -> None:
+        self._spans = {step.otel_span_id: step for step in steps}
+        self._records: dict[str | None, list[_Record]] = {}
+        self._late: dict[str, str] = {}
+        """By the span id of a step, the context as flujo left it once the step had ended."""
+        for span in (root, *steps) if root is not None else steps:
+            for name in (_BEFORE, _AFTER):
+                record = _recorded(span, name)
+                if record is not None and not record.is_copy:
+                    run = span.otel_span_id if span is root else self._run_of(span)
+                    self._records.setdefault(run, []).append(record)
+        for records in self._records.values():
+            records.sort()
+        self._note_late(root, steps)
+
+    def before(self, step: Span) -> str | None:
+        """None: nobody knows."""
+        own = _recorded(step, _BEFORE)
+        if own is not None:
+            return own.text
+        records = self._records.get(self._run_of(step), [])
+        place = bisect_right(records, step.start_time_ns, key=lambda record: record.time_ns)
+        return records[place - 1].text if place else None
+
+    def after(self, step: Span) -> str | None:
+        """None: as before."""
+        own = _recorded(step, _AFTER)
+        return self._late.get(step.span_id, None if own is None else own.text)
+
+    def _note_late(self, root: Span | None, steps: Sequence[Span]) -> None:
+        latest: dict[str | None, Span] = {}
+        for step in sorted(steps, key=lambda each: each.start_time_ns):
+            record = _recorded(step, _BEFORE)
+            if record is not None and record.is_copy:
+                continue
+            if record is not None and step.otel_parent_id in latest:
+                self._late[latest[step.otel_parent_id].span_id] = record.text
+            latest[step.otel_parent_id] = step
+        last = None if root is None else _recorded(root, _AFTER)
+        if root is not None and last is not None and root.otel_span_id in latest:
+            self._late[latest[root.otel_span_id].span_id] = last.text
+
+    def _run_of(self, step: Span) -> str | None:
+        """The OTel id of the span that its outermost step is under."""
+        seen: set[str] = set()
+        while step.otel_parent_id in self._spans and step.otel_span_id not in seen:
+            seen.add(step.otel_span_id)
+            step = self._spans[step.otel_parent_id]
+        return step.otel_parent_id
+
+
+def _recorded(span: Span, name: str) -> _Record | None:
+    for event in reversed(span.events):
+        text = event.attributes.get(flujo.CONTEXT)
+        if event.name == name and isinstance(text, str):
+            return _Record(event.time_ns, text, bool(event.attributes.get(flujo.CONTEXT_IS_COPY)))
+    return None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _between(path: str, before: Any, after: Any, depth: int) -> Iterator[Change]:
+    if not (depth and isinstance(before, dict) and isinstance(after, dict)):
+        is_blank = before is ABSENT and after is None
+        if before != after and not is_blank:
+            yield Change(path, before, after)
+        return
+    for name in {**before, **after}:
+        inner = f"{path}.{name}" if path else name
+        if inner not in _BOOKKEEPING:
+            yield from _between(inner, before.get(name, ABSENT), after.get(name, ABSENT), depth - 1)
