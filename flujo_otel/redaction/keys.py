@@ -46,7 +46,7 @@ def _words_of(text: str) -> frozenset[str]:
 
 
 STRONG_NAMES: Final = _words_of("""
-    password passwords passwd passphrase passcode pwd userpass
+    password passwords passwort motdepasse passwd passphrase passcode pwd userpass
     dbpass smtppass mailpass adminpass rootpass
     apikey apikeys apisecret apipassword
     accesskey accesskeyid secretkey secretkeys secretaccesskey privatekey privatekeys signingkey

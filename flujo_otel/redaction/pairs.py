@@ -25,10 +25,12 @@ from flujo_otel.redaction.mark import REDACTED
 _KEY_LIMIT: Final = 48
 _BLANKS: Final = r"(?:\s++|\\{1,8}[nrt])*+"
 """In JSON some are escapes."""
+_SAID: Final = r"(?:provided|given|received|supplied|used)\s{0,4}:"
+"""As messages have it; `_is_secret` wants a value that looks like one then."""
 _TO_VALUE: Final = (
     r"""([A-Za-z0-9_.\-]{0,48}+)(\\*["'`]|%22|&quot;|&#34;)?+"""
     rf"{_BLANKS}"
-    rf"(=>|={{1,3}}|:=|->|:|%3[Aa]|%3[Dd]|>(?=[^<>\r\n]{{1,512}}+</)|{BESIDE}|{PAIR})({_BLANKS})"
+    rf"(=>|={{1,3}}|:=|->|:|%3[Aa]|%3[Dd]|>(?=[^<>\r\n]{{1,512}}+</)|{BESIDE}|{PAIR}|{_SAID})({_BLANKS})"
 )
 """The rest of a name, and what stands before its value."""
 _NAME_BACKWARDS: Final = re.compile(r"[A-Za-z0-9_.\- ]*+")
@@ -146,7 +148,7 @@ def _named(text: str, after: re.Match[str], keys: Keys) -> _Found | None:
     if naming not in NAMINGS or not _is_sign(text, after, start, name, naming):
         return None
     sign, quotes = after[3], after[2] or ""
-    beside = sign[-1] in ":=" and len(sign) > 5
+    beside = "alue" in sign.lower()
     tight = beside or (sign.startswith("=") and not after[4] and after.start(3) == end)
     return _Found(name, naming, bool(quotes), start, after.end(4), tight, sign, quotes)
 
@@ -318,9 +320,10 @@ def _is_secret(text: str, found: _Found, value: str, end: int) -> bool:
         return True
     if found.naming is Naming.FAINT:
         return looks_faint(value) and (found.tight or _is_own_line(text, found.start, end))
-    if found.naming is not Naming.STRONG or found.sign == "->":
+    if found.naming is not Naming.STRONG:
         return False
-    return found.tight or _is_own_line(text, found.start, end)
+    is_said = found.sign == "->" or found.sign[0].isalpha()
+    return found.tight or (not is_said and _is_own_line(text, found.start, end))
 
 
 def _trimmed(value: str) -> str:

@@ -15,6 +15,7 @@ from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.own import OwnRules
 from flujo_otel.redaction.pairs import names_a_value, redact_pairs
 from flujo_otel.redaction.tokens import is_card, redact_tokens
+from flujo_otel.redaction.validation import redact_inputs
 
 _SHORTEST: Final = 5
 """`pwd=x`: the shortest text with a secret in it."""
@@ -308,6 +309,8 @@ class Redactor:
 
     def _running(self, text: str) -> str:
         redacted = redact_pairs(text, self._keys)
+        if "[" in text and "input_value=" in text:
+            redacted = redact_inputs(redacted, self._keys)
         if "-" in text:
             redacted = redact_commands(redacted, self._keys)
         return redact_tokens(redacted)

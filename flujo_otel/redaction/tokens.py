@@ -100,12 +100,14 @@ _URL_CREDENTIALS: Final = re.compile(
     r"""(://[^\s:/@"'<>]{0,128}+:)(?!\d{1,5}(?:[/?#\s"'<>,;)]|$))([^\s"'<>\[]{1,256})(?=@)"""
 )
 _URL_TOKEN: Final = re.compile(r"(://)(?=[A-Za-z_\-]{0,99}+[0-9])[A-Za-z0-9_\-]{20,256}+(?=@)")
+_ORACLE: Final = re.compile(r"(:thin:[^\s/@\"']{1,64}+/)[^\s@\"']{1,256}+(?=@)")
 _BEARER: Final = re.compile(r"((?:earer|EARER)(?:[ \t]{1,4}|%20|\\t))([A-Za-z0-9._~+/\-]{8,}+=*+)")
 _BASIC: Final = re.compile(r"((?:asic|ASIC) {1,4})([A-Za-z0-9+/]{4,}+={0,2}+)")
 
 _SHORT: Final = (
     Rule(("@",), _URL_CREDENTIALS, rf"\g<1>{REDACTED}"),
     Rule(("@",), _URL_TOKEN, rf"\g<1>{REDACTED}"),
+    Rule(("@",), _ORACLE, rf"\g<1>{REDACTED}"),
     Rule(("-----BEGIN ",), _PEM),
     Rule(("earer", "EARER"), _BEARER, _bearer),
     Rule(("asic ", "ASIC "), _BASIC, _basic),
@@ -116,6 +118,8 @@ _LONG: Final = (
     _rule("AKIA ASIA", r"A[KS]IA[A-Z0-9]{16}"),
     _rule("AIza", r"AIza[A-Za-z0-9_\-]{30,}+"),
     _prefixed("SG.", r"[A-Za-z0-9_\-]{16,}+\.[A-Za-z0-9_\-]{16,}+"),
+    _rule("hvs.", r"hvs\.[A-Za-z0-9_\-]{24,}+"),
+    _rule("dapi", r"dapi[a-f0-9]{32}"),
     _rule("ya29.", r"ya29\.[A-Za-z0-9_\-]{20,}+"),
     _rule("slack.com/services/", r"(?<=slack\.com/services/)[A-Za-z0-9/]{10,}+"),
     _rule("/api/webhooks/", r"(?<=/api/webhooks/)[0-9]{15,20}/[A-Za-z0-9_\-]{20,}+"),
@@ -143,7 +147,7 @@ _WITH_HYPHEN: Final = (
     _prefixed("sk-", r"(?=[A-Za-z_\-]{0,99}+[0-9])[A-Za-z0-9_\-]{16,}+", _hyphenated),
     _rule("xox", r"xox[a-z]-[A-Za-z0-9\-]{10,}+"),
     _rule("xapp-", r"xapp-[0-9]-[A-Za-z0-9\-]{10,}+"),
-    _rule("xai-", r"xai-[A-Za-z0-9]{20,}+"),
+    _prefixed("xai- pplx- tvly- nvapi-", r"(?=[A-Za-z_\-]{0,99}+[0-9])[A-Za-z0-9_\-]{20,}+"),
     _rule("glpat-", r"glpat-[A-Za-z0-9_\-]{16,}+"),
     _rule("pypi-", r"pypi-[A-Za-z0-9_\-]{50,}+"),
     _rule("GOCSPX-", r"GOCSPX-[A-Za-z0-9_\-]{20,}+"),
@@ -157,6 +161,10 @@ _WITH_UNDERSCORE: Final = (
     _rule("dckr_pat_", r"dckr_pat_[A-Za-z0-9_\-]{20,}+"),
     _rule("shpat_", r"shpat_[A-Fa-f0-9]{32}"),
     _rule("dop_v1_", r"dop_v1_[a-f0-9]{64}"),
+    _prefixed(
+        "lsv2_ lin_api_ figd_ ntn_ sbp_ sntrys_",
+        r"(?=[A-Za-z_\-]{0,99}+[0-9])[A-Za-z0-9_\-]{24,}+",
+    ),
 )
 RULES: Final = _SHORT + _LONG + _WITH_HYPHEN + _WITH_UNDERSCORE + (_IN_QUERY, _IN_SQL)
 _CARD: Final = re.compile(

@@ -90,6 +90,27 @@ SPELLED = (
     f"ALTER USER ann WITH PASSWORD '{WORD}'",
     f"create user ann identified by '{WORD}'",
 )
+MESSAGES = (
+    f"1 validation error for C\npassword\n  String should have at least 8 characters "
+    f"[type=string_too_short, input_value='{WORD}', input_type=str]\n",
+    f"2 validation errors for C\nn\n  Field required [type=missing, input_value={{}}, "
+    f"input_type=dict]\nuser.api_keys.0\n  Input should be an integer "
+    f"[type=int_parsing, input_value='{WORD}', input_type=str]\n",
+    f"Incorrect API key provided: {MADE}.",
+    f"jdbc:oracle:thin:scott/{WORD}@db:1521",
+    f"Passwort: {MADE}",
+    f"it used hvs.{LONG} there",
+    f"it used lsv2_pt_{LONG}_abcdef1234 there",
+    f"it used pplx-{LONG} there",
+    f"it used tvly-{LONG} there",
+    f"it used nvapi-{LONG} there",
+    f"it used dapi{LONG} there",
+    f"it used lin_api_{LONG} there",
+    f"it used figd_{LONG} there",
+    f"it used ntn_{LONG} there",
+    f"it used sbp_{LONG}{LONG} there",
+    f"it used sntrys_{LONG} there",
+)
 BLOCKS = (
     f"password: |\n  {WORD}\n  {MADE}\nuser: ann",
     f"db:\n  password: >-\n    {WORD}\n  user: ann\n",
@@ -101,7 +122,7 @@ BLOCKS = (
 )
 
 
-@pytest.mark.parametrize("text", COMMANDS + BESIDE + BLANKS + SPELLED + BLOCKS)
+@pytest.mark.parametrize("text", COMMANDS + BESIDE + BLANKS + SPELLED + MESSAGES + BLOCKS)
 def test_the_secret_goes_from_a_text(text: str) -> None:
     redacted = REDACT.text(text)
     assert REDACTED in redacted
@@ -109,7 +130,7 @@ def test_the_secret_goes_from_a_text(text: str) -> None:
     assert redacted == REDACT.text(redacted)
 
 
-@pytest.mark.parametrize("text", COMMANDS + BESIDE + BLANKS + SPELLED + BLOCKS)
+@pytest.mark.parametrize("text", COMMANDS + BESIDE + BLANKS + SPELLED + MESSAGES + BLOCKS)
 def test_it_goes_from_a_text_in_json(text: str) -> None:
     redacted = REDACT.text(json.dumps({"a": 1, "text": text}))
     assert ["a", "text"] == list(json.loads(redacted))

@@ -83,6 +83,12 @@ LOOK_ALIKES = (
     "sk-learn-0-24-2-documentation-page",
     "a/sk-learn-v1-changes-of-2024",
     "--- a\n-----BEGIN CERTIFICATE-----",
+    "1 validation error for C\nauthor\n  Input should be a valid string "
+    "[type=string_type, input_value='a1', input_type=int]\n",
+    "password\n  Field required [type=missing, input_value=..., input_type=dict]",
+    "Password provided: yes, token used: none",
+    "jdbc:oracle:thin:@db:1521/shop",
+    "lin_api_docs, ntn_1, pplx-api-reference, tvly-search, dapi is an API, nvapi-guide",
 )
 """Of the rules for commands, for names beside their values, for queries, blocks and degrees."""
 EVERY = TEXTS + LOOK_ALIKES
