@@ -175,7 +175,7 @@ BEGIN
     UPDATE sequence SET value = value + changes();
 END;
 
--- A workflow state with the one entry that its history has more than before; n -1: with no history.
+-- A workflow state with the first entry of its history (n 0), NULL: it has none.
 CREATE TEMP VIEW saved_state AS
 SELECT
     0 AS run_id, 0 AS pipeline_id, 0 AS pipeline_name, 0 AS pipeline_version, 0 AS
@@ -186,12 +186,8 @@ SELECT
 
 CREATE TEMP TRIGGER saving_state INSTEAD OF INSERT ON saved_state
 BEGIN
-    SELECT RAISE(ABORT, 'an earlier entry is missing')
-    WHERE NEW.n > 0 AND NOT EXISTS (
-        SELECT 1 FROM workflow_history h WHERE h.run_id = NEW.run_id AND h.n = NEW.n - 1
-    );
-    DELETE FROM workflow_history WHERE run_id = NEW.run_id AND n >= NEW.n;
-    INSERT INTO workflow_history SELECT NEW.run_id, NEW.n, NEW.entry WHERE NEW.n >= 0;
+    DELETE FROM workflow_history WHERE run_id = NEW.run_id;
+    INSERT INTO workflow_history SELECT NEW.run_id, NEW.n, NEW.entry WHERE NEW.entry IS NOT NULL;
     INSERT INTO workflow_state (
         run_id, pipeline_id, pipeline_name, pipeline_version, current_step_index,
         pipeline_context, last_step_output, status, created_at, updated_at, total_steps,
@@ -227,6 +223,34 @@ BEGIN
         background_error = excluded.background_error,
         created_at_ns = excluded.created_at_ns,
         updated_at_ns = excluded.updated_at_ns;
+END;
+
+-- The same with the entry after the last one of a history that is there, or with the last one again.
+-- It has a trigger of its own, since after a rest each thing to do in a trigger counts: this takes a
+-- sixth less of the time than one that can do both.
+CREATE TEMP VIEW next_state AS SELECT * FROM saved_state;
+
+CREATE TEMP TRIGGER saving_next_state INSTEAD OF INSERT ON next_state
+BEGIN
+    SELECT RAISE(ABORT, 'somebody else deleted or wrote entries')
+    WHERE NOT COALESCE(
+        (SELECT MAX(n) FROM workflow_history WHERE run_id = NEW.run_id) IN (NEW.n - 1, NEW.n), 0
+    );
+    INSERT OR REPLACE INTO workflow_history VALUES (NEW.run_id, NEW.n, NEW.entry);
+    UPDATE workflow_state
+    SET (
+        pipeline_id, pipeline_name, pipeline_version, current_step_index, pipeline_context,
+        last_step_output, status, created_at, updated_at, total_steps, error_message,
+        execution_time_ms, memory_usage_mb, metadata, is_background_task, parent_run_id, task_id,
+        background_error, created_at_ns, updated_at_ns
+    ) = (
+        NEW.pipeline_id, NEW.pipeline_name, NEW.pipeline_version, NEW.current_step_index,
+        NEW.pipeline_context, NEW.last_step_output, NEW.status, NEW.created_at, NEW.updated_at,
+        NEW.total_steps, NEW.error_message, NEW.execution_time_ms, NEW.memory_usage_mb,
+        NEW.metadata, NEW.is_background_task, NEW.parent_run_id, NEW.task_id,
+        NEW.background_error, NEW.created_at_ns, NEW.updated_at_ns
+    )
+    WHERE run_id = NEW.run_id;
 END;
 
 CREATE TEMP VIEW deleted_state AS SELECT '' AS run_id;

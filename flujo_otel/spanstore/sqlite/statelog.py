@@ -30,6 +30,7 @@ _HISTORY: Final = """
 _FIELDS: Final = ", ".join(_HISTORY if f == "step_history" else f for f in WorkflowState._fields)
 _WIDTH: Final = len(WorkflowState._fields) + 3
 _SAVE: Final = f"INSERT INTO saved_state VALUES ({', '.join('?' * _WIDTH)})"
+_SAVE_NEXT: Final = f"INSERT INTO next_state VALUES ({', '.join('?' * _WIDTH)})"
 _ADD_ENTRY: Final = "INSERT INTO workflow_history VALUES (?, ?, ?)"
 _PLACE: Final = WorkflowState._fields.index("step_history")
 _STATE: Final = f"SELECT {_FIELDS} FROM workflow_state WHERE run_id = ?"
@@ -98,20 +99,19 @@ class SQLiteStateLog:
         row = (*state[:_PLACE], *state[_PLACE + 1 :], *times)
 
         def save(connection: sqlite3.Connection, _: int) -> None:
-            if 0 < first < len(history):
-                with suppress(sqlite3.IntegrityError):  # somebody deleted what it adds to
-                    add(connection, first)
+            if first > 0:
+                with suppress(sqlite3.IntegrityError):  # what it adds to is there no more
+                    write(connection, _SAVE_NEXT, min(first, len(history) - 1))
                     return
-            add(connection, 0)
+            write(connection, _SAVE, 0)
 
-        def add(connection: sqlite3.Connection, first: int) -> None:
-            if len(history) == first + 1:
-                connection.execute(_SAVE, (*row, first, history[first]))
+        def write(connection: sqlite3.Connection, statement: str, first: int) -> None:
+            values = (*row, first, history[first] if first < len(history) else None)
+            if len(history) <= first + 1:
+                connection.execute(statement, values)
                 return
             with transaction(connection):
-                connection.execute(
-                    _SAVE, (*row, first, history[first]) if history else (*row, -1, None)
-                )
+                connection.execute(statement, values)
                 for n in range(first + 1, len(history)):
                     connection.execute(_ADD_ENTRY, (state.run_id, n, history[n]))
 

@@ -41,6 +41,27 @@ async def test_where_what_it_adds_to_is_gone_all_is_written(tmp_path: Path, coun
     assert await names(backend) == list(range(count))
 
 
+async def test_saved_again_as_it_is_earlier_entries_are_not_written(tmp_path: Path) -> None:
+    backend = SQLiteBackend(tmp_path / "a.db")
+    await backend.save_state("run-1", state(state_codec.History.of(["0", "1"], 0)))
+    # Another than before: it would be seen.
+    ended = state(state_codec.History.of(["8", "1"], 2)) | {"status": "completed"}
+    await backend.save_state("run-1", ended)
+    assert await names(backend) == [0, 1]
+    assert [each["status"] for each in await backend.list_states()] == ["completed"]
+
+
+@pytest.mark.parametrize("theirs", [1, 2, 5])
+async def test_where_somebody_else_wrote_all_is_written(tmp_path: Path, theirs: int) -> None:
+    backend = SQLiteBackend(tmp_path / "a.db")
+    for count in (3, theirs):
+        history = state_codec.History.of(["7"] * count, 0)
+        await backend.save_state("run-1", state(history))
+    history = state_codec.History.of([str(n) for n in range(4)], 3)
+    await backend.save_state("run-1", state(history))
+    assert await names(backend) == list(range(4))
+
+
 def test_a_pour_knows_saved_trees_by_their_scope() -> None:
     from flujo_otel.spanstore import sqlite
 
