@@ -92,6 +92,32 @@ LOOK_ALIKES = (
 )
 """Of the rules for commands, for names beside their values, for queries, blocks and degrees."""
 EVERY = TEXTS + LOOK_ALIKES
+SLOW = (
+    "--password ",
+    '"--password", "',
+    "mysql a -p",
+    "curl -u a:",
+    "login ",
+    '"name":"password","value":',
+    '{"value":"password",',
+    '("password",',
+    "cvcvcvcvcvcv" + " " * 3000,
+    "password\\n",
+    "<password>",
+    "%22password%22%3A",
+    "password: |\n",
+    "  password: |\n",
+    "  - a1b2c3d4\n",
+    "?sig=a1",
+    "identified by '",
+    "\\u0022password",
+    'password="""a',
+    "password=''a",
+    '-----BEGIN PRIVATE KEY-----","AAAA","',
+    "password\n  a [type=a, input_value=",
+    ":thin:a/",
+    "otp: 1",
+)
 
 
 @pytest.mark.parametrize("text", EVERY)
@@ -164,4 +190,11 @@ def test_of_large_data_each_part_is_looked_at() -> None:
 def test_texts_that_are_made_to_be_slow_are_not() -> None:
     """Of 256 KB each: what were quadratic would take many minutes."""
     for text in texts(1 << 18):
+        REDACT.text(text)
+
+
+@pytest.mark.parametrize("unit", SLOW)
+def test_those_for_the_rules_of_what_stands_beside_are_not_either(unit: str) -> None:
+    body = unit * ((1 << 18) // len(unit))
+    for text in (body, f'["{body}', f'{{"value": "{body}", "name": "password"}}'):
         REDACT.text(text)
