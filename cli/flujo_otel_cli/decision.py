@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from flujo_otel.query.decision import Candidate, Decision, Tally, tallies
@@ -43,13 +43,13 @@ def notes(decision: Decision, theme: Theme) -> Iterator[str]:
 def glance(decision: Decision, to: Terminal) -> Iterator[Line]:
     """A few lines: each filter, the best candidates, the reasoning on one line, the metadata."""
     yield from _filter_lines(tallies(decision.evaluations), _FILTERS_IN_TREE, to)
-    yield from misshapen_lines(decision.misshapen_evaluations, "item", decision.evaluations)
+    yield from misshapen_lines(decision.misshapen_evaluations, "item")
     if len(decision.candidates) > 1:  # a single one is said on the span's line
         yield from _ranking_lines(decision.candidates, _CANDIDATES_IN_TREE, to)
-    yield from misshapen_lines(decision.misshapen_candidates, "candidate", decision.candidates)
+    yield from misshapen_lines(decision.misshapen_candidates, "candidate")
     limit = to.width if to.cuts else None
     if decision.reasoning:
-        yield [Piece("because ", "dim"), Piece(head(decision.reasoning.strip(), limit))]
+        yield [Piece("because ", "dim"), Piece(head(" ".join(decision.reasoning.split()), limit))]
     others = {k: v for k, v in decision.llm.items() if k not in _SAID_ON_THE_LINE}
     for facts in (facts_text(others, to), facts_text(decision.metadata, to)):
         if facts:
@@ -59,24 +59,27 @@ def glance(decision: Decision, to: Terminal) -> Iterator[Line]:
 def account(decision: Decision, to: Terminal, *, full: bool) -> Iterator[Line]:
     """The same at length; `full`: all of each part."""
     yield from _labelled("why", _reason_lines(decision.reasoning, to, full=full))
-    if decision.evaluations:
-        most = None if full else _FILTERS
-        counts = f"{decision.qualified_count:,} of {len(decision.evaluations):,} passed"
-        found = tallies(decision.evaluations)
-        misshapen = misshapen_lines(decision.misshapen_evaluations, "item", found)
-        lines = [[Piece(counts)], *_filter_lines(found, most, to), *misshapen]
-        yield from _labelled("eval", lines)
+    yield from _labelled("eval", _evaluation_lines(decision, to, full=full))
     most = None if full else _CANDIDATES
     ranked = _ranking_lines(decision.candidates, most, to)
-    misshapen = misshapen_lines(decision.misshapen_candidates, "candidate", decision.candidates)
+    misshapen = misshapen_lines(decision.misshapen_candidates, "candidate")
     yield from _labelled("rank", [*ranked, *misshapen])
     yield from _mapping_lines("llm", decision.llm, to, full=full)
     yield from _mapping_lines("meta", decision.metadata, to, full=full)
 
 
-def misshapen_lines(count: int, noun: str, drawn: Sequence[Any]) -> Iterator[Line]:
-    """Beneath those that were `drawn`; where none were, the attribute itself is there to see."""
-    if count and drawn:
+def _evaluation_lines(decision: Decision, to: Terminal, *, full: bool) -> list[Line]:
+    misshapen = list(misshapen_lines(decision.misshapen_evaluations, "item"))
+    if not decision.evaluations:
+        return misshapen
+    counts = f"{decision.qualified_count:,} of {len(decision.evaluations):,} passed"
+    found = tallies(decision.evaluations)
+    return [[Piece(counts)], *_filter_lines(found, None if full else _FILTERS, to), *misshapen]
+
+
+def misshapen_lines(count: int, noun: str) -> Iterator[Line]:
+    """That there are some of another shape than the documented one."""
+    if count:
         yield [Piece(f"{amounts.plural(count, noun)} not understood", "yellow")]
 
 

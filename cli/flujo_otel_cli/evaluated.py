@@ -25,7 +25,7 @@ def evaluated(decision: Decision, to: Terminal, *, full: bool) -> Iterator[Line]
         yield from _evaluations(decision.evaluations, most, to)
     if decision.candidates:
         yield from _candidates(decision, most, to)
-        yield from misshapen_lines(decision.misshapen_candidates, "candidate", decision.candidates)
+        yield from misshapen_lines(decision.misshapen_candidates, "candidate")
 
 
 def _evaluations(found: Sequence[Evaluation], most: int | None, to: Terminal) -> Iterator[Line]:

@@ -15,7 +15,6 @@ from flujo_otel_cli.runs import began_with, process_of, short_id, spent, title, 
 from flujo_otel_cli.session import Session
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head
-from flujo_otel_cli.theme import Theme
 from flujo_otel_cli.times import ago, iso, local
 
 _OF_EVERY_SENDER = ("telemetry.sdk.", "service.instance.id")
@@ -36,10 +35,10 @@ def facts(session: Session, run: Run, root: Root | None) -> Iterator[tuple[str, 
     yield "started", [Piece(started), Piece(f"  {iso(run.start_time_ns)}", "dim")]
     yield "took", [Piece(took(run, now_ns, theme))]
     inside = nesting_of(session.reader, run).inside if root is not None else ()
-    own, whole = _spent_text([run], theme), _spent_text([run, *inside], theme)
+    own, whole = _spent_text([run]), _spent_text([run, *inside])
     if whole:
         with_inside = f"; with the runs inside {whole}" if whole != own else ""
-        yield "spent", [Piece(f"{own or theme.none}{with_inside}")]
+        yield "spent", [Piece((own + with_inside).removeprefix("; "))]
     failed = f", {run.error_count:,} failed" if run.error_count else ""
     yield "spans", [Piece(f"{run.span_count:,}{failed}")]
     if run.writer is not None:
@@ -51,10 +50,10 @@ def facts(session: Session, run: Run, root: Root | None) -> Iterator[tuple[str, 
         yield "from", [Piece(head(run.origin, None))]
 
 
-def _spent_text(runs: Sequence[Run], theme: Theme) -> str:
+def _spent_text(runs: Sequence[Run]) -> str:
     """Cost and tokens of all of them; "" where none is known."""
     tokens, cost = sum(run.total_tokens or 0 for run in runs), spent(*runs)
-    return f"{cost or theme.none}, {amounts.plural(tokens, 'token')}" if tokens or cost else ""
+    return ", ".join(filter(None, (cost, amounts.plural(tokens, "token") if tokens else "")))
 
 
 def sender(resource: Mapping[str, Any], to: Terminal, *, full: bool) -> Iterator[Line]:

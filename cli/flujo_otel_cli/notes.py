@@ -4,16 +4,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flujo_otel.model import Span
+from flujo_otel.query.resume import question_of
 from flujo_otel.query.tree import Node
 from flujo_otel.semconv import flujo, gen_ai, graph
 from flujo_otel.usage.tokens import usage_of
 from flujo_otel_cli import amounts
-from flujo_otel_cli.text import escape
+from flujo_otel_cli.text import brief, escape
 from flujo_otel_cli.theme import Theme
 from flujo_otel_cli.times import duration
 
 _TIMES = {2: "retried once", 3: "retried twice"}
 _WAITS = "waits for a human"
+_QUESTION = 80
+"""Characters of what it asks."""
 _KINDS = {
     "LoopStep": "loop",
     "MapStep": "map",
@@ -49,7 +52,7 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
     yield from _model_notes(node.span, theme)
     if "http.response.status_code" in attributes:
         yield f"HTTP {escape(str(attributes['http.response.status_code']))}"
-    if node.status == "paused" and not node.went_on:
+    if node.status == "paused" and not node.went_on and kind != _WAITS:
         yield "paused"
 
 
@@ -80,6 +83,9 @@ def _kind_notes(node: Node, kind: str, theme: Theme) -> Iterator[str]:
         return
     waits = node.status in ("paused", "running") and not node.went_on
     said = ["waited for a human" if kind == _WAITS and not waits else kind]
+    question = question_of(node.span) if kind == _WAITS and waits else None
+    if question is not None:
+        said = [f"asks: {brief(' '.join(question.split()), _QUESTION)}"]
     rounds = attributes.get(flujo.LOOP_ITERATIONS)
     if isinstance(rounds, int):
         said.append(amounts.plural(rounds, "round"))

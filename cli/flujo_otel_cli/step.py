@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.context import Change
 from flujo_otel.query.decision import decision_of
+from flujo_otel.query.resume import question_of
 from flujo_otel.semconv import flujo
 from flujo_otel_cli import amounts
 from flujo_otel_cli.changes import change_lines
@@ -19,6 +20,7 @@ from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import MILLISECOND, duration
 
+_NO_CLASSES = frozenset({flujo.ERROR_TYPE_TIMEOUT, flujo.ERROR_TYPE_OTHER})
 _SHOWN_ABOVE = frozenset({flujo.STEP_ATTEMPTS, flujo.ERROR_MESSAGE})
 
 
@@ -26,25 +28,39 @@ def step_lines(
     run: Run, step: Step, span: Span | None, to: Terminal, now_ns: int, *, full: bool
 ) -> Iterator[Line]:
     """Its status, name and cost; beneath, input, output, error and how it was decided."""
-    yield from _recorded(run, step, to, now_ns, full=full, piped=PIPED_MOST)
+    yield from _recorded(run, step, span, to, now_ns, full=full, piped=PIPED_MOST)
     decision = decision_of(span.attributes) if span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)
 
 
 def _recorded(
-    run: Run, step: Step, to: Terminal, now_ns: int, *, full: bool, piped: int | None = None
+    run: Run,
+    step: Step,
+    span: Span | None,
+    to: Terminal,
+    now_ns: int,
+    *,
+    full: bool,
+    piped: int | None = None,
 ) -> Iterator[Line]:
     yield _heading(run, step, to, now_ns)
-    failed = step.status == "failed"
-    for label, text, style in (
-        ("   in   ", step.input, ""),
-        ("   out  ", step.output, ""),
-        ("   error", step.error, STYLES["failed"] if failed else ""),
-    ):
-        shown = error_text(text) if label.strip() == "error" else text
-        most = None if label.strip() == "error" else piped
-        yield from content_lines(label, shown, to, full=full, style=style, piped=most)
+    yield from content_lines("   in   ", step.input, to, full=full, piped=piped)
+    yield from content_lines("   out  ", step.output, to, full=full, piped=piped)
+    if step.status == "paused" and span is not None:
+        yield from content_lines("   asks ", question_of(span), to, full=full, piped=piped)
+    style = STYLES["failed"] if step.status == "failed" else ""
+    error = _with_class(error_text(step.error), span)
+    yield from content_lines("   error", error, to, full=full, style=style)
+
+
+def _with_class(error: str | None, span: Span | None) -> str | None:
+    """The text of a KeyError is a name and nothing else."""
+    kind = span.attributes.get(flujo.ERROR_TYPE) if span is not None else None
+    if error is None or not isinstance(kind, str) or kind in _NO_CLASSES:
+        return error
+    name = kind.rpartition(".")[2]
+    return error if name in error else f"{name}: {error}"
 
 
 def one_step(
@@ -59,7 +75,7 @@ def one_step(
 ) -> Iterator[Line]:
     """Everything about one step. Its values are whole, but for what would flood the screen.
     `changed`: what it changed in its pipeline's context."""
-    yield from _recorded(run, step, to, now_ns, full=full)
+    yield from _recorded(run, step, span, to, now_ns, full=full)
     yield from change_lines(changed, to, full=full)
     if span is None:
         return

@@ -80,7 +80,7 @@ class Decision(NamedTuple):
 
 
 def decision_of(attributes: Mapping[str, Any]) -> Decision | None:
-    """What is there of it; None where nothing is that could be read."""
+    """What is there of it; None where nothing is."""
     if not any(name in attributes for name in _NAMES):  # most spans
         return None
     evaluations, bad_evaluations = _each(attributes.get(xray.EVALUATIONS), _evaluation)
@@ -95,7 +95,7 @@ def decision_of(attributes: Mapping[str, Any]) -> Decision | None:
         misshapen_candidates=bad_candidates,
     )
     parts = {name for name, part in zip(_NAMES, found, strict=False) if part}
-    if not parts:
+    if not parts and not (bad_evaluations or bad_candidates):
         return None
     in_part = {xray.EVALUATIONS: bad_evaluations, xray.RANKED_CANDIDATES: bad_candidates}
     return found._replace(read=frozenset(name for name in parts if not in_part.get(name)))

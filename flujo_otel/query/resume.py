@@ -1,12 +1,26 @@
 """A run that was gone on with, or begun again under its id: what follows its first root."""
 
-from flujo_otel.model import RunStatus
+from collections.abc import Iterable
+
+from flujo_otel.model import RunStatus, Span
 from flujo_otel.query.tree import Node, walk
-from flujo_otel.semconv.flujo import PIPELINE_RUN, RESUMED
+from flujo_otel.semconv.flujo import EVENT_PAUSED, MESSAGE, PIPELINE_RUN, RESUMED
 
 CONTINUATION = "resumed"
 AGAIN = "run again"
 _UNFINISHED = (RunStatus.PAUSED, RunStatus.RUNNING, RunStatus.DIED)
+
+
+def question_of(span: Span) -> str | None:
+    """What a paused step asks the human that it waits for; None where that was not recorded."""
+    asked = (each.attributes.get(MESSAGE) for each in span.events if each.name == EVENT_PAUSED)
+    return next((str(each) for each in asked if each), None)
+
+
+def last_part(spans: Iterable[Span]) -> Span | None:
+    """Of a run that was gone on with, the span of its last part; None of any other."""
+    parts = [span for span in spans if span.attributes.get(RESUMED) is True]
+    return max(parts, key=lambda span: span.start_time_ns, default=None)
 
 
 def mark_resumed(roots: list[Node]) -> None:

@@ -52,10 +52,14 @@ def open_writer(
 def open_reader(db: str | Path | None = None, settings: Settings | None = None) -> TraceReader:
     """Our runs and flujo's own as one; a run in both is shown once, from ours.
 
-    Raises SettingsError; NoDatabase where there is neither our file nor flujo's; ForeignDatabase.
+    Raises SettingsError; NoDatabase where there is neither our file nor flujo's, or where the file
+    that was asked for by name is missing; ForeignDatabase.
     """
     location = resolve(_settings(db, settings))
     ours = _reader_of_ours(location.path)
+    is_asked_for = location.origin == ARGUMENT and location.flujo_path != location.path
+    if ours is None and is_asked_for:
+        raise NoDatabase(_nothing_there(location))
     flujo = _reader_of_flujo(location.flujo_path)
     if ours is not None and flujo is not None:
         from flujo_otel.spanstore.merged import MergedReader

@@ -9,11 +9,13 @@ from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.beneath import Placed, placed
 from flujo_otel.query.context import Changes, changes_of
 from flujo_otel.query.decision import decision_of
-from flujo_otel.query.exchange import exchange_of
+from flujo_otel.query.exchange import Exchange, exchange_of
 from flujo_otel.query.failure import failure_of
 from flujo_otel.query.nesting import nesting_of, spans_with
+from flujo_otel.query.resume import last_part
 from flujo_otel.query.spending import Spending, spending_of
 from flujo_otel.query.tree import build_tree
+from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import Root, SpanFilter
 from flujo_otel_cli.changes import change_document, change_lines
 from flujo_otel_cli.content import PIPED_MOST, content_lines, exchange_lines
@@ -97,8 +99,11 @@ def _document(session: Session, run: Run, steps: list[Step]) -> Document:
     spending = _spending(session, run, nesting.inside)
     root_span = _root_span(session, run, root)
     changes = changes_of(root_span, list(spans.values()))
+    exchange = _exchange(session, run, root_span) if root_span is not None else Exchange()
     return {
         "run": run_document(run) | root_document(root),
+        "input": parsed(exchange.input),
+        "output": parsed(exchange.output),
         "runs_inside": [each.run_id for each in nesting.inside],
         "resource": dict(root.resource) if root else None,
         **decided(root_span),
@@ -221,7 +226,7 @@ def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iter
     shown = steps if full else steps[:STEPS_SHOWN]
     root_span = _root_span(session, run, root)
     if root_span is not None:
-        yield from exchange_lines(exchange_of(root_span.attributes), to, full=full)
+        yield from exchange_lines(_exchange(session, run, root_span), to, full=full)
     decision = decision_of(root_span.attributes) if root_span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)
@@ -265,6 +270,15 @@ def _failed_beneath(session: Session, run: Run, placed: Placed) -> Iterator[Line
     if len(placed.failed) > _FAILED_SHOWN:
         more = len(placed.failed) - _FAILED_SHOWN
         yield [Piece(f"   {more:,} more failed: lens trace {shown_id} --errors", "dim")]
+
+
+def _exchange(session: Session, run: Run, root: Span) -> Exchange:
+    """What went into the run; what came out of it in the end, where it was gone on with."""
+    found = exchange_of(root.attributes)
+    if root.name != PIPELINE_RUN:
+        return found
+    last = last_part(session.reader.spans(run.run_id, SpanFilter(name=PIPELINE_RUN)))
+    return found if last is None else found._replace(output=exchange_of(last.attributes).output)
 
 
 def _root_span(session: Session, run: Run, root: Root | None) -> Span | None:

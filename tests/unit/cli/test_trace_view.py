@@ -188,6 +188,17 @@ def test_the_run_s_id_is_never_cut_from_the_header() -> None:
         assert heading.endswith("run 7f3a91c2") and len(heading) <= width
 
 
+def test_a_step_that_waits_says_what_it_asks() -> None:
+    waits = {flujo.STEP_TYPE: "HumanInTheLoopStep"}
+    asked = (Event(flujo.EVENT_PAUSED, START_NS, {flujo.MESSAGE: "OK to send?\nReally?"}),)
+    spans = [
+        replace(ROOT, status="paused"),
+        a_step(2, "ask", 0, 9, 1, status="paused", attributes=waits, events=asked),
+    ]
+    text = drawn(a_run(spans, status=RunStatus.PAUSED), spans, screen(60))
+    assert "ask  asks: OK to send? Really?  " in text
+
+
 def test_a_resumed_run_says_what_waited_and_what_came_after() -> None:
     waits = {flujo.STEP_TYPE: "HumanInTheLoopStep"}
     first = replace(ROOT, status="paused")
@@ -202,7 +213,7 @@ def test_a_resumed_run_says_what_waited_and_what_came_after() -> None:
     assert text.splitlines()[1:] == [
         "├─ ⏸ ask  waited for a human  9 ms",
         "└─ ⏸ resumed  paused  400 ms",
-        "   └─ ⏸ again  waits for a human  paused  400 ms",
+        "   └─ ⏸ again  waits for a human  400 ms",
     ]
 
 

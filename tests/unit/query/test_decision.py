@@ -102,7 +102,14 @@ def test_the_values_themselves_are_read_like_their_json() -> None:
     ],
 )
 def test_what_is_not_of_the_documented_shape_is_not_read(value: str) -> None:
-    assert None is decision_of({xray.EVALUATIONS: value})
+    found = decision_of({xray.EVALUATIONS: value}) or Decision()
+    assert not (found.evaluations or found.candidates or found.read)
+
+
+def test_items_are_counted_where_none_is_understood() -> None:
+    found = decision_of({xray.EVALUATIONS: '[1, {"filters": 3}]', xray.RANKED_CANDIDATES: "[2]"})
+    assert found is not None
+    assert (found.misshapen_evaluations, found.misshapen_candidates) == (2, 1)
 
 
 json_values = st.recursive(
