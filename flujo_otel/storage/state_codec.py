@@ -99,7 +99,7 @@ def to_state(row: WorkflowState) -> dict[str, Any]:
 def encode(value: Any) -> str:
     """As JSON. Never raises for what `value` is."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
+        text = _ENCODER.encode(value)
         text.encode()
     except (ValueError, TypeError, RecursionError, UnicodeEncodeError):
         return to_json(value)
@@ -121,6 +121,10 @@ def _plain(value: Any) -> Any:
     lookup = getattr(flujo, "lookup_custom_serializer", None)
     registered = lookup(value) if lookup is not None else None
     return registered(value) if registered is not None else to_plain(value)
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)
+"""Made once: json.dumps makes one for each value, which takes as long as a small value does."""
 
 
 def _complex(found: dict[str, Any]) -> Any:
