@@ -13,7 +13,7 @@ from flujo_otel.redaction.mark import REDACTED
 _OPTION: Final = re.compile(
     r"--([A-Za-z][A-Za-z0-9_.\-]{1,47}+)"
     r"""(?:(=|[ \t]++)|(\\*["'])\s{0,8}+,\s{0,8}+[bru]?(?=\3))"""
-    r"""(?:(\\*["'])((?:(?!\4)[^\r\n]){1,1024}+)|([^\s"'`<>&;|\\]++))"""
+    r"""(?:(\\*["'])(?!--)((?:(?!\4)[^\r\n]){1,1024}+)|((?!-)[^\s"'`<>&;|\\]++))"""
 )
 _AFTER_PROGRAMS: Final = (
     ("sshpass", re.compile(r"(\bsshpass[ \t]{1,8}-p[ \t]{0,8}[\"']?)([^\s\"']++)")),

@@ -28,9 +28,9 @@ _BLANKS: Final = r"(?:\s++|\\{1,8}[nrt])*+"
 _SAID: Final = r"(?:provided|given|received|supplied|used)\s{0,4}:"
 """As messages have it; `_is_secret` wants a value that looks like one then."""
 _TO_VALUE: Final = (
-    r"""([A-Za-z0-9_.\-]{0,48}+)(\\*["'`]|%22|&quot;|&#34;)?+"""
+    r"""([A-Za-z0-9_.\-]{0,48}+)(\\*["'`]|%22|&quot;|&#34;)?+(?:\]|%5[Dd]|\[\d{0,3}\])?+"""
     rf"{_BLANKS}"
-    rf"(=>|={{1,3}}|:=|->|:|%3[Aa]|%3[Dd]|>(?=[^<>\r\n]{{1,512}}+</)|{BESIDE}|{PAIR}|{_SAID})({_BLANKS})"
+    rf"(=>|={{1,3}}|:=|->|:|%3[Aa]|%3[Dd]|>(?:<!\[cdata\[)?+(?=[^<>]{{1,512}}+>?</)|{BESIDE}|{PAIR}|{_SAID})({_BLANKS})"
 )
 """The rest of a name, and what stands before its value."""
 _NAME_BACKWARDS: Final = re.compile(r"[A-Za-z0-9_.\- ]*+")
@@ -39,6 +39,7 @@ _ENCODED: Final = re.compile(
     r"((?:(?!%22|%26|%2[Cc]|%7[Dd]|&quot;|&#34;|&amp;)[^\s\"'`<>&\\]){1,1024}+)"
 )
 """As it stands in a query or in HTML."""
+_ONE_WORD: Final = re.compile(r"\S++")
 _ENCODINGS: Final = ("%", "&")
 _IN_NAMES: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.- ")
 _OPENING: Final = re.compile(r"""[bBrRuU]{0,2}(\\*)(["'`])""")
@@ -69,7 +70,8 @@ _START: Final = methodcaller("start")
 _LINE_BEFORE: Final = re.compile(r"""(?:\A|[\n"'`]|\\[nr])[ \t\-]{0,40}\Z""")
 _LINE_AFTER: Final = re.compile(r"""[ \t,]{0,40}+(?:\Z|[\r\n"'`\\#])""")
 _SCHEMA: Final = re.compile(
-    r"""\{[^{}\[\]]{0,400}?(["'])type\\*\1\s{0,8}:\s{0,8}\\*["'](?:string|number|integer|object|array|boolean)\\*["']"""
+    r"""\{(?![^{}\[\]]{0,400}["'](?:value|default)\\*["']\s{0,8}:\s{0,8}\\*["'][^"'\\])"""
+    r"""[^{}\[\]]{0,400}?(["'])type\\*\1\s{0,8}:\s{0,8}\\*["'](?:string|number|integer|object|array|boolean)\\*["']"""
 )
 """`{"password": {"type": "string"}}` describes a field and holds none."""
 _COOKIES: Final = re.compile(r"(?i)cookies?\Z")
@@ -145,11 +147,16 @@ def _named(text: str, after: re.Match[str], keys: Keys) -> _Found | None:
     naming = keys.known.get(name)
     if naming is None:
         naming = keys.naming(name)
+    if naming is Naming.LEAK and " " in name:  # another secret stands before the name
+        start += name.rfind(" ") + 1
+        name = text[start:end]
+        naming = keys.naming(name)
     if naming not in NAMINGS or not _is_sign(text, after, start, name, naming):
         return None
     sign, quotes = after[3], after[2] or ""
     beside = "alue" in sign.lower()
-    tight = beside or (sign.startswith("=") and not after[4] and after.start(3) == end)
+    is_close = not after[4] and not text[after.start(3) - 1].isspace()
+    tight = beside or (sign.startswith("=") and is_close)
     return _Found(name, naming, bool(quotes), start, after.end(4), tight, sign, quotes)
 
 
@@ -158,7 +165,7 @@ def _is_sign(text: str, after: re.Match[str], start: int, name: str, naming: Nam
     sign = after[3]
     if sign == ",":
         return after[2] is not None and is_pair(text, start, name, naming)
-    if sign == ">":
+    if sign[0] == ">":
         return text[start - 1 : start] in ("<", ":")
     return "alue" not in sign.lower() or is_beside(text, start, name, naming)
 
@@ -175,7 +182,7 @@ def _beginning(text: str, position: int) -> int:
 
 def _value(text: str, found: _Found) -> tuple[int, int, str] | None:
     """From where to where the secret stands, and what is to stand there."""
-    if found.sign == ">":
+    if found.sign[0] == ">":
         return _element(text, found)
     if found.sign.startswith("%") or found.quotes.startswith(_ENCODINGS):
         return _encoded(text, found)
@@ -192,7 +199,8 @@ def _value(text: str, found: _Found) -> tuple[int, int, str] | None:
 def _element(text: str, found: _Found) -> tuple[int, int, str] | None:
     """Of XML."""
     end = text.index("<", found.value)
-    return _spelt(text[found.value : end], found.value, found)
+    value = text[found.value : end].removesuffix("]]>").rstrip()
+    return _spelt(value, found.value, found) if _ONE_WORD.fullmatch(value) else None
 
 
 def _encoded(text: str, found: _Found) -> tuple[int, int, str] | None:

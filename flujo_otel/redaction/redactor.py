@@ -316,6 +316,11 @@ class Redactor:
         return redact_tokens(redacted)
 
 
+def _describes(field: Mapping[Any, Any]) -> bool:
+    is_given = field.get("value") or field.get("default")
+    return field.get("type") in _SCHEMA_TYPES and not is_given
+
+
 def _is_hidden(naming: Naming, value: object) -> bool:
     """A flag hides nothing, nor does what is empty; a number of tokens or cookies is a number."""
     if value is None or isinstance(value, bool):
@@ -325,5 +330,5 @@ def _is_hidden(naming: Naming, value: object) -> bool:
     if naming is Naming.FAINT and isinstance(value, str):
         return looks_faint(value)
     if isinstance(value, Mapping):
-        return bool(value) and value.get("type") not in _SCHEMA_TYPES
+        return bool(value) and not _describes(value)
     return not isinstance(value, str | bytes | list | tuple) or bool(value)

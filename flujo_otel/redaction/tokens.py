@@ -126,10 +126,10 @@ _LONG: Final = (
     _rule("telegram.org/bot", r"(?<=telegram\.org/bot)[0-9]{6,12}:[A-Za-z0-9_\-]{20,}+"),
 )
 _IN_QUERY: Final = Rule(
-    ("sig=", "ignature=", "redential=", "ssion", "SSION"),
+    ("sig=", "ignature=", "redential=", "ssion", "SSION", "code="),
     re.compile(
         r"((?:[?&;]|\\u0026)(?:[A-Za-z]{1,8}-){0,2}"
-        r"(?:[sS]ig|[sS]ignature|[cC]redential|[jJ]?[sS]ession_?[iI]d|JSESSIONID)=)"
+        r"(?:[sS]ig|[sS]ignature|[cC]redential|[jJ]?[sS]ession_?[iI]d|JSESSIONID|code)=)"
         r"(?=[A-Za-z%_.~+/\-]{0,99}+[0-9])[A-Za-z0-9%_.~+/\-]{16,}+=*+"
     ),
     rf"\g<1>{REDACTED}",

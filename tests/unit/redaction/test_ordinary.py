@@ -86,6 +86,10 @@ LOOK_ALIKES = (
     "1 validation error for C\nauthor\n  Input should be a valid string "
     "[type=string_type, input_value='a1', input_type=int]\n",
     "password\n  Field required [type=missing, input_value=..., input_type=dict]",
+    'config["password"] = password; tokens[0] = tokens[1]; token[i]=1',
+    "<token>one of 5 words</token><password>\n  of 8 characters\n</password>",
+    '{"password": {"type": "string", "default": "", "title": "a1b2c3d4"}}',
+    "https://example.com/?code=404&code=SPRING-SALE",
     "Password provided: yes, token used: none",
     "jdbc:oracle:thin:@db:1521/shop",
     "lin_api_docs, ntn_1, pplx-api-reference, tvly-search, dapi is an API, nvapi-guide",
