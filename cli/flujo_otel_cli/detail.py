@@ -2,6 +2,7 @@
 attributes, events."""
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
@@ -50,6 +51,11 @@ class Details:
         self.drawing = drawing
         self.to = to
         self.failures = unexplained_failures(roots)
+        self._names = Counter(
+            each.name
+            for node, _ in walk(roots)
+            for each in (node.fold.members if node.fold is not None else [node])
+        )
         self._decision: tuple[Node | None, Decision | None] = (None, None)
 
     def notes(self, node: Node) -> Iterator[str]:
@@ -84,8 +90,10 @@ class Details:
         """The command that shows more of a failed span; a run's root is what the header is of."""
         if node.span is None or node.is_run_root:
             return ""
-        # A name that is not shown as it is cannot be pasted; an id always can.
-        name = node.name if escape(node.name) == node.name else node.span.otel_span_id
+        # A name that is not shown as it is cannot be pasted, nor does one that others have too open
+        # this span alone; an id always can.
+        is_enough = escape(node.name) == node.name and self._names[node.name] == 1
+        name = node.name if is_enough else node.span.otel_span_id
         inner = self.drawing.inside.get(node.span.run_id)
         run_name = inner.shown_id if inner else self.drawing.run_name
         return f"lens show {shell_word(run_name)} --step {shell_word(name)}"

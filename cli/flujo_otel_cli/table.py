@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from flujo_otel_cli.line import Line, Piece, cut_line, padded, width_of
 from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import cell_len
 
 GAP = 3
 
@@ -22,7 +23,7 @@ class Column(NamedTuple):
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Line]], to: Terminal) -> list[Line]:
     """The heading and the rows. Only a terminal cuts or leaves out: a pipe gets everything."""
     widths = [
-        max([len(column.title), *(width_of(row[index]) for row in rows)])
+        max([cell_len(column.title), *(width_of(row[index]) for row in rows)])
         for index, column in enumerate(columns)
     ]
     shown = list(range(len(columns)))

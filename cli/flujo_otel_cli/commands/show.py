@@ -259,8 +259,10 @@ def _failed_beneath(session: Session, run: Run, placed: Placed) -> Iterator[Line
     for span in placed.failed[:_FAILED_SHOWN]:
         failure = failure_of(span)
         said = brief(failure.message.split("\n", 1)[0]) if failure else "failed"
-        # A name that is not shown as it is cannot be pasted; a span's id always can.
-        name = span.name if escape(span.name) == span.name else span.otel_span_id
+        # A name that is not shown as it is cannot be pasted, nor does one of several open the one
+        # span; an id always can.
+        is_one = [each.name for each in placed.failed].count(span.name) == 1
+        name = span.name if is_one and escape(span.name) == span.name else span.otel_span_id
         hint = f"lens show {shell_word(shown_id)} --step {shell_word(name)}"
         yield [
             Piece(f"   {session.to.theme.mark('failed')} ", STYLES["failed"]),

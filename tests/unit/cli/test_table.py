@@ -29,6 +29,13 @@ def test_columns_are_as_wide_as_their_content() -> None:
     ]
 
 
+def test_a_heading_may_be_of_wide_characters() -> None:
+    to = screen(80)
+    columns = Column("ITEM"), Column("甘さ")
+    rows = [[[Piece("蜜柑")], [Piece("x")]]]
+    assert shown(to, table(columns, rows, to)).splitlines() == ["ITEM   甘さ", "蜜柑   x"]
+
+
 def test_first_the_name_gives_way() -> None:
     row = drawn("7f3a", "nightly-eval", "$1.25", "14", width=31)[1]
     assert row == "7f3a   nightly…   $1.25   14"

@@ -188,6 +188,19 @@ def test_the_run_s_id_is_never_cut_from_the_header() -> None:
         assert heading.endswith("run 7f3a91c2") and len(heading) <= width
 
 
+def test_one_of_several_spans_of_a_name_is_opened_by_its_id() -> None:
+    failed = {"status": "failed", "attributes": {flujo.ERROR_MESSAGE: "gone"}}
+    spans = [
+        ROOT,
+        a_step(2, "fetch", 0, 9, 1),
+        a_step(3, "fetch", 10, 19, 1, **failed),
+        a_step(4, "store", 20, 29, 1, **{**failed, "attributes": {flujo.ERROR_MESSAGE: "full"}}),
+    ]
+    text = drawn(a_run(spans), spans, screen(120))
+    assert f"--step {3:016x}" in text
+    assert "--step store" in text
+
+
 def test_a_step_that_waits_says_what_it_asks() -> None:
     waits = {flujo.STEP_TYPE: "HumanInTheLoopStep"}
     asked = (Event(flujo.EVENT_PAUSED, START_NS, {flujo.MESSAGE: "OK to send?\nReally?"}),)
