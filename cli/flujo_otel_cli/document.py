@@ -29,12 +29,14 @@ def write_line(document: Mapping[str, Any], stream: TextIO) -> None:
 
 
 def times(start_ns: int, end_ns: int | None) -> Document:
+    """Each null where it is not known: a step that only its run's state knows has no start."""
+    known_ns = start_ns or None
     return {
-        "start_time_ns": start_ns,
-        "start_time": iso(start_ns),
+        "start_time_ns": known_ns,
+        "start_time": iso(known_ns),
         "end_time_ns": end_ns,
         "end_time": iso(end_ns),
-        "duration_ns": None if end_ns is None else end_ns - start_ns,
+        "duration_ns": None if end_ns is None or known_ns is None else end_ns - known_ns,
     }
 
 

@@ -110,7 +110,8 @@ def lasted(run: Run, start_ns: int, end_ns: int | None, now_ns: int, theme: Them
 
 def status_within(run: Run, status: str, end_ns: int | None) -> str:
     """A span's or step's status: what was still open in a process that is gone died with it."""
-    return RunStatus.DIED if end_ns is None and run.status is RunStatus.DIED else status
+    is_open = end_ns is None and not has_no_end(status, end_ns)
+    return RunStatus.DIED if is_open and run.status is RunStatus.DIED else status
 
 
 def end_of(run: Run, now_ns: int) -> int:
