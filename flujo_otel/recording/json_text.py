@@ -6,6 +6,7 @@ is named where it stood ("… 998 more items cut"), so the text stays valid JSON
 before anything is cut: half of one would no longer be known for what it is.
 """
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -92,9 +93,19 @@ def _walked(value: object, limit_bytes: int, hides: Redactor) -> tuple[str, bool
     writer = _Writer(max(limit_bytes - _MARKER_ROOM_BYTES, limit_bytes // 2), hides)
     writer.write(value, 0)
     text = "".join(writer.parts)
+    if hides.enabled:
+        text = _reviewed(text, hides)
     if len(text) * 4 > limit_bytes and len(text.encode()) > limit_bytes:
         return encode_basestring(f"{text[: limit_bytes // 8]}… cut"), True
     return text, writer.was_cut
+
+
+def _reviewed(text: str, hides: Redactor) -> str:
+    """Without the secrets that only what is around them tells: a field beside says what one is, or
+    the item before it."""
+    value = json.loads(text)
+    redacted = hides.value(value)
+    return text if redacted is value else _encode(redacted)
 
 
 class _Writer:
