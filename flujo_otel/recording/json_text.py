@@ -120,11 +120,13 @@ class _Writer:
 
     def write(self, value: object, depth: int) -> None:
         """Append one JSON value; any fault of the value itself becomes a string that names it."""
+        begun = len(self.parts)
         try:
             self._write(value, depth)
         except Exception as error:
             if is_interruption(error):
                 raise
+            del self.parts[begun:]  # half of an object would be no JSON
             self._text(f"<{name_of(value)} cannot be shown: {type(error).__name__}>")
 
     def _write(self, value: object, depth: int) -> None:

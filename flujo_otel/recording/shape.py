@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date, time
 from enum import Enum
 from functools import lru_cache, partial
+from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +16,7 @@ from flujo_otel.redaction import MARGIN, redactor
 
 _ARRAY_ITEM_LIMIT: Final = 10_000
 _BYTES_LIMIT: Final = 64 * 1024
+_SORTED_LIMIT: Final = 1000
 
 
 class Pairs(NamedTuple):
@@ -95,11 +97,15 @@ def _tuple(value: tuple[Any, ...]) -> Pairs | Items:
 
 
 def _set(value: Set[Any]) -> Items:
-    # Sorted where that is cheap and possible: a set's own order changes with every process.
-    try:
-        return Items(sorted(value) if len(value) <= 1000 else value, len(value))
-    except TypeError:
+    # Sorted where that is cheap and possible: a set's own order changes with every process. Its
+    # length may lie.
+    first = list(islice(value, _SORTED_LIMIT + 1))
+    if len(first) > _SORTED_LIMIT:
         return Items(value, len(value))
+    try:
+        return Items(sorted(first), len(first))
+    except TypeError:
+        return Items(first, len(first))
 
 
 def _bytes(value: bytes | bytearray | memoryview) -> str:

@@ -1,5 +1,6 @@
 """Takes secrets out of what is recorded: by the names of values, and by their looks."""
 
+import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -110,7 +111,7 @@ class Redactor:
         return self._value(value, 0, None) if self.enabled else value
 
     def encoded(self, value: Any, encode: Callable[[Any], str]) -> str:
-        """`encode` of `value`, redacted. `encode` gives equal texts for equal data only.
+        """`encode` of `value`, redacted. `encode` gives JSON, equal texts for equal data only.
 
         A pipeline's context is mostly what it was at the last step: to know its text again takes a
         quarter of looking through it.
@@ -118,8 +119,10 @@ class Redactor:
         text = encode(value)
         if not self.enabled or text in self._clean_json:
             return text
-        redacted = self.value(value)
-        if redacted is not value:
+        # What was written, not `value` itself, which another thread may have changed meanwhile.
+        written = json.loads(text)
+        redacted = self.value(written)
+        if redacted is not written:
             return encode(redacted)
         if len(text) <= self._remembered_json_length:
             if len(self._clean_json) >= _MOST_JSON_REMEMBERED:

@@ -5,14 +5,19 @@ in the state too. To write each by itself would double what a step costs.
 """
 
 import asyncio
+import logging
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
+from flujo_otel.errors import FlujoOtelError
 from flujo_otel.guard import guarded
 from flujo_otel.spanstore.runlog import RunLog, StepResult
 from flujo_otel.storage.calls import in_thread
+
+_logger = logging.getLogger("flujo_otel")
 
 LATE_SECONDS: Final = 0.1
 _MOST: Final = 256
@@ -45,16 +50,20 @@ class LateSteps:
         self._steps: list[StepResult] = []
         self._lock = Lock()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None
+        """The one that has the timer, while it lives."""
         # Not at __del__: an exit must write them too, and does not wait for the event loop.
-        weakref.finalize(self, _write, log, self._steps, self._lock)
+        weakref.finalize(self, _at_last, log, self._steps, self._lock)
 
     def add(self, step: StepResult) -> None:
         """To be called on an event loop."""
+        loop = asyncio.get_running_loop()
         self._steps.append(step)
-        if len(self._steps) == 1:
-            self._timer = asyncio.get_running_loop().call_later(LATE_SECONDS, self._begin)
-        elif len(self._steps) == _MOST:
-            self._begin()
+        if len(self._steps) >= _MOST:
+            self._begin(loop)
+        elif self._timer is None or self._loop() is not loop:  # that one may never run again
+            self._loop = weakref.ref(loop)
+            self._timer = loop.call_later(LATE_SECONDS, self._begin, loop)
 
     async def written(self) -> None:
         """Wait until all are written. Raises StoreUnavailable."""
@@ -68,15 +77,24 @@ class LateSteps:
             self._timer = None
         _write(self._log, self._steps, self._lock)
 
-    def _begin(self) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
-        asyncio.get_running_loop().run_in_executor(None, self._quietly)
+        loop.run_in_executor(None, _quietly, self._log, self._steps, self._lock)
 
-    def _quietly(self) -> None:
-        # What could not be written stays, and is written with the next or with the run's end, which
-        # says so where it still cannot be.
-        with guarded("writing records of steps"):
-            _write(self._log, self._steps, self._lock)
+
+def _quietly(log: RunLog, steps: list[StepResult], lock: Lock) -> None:
+    # What could not be written stays, and is written with the next or with the run's end, which
+    # says so where it still cannot be.
+    with guarded("writing records of steps"):
+        _write(log, steps, lock)
+
+
+def _at_last(log: RunLog, steps: list[StepResult], lock: Lock) -> None:
+    with guarded("writing the last records of steps"):
+        try:
+            _write(log, steps, lock)
+        except FlujoOtelError as error:
+            _logger.warning("flujo-otel: %d records of steps are lost: %s", len(steps), error)
 
 
 def _write(log: RunLog, steps: list[StepResult], lock: Lock) -> None:

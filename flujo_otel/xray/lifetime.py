@@ -124,7 +124,7 @@ class Lifetime(Scope):
 def _occurrence(name: str, attributes: Mapping[str, Any] | None) -> Occurrence:
     """An event of now; of its attributes, what OpenTelemetry's cannot be is JSON. Secrets are
     redacted."""
-    given = snapshot_object(attributes or {})
+    given = snapshot_object({} if attributes is None else attributes)
     plain = {
         key: value if isinstance(value, str | bool | int | float) else to_text(value)
         for key, value in given.items()

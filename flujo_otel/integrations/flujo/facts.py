@@ -1,7 +1,7 @@
 """What flujo's objects say, read alike from 0.4 and 0.6. Nothing here imports flujo."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -189,18 +189,23 @@ def error_type(outcome: Outcome) -> str:
     return semconv.ERROR_TYPE_OTHER
 
 
-def branch_keys(parent: Any, step: object) -> list[str]:
-    """The branches of `parent` that hold `step` itself, in the parent's order."""
+def branches_of(parent: Any) -> dict[int, list[str]]:
+    """The branches of `parent` by the id() of each step in them, in the parent's order."""
+    found: dict[int, list[str]] = {}
     branches = getattr(parent, "branches", None) or {}
-    keys = [str(key) for key, body in branches.items() if _holds(body, step)]
-    if not keys and _holds(getattr(parent, "default_branch_pipeline", None), step):
-        return ["default"]
-    return keys
+    for key, body in branches.items():
+        for step in _steps_of(body):
+            keys = found.setdefault(id(step), [])
+            if str(key) not in keys[-1:]:
+                keys.append(str(key))
+    for step in _steps_of(getattr(parent, "default_branch_pipeline", None)):
+        found.setdefault(id(step), ["default"])
+    return found
 
 
-def _holds(body: Any, step: object) -> bool:
-    steps = getattr(body, "steps", None)
-    return body is step if steps is None else any(each is step for each in steps)
+def _steps_of(body: Any) -> Sequence[Any]:
+    steps: Sequence[Any] | None = getattr(body, "steps", None)
+    return [body] if steps is None else steps
 
 
 def first_of_body(parent: Any, step: object) -> object | None:

@@ -28,6 +28,7 @@ class Step(OpenSpan):
     __slots__ = (
         "_has_copy",
         "_known_copy",
+        "branches",
         "entries",
         "entry_name",
         "error",
@@ -50,6 +51,8 @@ class Step(OpenSpan):
         self.parent = parent
         self.rounds = 0
         self.entries = 0
+        self.branches: dict[int, list[str]] | None = None
+        """Once asked for: to look through them all for each child is quadratic."""
         self.entry_name: str | None = None
         self.error: BaseException | None = None
         """The exception behind a failure that flujo itself does not pass on."""
@@ -97,7 +100,9 @@ class Step(OpenSpan):
         elif self.kind.is_loop:
             attributes[semconv.ITERATION_NUMBER] = self._round_of(child)
         elif self.kind.has_branches:
-            keys = facts.branch_keys(self.step, child)
+            if self.branches is None:
+                self.branches = facts.branches_of(self.step)
+            keys = self.branches.get(id(child))
             if keys:
                 # One step object in several branches: they start in the branches' order.
                 attributes[semconv.PARALLEL_BRANCH] = keys[self.entries % len(keys)]

@@ -16,6 +16,8 @@ class OpenRuns:
 
     def __init__(self) -> None:
         self._runs: dict[int, OpenRun] = {}
+        self._below: dict[int, dict[int, OpenRun]] = {}
+        """The open ones that are directly below each."""
         self._lost: deque[OpenRun] = deque()
 
     def __len__(self) -> int:
@@ -26,14 +28,16 @@ class OpenRuns:
 
     def add(self, run: OpenRun) -> None:
         self._runs[run.key] = run
+        if run.parent is not None:
+            self._below.setdefault(run.parent.key, {})[run.key] = run
         if len(self._runs) > MAX_OPEN_RUNS:
-            oldest = self._runs.pop(next(iter(self._runs)), None)
+            oldest = self._pop(next(iter(self._runs)))
             if oldest is not None:
                 oldest.unfinished(f"did not end while {MAX_OPEN_RUNS:,} others began")
 
     def take(self, run_id: UUID) -> OpenRun | None:
         """The run, which is open no more."""
-        return self._runs.pop(run_id.int, None)
+        return self._pop(run_id.int)
 
     def lose(self, run: OpenRun) -> None:
         """It is over and must be closed. Safe while the garbage collector runs."""
@@ -44,17 +48,35 @@ class OpenRuns:
         lose_left_call()
         while self._lost:
             run = self._lost.popleft()
-            if self._runs.pop(run.key, None) is not None:
+            if self._pop(run.key) is not None:
                 run.unfinished("was abandoned: cancelled, most likely")
 
     def cut_short(self, run: OpenRun, error: BaseException) -> None:
         """Close all below `run`: LangChain tells no end of what was cancelled inside a model."""
-        for key, each in reversed(list(self._runs.items())):
-            if each.descends_from(run) and self._runs.pop(key, None) is not None:
-                each.unfinished("cut short with the run around it", type(error).__qualname__)
+        kind = type(error).__qualname__
+        for each in reversed(self._all_below(run)):
+            if self._pop(each.key) is not None:
+                each.unfinished("cut short with the run around it", kind)
+
+    def _all_below(self, run: OpenRun) -> list[OpenRun]:
+        """Parents before their children."""
+        found = list(self._below.get(run.key, {}).values())
+        for each in found:
+            found += self._below.get(each.key, {}).values()
+        return found
+
+    def _pop(self, key: int) -> OpenRun | None:
+        run = self._runs.pop(key, None)
+        if run is not None and run.parent is not None:
+            siblings = self._below.get(run.parent.key, {})
+            siblings.pop(key, None)
+            if not siblings:
+                self._below.pop(run.parent.key, None)
+        return run
 
     def close(self) -> None:
         """Close all."""
         while self._runs:
             _, run = self._runs.popitem()
             run.unfinished("did not end before its trace did")
+        self._below.clear()

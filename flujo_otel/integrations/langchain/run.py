@@ -181,12 +181,6 @@ class OpenRun:
             self.span.set_attribute(flujo.TRUNCATED, self._content.cuts)
         self.span.end(self.lost_time_ns)
 
-    def descends_from(self, other: "OpenRun") -> bool:
-        above = self.parent
-        while above is not None and above is not other:
-            above = above.parent
-        return above is other
-
     def failed(self, message: str, kind: str) -> None:
         """Say that it failed, with an exception or without."""
         if not self.is_recording:

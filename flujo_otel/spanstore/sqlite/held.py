@@ -114,7 +114,7 @@ class Held:
         except StoreUnavailable:  # a checkpoint is under way
             raise WouldWait from None
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if _is_locked(error):
                 raise WouldWait from None
             _close_all(self._box)
             raise
@@ -143,9 +143,22 @@ class Held:
             return
         while self._box:
             self._box.pop().abandon()
+        try:
+            self._box.append(self._opened())
+        except (StoreUnavailable, sqlite3.OperationalError) as error:
+            cause = error.__cause__ if isinstance(error, StoreUnavailable) else error
+            if _is_locked(cause):
+                raise WouldWait from None
+            raise
+
+    def _opened(self) -> Opened:
         opened = open_database(self._path, self._durable, 0.0)
-        self._box.append(opened)
-        opened.connection.executescript(_SCRIPT.read_text(encoding="utf-8"))
+        try:
+            opened.connection.executescript(_SCRIPT.read_text(encoding="utf-8"))
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def pause(self) -> bool:
         """Before a fork: stand still and close, for SQLite's locks belong to the process image."""
@@ -161,6 +174,13 @@ class Held:
             _abandoned.extend(self._box)
             self._box.clear()
             self._is_unsafe = True
+
+
+def _is_locked(error: BaseException | None) -> bool:
+    """Whether somebody else is writing just now; None: it was a checkpoint that is under way."""
+    locked = sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED
+    code = getattr(error, "sqlite_errorcode", None)
+    return error is None or (code is not None and code & 0xFF in locked)
 
 
 def _close_all(box: list[Opened]) -> None:
