@@ -51,11 +51,7 @@ class Details:
         self.drawing = drawing
         self.to = to
         self.failures = unexplained_failures(roots)
-        self._names = Counter(
-            each.name
-            for node, _ in walk(roots)
-            for each in (node.fold.members if node.fold is not None else [node])
-        )
+        self._names = _names(roots) if self.failures else Counter()
         self._decision: tuple[Node | None, Decision | None] = (None, None)
 
     def notes(self, node: Node) -> Iterator[str]:
@@ -97,6 +93,15 @@ class Details:
         inner = self.drawing.inside.get(node.span.run_id)
         run_name = inner.shown_id if inner else self.drawing.run_name
         return f"lens show {shell_word(run_name)} --step {shell_word(name)}"
+
+
+def _names(roots: list[Node]) -> Counter[str]:
+    """How many nodes have each name, the folded ones too."""
+    return Counter(
+        each.name
+        for node, _ in walk(roots)
+        for each in (node.fold.members if node.fold is not None else [node])
+    )
 
 
 def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:

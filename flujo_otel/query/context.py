@@ -7,7 +7,7 @@ has ended, before the next one or after the last. Steps that have a copy of it s
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.model import Span
@@ -48,11 +48,13 @@ class _Record(NamedTuple):
     is_copy: bool
 
 
-def changes_of(root: Span | None, steps: Sequence[Span]) -> Changes:
-    """By span id, of the steps that are known to have changed something."""
+def changes_of(
+    root: Span | None, steps: Sequence[Span], of: Iterable[Span] | None = None
+) -> Changes:
+    """By span id, of the steps that are known to have changed something; `of` these (None: all)."""
     trail = _Trail(root, steps)
     found: dict[str, Sequence[Change]] = {}
-    for step in steps:
+    for step in steps if of is None else of:
         before, after = trail.before(step), trail.after(step)
         if before is not None and after is not None:
             changes = list(_between("", _parsed(before), _parsed(after), _DEPTH))

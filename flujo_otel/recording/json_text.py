@@ -6,7 +6,6 @@ is named where it stood ("… 998 more items cut"), so the text stays valid JSON
 before anything is cut: half of one would no longer be known for what it is.
 """
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -16,6 +15,7 @@ from typing import Any, Final
 from flujo_otel.interruption import is_interruption
 from flujo_otel.recording.shape import Items, Pairs, name_of, reader_of, shown, shown_of
 from flujo_otel.redaction import REDACTED, Redactor, redactor
+from flujo_otel.redaction.documents import rewritten
 from flujo_otel.wire.values import clean_text, json_encoder
 
 _DEPTH_LIMIT: Final = 20
@@ -103,9 +103,7 @@ def _walked(value: object, limit_bytes: int, hides: Redactor) -> tuple[str, bool
 def _reviewed(text: str, hides: Redactor) -> str:
     """Without the secrets that only what is around them tells: a field beside says what one is, or
     the item before it."""
-    value = json.loads(text)
-    redacted = hides.value(value)
-    return text if redacted is value else _encode(redacted)
+    return rewritten(text, hides.value) or text
 
 
 class _Writer:

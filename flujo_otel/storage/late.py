@@ -59,7 +59,7 @@ class LateSteps:
         """To be called on an event loop."""
         loop = asyncio.get_running_loop()
         self._steps.append(step)
-        if len(self._steps) >= _MOST:
+        if len(self._steps) == _MOST:
             self._begin(loop)
         elif self._timer is None or self._loop() is not loop:  # that one may never run again
             self._loop = weakref.ref(loop)
@@ -79,6 +79,9 @@ class LateSteps:
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
+        if self._lock.locked():  # as long as a write waits for the database, no further thread does
+            self._timer = loop.call_later(LATE_SECONDS, self._begin, loop)
+            return
         loop.run_in_executor(None, _quietly, self._log, self._steps, self._lock)
 
 

@@ -1,19 +1,17 @@
 """What each step of a real pipeline changed in its context, as `lens show` tells it."""
 
 import json
-import os
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.lens import environment, told
+
 pytest.importorskip("flujo", reason="needs the real flujo: pip install .[flujo]")
 pytestmark = [pytest.mark.flujo, pytest.mark.filterwarnings("ignore")]
-
-LENS = Path(sysconfig.get_path("scripts")) / "lens"
 
 PROGRAM = """
 import logging, os, warnings
@@ -72,27 +70,11 @@ os._exit(0)
 """
 
 
-def lens(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [LENS, *arguments],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "100", "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("context")
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("FLUJO_", "OTEL_"))}
-    subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=made, env=env, timeout=60, check=True, text=True
-    )
+    program = [sys.executable, "-c", PROGRAM]
+    subprocess.run(program, cwd=made, env=environment(), timeout=60, check=True)
     return made
 
 
@@ -109,7 +91,7 @@ def changes(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_each_step_tells_what_it_changed_and_no_secret(folder: Path) -> None:
-    document = json.loads(lens(folder, "show", "last", "--json"))
+    document = json.loads(told(folder, "show", "last", "--json"))
     assert changes(document) == {
         "pick": {"topic": ("", "CATS"), "api_key": ("", "[REDACTED]")},
         "think": {},
@@ -119,10 +101,10 @@ def test_each_step_tells_what_it_changed_and_no_secret(folder: Path) -> None:
         "think again": {},
         "last": {"topic": ("cats?", "cats?!")},
     }
-    opened = json.loads(lens(folder, "show", "last", "--step", "note", "--json"))
+    opened = json.loads(told(folder, "show", "last", "--step", "note", "--json"))
     assert changes(opened) == {"note": {"seen": (["dogs"], ["dogs", "cats?"])}}
 
 
 def test_a_list_that_grew_is_told_by_what_was_added(folder: Path) -> None:
-    assert '   ctx    topic "" → "CATS"' in lens(folder, "show", "last")
-    assert '   ctx    seen + "cats?"' in lens(folder, "show", "last", "--step", "note")
+    assert '   ctx    topic "" → "CATS"' in told(folder, "show", "last")
+    assert '   ctx    seen + "cats?"' in told(folder, "show", "last", "--step", "note")

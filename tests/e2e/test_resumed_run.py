@@ -1,18 +1,16 @@
 """A real run that waits for a human and goes on, told by `lens`; flujo's own file beside ours."""
 
 import json
-import os
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
+from support.lens import environment, told
+
 pytest.importorskip("flujo", reason="needs the real flujo: pip install .[flujo]")
 pytestmark = [pytest.mark.flujo, pytest.mark.filterwarnings("ignore")]
-
-LENS = Path(sysconfig.get_path("scripts")) / "lens"
 
 PROGRAM = """
 import asyncio, logging, os, warnings
@@ -50,40 +48,25 @@ asyncio.run(main())
 """
 
 
-def lens(folder: Path, *arguments: str, exit_code: int = 0) -> str:
-    done = subprocess.run(
-        [LENS, *arguments],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "100", "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == exit_code, done.stderr
-    return done.stdout + done.stderr
-
-
 def test_what_it_asks_and_what_came_out_in_the_end(tmp_path: Path) -> None:
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("FLUJO_", "OTEL_"))}
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         cwd=tmp_path,
-        env=env,
+        env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     assert "paused\n" in iter(process.stdout.readline, "")
-    assert "approve  asks: OK to send?" in lens(tmp_path, "trace", "last")
-    assert "   asks   OK to send?" in lens(tmp_path, "show", "last")
+    assert "approve  asks: OK to send?" in told(tmp_path, "trace", "last")
+    assert "   asks   OK to send?" in told(tmp_path, "show", "last")
     process.communicate("\n", timeout=60)
 
-    document = json.loads(lens(tmp_path, "show", "last", "--json"))
+    document = json.loads(told(tmp_path, "show", "last", "--json"))
     assert (document["input"], document["output"]) == ("x", "sent yes")
     assert document["run"]["status"] == "completed"
-    assert '   out    "sent yes"' in lens(tmp_path, "show", "last")
+    assert '   out    "sent yes"' in told(tmp_path, "show", "last")
 
 
 def test_a_file_that_is_asked_for_by_name_is_not_stood_in_for(tmp_path: Path) -> None:
@@ -99,6 +82,6 @@ asyncio.run(SQLiteBackend(Path("flujo_ops.db")).get_trace("x"))
 os._exit(0)
 """
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, timeout=60, check=True)
-    lens(tmp_path, "list")
-    said = lens(tmp_path, "list", "--db", "mistyped.db", exit_code=3)
+    told(tmp_path, "list")
+    said = told(tmp_path, "list", "--db", "mistyped.db", exit_code=3)
     assert "No database here" in said and "mistyped.db" in said

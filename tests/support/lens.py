@@ -24,6 +24,21 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "LANG": "C.UTF-8", "FLUJO_OTEL_RAISE": "1", **more}
 
 
+def told(folder: Path, *arguments: str, exit_code: int = 0) -> str:
+    """What `lens` wrote, in a pipe of 100 columns; on both streams."""
+    done = subprocess.run(
+        [LENS, *arguments],
+        cwd=folder,
+        env=environment(COLUMNS="100"),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    assert done.returncode == exit_code, done.stderr
+    return done.stdout + done.stderr
+
+
 class Lens:
     """A running `lens`, its output a pipe, or a terminal of so many `columns`."""
 

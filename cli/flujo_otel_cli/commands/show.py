@@ -159,8 +159,9 @@ def _show_steps(
 ) -> None:
     spans = _spans_of(session, run, steps)
     root = session.reader.roots([run.run_id]).get(run.run_id)
-    changes = changes_of(_root_span(session, run, root), list(spans.values()))
     of_chosen = [(step, spans.get(step.span_id or "")) for step in chosen]
+    wanted = [span for _, span in of_chosen if span is not None]
+    changes = changes_of(_root_span(session, run, root), list(spans.values()), wanted)
     if session.json:
         shown = [
             step_document(step)

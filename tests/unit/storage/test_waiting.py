@@ -90,6 +90,24 @@ def test_records_are_written_though_the_loop_before_was_simply_left(tmp_path: Pa
     assert count == 2
 
 
+async def test_one_thread_waits_for_a_locked_database_not_one_for_each_try(tmp_path: Path) -> None:
+    """They are the program's too, and few."""
+    db = tmp_path / "runs.db"
+    backend = SQLiteBackend(db)
+    await backend.save_run_start(start("r"))
+    await backend.save_state("r", state("r"))
+    with closing(sqlite3.connect(db, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        before = threading.active_count()
+        for number in range(30):
+            await backend.save_step_result(step("r", number))
+            await asyncio.sleep(0.03)
+        assert threading.active_count() <= before + 1
+        other.execute("COMMIT")
+    assert len(await backend.list_run_steps("r")) == 30
+    await backend.close()
+
+
 @pytest.mark.parametrize("ruin", ["b'no database at all'", "None"])
 def test_an_exit_that_cannot_write_says_one_line(tmp_path: Path, ruin: str) -> None:
     program = f"""
