@@ -2,20 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len, escape, head, wrapped
 
-if TYPE_CHECKING:
-    from flujo_otel.query.exchange import Exchange
-
 PIPED_MOST = 200
 """Characters of a value in a list of such that goes into a pipe."""
-_LINES = 20
+LINES_SHOWN = 20
 """Of one value that is opened, `--full` shows the rest."""
+_LINE_MOST = 4_000
+_SPREAD_MOST = 1_000_000
+"""Characters of JSON that are still spread over lines: a second or so."""
 
 
 def content_lines(
@@ -39,28 +38,39 @@ def content_lines(
         yield [Piece(f"{label}  ", "dim"), Piece(line, style)]
 
 
-def exchange_lines(found: "Exchange", to: Terminal, *, full: bool) -> Iterator[Line]:
-    """What went in, of a conversation its last message, and what came out, a line each."""
-    asked = found.input if full else found.asked
-    yield from content_lines("   in   ", asked, to, full=full, piped=PIPED_MOST)
-    yield from content_lines("   out  ", found.output, to, full=full, piped=PIPED_MOST)
-
-
-def opened_lines(label: str, text: str | None, to: Terminal, *, full: bool) -> Iterator[Line]:
-    """`label`, and beneath it all of the value, in lines of the terminal's width."""
-    if text is None or full or not to.cuts:
-        yield from content_lines(label, text, to, full=True)
+def opened_lines(
+    label: str, text: str | None, to: Terminal, *, full: bool, style: str = ""
+) -> Iterator[Line]:
+    """`label  value` where that is one line, else beneath `label` all of it, in lines of the
+    terminal's width; a pipe gets it as it stands."""
+    if text is None or full:
+        yield from content_lines(label, text, to, full=True, style=style)
+        return
+    short = _on_one_line(text)
+    if short is not None and len(label) + 2 + cell_len(short) <= to.width:
+        yield [Piece(f"{label}  ", "dim"), Piece(short, style)]
+        return
+    yield [Piece(label, "dim")]
+    shown = whole(text) if len(text) <= _SPREAD_MOST else text
+    if not to.cuts:
+        yield from ([Piece(f"  {escape(line)}", style)] for line in shown.splitlines())
         return
     room = max(to.width - 2, 20)
     # Of a huge one, no more is wrapped than can be shown.
-    lines = wrapped(whole(text[: room * _LINES * 2]), room)
-    if len(lines) == 1 and len(label) + 2 + cell_len(lines[0]) <= to.width:
-        yield [Piece(f"{label}  ", "dim"), Piece(lines[0])]
-        return
-    yield [Piece(label, "dim")]
-    yield from ([Piece(f"  {line}")] for line in lines[:_LINES])
-    if len(lines) > _LINES or len(text) > room * _LINES * 2:
+    most = room * LINES_SHOWN * 2
+    lines = wrapped(shown[:most], room)
+    yield from ([Piece(f"  {line}", style)] for line in lines[:LINES_SHOWN])
+    if len(lines) > LINES_SHOWN or len(shown) > most:
         yield [Piece("  --full shows the rest", "dim")]
+
+
+def _on_one_line(text: str) -> str | None:
+    """None: it has several, or would not fit on any terminal."""
+    value = parsed(text) if len(text) <= _LINE_MOST else None
+    if value is None:
+        return None
+    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return None if "\n" in said.rstrip("\n") else escape(said.rstrip("\n"))
 
 
 def whole(text: str) -> str:

@@ -7,7 +7,7 @@ from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import exchange_of
 from flujo_otel.query.failure import failure_of
 from flujo_otel.query.tree import Node, build_tree
-from flujo_otel_cli.content import exchange_lines, opened_lines
+from flujo_otel_cli.conversation import drawn_of, opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.detail import (
     attribute_lines,
@@ -53,11 +53,9 @@ def overview(
 def opened(run: Run, span: Span, to: Terminal, now_ns: int, *, full: bool) -> Iterator[Line]:
     """Everything about one span."""
     yield _heading(run, span, to, now_ns)
-    exchange = exchange_of(span.attributes)
-    yield from opened_lines("   in   ", exchange.input, to, full=full)
-    yield from opened_lines("   out  ", exchange.output, to, full=full)
+    yield from opened_exchange(span, exchange_of(span.attributes), to, full=full)
     yield from decided(span, to, full=full)
-    yield from body(span, to, failed=span.status == "failed")
+    yield from body(span, to, failed=span.status == "failed", full=full)
 
 
 def decided(span: Span, to: Terminal, *, full: bool) -> Iterator[Line]:
@@ -73,6 +71,7 @@ def body(
     to: Terminal,
     *,
     failed: bool,
+    full: bool,
     without: frozenset[str] = frozenset(),
 ) -> Iterator[Line]:
     """Its exception with the stack, where it `failed`, its events and its attributes `without`
@@ -87,7 +86,7 @@ def body(
     if span.events:
         yield [Piece("events", "dim")]
         yield from _indented(event_lines(span, to))
-    drawn = without | exchange_of(span.attributes).read | _decided_by(span)
+    drawn = without | drawn_of(span, full=full) | _decided_by(span)
     attributes = list(_indented(attribute_lines(span, to, without=drawn)))
     if attributes:
         yield [Piece("attributes", "dim")]
@@ -127,13 +126,13 @@ def _lines(
     assert node.span is not None
     exchange = exchange_of(node.span.attributes)
     heading = _heading(run, node.span, to, now_ns)
-    if not exchange.read:
+    if not exchange.read and not drawn_of(node.span, full=full):
         yield [*heading, Piece(_attributes_text(node.span, to), "dim")]
         return
     said = "  ".join(notes(node, None, to.theme))
     yield [*heading, Piece(f"  {said}" if said else "", "dim")]
     if not is_told:
-        yield from exchange_lines(exchange, to, full=full)
+        yield from told_exchange(node.span, exchange, to, full=full)
 
 
 def _attributes_text(span: Span, to: Terminal) -> str:

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.context import Change
 from flujo_otel.query.decision import decision_of
+from flujo_otel.query.exchange import Exchange
 from flujo_otel.query.resume import question_of
 from flujo_otel.semconv import flujo
 from flujo_otel_cli import amounts
 from flujo_otel_cli.changes import change_lines
-from flujo_otel_cli.content import PIPED_MOST, content_lines
+from flujo_otel_cli.content import PIPED_MOST, content_lines, opened_lines
+from flujo_otel_cli.conversation import opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
@@ -28,30 +30,23 @@ def step_lines(
     run: Run, step: Step, span: Span | None, to: Terminal, now_ns: int, *, full: bool
 ) -> Iterator[Line]:
     """Its status, name and cost; beneath, input, output, error and how it was decided."""
-    yield from _recorded(run, step, span, to, now_ns, full=full, piped=PIPED_MOST)
+    yield _heading(run, step, to, now_ns)
+    exchange = Exchange(step.input, step.output, step.input)
+    yield from told_exchange(span, exchange, to, full=full)
+    yield from content_lines("   asks ", _question(step, span), to, full=full, piped=PIPED_MOST)
+    error = _with_class(error_text(step.error), span)
+    yield from content_lines("   error", error, to, full=full, style=_style(step))
     decision = decision_of(span.attributes) if span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)
 
 
-def _recorded(
-    run: Run,
-    step: Step,
-    span: Span | None,
-    to: Terminal,
-    now_ns: int,
-    *,
-    full: bool,
-    piped: int | None = None,
-) -> Iterator[Line]:
-    yield _heading(run, step, to, now_ns)
-    yield from content_lines("   in   ", step.input, to, full=full, piped=piped)
-    yield from content_lines("   out  ", step.output, to, full=full, piped=piped)
-    if step.status == "paused" and span is not None:
-        yield from content_lines("   asks ", question_of(span), to, full=full, piped=piped)
-    style = STYLES["failed"] if step.status == "failed" else ""
-    error = _with_class(error_text(step.error), span)
-    yield from content_lines("   error", error, to, full=full, style=style)
+def _question(step: Step, span: Span | None) -> str | None:
+    return question_of(span) if step.status == "paused" and span is not None else None
+
+
+def _style(step: Step) -> str:
+    return STYLES["failed"] if step.status == "failed" else ""
 
 
 def _with_class(error: str | None, span: Span | None) -> str | None:
@@ -75,7 +70,11 @@ def one_step(
 ) -> Iterator[Line]:
     """Everything about one step. Its values are whole, but for what would flood the screen.
     `changed`: what it changed in its pipeline's context."""
-    yield from _recorded(run, step, span, to, now_ns, full=full)
+    yield _heading(run, step, to, now_ns)
+    yield from opened_exchange(span, Exchange(step.input, step.output), to, full=full)
+    yield from opened_lines("   asks ", _question(step, span), to, full=full)
+    error = _with_class(error_text(step.error), span)
+    yield from opened_lines("   error", error, to, full=full, style=_style(step))
     yield from change_lines(changed, to, full=full)
     if span is None:
         return
@@ -83,7 +82,7 @@ def one_step(
     attempts = span.attributes.get(flujo.STEP_ATTEMPTS)
     if attempts is not None:
         yield [Piece("attempts  ", "dim"), Piece(escape(str(attempts)))]
-    yield from body(span, to, failed=step.status == "failed", without=_SHOWN_ABOVE)
+    yield from body(span, to, failed=step.status == "failed", full=full, without=_SHOWN_ABOVE)
 
 
 def _heading(run: Run, step: Step, to: Terminal, now_ns: int) -> Line:

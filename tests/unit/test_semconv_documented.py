@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from flujo_otel.semconv import flujo, gen_ai, graph, langchain, model_call
+from flujo_otel.semconv import conversation, flujo, gen_ai, graph, langchain, model_call
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "semconv.md").read_text()
 NAMES = [
     (name, word)
-    for module in (flujo, gen_ai, graph, langchain, model_call)
+    for module in (conversation, flujo, gen_ai, graph, langchain, model_call)
     for name, value in vars(module).items()
     if name.isupper()
     for word in (value if isinstance(value, tuple) else (value,))

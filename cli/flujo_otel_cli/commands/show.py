@@ -18,7 +18,8 @@ from flujo_otel.query.tree import build_tree
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import Root, SpanFilter
 from flujo_otel_cli.changes import change_document, change_lines
-from flujo_otel_cli.content import PIPED_MOST, content_lines, exchange_lines
+from flujo_otel_cli.content import PIPED_MOST, content_lines
+from flujo_otel_cli.conversation import told_exchange
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.document import (
     Document,
@@ -227,7 +228,7 @@ def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iter
     shown = steps if full else steps[:STEPS_SHOWN]
     root_span = _root_span(session, run, root)
     if root_span is not None:
-        yield from exchange_lines(_exchange(session, run, root_span), to, full=full)
+        yield from told_exchange(root_span, _exchange(session, run, root_span), to, full=full)
     decision = decision_of(root_span.attributes) if root_span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)

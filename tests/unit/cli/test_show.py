@@ -101,8 +101,8 @@ def test_any_span_is_opened_by_its_name_or_its_id(
     assert (code, out) == (
         0,
         "✔ chat gpt-4o mini  700 ms\n"
-        "   in\n  Sunny?\n"
-        "   out\n  It is.\n"
+        "   in\n     user  Sunny?\n"
+        "   out\n     assistant  It is.\n"
         "attributes\n  gen_ai.request.model = gpt-4o\n",
     )
 
