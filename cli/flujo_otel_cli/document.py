@@ -166,6 +166,7 @@ def decided(span: Span | None) -> Document:
 def statistics_document(row: NameStatistics) -> Document:
     return {
         "name": row.name,
+        "pipeline": row.pipeline,
         "count": row.count,
         "error_count": row.error_count,
         "mean_ns": row.mean_ns,

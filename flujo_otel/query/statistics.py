@@ -44,5 +44,5 @@ def statistics(
     since_ns = now_ns - int(hours * _HOUR_NS)
     rows = reader.statistics(pipeline, since_ns, now_ns, BUCKETS)
     if sort is Sort.NAME:
-        return sorted(rows, key=lambda row: row.name)
+        return sorted(rows, key=lambda row: (row.name, row.pipeline or ""))
     return sorted(rows, key=_KEYS[sort], reverse=True)

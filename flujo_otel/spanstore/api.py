@@ -102,6 +102,8 @@ class NameStatistics:
     cost_usd: float | None = None
     unpriced_count: int = 0
     """Spans with tokens whose cost nobody knows."""
+    pipeline: str | None = None
+    """Of `pipeline_run`, which every flujo pipeline's span is called, whose they are; else None."""
 
 
 class TraceReader(Protocol):
@@ -147,7 +149,8 @@ class TraceReader(Protocol):
     def statistics(
         self, pipeline: str | None, since_ns: int | None, until_ns: int | None, buckets: int
     ) -> list[NameStatistics]:
-        """Per span name, over spans started in the window, most total time first."""
+        """Per span name, of `pipeline_run` per pipeline too, over spans started in the window, most
+        total time first."""
         ...
 
     def close(self) -> None: ...

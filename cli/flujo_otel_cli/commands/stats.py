@@ -87,13 +87,18 @@ def _columns(hours: float, *, spent: bool) -> tuple[Column, ...]:
     )
 
 
+def _whose(row: NameStatistics, to: Terminal) -> Line:
+    """The pipeline, where the name is every pipeline's."""
+    return [Piece(f"{to.theme.dot}{brief(row.pipeline)}", "dim")] if row.pipeline else []
+
+
 def _row(row: NameStatistics, to: Terminal, *, spent: bool) -> list[Line]:
     times = (row.mean_ns, row.p50_ns, row.p95_ns, row.p99_ns, row.total_ns)
     failed = f"{row.error_count:,} ({row.error_count / row.count:.1%})" if row.error_count else ""
     cost = amounts.cost(row.cost_usd, at_least=row.unpriced_count > 0)
     usage = (amounts.count(row.tokens), cost) * spent
     return [
-        [Piece(brief(row.name))],
+        [Piece(brief(row.name)), *_whose(row, to)],
         [Piece(f"{row.count:,}")],
         [Piece(failed or "0", "red" if failed else "dim")],
         *([Piece(duration(time_ns, to.theme.micro))] for time_ns in times),

@@ -98,9 +98,9 @@ def _steps(steps: list[str]) -> str:
 def _durations(run_start: str) -> str:
     """Ended spans with their run's start and first span, which a monotonic clock needs."""
     return f"""
-        SELECT s.name, s.status, s.start_time, s.end_time, r.start, r.first
+        SELECT s.name, s.status, s.start_time, s.end_time, r.start, r.first, r.pipeline_name
         FROM (
-            SELECT run_id, {run_start} AS start,
+            SELECT run_id, pipeline_name, {run_start} AS start,
                 (SELECT MIN(start_time) FROM spans p WHERE p.run_id = runs.run_id) AS first
             FROM runs WHERE {{where}}
         ) r JOIN spans s ON s.run_id = r.run_id

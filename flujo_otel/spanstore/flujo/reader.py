@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Run, Span, Step
+from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import NameStatistics, Root, RunFilter, SpanFilter
 from flujo_otel.spanstore.flujo import rows, times
 from flujo_otel.spanstore.flujo.layout import SPANS, Layout, layout_of
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 _AFTER_EVERY_CHARACTER = "\U0010ffff"
 _EVERYTHING = SpanFilter()
+_ROOTS = ("pipeline_root", PIPELINE_RUN)
+"""What flujo calls a run's root: 0.4, and 0.6."""
 
 # flujo's word, or whatever else `rows.status_of` takes for it.
 _STATUS = {
@@ -156,12 +159,14 @@ def _clauses(where: RunFilter, layout: Layout) -> tuple[str, list[Any]]:
 
 
 def _ended(row: Sequence[Any]) -> Ended | None:
-    name, status, start, end, run_start, first = row
+    name, status, start, end, run_start, first, pipeline = row
     start_ns, end_ns = times.of_seconds(start), times.of_seconds(end)
     if start_ns is None or end_ns is None:
         return None
     shift = times.anchor_ns(first, times.of_iso(run_start) or 0)
-    return Ended(name, rows.status_of(status) == "failed", start_ns + shift, end_ns - start_ns)
+    failed, is_root = rows.status_of(status) == "failed", name in _ROOTS
+    times_ns = start_ns + shift, end_ns - start_ns
+    return Ended(name, failed, *times_ns, pipeline if is_root else None)
 
 
 def _shared_length(one: str, other: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from flujo_otel import process
 from flujo_otel.model import Run, RunStatus, Span, Step, Writer
+from flujo_otel.semconv import flujo
 from flujo_otel.spanstore.api import NameStatistics, Root, RunFilter, SpanFilter
 from flujo_otel.spanstore.flujo.rows import with_spans
 from flujo_otel.spanstore.sqlite import faults, rows
@@ -44,28 +45,39 @@ _ROOTS: Final = """
     LEFT JOIN resources x ON x.resource_id = s.resource_id
 """
 
-_STATISTICS_PAGE: Final = """
-    SELECT start_time, rowid, name, end_time - start_time, status = 'failed'
+# A pipeline inside a step has the outer one's run. Only what has a parent is looked at for that: a
+# root's attributes hold its input and its context.
+_PIPELINE: Final = f"""
+    CASE WHEN name = '{flujo.PIPELINE_RUN}' THEN COALESCE(
+        CASE WHEN parent_span_id IS NOT NULL AND json_valid(attributes)
+        THEN CAST(json_extract(attributes, '$."{flujo.NESTED_PIPELINE_NAME}"') AS TEXT) END,
+        (SELECT pipeline_name FROM runs WHERE runs.run_id = spans.run_id)
+    ) END
+"""
+
+_STATISTICS_PAGE: Final = f"""
+    SELECT start_time, rowid, name, {_PIPELINE}, end_time - start_time, status = 'failed'
     FROM spans
     WHERE (start_time, rowid) > (?, ?)
         AND start_time <= ?
         AND end_time IS NOT NULL
-        {of_pipeline}
+        {{of_pipeline}}
     ORDER BY start_time, rowid
     LIMIT ?
 """
 """Of the seeds' REAL columns, exact to 0.24 us: those after `attributes` would cost a walk through
 its overflow pages, row by row."""
 
-_SPENDING: Final = """
-    SELECT name, CAST(TOTAL(tokens) AS INTEGER), COUNT(tokens), TOTAL(cost_usd), COUNT(cost_usd),
+_SPENDING: Final = f"""
+    SELECT name, {_PIPELINE} AS pipeline, CAST(TOTAL(tokens) AS INTEGER), COUNT(tokens),
+        TOTAL(cost_usd), COUNT(cost_usd),
         TOTAL(tokens IS NOT NULL AND cost_usd IS NULL)
     FROM spans INDEXED BY idx_spans_usage
     WHERE (cost_usd IS NOT NULL OR tokens IS NOT NULL OR usage_below IS NOT NULL)
         AND (cost_usd IS NOT NULL OR tokens IS NOT NULL)
         AND start_time >= ? AND start_time <= ? AND end_time IS NOT NULL
-        {of_pipeline}
-    GROUP BY name
+        {{of_pipeline}}
+    GROUP BY name, pipeline
 """
 """Of the few spans that carry usage, found by their index."""
 
@@ -188,15 +200,15 @@ class SQLiteTraceReader:
         while True:
             values = (*cursor, last, *named, _STATISTICS_PAGE_ROWS)
             page = self._rows(query, values)
-            for start, _, name, seconds, failed in page:
-                tally.add(name, start, seconds, failed)
+            for start, _, name, its_pipeline, seconds, failed in page:
+                tally.add(name, its_pipeline, start, seconds, failed)
             if len(page) < _STATISTICS_PAGE_ROWS:
                 break
             cursor = page[-1][0], page[-1][1]
         spending = self._rows(_SPENDING.format(of_pipeline=of_pipeline), (first, last, *named))
-        for name, tokens, metered, cost, priced, unpriced in spending:
+        for name, its_pipeline, tokens, metered, cost, priced, unpriced in spending:
             usage = tokens if metered else None, cost if priced else None, int(unpriced)
-            tally.spend(name, usage)
+            tally.spend(name, its_pipeline, usage)
         return tally.result()
 
     def close(self) -> None:

@@ -21,30 +21,34 @@ class Tally:
         self._first = first
         self._bucket_seconds = max((last - first) / buckets, 1e-9)
         self._buckets = buckets
-        self._names: dict[str, _Name] = {}
+        self._names: dict[tuple[str, str | None], _Name] = {}
 
-    def add(self, name: str, start: float, seconds: float, failed: bool) -> None:
+    def add(
+        self, name: str, pipeline: str | None, start: float, seconds: float, failed: bool
+    ) -> None:
         """One ended span."""
-        known = self._names.get(name)
+        known = self._names.get((name, pipeline))
         if known is None:
-            known = self._names[name] = _Name([0] * self._buckets)
+            known = self._names[name, pipeline] = _Name([0] * self._buckets)
         known.durations_ns.append(round(seconds * 1e9))
         known.errors += failed
         bucket = int((start - self._first) / self._bucket_seconds)
         known.buckets[min(max(bucket, 0), self._buckets - 1)] += 1
 
-    def spend(self, name: str, usage: tuple[int | None, float | None, int]) -> None:
+    def spend(
+        self, name: str, pipeline: str | None, usage: tuple[int | None, float | None, int]
+    ) -> None:
         """Tokens, cost in USD and the count of unpriced ones of all spans of a name."""
-        if name in self._names:
-            self._names[name].usage = usage
+        if (name, pipeline) in self._names:
+            self._names[name, pipeline].usage = usage
 
     def result(self) -> list[NameStatistics]:
         """Most total time first."""
-        found = [_statistics(name, known) for name, known in self._names.items()]
-        return sorted(found, key=lambda row: (-row.total_ns, row.name))
+        found = [_statistics(*key, known) for key, known in self._names.items()]
+        return sorted(found, key=lambda row: (-row.total_ns, row.name, row.pipeline or ""))
 
 
-def _statistics(name: str, known: _Name) -> NameStatistics:
+def _statistics(name: str, pipeline: str | None, known: _Name) -> NameStatistics:
     durations = sorted(known.durations_ns)
     total = sum(durations)
     return NameStatistics(
@@ -60,6 +64,7 @@ def _statistics(name: str, known: _Name) -> NameStatistics:
         tokens=known.usage[0],
         cost_usd=known.usage[1],
         unpriced_count=known.usage[2],
+        pipeline=pipeline,
     )
 
 

@@ -5,14 +5,39 @@ from pathlib import Path
 import pytest
 
 from flujo_otel.model.record import Role
-from unit.cli.lens import answer, document
-from unit.cli.scenes import a_span, store
+from flujo_otel.semconv import flujo
+from unit.cli.lens import ROOT, answer, document
+from unit.cli.scenes import a_span, a_step, store
 
 
 def test_stats(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, found = document(capsys, "stats", "--hours", "900000", "--sort", "count")
     assert found["statistics"][0]["name"] == "up"
     assert answer(capsys, "stats", "--hours", "900000")[1].startswith("SPAN")
+
+
+def test_each_pipeline_is_told_apart_though_all_their_spans_have_one_name(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outer, inner = {**ROOT, "flujo.pipeline.name": "qa"}, {flujo.NESTED_PIPELINE_NAME: "inner"}
+    path = here / "flujo_otel.db"
+    name = flujo.PIPELINE_RUN
+    store(path, [a_span(1, name, 0, 9, role=Role.RUN_ROOT)], **ROOT)
+    spans = [
+        a_span(2, name, 0, 6, role=Role.RUN_ROOT, run_id="r2"),
+        a_step(3, "step", 0, 5, 2, run_id="r2"),
+        a_span(4, name, 0, 4, 3, run_id="r2", attributes=inner),
+    ]
+    store(path, spans, **outer)
+    rows = document(capsys, "stats", "--hours", "900000", "--sort", "name")[1]["statistics"]
+    assert [(row["name"], row["pipeline"], row["count"]) for row in rows] == [
+        (name, "inner", 1),
+        (name, "qa", 1),
+        (name, "support-triage", 1),
+        ("step", None, 1),
+    ]
+    out = answer(capsys, "stats", "--hours", "900000")[1]
+    assert f"\n{name} · qa  " in out and "\nstep  " in out
 
 
 def test_stats_of_an_unknown_pipeline_name_those_there_are(

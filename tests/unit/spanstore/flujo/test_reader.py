@@ -196,6 +196,9 @@ def test_statistics_count_ended_spans_by_name_in_the_window(
     assert sum(found["double"].buckets) == 2
     assert reader.statistics("works", before_ns, before_ns, 4) == []
     assert "break_down" not in {s.name for s in reader.statistics("works", None, None, 0)}
+    of_roots = [s.pipeline for s in reader.statistics(None, None, None, 0) if "pipeline" in s.name]
+    assert sorted(filter(None, of_roots)) == ["breaks", "works"]
+    assert found["double"].pipeline is None
 
 
 def test_an_unknown_run_has_nothing(reader: FlujoReader) -> None:
