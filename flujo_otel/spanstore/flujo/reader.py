@@ -18,8 +18,6 @@ T = TypeVar("T")
 
 _AFTER_EVERY_CHARACTER = "\U0010ffff"
 _EVERYTHING = SpanFilter()
-_ROOTS = ("pipeline_root", PIPELINE_RUN)
-"""What flujo calls a run's root: 0.4, and 0.6."""
 
 # flujo's word, or whatever else `rows.status_of` takes for it.
 _STATUS = {
@@ -164,9 +162,9 @@ def _ended(row: Sequence[Any]) -> Ended | None:
     if start_ns is None or end_ns is None:
         return None
     shift = times.anchor_ns(first, times.of_iso(run_start) or 0)
-    failed, is_root = rows.status_of(status) == "failed", name in _ROOTS
+    failed, of_pipeline = rows.status_of(status) == "failed", name == PIPELINE_RUN
     times_ns = start_ns + shift, end_ns - start_ns
-    return Ended(name, failed, *times_ns, pipeline if is_root else None)
+    return Ended(name, failed, *times_ns, pipeline if of_pipeline else None)
 
 
 def _shared_length(one: str, other: str) -> int:

@@ -196,8 +196,9 @@ def test_statistics_count_ended_spans_by_name_in_the_window(
     assert sum(found["double"].buckets) == 2
     assert reader.statistics("works", before_ns, before_ns, 4) == []
     assert "break_down" not in {s.name for s in reader.statistics("works", None, None, 0)}
-    of_roots = [s.pipeline for s in reader.statistics(None, None, None, 0) if "pipeline" in s.name]
-    assert sorted(filter(None, of_roots)) == ["breaks", "works"]
+    of_roots = {s.pipeline for s in reader.statistics(None, None, None, 0)} - {None}
+    never_end = sys.version_info < (3, 13)  # the roots of flujo 0.4
+    assert of_roots == (set() if never_end else {"breaks", "works"})
     assert found["double"].pipeline is None
 
 
