@@ -1,7 +1,9 @@
-"""Exceptions of the program that only pass through us: its signal handlers'.
+"""Which exceptions are the program's and only pass through us.
 
-A handler runs in whatever function is running, ours too. What it raises there, a time limit of
-SIGALRM or Celery's SoftTimeLimitExceeded, is meant for the program, and an Exception like any.
+A signal's handler runs in whatever function is running, ours too. What it raises there, a time
+limit of SIGALRM or Celery's SoftTimeLimitExceeded, is meant for the program, and an Exception like
+any. A value's own code (`__repr__`, a serializer) raises what it likes, while we record it: what
+ends or cancels the program's work is meant for the program, all else is the value's fault.
 """
 
 import functools
@@ -14,6 +16,39 @@ from typing import Any, Final
 
 _MOST_WRAPPERS: Final = 16
 _SIGNALS: Final = frozenset(signal.valid_signals())
+_ENDINGS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
+_ENDINGS_OF_OTHERS: Final = frozenset(
+    {
+        "_pytest.outcomes.OutcomeException",
+        "asyncio.exceptions.CancelledError",
+        "dramatiq.middleware.threading.Interrupt",
+        "eventlet.timeout.Timeout",
+        "func_timeout.exceptions.FunctionTimedOut",
+        "gevent.timeout.Timeout",
+        "greenlet.GreenletExit",
+        "trio.Cancelled",
+    }
+)
+"""By name, so that nothing is imported for them."""
+_PANIC: Final = "PanicException"
+"""Each extension that was made with pyo3 has a class of its own of this name."""
+
+
+def passes(error: BaseException) -> bool:
+    """Whether `error`, which came out of a value's own code, is the program's: it ends the program
+    or cancels what it does. All else is to be caught, a BaseException too (`is_panic`)."""
+    if isinstance(error, _ENDINGS) or is_interruption(error):
+        return True
+    return any(
+        f"{kind.__module__}.{kind.__qualname__}" in _ENDINGS_OF_OTHERS
+        for kind in type(error).__mro__
+    )
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether Rust code of an extension (polars, tokenizers) panicked: a BaseException that is a
+    fault like an Exception, and not made to pass what catches those."""
+    return any(kind.__name__ == _PANIC for kind in type(error).__mro__)
 
 
 def is_interruption(error: BaseException) -> bool:

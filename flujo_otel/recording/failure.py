@@ -5,11 +5,12 @@ from typing import Final
 
 from opentelemetry.trace import Span, StatusCode
 
-from flujo_otel.interruption import is_interruption
+from flujo_otel.interruption import passes
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo
 from flujo_otel.wire.values import clean_text
+from flujo_otel.words import words_of
 
 _DESCRIPTION_LENGTH: Final = 1024
 _STACK_LENGTH: Final = 16 * 1024
@@ -25,12 +26,7 @@ def error_type(error: BaseException) -> str:
 
 def message_of(error: BaseException) -> str:
     """`str(error)`, whole and with its secrets, as valid Unicode."""
-    try:
-        return clean_text(str(error))
-    except Exception as fault:
-        if is_interruption(fault):
-            raise
-        return f"<{type(error).__name__}: {type(fault).__name__} in str()>"
+    return clean_text(words_of(error))
 
 
 def describe(error: BaseException) -> str:
@@ -72,10 +68,14 @@ def exception_event(error: BaseException) -> dict[str, str]:
 
 
 def _stack(error: BaseException) -> str:
-    stack = "".join(
-        traceback.format_exception(type(error), error, error.__traceback__, limit=-_FRAME_LIMIT)
-    )
-    if len(stack) <= _LONGEST_STACK:
+    try:
+        lines = traceback.format_exception(error, limit=-_FRAME_LIMIT)
+    except BaseException as fault:  # it looks at more than its text
+        if passes(fault):
+            raise
+        lines = []
+    stack = "".join(lines)
+    if lines and len(stack) <= _LONGEST_STACK:
         return clean_text(stack)
     frames = traceback.format_tb(error.__traceback__, limit=-_FRAME_LIMIT)
     return "".join(frames) + describe(error)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, Final
 
-from flujo_otel.interruption import is_interruption
+from flujo_otel.interruption import passes
 from flujo_otel.recording.shape import Items, Pairs, name_of, reader_of, shown, shown_of
 from flujo_otel.redaction import REDACTED, Redactor, redactor
 from flujo_otel.redaction.documents import rewritten
@@ -52,8 +52,8 @@ def _small_json(value: Any, limit_bytes: int, hides: Redactor) -> str | None:
             return None
         text = hides.encoded(plain, _encode)
         size_bytes = len(text) if text.isascii() else len(text.encode())
-    except Exception as error:  # what the strict encoder refuses: NaN, a lone surrogate
-        if is_interruption(error):
+    except BaseException as error:  # what the strict encoder refuses: NaN, a lone surrogate
+        if passes(error):
             raise
         return None
     return text if size_bytes <= limit_bytes else None
@@ -121,8 +121,8 @@ class _Writer:
         begun = len(self.parts)
         try:
             self._write(value, depth)
-        except Exception as error:
-            if is_interruption(error):
+        except BaseException as error:
+            if passes(error):
                 raise
             del self.parts[begun:]  # half of an object would be no JSON
             self._text(f"<{name_of(value)} cannot be shown: {type(error).__name__}>")
@@ -251,7 +251,7 @@ def _safely(source: Iterable[Any]) -> Iterator[Any]:
     """`source` up to where it fails: a dict that another thread changes ends early."""
     try:
         yield from source
-    except Exception as error:
-        if is_interruption(error):
+    except BaseException as error:
+        if passes(error):
             raise
         return

@@ -10,7 +10,7 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Final
 
 from flujo_otel import guard
-from flujo_otel.interruption import is_interruption
+from flujo_otel.interruption import passes
 from flujo_otel.redaction.documents import REDACTED_JSON, STRING, begins_json, decode, is_json
 from flujo_otel.redaction.mark import REDACTED
 
@@ -62,8 +62,8 @@ class OwnRules:
             if isinstance(given, str):
                 return given
             fault = f"it gave {type(given).__name__}, not str"
-        except Exception as error:
-            if is_interruption(error):
+        except BaseException as error:
+            if passes(error):
                 raise
             # Its own words may hold the text.
             fault = f"it raised {type(error).__name__}"

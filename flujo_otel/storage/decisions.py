@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flujo_otel.interruption import is_interruption
+from flujo_otel.interruption import passes
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference, xray
 from flujo_otel.storage.llm import gen_ai_attributes
@@ -118,8 +118,8 @@ def to_text(value: Any) -> str:
         text = _encode(value)
         if not text.isascii():
             text.encode()
-    except (ValueError, TypeError, RecursionError) as error:  # NaN, a lone surrogate, an odd key
-        if is_interruption(error):
+    except BaseException as error:  # NaN, a lone surrogate, an odd key
+        if passes(error):
             raise
         return _encode(snapshot(value))
     return text

@@ -13,7 +13,7 @@ from datetime import date, datetime, time
 from enum import Enum
 from typing import Any, Final
 
-from flujo_otel.interruption import is_interruption
+from flujo_otel.interruption import passes
 
 MAX_DEPTH: Final = 50
 """Deeper values become their text; this also ends a value that contains itself."""
@@ -48,8 +48,8 @@ def to_plain(value: Any, depth: int = 0) -> Any:
         return float(value) if math.isfinite(value) else _non_finite(value)
     try:
         return _convert(value, depth)
-    except Exception as error:  # a property or __str__ of somebody else's class
-        if is_interruption(error):
+    except BaseException as error:  # a property or __str__ of somebody else's class
+        if passes(error):
             raise
         return f"<{type(value).__name__}: {type(error).__name__}>"
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from enum import Enum
 from typing import Any, Final
 
-from flujo_otel.interruption import is_interruption
+from flujo_otel.interruption import passes
 from flujo_otel.redaction import redactor
 from flujo_otel.storage.plain import MAX_DEPTH, to_plain
 from flujo_otel.wire.values import clean_text
@@ -59,7 +59,7 @@ def snapshot_text(value: Any) -> str:
         if isinstance(value, str | int | float | bytes | Mapping | Set | Sequence):
             return str(copy.of(value, 0))
         return str(copy.of(str(value), 0))
-    except Exception as error:  # of a class that is not ours
+    except BaseException as error:  # of a class that is not ours
         return _fault(kind, error)
 
 
@@ -119,7 +119,7 @@ class _Copy:
             if kind is float:
                 return value if math.isfinite(value) else to_plain(value)
             return self._other(value, kind, depth)
-        except Exception as error:  # of a class that is not ours
+        except BaseException as error:  # of a class that is not ours
             return _fault(kind, error)
 
     def _text(self, text: str) -> str:
@@ -230,8 +230,8 @@ class _Copy:
         return found
 
 
-def _fault(kind: type, error: Exception) -> str:
+def _fault(kind: type, error: BaseException) -> str:
     """What stands for a value whose class's own code failed."""
-    if is_interruption(error):
+    if passes(error):
         raise error
     return f"<{kind.__name__}: {type(error).__name__}>"

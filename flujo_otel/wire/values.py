@@ -15,8 +15,8 @@ from math import isfinite, isnan
 from struct import Struct
 from typing import Any, Final
 
-from flujo_otel.interruption import is_interruption
 from flujo_otel.wire.protobuf import delimited, signed_varint, varint
+from flujo_otel.words import words_of
 
 MAX_DEPTH: Final = 50
 """Deeper values become their text: SQLite's and protobuf's own parsers refuse much deeper ones."""
@@ -64,7 +64,7 @@ def encode_attributes(tag: bytes, attributes: Mapping[str, Any] | None) -> tuple
 
 
 def _known_key(key: Any) -> tuple[bytes, str]:
-    text = clean_text(key if isinstance(key, str) else str(key))
+    text = clean_text(key if isinstance(key, str) else words_of(key))
     known = delimited(_STRING, text.encode()), quote(text) + ":"
     if len(text) <= _KEPT_LENGTH:
         if len(_keys) >= _KEYS_KEPT:
@@ -178,12 +178,7 @@ def _other(value: Any, depth: int) -> tuple[bytes, str]:
         return _map(value, depth + 1)
     if depth < MAX_DEPTH and isinstance(value, Sequence):
         return _array(value, depth + 1)
-    try:
-        return _text(str(value))
-    except Exception as error:
-        if is_interruption(error):
-            raise
-        return _text(f"<{type(value).__name__}: {type(error).__name__} in str()>")
+    return _text(words_of(value))
 
 
 def _plain(value: str | bool | int | float) -> str | bool | int | float:
@@ -204,7 +199,7 @@ def _map(values: Mapping[Any, Any], depth: int) -> tuple[bytes, str]:
     fields: list[bytes] = []
     members: list[str] = []
     for key, value in values.items():
-        name = clean_text(str(key))
+        name = clean_text(words_of(key))
         exact, text = encode_value(value, depth)
         pair = delimited(_STRING, name.encode()) + delimited(b"\x12", exact)
         fields.append(delimited(b"\x0a", pair))

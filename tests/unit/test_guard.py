@@ -8,6 +8,7 @@ import pytest
 
 from flujo_otel.errors import SettingsError
 from flujo_otel.guard import faults, guarded
+from support.panics import Frame, Speechless
 
 
 @pytest.fixture
@@ -60,6 +61,27 @@ def test_what_is_no_exception_passes(kind: type[BaseException]) -> None:
     with pytest.raises(kind), guarded("stopping"):
         raise kind
     assert "stopping" not in faults()
+
+
+@pytest.mark.usefixtures("as_in_production")
+def test_a_panic_is_a_fault_and_another_base_exception_made_to_pass() -> None:
+    class Cancelled(BaseException):
+        """Of the program's own, which another thread raises in this one."""
+
+    with guarded("looking"):
+        repr(Frame())
+    assert faults()["looking"] == 1
+    with pytest.raises(Cancelled), guarded("stopping"):
+        raise Cancelled
+    assert "stopping" not in faults()
+
+
+@pytest.mark.usefixtures("as_in_production")
+def test_a_fault_without_words_is_told_by_its_class(caplog: pytest.LogCaptureFixture) -> None:
+    with guarded("speaking"):
+        raise Speechless
+    [entry] = caplog.records
+    assert "Speechless: <Speechless: PanicException in str()> (logged" in entry.getMessage()
 
 
 def test_nothing_happens_where_nothing_fails() -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from flujo_otel.recording import failure
 from flujo_otel.recording.text import clipped
 from flujo_otel.semconv import flujo as semconv
+from flujo_otel.words import words_of
 
 UNKNOWN_PIPELINE: Final = "unknown"
 _POLICIES: Final = {
@@ -94,7 +95,7 @@ def outcome_of_exception(error: BaseException) -> Outcome:
     """A pause travels as an exception; everything else is a failure."""
     if is_pause(error):
         # 0.6 adds its error code to the text of its exceptions.
-        return Outcome(paused=str(getattr(error, "message", None) or error))
+        return Outcome(paused=words_of(getattr(error, "message", None) or error))
     return Outcome(error=error)
 
 
@@ -102,7 +103,7 @@ def is_pause(error: BaseException) -> bool:
     names = {base.__name__ for base in type(error).__mro__}
     return "PausedException" in names or (
         # 0.6 turns a pause into its abort signal on the way up.
-        "PipelineAbortSignal" in names and "paused" in str(error).lower()
+        "PipelineAbortSignal" in names and "paused" in words_of(error).lower()
     )
 
 
@@ -145,9 +146,9 @@ def _metadata_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
         found[semconv.FALLBACK_TRIGGERED] = True
         found[semconv.FALLBACK_ORIGINAL_ERROR] = clipped(metadata.get("original_error"))
     if metadata.get("executed_branch_key") is not None:
-        found[semconv.BRANCH_KEY] = str(metadata["executed_branch_key"])
+        found[semconv.BRANCH_KEY] = words_of(metadata["executed_branch_key"])
     if metadata.get("executed_branches") is not None:
-        keys = [str(key) for key in metadata["executed_branches"]]
+        keys = [words_of(key) for key in metadata["executed_branches"]]
         found[semconv.EXECUTED_BRANCHES] = keys
         found[semconv.BRANCH_KEY] = ", ".join(keys)
     if metadata.get("background_task_id") is not None:

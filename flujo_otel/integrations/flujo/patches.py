@@ -17,6 +17,7 @@ from flujo_otel.integrations.flujo.run import end_run, open_run, open_runs
 from flujo_otel.integrations.flujo.runner import RunnerHook
 from flujo_otel.integrations.flujo.step import Attached, Step, current_step
 from flujo_otel.recording.content import Recording
+from flujo_otel.words import words_of
 
 _RUNNER: Final = "flujo.application.runner"
 _EXECUTORS: Final = (
@@ -177,7 +178,7 @@ class Patches:
 
 def _cause(error: Any, result: Any) -> BaseException | None:
     is_it = isinstance(error, BaseException) and error.__traceback__ is not None
-    return error if is_it and str(error) in (result.feedback or "") else None
+    return error if is_it and words_of(error) in (result.feedback or "") else None
 
 
 def _call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:

@@ -17,6 +17,7 @@ import wrapt
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo.step import current_step
+from flujo_otel.interruption import passes
 from flujo_otel.storage.sqlite import SQLiteBackend
 from flujo_otel.storage.state_codec import History, encode
 
@@ -127,7 +128,9 @@ def _encoded(result: Any) -> str:
     try:
         # pydantic's own dump, in C; flujo's walks all that it gives once more, in Python.
         return encode(type(result).__pydantic_serializer__.to_python(result))
-    except Exception:  # a value that contains itself: flujo's has an answer
+    except BaseException as error:  # a value that contains itself: flujo's has an answer
+        if passes(error):
+            raise
         return encode(result.model_dump())
 
 

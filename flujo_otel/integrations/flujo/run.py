@@ -20,6 +20,7 @@ from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 from flujo_otel.semconv import openinference
+from flujo_otel.words import words_of
 
 _PAUSED_LIMIT: Final = 1024
 
@@ -163,7 +164,7 @@ class Run(OpenSpan):
     def _blame(self, failed: facts.Outcome) -> facts.Outcome:
         """`failed` with the exception that a step recorded, where that is the one behind it."""
         message = getattr(failed.result, "feedback", None)
-        if self.news is None or (failed.result and str(self.news) not in (message or "")):
+        if self.news is None or (failed.result and words_of(self.news) not in (message or "")):
             return failed
         return facts.Outcome(failed.result, self.news)
 

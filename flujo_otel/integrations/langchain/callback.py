@@ -26,6 +26,7 @@ from flujo_otel.recording.content import Recording
 from flujo_otel.semconv import flujo, openinference
 from flujo_otel.semconv import langchain as semconv
 from flujo_otel.semconv import model_call as calls
+from flujo_otel.words import words_of
 
 SCOPE: Final = "flujo_otel.integrations.langchain"
 _AT_START: Final = guarded("the start of a LangChain run")
@@ -219,7 +220,7 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
                 value = output.content if isinstance(output, BaseMessage) else output
                 run.set({}, run.content(plain(value), openinference.OUTPUT_VALUE))
                 if getattr(output, "status", None) == "error":  # an error that the tool handled
-                    run.failed(str(value), flujo.ERROR_TYPE_OTHER)
+                    run.failed(words_of(value), flujo.ERROR_TYPE_OTHER)
 
     def on_retriever_end(
         self, documents: Sequence[Document], *, run_id: UUID, **kwargs: Any
@@ -268,7 +269,7 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         if isinstance(error, GeneratorExit):  # the consumer of a stream had enough: no failure
             return
         if facts.is_pause(error):
-            run.event(flujo.EVENT_PAUSED, {flujo.MESSAGE: str(error)})
+            run.event(flujo.EVENT_PAUSED, {flujo.MESSAGE: words_of(error)})
             run.set({flujo.STATUS: flujo.STATUS_PAUSED})
             return
         if not isinstance(error, Exception):

@@ -11,6 +11,7 @@ from flujo_otel.integrations.pydantic_graph.node import Node, running_node
 from flujo_otel.integrations.pydantic_graph.patching import Patching
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import graph as semconv
+from flujo_otel.words import words_of
 
 MODULES: Final = ("pydantic_graph.graph_builder", "pydantic_graph.beta.graph")
 _EXECUTION: Final = "_flujo_otel_execution"
@@ -112,7 +113,7 @@ def _opened(
     about = facts.branch_of(execution.forks_around(node_id, fork_stack))
     label = getattr(definition, "label", None)
     if label is not None:
-        about[semconv.NODE_LABEL] = redactor().text(str(label))
+        about[semconv.NODE_LABEL] = redactor().text(words_of(label))
     return Node(
         execution, str(node_id), kind, about, parent=execution.context, fork_stack=fork_stack
     )
@@ -192,7 +193,7 @@ def _seen_reduce(original: Callable[..., Any]) -> Callable[..., Any]:
     def reduce(join: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(join, *args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
             with _AT_END:
                 _failed(join, error)
             raise
@@ -200,7 +201,7 @@ def _seen_reduce(original: Callable[..., Any]) -> Callable[..., Any]:
     return reduce
 
 
-def _failed(join: Any, error: Exception) -> None:
+def _failed(join: Any, error: BaseException) -> None:
     """The reducer runs in the code that drives the run, so the run is the current one there."""
     execution = running_execution()
     if execution is not None:

@@ -6,6 +6,7 @@ import pytest
 
 from flujo_otel.recording.failure import describe, error_type, exception_event, message_of
 from flujo_otel.semconv import flujo
+from support.panics import PanicException
 
 KEY = "sk-" + "a1B2c3D4" * 8
 
@@ -39,6 +40,17 @@ def test_an_exception_that_has_no_words_is_named_all_the_same() -> None:
     event = exception_event(raised(Mute()))
     assert "<Mute: OSError in str()>" == event[flujo.EXCEPTION_MESSAGE]
     assert event[flujo.EXCEPTION_STACKTRACE].endswith("<exception str() failed>\n")
+
+
+def test_a_stack_that_cannot_be_told_has_its_frames_all_the_same() -> None:
+    class Noted(Exception):
+        @property
+        def __notes__(self) -> NoReturn:
+            raise PanicException
+
+    stack = exception_event(raised(Noted("sour")))[flujo.EXCEPTION_STACKTRACE]
+    assert "in deep\n    raise error\n" in stack
+    assert stack.endswith("Noted: sour")
 
 
 def test_a_lone_surrogate_is_spelt_out() -> None:
