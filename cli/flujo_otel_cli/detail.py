@@ -10,16 +10,22 @@ from flujo_otel.model import Event, Run, Span
 from flujo_otel.query.decision import Decision, decision_of
 from flujo_otel.query.failure import Failure, Location, failure_of, is_users_own
 from flujo_otel.query.tree import Node, walk
+from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE
 from flujo_otel_cli import decision as decisions
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import escape, head, value_text
+from flujo_otel_cli.text import cell_len, cut, escape, head, value_text, wrapped
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import duration
 
 _MESSAGE_LINES = 4
 """Of a message, as a validation error's, the first lines; `lens show --step` has all."""
+_WRAPPED_LINES = 3
+"""Of each of those, on a terminal that has no room for it."""
+_ROOM_LEAST = 20
+_BODY_INDENT = 4
+"""Columns before what is told of a step or span that is opened, at most."""
 
 
 class Drawing(NamedTuple):
@@ -61,11 +67,12 @@ class Details:
 
     def lines(self, node: Node, guides: str) -> list[Line]:
         """Everything beneath `node`, each line behind its `guides`."""
-        return [[Piece(guides, "dim"), *line] for line in self._lines(node)]
+        room = self.to.width - cell_len(guides)
+        return [[Piece(guides, "dim"), *line] for line in self._lines(node, room)]
 
-    def _lines(self, node: Node) -> Iterator[Line]:
+    def _lines(self, node: Node, room: int) -> Iterator[Line]:
         if node in self.failures:
-            yield from failure_lines(self.failures[node], self.to, self._hint(node))
+            yield from failure_lines(self.failures[node], self.to, self._hint(node), room)
         if node.span is None:
             return
         decision = self._decision_of(node)
@@ -130,15 +137,43 @@ def _repeats(failure: Failure, message: str) -> bool:
     return message in failure.message or failure.message in message
 
 
-def failure_lines(failure: Failure, to: Terminal, hint: str = "") -> Iterator[Line]:
-    limit = to.width if to.cuts else None
+def failure_lines(
+    failure: Failure, to: Terminal, hint: str = "", room: int | None = None
+) -> Iterator[Line]:
+    """What went wrong and where: a terminal of which `room` columns are left (None: all) gets it in
+    as many lines as it takes, for what is cut off is what one looks for."""
+    room = max(to.width if room is None else room, _ROOM_LEAST)
     for text in failure.message.rstrip().split("\n", _MESSAGE_LINES)[:_MESSAGE_LINES]:
-        yield [Piece(head(text, limit), STYLES["failed"])]
-    if failure.location is not None:
-        line = [Piece(f"at {place(failure.location)}", "dim")]
-        yield [*line, Piece(f"   {hint}", "dim")] if hint else line
-    elif hint:
-        yield [Piece(hint, "dim")]
+        yield from message_lines(text, to, room)
+    where = f"at {place(failure.location)}" if failure.location is not None else ""
+    if not to.cuts or cell_len(where) + 3 + cell_len(hint) <= room:
+        said = "   ".join(filter(None, (where, hint)))
+        yield from [[Piece(said, "dim")]] if said else []
+        return
+    for text in filter(None, (where, hint)):
+        yield from ([Piece(line, "dim")] for line in broken(text, room))
+
+
+def message_lines(text: str, to: Terminal, room: int) -> Iterator[Line]:
+    """One line of a message: a pipe gets it as it is."""
+    style = STYLES["failed"]
+    if not to.cuts:
+        yield [Piece(escape(text), style)]
+        return
+    lines = wrapped(text[: room * (_WRAPPED_LINES + 1)], room) or [""]
+    shown = lines[:_WRAPPED_LINES]
+    if len(shown) < len(lines):
+        shown[-1] = cut(shown[-1] + to.theme.ellipsis, room, to.theme.ellipsis)
+    yield from ([Piece(line, style)] for line in shown)
+
+
+def broken(text: str, room: int) -> Iterator[str]:
+    """`text`, which is escaped, in lines of `room` columns, the further ones indented."""
+    first, *rest = wrapped(text, room)
+    yield first
+    if rest:
+        left = text[len(first) :].lstrip()
+        yield from (f"  {line}" for line in wrapped(left, room - 2))
 
 
 def place(location: Location) -> str:
@@ -148,24 +183,55 @@ def place(location: Location) -> str:
     return escape(f"{file.removeprefix(here)}:{location.line} in {location.function}")
 
 
-def attribute_lines(span: Span, to: Terminal, without: Collection[str] = ()) -> Iterator[Line]:
-    """`key = value`, in order of the keys."""
+def attribute_lines(
+    span: Span, to: Terminal, without: Collection[str] = (), *, whole: bool = False
+) -> Iterator[Line]:
+    """`key = value`, in order of the keys; `whole`: in as many lines as a value takes."""
     limit = to.width if to.cuts else None
     for key in sorted(span.attributes.keys() - set(without)):
-        text = value_text(span.attributes[key])
+        value = span.attributes[key]
+        if whole:
+            yield from _whole_lines(key, value, to)
+            continue
+        text = value_text(value)
         yield [Piece(f"{head(key, limit)} = ", "dim"), Piece(text[:limit] if limit else text)]
 
 
-def event_lines(span: Span, to: Terminal) -> Iterator[Line]:
+def _whole_lines(key: str, value: object, to: Terminal) -> Iterator[Line]:
+    """A value of one line that fits beside its key, else beneath it."""
+    lines = value.rstrip("\n").splitlines() if isinstance(value, str) else [value_text(value)]
+    front = f"{escape(key)} = "
+    room = max(to.width - _BODY_INDENT, _ROOM_LEAST)
+    if len(lines) <= 1 and (not to.cuts or cell_len(front + value_text(value)) <= room):
+        yield [Piece(front, "dim"), Piece(escape("".join(lines)))]
+        return
+    yield [Piece(front, "dim")]
+    for line in lines:
+        parts = wrapped(line, room - 2) or [""] if to.cuts else [escape(line)]
+        yield from ([Piece(f"  {part}")] for part in parts)
+
+
+def event_lines(span: Span, to: Terminal, *, whole: bool = False) -> Iterator[Line]:
+    """`+offset  name  key=value`; `whole`: its attributes beneath it, in as many lines as they
+    take."""
     for event in span.events:
         offset = duration(event.time_ns - span.start_time_ns, to.theme.micro)
-        yield [Piece(f"+{offset}  ", "dim"), Piece(_event_text(event, to))]
+        front, text = Piece(f"+{offset}  ", "dim"), _event_text(event, to)
+        has_lines = any("\n" in str(value) for _, value in _told(event))
+        too_long = to.cuts and cell_len(f"{front.text}{text}") > to.width - _BODY_INDENT
+        if not whole or not (has_lines or too_long):
+            yield [front, Piece(text)]
+            continue
+        yield [front, Piece(escape(event.name))]
+        for key, value in _told(event):
+            yield from ([Piece("  "), *line] for line in _whole_lines(key, value, to))
+
+
+def _told(event: Event) -> Iterator[tuple[str, object]]:
+    """A stack's last line is said; `lens show --step` has all of it."""
+    return ((k, v) for k, v in event.attributes.items() if k != EXCEPTION_STACKTRACE)
 
 
 def _event_text(event: Event, to: Terminal) -> str:
-    attributes = (
-        f"{escape(key)}={value_text(value)}"
-        for key, value in event.attributes.items()
-        if key != "exception.stacktrace"  # its last line is said; `lens show --step` has all
-    )
+    attributes = (f"{escape(key)}={value_text(value)}" for key, value in _told(event))
     return "  ".join([head(event.name, to.width), *attributes])

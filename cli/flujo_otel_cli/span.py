@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from flujo_otel.model import Run, Span
 from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import exchange_of
-from flujo_otel.query.failure import failure_of
+from flujo_otel.query.failure import Failure, failure_of
 from flujo_otel.query.tree import Node, build_tree
 from flujo_otel_cli.conversation import drawn_of, opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.detail import (
     attribute_lines,
+    broken,
     event_lines,
     failure_lines,
     place,
@@ -22,12 +23,13 @@ from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.notes import notes
 from flujo_otel_cli.runs import lasted, shell_word, status_within
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import escape, head, value_text
+from flujo_otel_cli.text import cell_len, escape, head, value_text
 from flujo_otel_cli.theme import STYLES
 
 SPANS_SHOWN = 200
 """Of the top-level spans; `lens trace --all` has the rest."""
 _ERRORS_SHOWN = 3
+_EXCEPTION = "exception  "
 
 
 def overview(
@@ -78,19 +80,39 @@ def body(
     these, and without those that are drawn."""
     failure = failure_of(span) if failed else None
     if failure is not None:
-        yield [Piece("exception  ", "dim"), Piece(escape(failure.message), STYLES["failed"])]
-        if failure.location is not None:
-            yield [Piece(f"  at {place(failure.location)}", "dim")]
-        for line in (failure.stack or "").rstrip().split("\n"):
-            yield [Piece("  " + escape(line), "dim")]
+        yield from _exception_lines(failure, to)
+    whole = full or not to.cuts
     if span.events:
         yield [Piece("events", "dim")]
-        yield from _indented(event_lines(span, to))
+        yield from _indented(event_lines(span, to, whole=whole))
     drawn = without | drawn_of(span, full=full) | _decided_by(span)
-    attributes = list(_indented(attribute_lines(span, to, without=drawn)))
+    attributes = list(_indented(attribute_lines(span, to, without=drawn, whole=whole)))
     if attributes:
         yield [Piece("attributes", "dim")]
         yield from attributes
+
+
+def _exception_lines(failure: Failure, to: Terminal) -> Iterator[Line]:
+    """All of the message and the stack: what is too long for the terminal goes on beneath."""
+    first, *more = failure.message.split("\n")
+    room = to.width - len(_EXCEPTION) if to.cuts else None
+    for index, line in enumerate(_within(first, room)):
+        yield [
+            Piece(" " * len(_EXCEPTION) if index else _EXCEPTION, "dim"),
+            Piece(line, STYLES["failed"]),
+        ]
+    room = to.width - 2 if to.cuts else None
+    for text in more:
+        yield from ([Piece(f"  {line}", STYLES["failed"])] for line in _within(text, room))
+    where = [f"at {place(failure.location)}"] if failure.location is not None else []
+    for text in (*where, *(failure.stack or "").rstrip().split("\n")):
+        yield from ([Piece(f"  {line}", "dim")] for line in _within(text, room))
+
+
+def _within(text: str, room: int | None) -> list[str]:
+    if room is None or cell_len(escape(text)) <= room:
+        return [escape(text)]
+    return list(broken(escape(text), max(room, 20)))
 
 
 def _decided_by(span: Span) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """One step of a run: in three lines among others, or opened."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.context import Change
@@ -13,6 +14,7 @@ from flujo_otel_cli.changes import change_lines
 from flujo_otel_cli.content import PIPED_MOST, content_lines, opened_lines
 from flujo_otel_cli.conversation import opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
+from flujo_otel_cli.detail import message_lines
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import has_no_end, lasted, status_within
@@ -22,6 +24,8 @@ from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import MILLISECOND, duration
 
+_ERROR = "   error  "
+_ERROR_LINES = 6
 _NO_CLASSES = frozenset({flujo.ERROR_TYPE_TIMEOUT, flujo.ERROR_TYPE_OTHER})
 _SHOWN_ABOVE = frozenset({flujo.STEP_ATTEMPTS, flujo.ERROR_MESSAGE})
 
@@ -35,7 +39,10 @@ def step_lines(
     yield from told_exchange(span, exchange, to, full=full)
     yield from content_lines("   asks ", _question(step, span), to, full=full, piped=PIPED_MOST)
     error = _with_class(error_text(step.error), span)
-    yield from content_lines("   error", error, to, full=full, style=_style(step))
+    if full:
+        yield from content_lines("   error", error, to, full=True, style=_style(step))
+    else:
+        yield from _error_lines(error, to)
     decision = decision_of(span.attributes) if span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)
@@ -43,6 +50,18 @@ def step_lines(
 
 def _question(step: Step, span: Span | None) -> str | None:
     return question_of(span) if step.status == "paused" and span is not None else None
+
+
+def _error_lines(error: str | None, to: Terminal) -> Iterator[Line]:
+    """The first few lines of it, on a terminal in as many as they take."""
+    if error is None:
+        return
+    room = max(to.width - len(_ERROR), 20)
+    found = (line for text in error.rstrip().split("\n") for line in message_lines(text, to, room))
+    for index, line in enumerate(islice(found, _ERROR_LINES)):
+        yield [Piece(" " * len(_ERROR) if index else _ERROR, "dim"), *line]
+    if next(found, None) is not None:
+        yield [Piece(" " * len(_ERROR)), Piece("--step shows the rest", "dim")]
 
 
 def _style(step: Step) -> str:

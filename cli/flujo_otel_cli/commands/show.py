@@ -21,6 +21,7 @@ from flujo_otel_cli.changes import change_document, change_lines
 from flujo_otel_cli.content import PIPED_MOST, content_lines
 from flujo_otel_cli.conversation import told_exchange
 from flujo_otel_cli.decision import account
+from flujo_otel_cli.detail import broken
 from flujo_otel_cli.document import (
     Document,
     decided,
@@ -46,7 +47,7 @@ from flujo_otel_cli.runs import (
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.span import opened, overview
 from flujo_otel_cli.step import one_step, step_lines
-from flujo_otel_cli.text import brief, escape
+from flujo_otel_cli.text import brief, cell_len, escape
 from flujo_otel_cli.theme import STYLES
 
 _NO_STEPS: list[Line] = [[Piece("No steps.", "dim")]]
@@ -266,11 +267,14 @@ def _failed_beneath(session: Session, run: Run, placed: Placed) -> Iterator[Line
         is_one = [each.name for each in placed.failed].count(span.name) == 1
         name = span.name if is_one and escape(span.name) == span.name else span.otel_span_id
         hint = f"lens show {shell_word(shown_id)} --step {shell_word(name)}"
-        yield [
-            Piece(f"   {session.to.theme.mark('failed')} ", STYLES["failed"]),
-            Piece(f"{brief(span.name, 80)}: {said}"),
-            Piece(f"   {hint}", "dim"),
-        ]
+        mark = f"   {session.to.theme.mark('failed')} "
+        text = f"{brief(span.name, 80)}: {said}"
+        room = session.to.width - len(mark) - _LEVELS_SHOWN * 2
+        if not session.to.cuts or cell_len(text) + 3 + cell_len(hint) <= room:
+            yield [Piece(mark, STYLES["failed"]), Piece(text), Piece(f"   {hint}", "dim")]
+            continue
+        yield [Piece(mark, STYLES["failed"]), Piece(text)]
+        yield from ([Piece(f"     {line}", "dim")] for line in broken(hint, max(room, 20)))
     if len(placed.failed) > _FAILED_SHOWN:
         more = len(placed.failed) - _FAILED_SHOWN
         yield [Piece(f"   {more:,} more failed: lens trace {shown_id} --errors", "dim")]

@@ -1,0 +1,115 @@
+"""What failed and where, on a terminal that is too narrow for it, and with several lines."""
+
+from typing import Any
+
+import pytest
+
+from flujo_otel.model import Event, Span, Step
+from flujo_otel.query.failure import Failure, Location
+from flujo_otel_cli.detail import failure_lines
+from flujo_otel_cli.span import body
+from flujo_otel_cli.step import step_lines
+from unit.cli.scenes import MS, START_NS, a_run, a_span, exception
+from unit.cli.screen import screen, shown
+
+FILE = "/home/somebody/projects/customer-support/services/triage/src/pipeline/steps/answer.py"
+STACK = f'Traceback (most recent call last):\n  File "{FILE}", line 41, in answer_the_customer\n'
+PLACE = f"{FILE}:41 in answer_the_customer"
+LONG = "The order 4711 could not be found in the shop's database, nor in the archive of last year."
+
+
+def joined(text: str) -> str:
+    """What was broken into lines, without blanks."""
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_place_and_a_command_are_wrapped_not_cut(width: int) -> None:
+    to = screen(width)
+    failure = Failure(LONG, Location(FILE, 41, "answer_the_customer"), None)
+    out = shown(to, failure_lines(failure, to, "lens show 7f3a --step answer"))
+    assert joined(out) == joined(f"{LONG} at {PLACE} lens show 7f3a --step answer")
+    assert max(map(len, out.splitlines())) <= width
+
+
+def test_where_there_is_room_they_are_on_one_line() -> None:
+    to = screen(100)
+    failure = Failure("sour", Location("/srv/app.py", 41, "answer"), None)
+    out = shown(to, failure_lines(failure, to, "lens show"))
+    assert out == "sour\nat /srv/app.py:41 in answer   lens show\n"
+
+
+def test_a_pipe_gets_each_on_one_line() -> None:
+    to = screen(40, cuts=False)
+    failure = Failure(LONG, Location(FILE, 41, "answer_the_customer"), None)
+    out = shown(to, failure_lines(failure, to, "lens show"))
+    assert out == f"{LONG}\nat {PLACE}   lens show\n"
+
+
+def test_a_message_of_a_megabyte_ends_after_a_few_lines() -> None:
+    to = screen(60)
+    out = shown(to, failure_lines(Failure("word " * 200_000, None, None), to)).splitlines()
+    assert len(out) == 3 and out[-1].endswith("…") and len(out[-1]) <= 60
+
+
+def opened(span: Span, **of_screen: Any) -> str:
+    to = screen(60, **of_screen)
+    return shown(to, body(span, to, failed=True, full=False))
+
+
+def test_an_opened_exception_is_all_there() -> None:
+    event = exception("ValueError", f"{LONG}\n{LONG}", STACK)
+    out = opened(a_span(1, "answer", 0, 1, status="failed", events=(event,)))
+    told = out.partition("events\n")[0]
+    assert joined(told) == joined(f"exception ValueError: {LONG} {LONG} at {PLACE} {STACK}")
+    piped = opened(a_span(1, "answer", 0, 1, status="failed", events=(event,)), cuts=False)
+    assert f"exception  ValueError: {LONG}\n  {LONG}\n  at {PLACE}\n" in piped
+
+
+def a_failed_step(error: str) -> Step:
+    times = START_NS, START_NS + MS, 1
+    return Step("r:0", "r", "answer", 0, "failed", *times, None, None, None, None, error)
+
+
+def test_an_error_of_a_step_among_others_is_in_lines() -> None:
+    for to in (screen(60), screen(60, cuts=False)):
+        step = a_failed_step(f"{LONG}\n{LONG}")
+        lines = step_lines(a_run(), step, None, to, START_NS + MS, full=False)
+        out = shown(to, lines).partition("\n")[2]
+        assert joined(out) == joined(f"error {LONG} {LONG}")
+        assert all(
+            line.startswith("   error  T") or line[:10].isspace() for line in out.splitlines()
+        )
+
+
+def test_of_an_error_of_many_lines_the_first_are_shown() -> None:
+    to = screen(60, cuts=False)
+    step = a_failed_step("\n".join(f"line {n}" for n in range(50)))
+    out = shown(to, step_lines(a_run(), step, None, to, START_NS + MS, full=False))
+    assert out.endswith("          line 5\n          --step shows the rest\n")
+
+
+CONTEXT = '{"notes": "' + "x" * 100 + '"}'
+
+
+def with_event() -> Span:
+    event = Event("flujo.context.after", START_NS, {"flujo.context": CONTEXT})
+    many = {"template": "Answer {question}\nin a sentence.", "short": "1"}
+    return a_span(1, "answer", 0, 1, attributes=many, events=(event,))
+
+
+def test_events_and_attributes_are_whole_with_full_on_a_terminal() -> None:
+    to = screen(60)
+    out = shown(to, body(with_event(), to, failed=False, full=True))
+    assert joined(f"+0 ns flujo.context.after flujo.context = {CONTEXT}") in joined(out)
+    assert max(map(len, out.splitlines())) <= 60
+    assert "  short = 1\n  template =\n    Answer {question}\n    in a sentence.\n" in out
+    cut = shown(screen(60), body(with_event(), screen(60), failed=False, full=False))
+    assert "…" in cut and "\\n" in cut
+
+
+def test_several_lines_are_lines_in_a_pipe() -> None:
+    to = screen(60, cuts=False)
+    out = shown(to, body(with_event(), to, failed=False, full=False))
+    assert f"  +0 ns  flujo.context.after  flujo.context={CONTEXT}\n" in out
+    assert "  template =\n    Answer {question}\n    in a sentence.\n" in out
