@@ -2,6 +2,15 @@
 
 Producers call it on everything they record before it leaves their hands: attributes, events, links,
 exception texts, inputs, outputs, contexts.
+
+    options, process -> redactor    what the settings say; the doors, by which all comes in
+        data          by names      keys: naming, vocabulary; evidence, schemas
+                      by neighbours fields, pairs, items
+                      by looks      looks.cards, text
+        text          clean         memory: nothing to redact was found before
+                      in its turn   named, validation, commands, looks: needles, then expressions
+                      as it is JSON documents, data
+        own           rules of whoever runs the program, after ours
 """
 
 from flujo_otel.redaction.mark import REDACTED

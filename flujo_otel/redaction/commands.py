@@ -1,14 +1,18 @@
 """Secrets among the arguments of a command: `--password ...`, as a line and as a list.
 
 `-p` is many things, so it is read only after programs whose password it is.
+
+before: mysql -u root -phunter shop
+after:  mysql -u root -p[REDACTED] shop
 """
 
 import re
 from typing import Final
 
-from flujo_otel.redaction.keys import Keys, Naming
-from flujo_otel.redaction.looks import PLACEHOLDER, is_reference, looks_made
+from flujo_otel.redaction.evidence import PLACEHOLDER, is_reference, looks_made
+from flujo_otel.redaction.keys import Keys
 from flujo_otel.redaction.mark import REDACTED
+from flujo_otel.redaction.naming import Naming
 
 _OPTION: Final = re.compile(
     r"--([A-Za-z][A-Za-z0-9_.\-]{1,47}+)"

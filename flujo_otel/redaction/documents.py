@@ -1,4 +1,8 @@
-"""Texts that are JSON."""
+r"""Texts that are JSON, which is taken for what it says.
+
+before: {"p\u0061ssword": "hunter"}
+after:  {"password": "[REDACTED]"}
+"""
 
 import json
 import re

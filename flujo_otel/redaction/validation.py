@@ -1,10 +1,15 @@
-"""Secrets in what pydantic's ValidationError says: a field, and below it what it was given."""
+r"""Secrets in what pydantic's ValidationError says: a field, and below it what it was given.
+
+before: password\n  Too short [type=x, input_value='hunter', input_type=str]
+after:  password\n  Too short [type=x, input_value=[REDACTED], input_type=str]
+"""
 
 import re
 from typing import Final
 
-from flujo_otel.redaction.keys import Keys, Naming
+from flujo_otel.redaction.keys import Keys
 from flujo_otel.redaction.mark import REDACTED
+from flujo_otel.redaction.naming import Naming
 
 _BREAK: Final = r"(?:\r?\n|\\{1,8}n)"
 _INPUT: Final = re.compile(

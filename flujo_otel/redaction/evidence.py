@@ -1,9 +1,16 @@
-"""Whether a value whose name may be a secret's looks like a secret."""
+"""What speaks for a value being a secret, and what against it, where its name may be a secret's.
+
+before: token: a1b2c3d4 secret: to success password=${PW}
+after:  token: [REDACTED] secret: to success password=${PW}
+"""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
-from flujo_otel.redaction.keys import Naming
+from flujo_otel.redaction.mark import REDACTED
+from flujo_otel.redaction.naming import Naming
+from flujo_otel.redaction.schemas import describes
 
 PLACEHOLDER: Final = re.compile(
     r"\*+|\.+|x{3,}|<[^<>]{1,64}>|\$\{?[A-Za-z_]\w{0,64}\}?|\{{1,2}[^{}]{0,64}\}{1,2}|%\(\w{1,64}\)s|%s"
@@ -35,6 +42,25 @@ def looks_faint(value: str) -> bool:
 def is_code(number: float) -> bool:
     """One that was sent to somebody's telephone, and no count."""
     return number >= _SMALLEST_CODE
+
+
+def is_hidden(naming: Naming, value: object) -> bool:
+    """Whether `value`, of any kind, is a secret under a name of NAMINGS. A flag hides nothing, nor
+    does what is empty; a number of tokens or cookies is a number."""
+    if value is None or isinstance(value, bool):
+        return False
+    if isinstance(value, int | float):
+        return naming is Naming.STRONG or (naming is Naming.FAINT and is_code(value))
+    if naming is Naming.FAINT and isinstance(value, str):
+        return looks_faint(value)
+    if isinstance(value, Mapping):
+        return bool(value) and not describes(value)
+    return not isinstance(value, str | bytes | list | tuple) or bool(value)
+
+
+def is_redacted(value: str) -> bool:
+    """Nothing of the secret is shown: there is a mark or a placeholder in its place."""
+    return value.startswith(REDACTED) or PLACEHOLDER.fullmatch(value) is not None
 
 
 def is_reference(value: str, following: str, name: str) -> bool:

@@ -1,11 +1,15 @@
-"""Secrets that stand below their name, as YAML has it: a block (`|`, `>`), or items of a list."""
+r"""Values below their name, as YAML has it: a block (`|`, `>`), or items of a list.
+
+before: password: |\n  hunter\nuser: ann
+after:  password: |\n  [REDACTED]\nuser: ann
+"""
 
 import re
 from typing import Final
 
-from flujo_otel.redaction.keys import Naming
-from flujo_otel.redaction.looks import looks_made
+from flujo_otel.redaction.evidence import looks_made
 from flujo_otel.redaction.mark import REDACTED
+from flujo_otel.redaction.named.names import Name, Replacement
 
 _BREAK: Final = r"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)"
 """In JSON a line ends with an escape."""
@@ -19,24 +23,24 @@ _MOST_INDENT: Final = 80
 _INDENT_BEFORE: Final = re.compile(r"(?:\A|[\n\"'`]|\\n)([ \t]{0,80}+(?:-[ \t]{1,8})?)\Z")
 
 
-def block_value(text: str, start: int, value: int, naming: Naming) -> tuple[int, int, str] | None:
-    """From where to where the secret stands that is named at `start` and begins at `value`, and
-    what is to stand there; None: it is no block."""
-    header = _BLOCK.match(text, value)
+def block_value(text: str, name: Name) -> Replacement | None:
+    """The block, or the items, below `name`. None: there is no such."""
+    header = _BLOCK.match(text, name.value)
     if header is not None:
-        return _block(text, start, header)
-    item = _ITEM.match(text, value)
-    if item is None or not looks_made(item[1], naming):
+        return _block(text, name, header)
+    item = _ITEM.match(text, name.value)
+    if item is None or not looks_made(item[1], name.naming):
         return None
     first, end = item.span(1)
-    while item is not None and looks_made(item[1], naming):
+    while item is not None and looks_made(item[1], name.naming):
         end = item.end(1)
         item = _ITEM.match(text, item.end())
     return first, end, REDACTED
 
 
-def _block(text: str, start: int, header: re.Match[str]) -> tuple[int, int, str] | None:
+def _block(text: str, name: Name, header: re.Match[str]) -> Replacement | None:
     """The lines that are indented more than the name is."""
+    start = name.start + len(name.text) - len(name.text.lstrip(" -"))
     before = _INDENT_BEFORE.search(text, max(0, start - _MOST_INDENT), start)
     outer = len(before[1]) if before else 0
     pattern = _LINE if header[0].endswith("\n") else _ESCAPED_LINE

@@ -1,10 +1,16 @@
-"""Secrets whose name is no name but the value beside: `{"name": "password", "value": ...}`."""
+"""Secrets whose name is the value of the field beside, in either order, in a text and in data.
+
+before: {"name": "password", "value": "hunter"}
+after:  {"name": "password", "value": "[REDACTED]"}
+"""
 
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flujo_otel.redaction.keys import NAMINGS, STRONG_NAMES, Keys, Naming, joined
+from flujo_otel.redaction import vocabulary
+from flujo_otel.redaction.keys import Keys, joined
+from flujo_otel.redaction.naming import NAMINGS, Naming
 
 _NAMING_FIELDS: Final = (
     "name",
@@ -29,11 +35,7 @@ _FIELD_BEFORE: Final = re.compile(
     rf"""\b((?i:{"|".join(sorted({name.lower() for name in _NAMING_FIELDS}))}))"""
     r"""(?:\\*["'])?\s{0,8}[:=]\s{0,8}(?:\\*["'])?\Z"""
 )
-PAIR: Final = r""",(?=\s{0,8}+[bBrRuU]?\\*["'][^"'\r\n]{1,1024}+["']\s{0,8}+[)\]])"""
-"""Between the two of a pair: `("password", "...")`; see `is_pair`."""
-_PAIR_BEFORE: Final = re.compile(r"""(?:(?<![\w\])])\(|\[)[bBrRuU]?\\*["']\Z""")
 _FIELD_ROOM: Final = 32
-_HEADER: Final = re.compile(r"(?i)[-_]|authorization|cookie")
 _SAID: Final = re.compile(r"""(?:VALUE|[Vv]alue)s?\\*["']""")
 
 
@@ -41,22 +43,6 @@ def is_beside(text: str, start: int, name: str, naming: Naming) -> bool:
     """Whether `name`, which begins at `start`, is the value of a field that names another."""
     field = _FIELD_BEFORE.search(text, max(0, start - _FIELD_ROOM), start)
     return field is not None and _is_named(field[1].lower(), name.strip(), naming)
-
-
-def is_pair(text: str, start: int, name: str, naming: Naming) -> bool:
-    """Whether `name`, which begins at `start`, is the first of a pair as headers are. A list may be
-    one of words, so its first must be no word."""
-    before = _PAIR_BEFORE.search(text, max(0, start - 8), start)
-    return (
-        before is not None
-        and naming is Naming.STRONG
-        and (before[0].startswith("(") or is_header(name))
-    )
-
-
-def is_header(name: str) -> bool:
-    """Whether it is one as headers and variables have it, no word."""
-    return _HEADER.search(name) is not None
 
 
 def says_value(text: str) -> bool:
@@ -79,5 +65,5 @@ def naming_beside(fields: Mapping[Any, Any], value: Any, keys: Keys) -> Naming:
 
 def _is_named(field: str, name: str, naming: Naming) -> bool:
     """Not by a title, as "Forgot my password" is; a `token` may be one of a text."""
-    is_title = " " in name and joined(name) not in STRONG_NAMES
+    is_title = " " in name and joined(name) not in vocabulary.STRONG
     return not is_title and (field != "type" or naming is Naming.STRONG)
