@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from flujo_otel.model import Run, Span, Step
+from flujo_otel.query.alike import Alike
 from flujo_otel.query.context import Change
 from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import Exchange
@@ -20,7 +21,7 @@ from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import has_no_end, lasted, status_within
 from flujo_otel_cli.span import body, decided
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import escape, head
+from flujo_otel_cli.text import brief, escape, head
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import MILLISECOND, duration
 
@@ -46,6 +47,39 @@ def step_lines(
     decision = decision_of(span.attributes) if span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)
+
+
+def alike_lines(run: Run, found: Alike, to: Terminal) -> Iterator[Line]:
+    """Steps that are alike: how many, what they took and cost, the worst; of failed ones an
+    error."""
+    theme, steps = to.theme, found.steps
+    status = status_within(run, steps[0].status, steps[0].end_time_ns)
+    durations = [(ns, each) for each in steps if (ns := _duration_ns(each)) is not None]
+    worst_ns, worst = max(durations, key=lambda pair: pair[0], default=(0, steps[0]))
+    cost = sum(each.cost_usd or 0 for each in steps)
+    tokens = sum(each.tokens or 0 for each in steps)
+    which = f" ({brief(worst.step_name, 80)})" if worst.step_name != found.name else ""
+    facts = [
+        f"added up {duration(sum(ns for ns, _ in durations), theme.micro)}" if durations else "",
+        f"worst {duration(worst_ns, theme.micro)}{which}" if durations else "",
+        amounts.cost(cost, at_least=any(each.unpriced_count for each in steps)),
+        amounts.plural(tokens, "token") if tokens else "",
+        f"{amounts.plural(found.within_count, 'step')} within" if found.within_count else "",
+        "--all unfolds",
+    ]
+    yield [
+        Piece(f"{theme.mark(status)} ", STYLES.get(status, "")),
+        Piece(f"{steps[0].step_index} ", "dim"),
+        Piece(f"{brief(found.name, 80) or '(no name)'} {theme.times}{len(steps):,}", "bold"),
+        Piece("  " + theme.dot.join(fact for fact in facts if fact), "dim"),
+    ]
+    yield from _error_lines(next((error_text(e.error) for e in steps if e.error), None), to)
+
+
+def _duration_ns(step: Step) -> int | None:
+    if step.end_time_ns is not None and step.start_time_ns:
+        return step.end_time_ns - step.start_time_ns
+    return None if step.duration_ms is None else step.duration_ms * MILLISECOND
 
 
 def _question(step: Step, span: Span | None) -> str | None:

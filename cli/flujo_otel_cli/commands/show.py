@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from flujo_otel.model import Run, Span, Step
+from flujo_otel.query.alike import Alike, fold_alike
 from flujo_otel.query.beneath import Placed, placed
 from flujo_otel.query.context import Changes, changes_of
 from flujo_otel.query.decision import decision_of
@@ -46,7 +47,7 @@ from flujo_otel_cli.runs import (
 )
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.span import opened, overview
-from flujo_otel_cli.step import one_step, step_lines
+from flujo_otel_cli.step import alike_lines, one_step, step_lines
 from flujo_otel_cli.text import brief, cell_len, escape
 from flujo_otel_cli.theme import STYLES
 
@@ -57,8 +58,8 @@ _ID_LEAST = 4
 """Characters of a span's id that may name it."""
 _FAILED_SHOWN = 3
 """Of the spans that failed beneath a step."""
-STEPS_SHOWN = 200
-"""Of a run with more steps, `--full` shows the rest too."""
+STEPS_READ = 10_000
+"""Of a run with more steps, `--all` shows the rest too."""
 
 
 def command(
@@ -74,6 +75,9 @@ def command(
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Whole inputs, outputs and contexts.")
+    ] = False,
+    unfold: Annotated[
+        bool, typer.Option("--all", help="Every step, also where many are alike.")
     ] = False,
     db: Db = None,
     json: Json = False,
@@ -91,7 +95,7 @@ def command(
         elif json:
             session.answer(_document(session, run, steps))
         else:
-            session.show(_lines(session, run, steps, full=full))
+            session.show(_lines(session, run, steps, full=full, unfold=unfold))
 
 
 def _document(session: Session, run: Run, steps: list[Step]) -> Document:
@@ -219,33 +223,22 @@ def _spans_of(session: Session, run: Run, steps: list[Step]) -> dict[str, Span]:
     return {span.span_id: span for span in spans}
 
 
-def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iterator[Line]:
+def _lines(
+    session: Session, run: Run, steps: list[Step], *, full: bool, unfold: bool
+) -> Iterator[Line]:
     to = session.to
     heading = [Piece(title(run), "bold"), Piece("  "), *status_line(run.status, to.theme)]
     root = session.reader.roots([run.run_id]).get(run.run_id)
     yield from panel(heading, list(facts(session, run, root)), to)
     if root is not None:
         yield from sender(root.resource, to, full=full)
-    shown = steps if full else steps[:STEPS_SHOWN]
     root_span = _root_span(session, run, root)
     if root_span is not None:
         yield from told_exchange(root_span, _exchange(session, run, root_span), to, full=full)
     decision = decision_of(root_span.attributes) if root_span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)
-    of_steps = _spans_of(session, run, shown)
-    changes = changes_of(root_span, list(of_steps.values()))
-    for each in placed(session.reader, run, shown, of_steps):
-        span = of_steps.get(each.step.span_id or "")
-        lines = [
-            *step_lines(run, each.step, span, to, session.now_ns, full=full),
-            *change_lines(changes.get(each.step.span_id or "", ()), to, full=full),
-            *_failed_beneath(session, run, each),
-        ]
-        front = [Piece("  " * min(each.depth, _LEVELS_SHOWN))]
-        yield from ([*front, *line] for line in lines)
-    if len(shown) < len(steps):
-        yield [Piece(f"{len(steps) - len(shown):,} more steps: --full shows them.", "dim")]
+    yield from _step_lines(session, run, steps, root_span, full=full, unfold=unfold)
     if not steps:
         spans = list(session.reader.spans(run.run_id, SpanFilter()))
         shown_id = short_id(session.reader, run.run_id)
@@ -254,6 +247,40 @@ def _lines(session: Session, run: Run, steps: list[Step], *, full: bool) -> Iter
         )
     context = run.final_context
     yield from content_lines("final context", context, to, full=full, piped=PIPED_MOST)
+
+
+def _step_lines(
+    session: Session,
+    run: Run,
+    steps: list[Step],
+    root_span: Span | None,
+    *,
+    full: bool,
+    unfold: bool,
+) -> Iterator[Line]:
+    """Each step in its place; many alike on one line, but for `unfold` and `full`."""
+    to, folds = session.to, not (unfold or full)
+    read = steps[:STEPS_READ] if folds else steps
+    spans = _spans_of(session, run, read)
+    found = placed(session.reader, run, read, spans)
+    shown = fold_alike(found) if folds else found
+    ids = {each.step.span_id for each in shown if isinstance(each, Placed)}
+    wanted = [span for span in spans.values() if span.span_id in ids]
+    changes = changes_of(root_span, list(spans.values()), wanted)
+    for each in shown:
+        front = [Piece("  " * min(each.depth, _LEVELS_SHOWN))]
+        if isinstance(each, Alike):
+            yield from ([*front, *line] for line in alike_lines(run, each, to))
+            continue
+        span = spans.get(each.step.span_id or "")
+        lines = [
+            *step_lines(run, each.step, span, to, session.now_ns, full=full),
+            *change_lines(changes.get(each.step.span_id or "", ()), to, full=full),
+            *_failed_beneath(session, run, each),
+        ]
+        yield from ([*front, *line] for line in lines)
+    if len(read) < len(steps):
+        yield [Piece(f"{len(steps) - len(read):,} more steps: --all shows them.", "dim")]
 
 
 def _failed_beneath(session: Session, run: Run, placed: Placed) -> Iterator[Line]:

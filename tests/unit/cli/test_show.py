@@ -162,3 +162,24 @@ def test_a_model_s_call_without_steps_has_its_question_and_its_answer(
     out = answer(capsys, "show")[1]
     assert out.count("   out    It is.\n") == 1
     assert '✔ running tool  300 ms\n   in     {"n": 1}\n   out    yes\n' in out
+
+
+def test_many_steps_alike_are_one_line_that_all_unfolds(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = [
+        a_step(2 + n, f"item {n}", n, n + 1, 1, attributes={flujo.STEP_INDEX: n})
+        for n in range(1000)
+    ]
+    busy = a_step(
+        5000, "item 1000", 1000, 1001, 1, status="failed", attributes={"flujo.error": "x"}
+    )
+    store(
+        here / "flujo_otel.db", [a_span(1, "r", 0, 2000, role=Role.RUN_ROOT), *steps, busy], **ROOT
+    )
+    out = answer(capsys, "show")[1]
+    fold = "✔ 0 item * ×1,000  added up 1.00 s · worst 1 ms (item 0) · --all unfolds\n✘ "
+    assert fold in out and out.count("item") == 3
+    assert answer(capsys, "show", "--all")[1].count(" item ") == 1001
+    assert answer(capsys, "show", "--full")[1].count(" item ") == 1001
+    assert len(document(capsys, "show")[1]["steps"]) == 1001
