@@ -9,9 +9,10 @@ from flujo_otel.query.activity import Activity, Now, running_now
 from flujo_otel.query.fold import fold
 from flujo_otel.query.tree import Node, build_tree, walk
 from flujo_otel_cli import amounts
-from flujo_otel_cli.document import Document, run_document, span_document
+from flujo_otel_cli.document import Document, root_document, run_document, span_document
 from flujo_otel_cli.drawing import top_level
 from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.outer import with_outer
 from flujo_otel_cli.runs import (
     lasted,
     process_of,
@@ -58,7 +59,10 @@ def lines(session: Session, now: Now) -> Iterator[Line]:
     """The table; nothing where there is nothing."""
     found = [*now.living, *now.died]
     rows = [_row(session, each.run) for each in found]
-    heading, *runs = table(_COLUMNS, rows, session.to)
+    shown = [each.run for each in found]
+    roots = session.reader.roots([run.run_id for run in shown])
+    columns, rows = with_outer(session, _COLUMNS, rows, shown, roots)
+    heading, *runs = table(columns, rows, session.to)
     if runs:
         yield heading
     for line, each in zip(runs, found, strict=True):
@@ -81,10 +85,13 @@ def footer(session: Session, now: Now, *, everything: bool) -> str:
     return session.to.theme.dot.join(counts)
 
 
-def document(found: Sequence[Activity]) -> list[Document]:
+def document(session: Session, found: Sequence[Activity]) -> list[Document]:
     """Runs with their `open_spans`."""
+    roots = session.reader.roots([each.run.run_id for each in found])
     return [
-        run_document(each.run) | {"open_spans": [span_document(span) for span in each.open_spans]}
+        run_document(each.run)
+        | root_document(roots.get(each.run.run_id))
+        | {"open_spans": [span_document(span) for span in each.open_spans]}
         for each in found
     ]
 

@@ -46,15 +46,17 @@ class SpanMoment(NamedTuple):
 
 
 class RunMoment(NamedTuple):
-    """A run that started, ended or died."""
+    """A run that started, ended or died; `outer_run_id`: the run that it is in."""
 
     run: Run
+    outer_run_id: str | None = None
 
     def line(self, to: Terminal, now_ns: int) -> Line:
         """The same as of a span; at its end its spans and cost, its process where that is gone."""
         run, died = self.run, self.run.status is RunStatus.DIED
         end_ns = run.last_time_ns if died else run.end_time_ns
         facts = [
+            f"in {escape(self.outer_run_id[:_ID_COLUMNS])}" if self.outer_run_id else "",
             f"{process_of(run)} is gone" if died else "",
             amounts.plural(run.span_count, "span") if end_ns is not None else "",
             f"{run.error_count:,} failed" if run.error_count else "",
@@ -70,7 +72,8 @@ class RunMoment(NamedTuple):
     def document(self) -> Document:
         """A line of `lens tail --runs --json`."""
         events = {RunStatus.RUNNING: "started", RunStatus.DIED: "died"}
-        return {"event": events.get(self.run.status, "ended"), "run": run_document(self.run)}
+        run = run_document(self.run) | {"outer_run_id": self.outer_run_id}
+        return {"event": events.get(self.run.status, "ended"), "run": run}
 
 
 def _front(what: Span | Run, end_ns: int | None, to: Terminal, now_ns: int) -> Line:

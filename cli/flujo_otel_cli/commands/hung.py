@@ -34,7 +34,7 @@ def command(
             facts = {"over_ns": over_ns, "died_earlier": now.died_earlier}
             facts["hung"] = len(now.living) + now.more_living
             facts["more_open_spans"] = now.more_open_spans
-            session.answer(facts | {"runs": document([*now.living, *now.died])})
+            session.answer(facts | {"runs": document(session, [*now.living, *now.died])})
         else:
             session.show(lines(session, now))
             said = f"open for over {duration(over_ns, session.to.theme.micro)}"

@@ -12,6 +12,7 @@ from flujo_otel_cli import amounts
 from flujo_otel_cli.document import root_document, run_document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, since_ns
+from flujo_otel_cli.outer import with_outer
 from flujo_otel_cli.problem import first_trace
 from flujo_otel_cli.runs import (
     ID_WIDTH,
@@ -38,9 +39,8 @@ COLUMNS = (
     Column("SPANS", rank=2),
 )
 
-_IN_AT = 2
-"""Where the column of the runs around them stands, if any is inside another."""
 _FEW = 100
+_OWN = "Cost, tokens and spans are each run's own; lens trace adds those of the runs in it."
 
 
 class Status(StrEnum):
@@ -94,18 +94,17 @@ def _lines(
     unique = {run.run_id: session.reader.shortest_unique_prefix(run.run_id) for run in runs}
     width = max(ID_WIDTH, *unique.values()) if session.to.cuts else None
     rows = [_row(session, run, roots.get(run.run_id), unique[run.run_id], width) for run in runs]
-    columns = list(COLUMNS)
-    outer = {run_id: root.outer_run_id for run_id, root in roots.items() if root.outer_run_id}
-    if outer:
-        columns.insert(_IN_AT, Column("IN"))
-        for run, row in zip(runs, rows, strict=True):
-            row.insert(_IN_AT, [Piece(_typed(session, outer.get(run.run_id, "")), "dim")])
+    columns, rows = with_outer(session, COLUMNS, rows, runs, roots)
+    outer = {run_id for run_id, root in roots.items() if root.outer_run_id}
     newest_id = next((run.run_id for run in runs if run.run_id not in outer), runs[0].run_id)
     newest = escape(short_name(newest_id, unique[newest_id]))
     more = f"lens list --limit {_more(limit, total)}" if total > len(runs) else ""
     of = f"{len(runs):,} of {amounts.plural(total, 'run')}"
     footer = session.to.theme.dot.join(part for part in (of, more, f"lens trace {newest}") if part)
-    return [*table(columns, rows, session.to), [Piece(footer, "dim")]]
+    lines = [*table(columns, rows, session.to), [Piece(footer, "dim")]]
+    if outer:
+        lines.append([Piece(_OWN, "dim")])
+    return lines
 
 
 def _more(limit: int, total: int) -> int:
@@ -136,10 +135,3 @@ def _beside(run: Run, root: Root | None) -> Iterator[Piece]:
     name = began_with(run, root) if root is not None else ""
     if name:
         yield Piece(f"  {name}", "dim")
-
-
-def _typed(session: Session, run_id: str) -> str:
-    """As much of an id as names it."""
-    if not session.to.cuts or not run_id:
-        return escape(run_id)
-    return escape(short_name(run_id, session.reader.shortest_unique_prefix(run_id)))

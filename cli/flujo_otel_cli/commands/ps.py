@@ -24,7 +24,7 @@ def command(
         if json:
             facts = {"running": len(now.living) + now.more_living, "died_earlier": now.died_earlier}
             facts["more_open_spans"] = now.more_open_spans
-            session.answer(facts | {"runs": document([*now.living, *now.died])})
+            session.answer(facts | {"runs": document(session, [*now.living, *now.died])})
             return
         session.show(lines(session, now))
         session.show([[Piece(footer(session, now, everything=everything), "dim")]])

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flujo_otel.errors import NoDatabase
+from flujo_otel.errors import NoDatabase, StoreError
 from flujo_otel.spanstore.changes import ChangeFilter
 from flujo_otel_cli.commands.list import Status
 from flujo_otel_cli.database import explained, name_of
@@ -65,7 +65,7 @@ def command(
             _begin(follower, db)
             while True:
                 news, is_all = tail.next(follower)
-                _tell(news, json=json)
+                _tell(_placed(news, db), json=json)
                 if is_all:
                     pause(sys.stdout, _IDLE_SECONDS)
     except KeyboardInterrupt:
@@ -95,6 +95,29 @@ def _begin(follower: Follower, db: str | None) -> None:
         to.write([[Piece(f"No database at {name_of(db)} yet: waiting for one.", "dim")]])
     elif to.cuts:
         to.write([[Piece(f"Following {name_of(db)}. Ctrl-C ends it.", "dim")]])
+
+
+def _placed(
+    news: Sequence[SpanMoment | RunMoment], db: str | None
+) -> Sequence[SpanMoment | RunMoment]:
+    """The runs of `news` with those that they are in, as far as that can be asked for now."""
+    from flujo_otel.spanstore.factory import open_reader
+
+    told = [each.run.run_id for each in news if isinstance(each, RunMoment)]
+    if not told:
+        return news
+    try:
+        with closing(open_reader(db)) as reader:
+            roots = reader.roots(told)
+    except StoreError:  # gone meanwhile
+        return news
+    outer = {run_id: root.outer_run_id for run_id, root in roots.items()}
+    return [
+        each._replace(outer_run_id=outer.get(each.run.run_id))
+        if isinstance(each, RunMoment)
+        else each
+        for each in news
+    ]
 
 
 def _tell(news: Sequence[SpanMoment | RunMoment], *, json: bool) -> None:

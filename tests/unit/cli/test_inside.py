@@ -7,6 +7,7 @@ import pytest
 from flujo_otel.model import Span
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo
+from support.lens import Lens
 from unit.cli.lens import answer, document
 from unit.cli.scenes import a_span, a_step, exception, store
 
@@ -85,14 +86,14 @@ def test_json_has_the_inner_spans_at_their_depth_and_the_runs_beside_them(
 
 def test_the_list_marks_them(nested: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = answer(capsys, "list")
-    heading, *rows, _ = [line.split() for line in out.splitlines()]
+    heading, *rows, _, _ = [line.split() for line in out.splitlines()]
     assert ["RUN", "PIPELINE", "IN", "STATUS"] == heading[:4]
     assert [
         [SEARCH, "search", RANKING, "✔"],
         [RANKING, "ranking", OUTER, "✔"],
         [OUTER, "shop", "✔", "completed"],
     ] == [row[:4] for row in rows]
-    assert out.splitlines()[-1].endswith("lens trace aaaa")
+    assert out.splitlines()[-2].endswith("lens trace aaaa")
     _, found = document(capsys, "list")
     outer = {run["run_id"]: run["outer_run_id"] for run in found["runs"]}
     assert {SEARCH: RANKING, RANKING: OUTER, OUTER: None} == outer
@@ -157,3 +158,53 @@ def test_a_flujo_run_inside_another_has_its_pipeline_s_name(
     outer = a_span(1, "GET /", 0, 900, role=Role.RUN_ROOT)
     store(here / "flujo_otel.db", [outer, inner])
     assert "✔ ranking  run bbbb2222" in answer(capsys, "trace", "last")[1]
+
+
+@pytest.fixture
+def open_ones(here: Path) -> Path:
+    """The same in the middle of its work."""
+    path = here / "flujo_otel.db"
+    named = {flujo.RUN_ID: OUTER, flujo.PIPELINE_NAME: "shop"}
+    inner = {flujo.RUN_ID: RANKING, flujo.PIPELINE_NAME: "ranking"}
+    root = {"role": Role.RUN_ROOT}
+    store(
+        path,
+        [
+            a_span(1, "pipeline_run", 0, None, attributes=named, run_id=OUTER, **root),  # type: ignore[arg-type]
+            a_step(2, "pick", 0, None, 1, run_id=OUTER),
+            a_span(3, "ranking", 10, None, 2, attributes=inner, run_id=RANKING, **root),  # type: ignore[arg-type]
+        ],
+    )
+    return path
+
+
+def test_what_runs_inside_another_is_marked_in_ps_and_hung(
+    open_ones: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("ps", "hung"):
+        heading, *lines = answer(capsys, command)[1].splitlines()
+        assert heading.split()[:3] == ["RUN", "PIPELINE", "IN"]
+        [inner] = [line for line in lines if line.startswith(RANKING)]
+        assert inner.split()[:3] == [RANKING, "ranking", OUTER]
+        runs = {run["run_id"]: run for run in document(capsys, command)[1]["runs"]}
+        assert {name: run["outer_run_id"] for name, run in runs.items()} == {
+            OUTER: None,
+            RANKING: OUTER,
+        }
+
+
+def test_what_starts_inside_another_says_so_in_tail(nested: Path) -> None:
+    with Lens("tail", "--runs", "--since", "9999d", cwd=nested.parent) as lens:
+        lines = lens.until(" ranking ")
+        assert "ranking  in aaaa1111 · 2 spans" in lines[-1]
+    with Lens("tail", "--runs", "--since", "9999d", "--json", cwd=nested.parent) as lens:
+        found = {run["run_id"]: run for run in (lens.document()["run"] for _ in range(3))}
+    assert found[SEARCH]["outer_run_id"] == RANKING and found[OUTER]["outer_run_id"] is None
+
+
+def test_the_list_says_that_totals_are_each_run_s_own(
+    nested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "Cost, tokens and spans are each run's own; lens trace adds those of the runs in it.\n"
+    assert answer(capsys, "list")[1].endswith(said)
+    assert said not in answer(capsys, "list", "--limit", "1", "--pipeline", "shop")[1]

@@ -1,0 +1,37 @@
+"""The column that says which run a run is in, where any of those listed is in another."""
+
+from collections.abc import Mapping, Sequence
+
+from flujo_otel.model import Run
+from flujo_otel.spanstore.api import Root
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.runs import short_name
+from flujo_otel_cli.session import Session
+from flujo_otel_cli.table import Column
+from flujo_otel_cli.text import escape
+
+_AT = 2
+"""Where it stands."""
+
+
+def with_outer(
+    session: Session,
+    columns: Sequence[Column],
+    rows: Sequence[list[Line]],
+    runs: Sequence[Run],
+    roots: Mapping[str, Root],
+) -> tuple[list[Column], list[list[Line]]]:
+    """`columns` and `rows`, a row for each of `runs`, with that column where there is need."""
+    outer = {run_id: root.outer_run_id for run_id, root in roots.items() if root.outer_run_id}
+    if not outer:
+        return list(columns), list(rows)
+    cells = [[Piece(_typed(session, outer.get(run.run_id, "")), "dim")] for run in runs]
+    wider = [[*row[:_AT], cell, *row[_AT:]] for row, cell in zip(rows, cells, strict=True)]
+    return [*columns[:_AT], Column("IN"), *columns[_AT:]], wider
+
+
+def _typed(session: Session, run_id: str) -> str:
+    """As much of an id as names it."""
+    if not session.to.cuts or not run_id:
+        return escape(run_id)
+    return escape(short_name(run_id, session.reader.shortest_unique_prefix(run_id)))
