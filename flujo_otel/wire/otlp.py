@@ -97,6 +97,7 @@ class RequestDecoder:
         """The resource of the spans that follow."""
         if self._redacts is not None:
             self._redacts.resource(message)
+            schema_url = self._redacts.text(schema_url)
         members = json_members(message.attributes)
         exact = message.SerializeToString()
         self._resource_id = content_id(exact, schema_url.encode())
@@ -111,6 +112,7 @@ class RequestDecoder:
         """The scope of the spans that follow."""
         if self._redacts is not None:
             self._redacts.scope(message)
+            schema_url = self._redacts.text(schema_url)
         exact = message.SerializeToString()
         self._scope_id = content_id(exact, schema_url.encode())
         if self._scope_id not in self._scopes:

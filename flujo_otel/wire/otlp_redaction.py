@@ -21,8 +21,23 @@ class MessageRedactor:
     def __init__(self, by: Redactor) -> None:
         self._by = by
 
+    def text(self, text: str) -> str:
+        """A text that stands beside a message: the schema URL of a resource or a scope."""
+        return self._by.text(text)
+
     def resource(self, resource: Resource) -> None:
+        by = self._by
         self._attributes(resource.attributes)
+        for entity in getattr(resource, "entity_refs", ()):  # which 1.30 does not know
+            if (schema_url := by.text(entity.schema_url)) != entity.schema_url:
+                entity.schema_url = schema_url
+            if (kind := by.text(entity.type)) != entity.type:
+                entity.type = kind
+            # As the attributes of the resource are named that they point at.
+            for keys in (entity.id_keys, entity.description_keys):
+                names = [by.name(key) for key in keys]
+                if names != keys:
+                    keys[:] = names
 
     def scope(self, scope: InstrumentationScope) -> None:
         self._attributes(scope.attributes)
@@ -104,11 +119,10 @@ class MessageRedactor:
                 value.string_value = after
 
     def _bytes(self, key: str, value: AnyValue) -> None:
-        """Text in bytes is read as text; other bytes say nothing of what they are."""
         if self._by.hides(key, value.bytes_value):
             value.string_value = REDACTED
             return
-        text = value.bytes_value.decode("utf-8", "surrogateescape")
-        redacted = self._by.text(text)
-        if redacted is not text:
-            value.bytes_value = redacted.encode("utf-8", "surrogateescape")
+        raw = value.bytes_value
+        redacted = self._by.value(raw)
+        if redacted is not raw:
+            value.bytes_value = redacted

@@ -9,6 +9,7 @@ from opentelemetry.proto.common.v1.common_pb2 import (
     KeyValue,
     KeyValueList,
 )
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from flujo_otel.redaction import REDACTED, Redactor
@@ -64,6 +65,31 @@ def redacted(value: AnyValue) -> AnyValue:
 )
 def test_the_value_goes(given: AnyValue, expected: AnyValue) -> None:
     assert MessageToDict(expected) == MessageToDict(redacted(given))
+
+
+def test_an_entity_is_redacted_and_names_the_attributes_that_are_there() -> None:
+    secret = "ghp_" + "a1" * 18
+    resource = Resource(attributes=[KeyValue(key=secret, value=text("x"))])
+    resource.entity_refs.add(
+        schema_url=f"https://ann:hunter2@example.com/{secret}",
+        type=secret,
+        id_keys=[secret, "host.id"],
+        description_keys=["host.name", secret],
+    )
+    MessageRedactor(Redactor()).resource(resource)
+    [entity] = resource.entity_refs
+    assert f"https://ann:{REDACTED}@example.com/{REDACTED}" == entity.schema_url
+    assert REDACTED == entity.type
+    assert [resource.attributes[0].key, "host.id"] == entity.id_keys
+    assert ["host.name", REDACTED] == entity.description_keys
+
+
+def test_an_entity_without_a_secret_stays_to_the_byte() -> None:
+    resource = Resource()
+    resource.entity_refs.add(schema_url="https://example.com/1", type="host", id_keys=["host.id"])
+    before = resource.SerializeToString()
+    MessageRedactor(Redactor()).resource(resource)
+    assert before == resource.SerializeToString()
 
 
 def test_a_scope_is_redacted() -> None:

@@ -75,6 +75,7 @@ def planted() -> ExportTraceServiceRequest:
     [of] = message.resource_spans
     of.resource.attributes.extend(attributes(PLANTED))
     of.scope_spans[0].scope.attributes.extend(attributes(PLANTED))
+    of.schema_url = of.scope_spans[0].schema_url = "\n\n".join(each.text for each in PLANTED)
     return message
 
 
