@@ -70,6 +70,14 @@ def connect_for_writing(
     return connection
 
 
+def connect_for_backfill(path: Path) -> sqlite3.Connection:
+    """Open our file, which is there, to copy its WAL and for nothing else; it never waits for a
+    lock. Raises sqlite3.OperationalError."""
+    connection = _connect(f"{path.absolute().as_uri()}?mode=rw", 0.0)
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
+
+
 def connect_for_reading(path: Path) -> sqlite3.Connection:
     """Open our file read-only. Never makes or alters it.
 

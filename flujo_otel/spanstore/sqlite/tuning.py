@@ -17,6 +17,10 @@ class Tuning:
     """A WAL this large means that readers overlap without a gap: now and then one waits for them.
     """
 
+    backfills: bool = False
+    """Whether a thread copies most of the WAL beforehand, so that a checkpoint stops writes for a
+    tenth of the time."""
+
 
 TRACED: Final = Tuning()
 """Of a traced process, which spares its host."""
@@ -24,8 +28,9 @@ TRACED: Final = Tuning()
 COLLECTOR: Final = Tuning(
     rows_per_pour=8000,
     cache_bytes=32 * _MIB,
-    checkpoint_after_bytes=16 * _MIB,
+    checkpoint_after_bytes=8 * _MIB,
     restart_above_bytes=512 * _MIB,
+    backfills=True,
 )
 """Of a process that does nothing else. Others' ids are in random order, so a row touches some three
 index pages anywhere: in larger pours, with longer between checkpoints, more rows share a page. With

@@ -15,6 +15,7 @@ from flujo_otel import process
 from flujo_otel.errors import DamagedDatabase, StoreUnavailable
 from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
 from flujo_otel.spanstore.api import Rejected, WriteResult
+from flujo_otel.spanstore.sqlite.backfill import Backfill
 from flujo_otel.spanstore.sqlite.checkpoint import WAIT_SECONDS, Checkpointer, Turns
 from flujo_otel.spanstore.sqlite.connection import connect_for_writing
 from flujo_otel.spanstore.sqlite.staging import pours, stage
@@ -179,6 +180,7 @@ class Opened(NamedTuple):
 
     def close(self) -> None:
         """Let go of the files."""
+        self.checkpointer.close()
         self.connection.close()
         self.turns.close()
 
@@ -189,6 +191,7 @@ class Opened(NamedTuple):
         stranger's database was destroyed so). What it holds belongs to the file that we have open,
         wherever that is now; an emptied one must not get it back.
         """
+        self.checkpointer.close()
         now = _identity(self.path)
         with suppress(OSError, sqlite3.Error):
             if now is not None and now.is_empty:
@@ -228,7 +231,8 @@ def open_database(
     except BaseException:
         connection.close()
         raise
-    checkpointer = Checkpointer(path, turns, tuning)
+    backfill = Backfill(path, writer_id) if tuning.backfills else None
+    checkpointer = Checkpointer(path, turns, tuning, backfill)
     return Opened(path, connection, identity, turns, checkpointer, writer_id, service, set())
 
 

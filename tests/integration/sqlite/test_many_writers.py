@@ -39,7 +39,8 @@ from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from support.records import record
 
 path, who, batches = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-writer = SQLiteSpanWriter(path, tuning=Tuning(checkpoint_after_bytes=20_000))
+tuning = Tuning(checkpoint_after_bytes=20_000, backfills=who % 2 == 0)
+writer = SQLiteSpanWriter(path, tuning=tuning)
 for batch in range(batches):
     first = (who * 1000 + batch) * 100 + 1
     trace_id = f"{who + 1:032x}"
