@@ -13,7 +13,8 @@ from json.encoder import encode_basestring
 from typing import Any, Final
 
 from flujo_otel.interruption import passes
-from flujo_otel.recording.shape import Items, Pairs, name_of, reader_of, shown, shown_of
+from flujo_otel.recording.model import shown
+from flujo_otel.recording.shape import Items, Pairs, name_of, reader_of, shown_of
 from flujo_otel.redaction import REDACTED, Redactor, redactor
 from flujo_otel.redaction.documents import rewritten
 from flujo_otel.wire.values import clean_text, json_encoder

@@ -12,6 +12,7 @@ from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
+from flujo_otel.recording.model import Model, has_own_repr, model_of, read, shown
 from flujo_otel.redaction import MARGIN, redactor
 
 _ARRAY_ITEM_LIMIT: Final = 10_000
@@ -32,13 +33,13 @@ class Items(NamedTuple):
 @lru_cache(maxsize=1024)
 def reader_of(kind: Any) -> Callable[[Any], Any]:
     """What brings a value of class `kind` one step nearer to JSON: a scalar, Pairs or Items."""
-    for types, read in _READERS:
+    for types, reader in _READERS:
         if issubclass(kind, types):
-            return read
-    names = shown_of(kind)
-    if names is not None:
-        return lambda value: _mapping(shown(value, names))
-    if is_dataclass(kind):
+            return reader
+    model = model_of(kind)
+    if model is not None:
+        return partial(_fields if model.is_plain else _model, model)
+    if is_dataclass(kind) and not has_own_repr(kind):
         return partial(_named, [field.name for field in fields(kind) if field.repr])
     if hasattr(kind, "tolist"):
         return _array
@@ -49,22 +50,18 @@ def reader_of(kind: Any) -> Callable[[Any], Any]:
 
 @lru_cache(maxsize=1024)
 def shown_of(kind: Any) -> tuple[str, ...] | None:
-    """The fields of a class of models but those that hide from its `repr` or dump; None: no such
-    class."""
-    if not hasattr(kind, "__pydantic_core_schema__"):
-        return None
-    declared = getattr(kind, "__pydantic_fields__", {}).items()
-    return tuple(name for name, item in declared if item.repr and not item.exclude)
+    """The fields that a class of models shows as they are; None: no such class."""
+    model = model_of(kind)
+    return model.names if model is not None and model.is_plain else None
 
 
-def shown(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """A model's fields of these names, and what else it was given."""
-    content = vars(value)
-    found = {name: content[name] for name in names if name in content}
-    extra = getattr(value, "__pydantic_extra__", None)
-    if extra:
-        found.update((key, each) for key, each in extra.items() if key[:1] != "_")
-    return found
+def _fields(model: Model, value: Any) -> Pairs:
+    return _mapping(shown(value, model.names))
+
+
+def _model(model: Model, value: Any) -> Any:
+    found = read(model, value)
+    return _mapping(found) if isinstance(found, dict) else found
 
 
 def _named(names: list[str], value: Any) -> "Pairs":
