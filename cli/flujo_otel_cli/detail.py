@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from flujo_otel.model import Event, Run, Span
+from flujo_otel.query.attempts import reasons_of
 from flujo_otel.query.decision import Decision, decision_of
 from flujo_otel.query.failure import Failure, Location, failure_of, is_users_own
 from flujo_otel.query.tree import Node, walk
@@ -15,7 +16,7 @@ from flujo_otel_cli import decision as decisions
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import cell_len, cut, escape, head, value_text, wrapped
+from flujo_otel_cli.text import brief, cell_len, cut, escape, head, value_text, wrapped
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import duration
 
@@ -23,6 +24,7 @@ _MESSAGE_LINES = 4
 """Of a message, as a validation error's, the first lines; `lens show --step` has all."""
 _WRAPPED_LINES = 3
 """Of each of those, on a terminal that has no room for it."""
+_REASONS_SHOWN = 3
 _ROOM_LEAST = 20
 _BODY_INDENT = 4
 """Columns before what is told of a step or span that is opened, at most."""
@@ -75,6 +77,7 @@ class Details:
             yield from failure_lines(self.failures[node], self.to, self._hint(node), room)
         if node.span is None:
             return
+        yield from reason_lines(node.span, self.to, room)
         decision = self._decision_of(node)
         if decision is not None:
             yield from decisions.glance(decision, self.to)
@@ -152,6 +155,17 @@ def failure_lines(
         return
     for text in filter(None, (where, hint)):
         yield from ([Piece(line, "dim")] for line in broken(text, room))
+
+
+def reason_lines(span: Span, to: Terminal, room: int) -> Iterator[Line]:
+    """Why it was tried again, or something else in its place: a line each, of the first few."""
+    reasons = list(reasons_of(span))
+    for word, reason in reasons[:_REASONS_SHOWN]:
+        said = brief(reason.split("\n", 1)[0])
+        text = cut(said, max(room - len(word) - 8, _ROOM_LEAST), to.theme.ellipsis)
+        yield [Piece(f"{word} after ", "dim"), Piece(text if to.cuts else said)]
+    if len(reasons) > _REASONS_SHOWN:
+        yield [Piece(f"and after {len(reasons) - _REASONS_SHOWN:,} more", "dim")]
 
 
 def message_lines(text: str, to: Terminal, room: int) -> Iterator[Line]:

@@ -15,7 +15,7 @@ from flujo_otel_cli.changes import change_lines
 from flujo_otel_cli.content import PIPED_MOST, content_lines, opened_lines
 from flujo_otel_cli.conversation import opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
-from flujo_otel_cli.detail import message_lines
+from flujo_otel_cli.detail import message_lines, reason_lines
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import has_no_end, lasted, status_within
@@ -44,6 +44,8 @@ def step_lines(
         yield from content_lines("   error", error, to, full=True, style=_style(step))
     else:
         yield from _error_lines(error, to)
+    if span is not None:
+        yield from ([Piece("   "), *line] for line in reason_lines(span, to, to.width - 3))
     decision = decision_of(span.attributes) if span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)

@@ -6,7 +6,7 @@ import pytest
 
 from flujo_otel.model import Event, Span, Step
 from flujo_otel.query.failure import Failure, Location
-from flujo_otel_cli.detail import failure_lines
+from flujo_otel_cli.detail import failure_lines, reason_lines
 from flujo_otel_cli.span import body
 from flujo_otel_cli.step import step_lines
 from unit.cli.scenes import MS, START_NS, a_run, a_span, exception
@@ -113,3 +113,14 @@ def test_several_lines_are_lines_in_a_pipe() -> None:
     out = shown(to, body(with_event(), to, failed=False, full=False))
     assert f"  +0 ns  flujo.context.after  flujo.context={CONTEXT}\n" in out
     assert "  template =\n    Answer {question}\n    in a sentence.\n" in out
+
+
+def test_why_something_was_tried_again_is_told_in_short() -> None:
+    retries = [Event("langchain.retry", n, {"exception.message": LONG}) for n in range(5)]
+    span = a_span(1, "ask", 0, 1, events=tuple(retries))
+    to = screen(60)
+    lines = shown(to, reason_lines(span, to, 60)).splitlines()
+    assert lines[0].startswith("retry after The order 4711") and lines[0].endswith("…")
+    assert len(lines[0]) <= 60 and lines[3:] == ["and after 2 more"]
+    piped = screen(60, cuts=False)
+    assert f"retry after {LONG}\n" in shown(piped, reason_lines(span, piped, 60))

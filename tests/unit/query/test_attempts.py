@@ -1,0 +1,24 @@
+"""Why something was tried again."""
+
+from flujo_otel.model import Event
+from flujo_otel.query.attempts import reasons_of
+from unit.cli.scenes import a_span
+
+
+def test_each_retry_and_the_fallback_have_their_reasons() -> None:
+    events = tuple(Event("langchain.retry", n, {"exception.message": f"busy {n}"}) for n in (1, 2))
+    attributes = {"flujo.fallback.original_error": "too busy"}
+    span = a_span(1, "ask", 0, 1, attributes=attributes, events=events)
+    assert list(reasons_of(span)) == [
+        ("retry", "busy 1"),
+        ("retry", "busy 2"),
+        ("fallback", "too busy"),
+    ]
+
+
+def test_a_retry_without_a_reason_and_another_event_say_nothing() -> None:
+    events = (
+        Event("flujo.retry", 1, {"flujo.attempts": 2}),
+        Event("exception", 1, {"exception.message": "sour"}),
+    )
+    assert list(reasons_of(a_span(1, "ask", 0, 1, events=events))) == []
