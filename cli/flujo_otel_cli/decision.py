@@ -13,13 +13,14 @@ from flujo_otel_cli.bar import gauge
 from flujo_otel_cli.content import content_lines
 from flujo_otel_cli.line import Line, Piece, cut_line, padded
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, cell_len, head, wrapped
+from flujo_otel_cli.text import brief, cell_len, cut, head, wrapped
 from flujo_otel_cli.theme import Theme
 
 BARS_FROM = 80
 """Columns from which there are bars; below, figures alone."""
 _BAR = 10
 _NAME_MOST = 28
+_SCORE_MOST = 16
 _FILTERS_IN_TREE, _FILTERS = 4, 8
 _CANDIDATES_IN_TREE, _CANDIDATES = 3, 5
 _REASON_LINES = 8
@@ -98,8 +99,10 @@ def first_of(candidates: Iterable[Candidate]) -> Candidate:
 
 
 def score_bar(candidate: Candidate, best: float, theme: Theme) -> str:
-    """Its score beside the best one; nothing of a score below zero can be drawn."""
-    share = candidate.score / best if candidate.score is not None and best > 0 else 0.0
+    """Its score beside the best one, blank without one; of one below zero nothing can be drawn."""
+    if candidate.score is None or best <= 0:
+        return " " * _BAR
+    share = candidate.score / best
     return gauge(min(max(share, 0.0), 1.0), _BAR, theme)
 
 
@@ -132,22 +135,34 @@ def _ranking_lines(
     ranked = sorted(candidates, key=lambda candidate: candidate.rank)
     shown = ranked[:most]
     best = best_score(ranked)
-    scored = any(each.score is not None for each in shown)
+    scores = [score_text(each, to.theme) for each in shown]
+    scored = max(map(cell_len, scores), default=0) if any(map(_is_scored, shown)) else 0
+    has_bars = best > 0 and any(each.score is not None for each in shown)
     names = [label_of(each) for each in shown]
     width, ranks = _name_width(names, to), max((len(f"{each.rank}") for each in shown), default=0)
-    for each, name in zip(shown, names, strict=True):
+    for each, name, score in zip(shown, names, scores, strict=True):
         line = [Piece(f"{each.rank:>{ranks}} ", "dim"), *_cell(name, width, to)]
         if scored:
-            line += _bar(score_bar(each, best, to.theme), "cyan", to)
-            line.append(Piece(f"{score_text(each.score, to.theme):<6}"))
+            bar = score_bar(each, best, to.theme)
+            line += _bar(bar, "cyan", to) if has_bars else [Piece("  ")]
+            line += padded([Piece(score)], max(scored, 6))
         yield [*line, Piece(f"  {brief(each.reason)}" if each.reason else "", "dim")]
     if len(shown) < len(ranked):
         more = amounts.plural(len(ranked) - len(shown), "more candidate")
         yield [Piece(f"and {more}", "dim")]
 
 
-def score_text(score: float | None, theme: Theme) -> str:
-    return theme.none if score is None else f"{score:.3g}"
+def _is_scored(candidate: Candidate) -> bool:
+    return candidate.score is not None or candidate.score_text is not None
+
+
+def score_text(candidate: Candidate, theme: Theme) -> str:
+    """`0.93`, `12,345`; what else was given as the score, as it is."""
+    score = candidate.score
+    if score is None:
+        said = candidate.score_text
+        return theme.none if said is None else cut(brief(said), _SCORE_MOST, theme.ellipsis)
+    return f"{score:,.0f}" if 1000 <= abs(score) < 1e15 else f"{score:.3g}"
 
 
 def _reason_lines(reasoning: str, to: Terminal, *, full: bool) -> Iterator[Line]:

@@ -96,7 +96,7 @@ def _candidates(decision: Decision, most: int | None, to: Terminal) -> Iterator[
         [
             [Piece(f"{each.rank}")],
             [Piece(label_of(each))],
-            [Piece(score_text(each.score, to.theme))],
+            [Piece(score_text(each, to.theme))],
             [Piece(score_bar(each, best, to.theme), "cyan")],
             [Piece(brief(each.reason))],
             [Piece(_data(each.item_data), "dim")],

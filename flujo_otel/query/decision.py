@@ -58,6 +58,8 @@ class Candidate(NamedTuple):
     score: float | None
     reason: str
     item_data: Any
+    score_text: str | None = None
+    """What was given as the score, where it is no finite number: `high`, `A+`, `NaN`."""
 
 
 class Decision(NamedTuple):
@@ -165,6 +167,7 @@ def _candidate(index: int, item: dict[str, Any]) -> Candidate:
         score=_finite(score),
         reason=_text(item.get("reason")),
         item_data=item.get("item_data"),
+        score_text=None if score is None or _finite(score) is not None else _text(score),
     )
 
 

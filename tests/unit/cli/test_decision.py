@@ -14,7 +14,7 @@ from flujo_otel.model.record import Role
 from flujo_otel.query.decision import Decision, decision_of
 from flujo_otel.query.tree import build_tree
 from flujo_otel.semconv import flujo, xray
-from flujo_otel_cli.decision import account
+from flujo_otel_cli.decision import account, glance
 from flujo_otel_cli.detail import Drawing
 from flujo_otel_cli.drawing import draw
 from flujo_otel_cli.evaluated import evaluated
@@ -268,3 +268,35 @@ def test_an_item_that_is_not_understood_is_counted_and_the_others_are_drawn() ->
     lines = shown(to, account(decided(attributes), to, full=False)).splitlines()
     assert lines[0] == "   eval   1 of 1 passed"
     assert lines[-1] == "          1 item not understood"
+
+
+def test_scores_that_are_no_numbers_are_shown_as_they_are_without_bars() -> None:
+    scores = ["high", "A+", None]
+    span = a_span(1, "pick", 0, 1, attributes=ranked(scores))
+    out = ranking_of(span)
+    assert [line.split()[:3] for line in out] == [
+        ["1", "B1", "high"],
+        ["2", "B2", "A+"],
+        ["3", "B3", "–"],
+    ]
+    assert not any("·" in line for line in out)
+
+
+def test_a_score_in_thousands_has_no_exponent() -> None:
+    out = ranking_of(a_span(1, "pick", 0, 1, attributes=ranked([12345.6, 2, "n/a"])))
+    assert "12,346" in out[0] and "█" in out[0]
+    assert out[2].split()[:3] == ["3", "B3", "n/a"]
+
+
+def ranked(scores: list[Any]) -> dict[str, Any]:
+    found = [
+        {"item_id": f"B{n}", "rank": n, "score": score} for n, score in enumerate(scores, start=1)
+    ]
+    return {"xray.ranked_candidates": json.dumps(found)}
+
+
+def ranking_of(span: Span) -> list[str]:
+    decision = decision_of(span.attributes)
+    assert decision is not None
+    to = screen(100)
+    return shown(to, glance(decision, to)).splitlines()

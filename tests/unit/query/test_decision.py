@@ -76,6 +76,11 @@ def test_a_ranking_without_ranks_is_in_the_order_in_which_it_was_recorded() -> N
 def test_a_score_that_is_no_finite_number_is_none(score: Any) -> None:
     found = read(xray.RANKED_CANDIDATES, [{"item_id": "a", "score": score}])
     assert found is not None and None is found.candidates[0].score
+    said = {"NaN": "NaN", "high": "high"}.get(str(score))
+    if score is None or said:
+        assert found.candidates[0].score_text == said
+    else:
+        assert found.candidates[0].score_text == json.dumps(score)
 
 
 def test_the_values_themselves_are_read_like_their_json() -> None:
