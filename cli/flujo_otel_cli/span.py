@@ -110,7 +110,8 @@ def _exception_lines(failure: Failure, to: Terminal) -> Iterator[Line]:
 
 
 def _within(text: str, room: int | None) -> list[str]:
-    if room is None or cell_len(escape(text)) <= room:
+    is_marker = not text.strip(" ^~")  # what it points at is broken elsewhere
+    if room is None or cell_len(escape(text)) <= room or is_marker:
         return [escape(text)]
     return list(broken(escape(text), max(room, 20)))
 

@@ -76,7 +76,7 @@ def wrapped(text: str, width: int) -> list[str]:
     lines = [
         line
         for paragraph in text.splitlines()
-        for line in textwrap.wrap(escape(paragraph), width) or [""]
+        for line in textwrap.wrap(escape(paragraph), width, break_on_hyphens=False) or [""]
     ]
     return [part for line in lines for part in _chopped(line, width)]
 

@@ -26,7 +26,7 @@ BARS_FROM = 80
 DURATIONS_FROM = 60
 """Columns from which durations have a column of their own; below, they follow the name."""
 _TOOK_LEAST = 9
-_BAR_LEAST = 20
+_BAR_LEAST = 16
 _GAP = 2
 
 

@@ -30,7 +30,7 @@ from flujo_otel_cli.times import ago
 
 COLUMNS = (
     Column("RUN"),
-    Column("PIPELINE", shrinks=True),
+    Column("PIPELINE", shrinks=True, least=14),
     Column("STATUS"),
     Column("STARTED", rank=1),
     Column("TOOK"),

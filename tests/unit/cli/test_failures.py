@@ -89,6 +89,14 @@ def test_of_an_error_of_many_lines_the_first_are_shown() -> None:
     assert out.endswith("          line 5\n          --step shows the rest\n")
 
 
+def test_a_stack_s_markers_are_not_wrapped_and_words_not_broken_at_hyphens() -> None:
+    stack = f'Traceback:\n  File "/srv/site-packages/x.py", line 7, in {"f" * 30}\n    {"^" * 80}\n'
+    event = exception("ValueError", "sour", stack)
+    out = opened(a_span(1, "answer", 0, 1, status="failed", events=(event,)))
+    assert '    File "/srv/site-packages/x.py", line 7, in\n' in out
+    assert out.count("^") == 60 - len("      …") and "^…\n" in out
+
+
 CONTEXT = '{"notes": "' + "x" * 100 + '"}'
 
 
