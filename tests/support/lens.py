@@ -1,4 +1,5 @@
-"""`lens` as a process of its own: in a pipe or on a terminal, listened to while it runs."""
+"""`lens`, and the programs whose traces it shows, as processes of their own: in a pipe or on a
+terminal, run to their end or listened to meanwhile."""
 
 import json
 import os
@@ -24,19 +25,31 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "LANG": "C.UTF-8", "FLUJO_OTEL_RAISE": "1", **more}
 
 
-def told(folder: Path, *arguments: str, exit_code: int = 0) -> str:
-    """What `lens` wrote, in a pipe of 100 columns; on both streams."""
-    done = subprocess.run(
-        [LENS, *arguments],
+def finished(folder: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """A command that was run to its end in `folder`, with what it wrote in pipes."""
+    return subprocess.run(
+        command,
         cwd=folder,
-        env=environment(COLUMNS="100"),
+        env=environment(**more),
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
+
+
+def told(folder: Path, *arguments: str, exit_code: int = 0) -> str:
+    """What `lens` wrote, in a pipe of 100 columns; on both streams."""
+    done = finished(folder, LENS, *arguments, COLUMNS="100")
     assert done.returncode == exit_code, done.stderr
     return done.stdout + done.stderr
+
+
+def written(folder: Path, *command: str) -> str:
+    """What a program wrote, which must do well and warn of nothing."""
+    done = finished(folder, *command)
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout
 
 
 class Lens:

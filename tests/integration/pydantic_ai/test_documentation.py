@@ -2,32 +2,18 @@
 
 import re
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from support.lens import LENS, environment
+from support.lens import LENS, finished, told, written
 
 PAGE = (Path(__file__).parents[3] / "docs" / "pydantic-ai.md").read_text("utf-8")
 CODE, BY_HAND = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
 TREE = re.findall(r"^```\n(✔ .*?)^```$", PAGE, re.M | re.S)[0]
 SAID = "Take an umbrella.\n"
-
-
-def run(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        arguments,
-        cwd=folder,
-        env=environment(COLUMNS="100"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert 0 == done.returncode, done.stderr
-    return done.stdout
 
 
 def names(text: str) -> list[str]:
@@ -38,9 +24,9 @@ def names(text: str) -> list[str]:
 
 def test_the_page_s_code_leaves_the_tree_that_it_shows(tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text(CODE)
-    assert SAID == run(tmp_path, sys.executable, "page.py")
-    assert names(TREE) == names(run(tmp_path, LENS, "trace", "last"))
-    shown = run(tmp_path, LENS, "show", "last")
+    assert SAID == written(tmp_path, sys.executable, "page.py")
+    assert names(TREE) == names(told(tmp_path, "trace", "last"))
+    shown = told(tmp_path, "show", "last")
     assert "What is the weather like?" in shown
     assert "It rains in a." in shown
 
@@ -48,14 +34,16 @@ def test_the_page_s_code_leaves_the_tree_that_it_shows(tmp_path: Path) -> None:
 def test_lens_run_does_the_same_for_a_program_that_says_nothing_of_tracing(tmp_path: Path) -> None:
     lines = [line for line in CODE.splitlines() if "flujo_otel" not in line]
     (tmp_path / "page.py").write_text("\n".join(lines))
-    assert SAID == run(tmp_path, LENS, "run", "--", sys.executable, "page.py")
-    assert names(TREE) == names(run(tmp_path, LENS, "trace", "last"))
+    done = finished(tmp_path, LENS, "run", "--", sys.executable, "page.py")
+    assert (0, SAID) == (done.returncode, done.stdout)
+    assert names(TREE) == names(told(tmp_path, "trace", "last"))
 
 
 def test_by_hand_and_by_configure_it_is_there_once(tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text(f"{BY_HAND}\n{CODE}")
-    assert SAID == run(tmp_path, LENS, "run", "--", sys.executable, "page.py")
-    assert names(TREE) == names(run(tmp_path, LENS, "trace", "last"))
+    done = finished(tmp_path, LENS, "run", "--", sys.executable, "page.py")
+    assert (0, SAID) == (done.returncode, done.stdout)
+    assert names(TREE) == names(told(tmp_path, "trace", "last"))
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "my-own"])
@@ -76,7 +64,7 @@ weatherman = Agent(FunctionModel(reply, model_name="{model}"))
 weatherman.run_sync("Hi")
 """
     (tmp_path / "page.py").write_text(source)
-    run(tmp_path, sys.executable, "page.py")
+    written(tmp_path, sys.executable, "page.py")
     with closing(sqlite3.connect(tmp_path / "flujo_otel.db")) as connection:
         [found] = connection.execute(
             "SELECT pipeline_name, status, total_tokens, total_cost FROM runs"
@@ -98,5 +86,5 @@ logfire.configure(
 PydanticAIInstrumentor().instrument()
 """
     (tmp_path / "page.py").write_text(source + CODE.replace("flujo_otel.configure()", ""))
-    assert SAID == run(tmp_path, sys.executable, "page.py")
-    assert names(TREE) == names(run(tmp_path, LENS, "trace", "last"))
+    assert SAID == written(tmp_path, sys.executable, "page.py")
+    assert names(TREE) == names(told(tmp_path, "trace", "last"))

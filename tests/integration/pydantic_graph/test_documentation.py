@@ -2,11 +2,10 @@
 
 import re
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
-from support.lens import LENS, environment
+from support.lens import LENS, finished
 
 PAGE = Path(__file__).parents[3] / "docs" / "pydantic-graph.md"
 CODE = "\n".join(re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S))
@@ -20,15 +19,7 @@ assert "sour" == asyncio.run(look_up(Given))
 def test_the_page_s_code_runs_and_leaves_the_tree_that_it_shows(tmp_path: Path) -> None:
     program = tmp_path / "page.py"
     program.write_text(CODE + CALL)
-    done = subprocess.run(
-        [sys.executable, str(program)],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = finished(tmp_path, sys.executable, str(program))
     assert ("All about milk!!\n", 0) == (done.stdout, done.returncode), done.stderr
     connection = sqlite3.connect(f"file:{tmp_path / 'flujo_otel.db'}?mode=ro", uri=True)
     try:
@@ -40,15 +31,7 @@ def test_the_page_s_code_runs_and_leaves_the_tree_that_it_shows(tmp_path: Path) 
         connection.close()
     assert [("writing", "completed")] * 3 == runs
     assert [(1,)] == replays
-    shown = subprocess.run(
-        [LENS, "trace", "last"],
-        cwd=tmp_path,
-        env=environment(COLUMNS="59"),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    shown = finished(tmp_path, LENS, "trace", "last", COLUMNS="59")
     printed = re.findall(r"^    ([├└]─ .*?)  +\d+ µs$", PAGE.read_text("utf-8"), re.M)
     drawn = re.findall(r"^([├└]─ .*?)  +\d[\d.]* (?:µs|ms)$", shown.stdout, re.M)
     assert printed == drawn
