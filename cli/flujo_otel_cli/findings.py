@@ -27,6 +27,7 @@ _REMEDIES: Final = {
     "sampled_out": "as sampling_rate says; docs/xray.md says which are kept all the same",
     "rate_limited": "raise the rate_limit of that XRay",
     "not_submitted": "look at the machine that remote_url names",
+    "state_not_saved": "a killed run does that step again: docs/storage.md, Values",
     "internal_error": "a fault of flujo-otel: FLUJO_OTEL_RAISE=1 in the program shows it",
     "refused_request": "its client does not send it again: docs/collector.md, Answers",
     "fault": "of flujo-otel itself, the program went on: FLUJO_OTEL_RAISE=1 shows it",
@@ -34,6 +35,7 @@ _REMEDIES: Final = {
     "database_replaced": "leave the file where it is while a program writes to it",
     "truncated": "raise the program's limits, as OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
     "clock_skewed": "all are kept; set that machine's clock, or end spans after they start",
+    "text_not_utf8": "the bytes that are none are kept as escapes; mend what that program records",
     "metrics_not_stored": "there is no table for metrics: OTEL_METRICS_EXPORTER=none sends none",
     "logs_not_stored": "there is no table for logs: OTEL_LOGS_EXPORTER=none sends none",
 }
@@ -41,16 +43,19 @@ _NOUNS: Final = {
     "sampled_out": "trace",
     "rate_limited": "trace",
     "not_submitted": "trace",
+    "state_not_saved": "state",
     "database_replaced": "",
     "fault": "",
     "refused_request": "request",
+    "text_not_utf8": "text",
     "metrics_not_stored": "data point",
     "logs_not_stored": "log record",
 }
 """What is counted where that is not spans; "": nothing that a number would tell more of."""
 _KEPT: Final = frozenset(
     {"database_replaced", "fault", "id_reused", "truncated", "clock_skewed", "sampled_out"}
-    | {"metrics_not_stored", "logs_not_stored"}
+    | {"state_not_saved"}
+    | {"metrics_not_stored", "logs_not_stored", "text_not_utf8"}
 )
 """Reasons worth knowing that cost no span."""
 

@@ -8,6 +8,7 @@ What a span says is taken as it is; only what nobody could file is refused, and 
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from json.encoder import encode_basestring as quote
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -21,6 +22,7 @@ from flujo_otel.errors import MalformedRequest
 from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
 from flujo_otel.redaction import Redactor
 from flujo_otel.wire.anyvalue import json_members, json_object, plain_attributes
+from flujo_otel.wire.broken_text import mended
 from flujo_otel.wire.content_id import content_id
 from flujo_otel.wire.projection import READ, project
 
@@ -54,21 +56,18 @@ class Decoded(NamedTuple):
     rejected: int = 0
     """Spans that are not in the batch."""
     message: str = ""
-    """Why not, in English; "" where none was rejected."""
+    """Why not, in English, and what else its sender should know; "" where there is nothing."""
     losses: Sequence[Loss] = ()
     """The same for the ledger, with what the spans say of clocks and of data dropped on the way."""
 
 
 def decode_protobuf(body: bytes, redactor: Redactor | None = None) -> Decoded:
     """The spans of an ExportTraceServiceRequest in protobuf's binary form. An empty one is sound.
-    With a `redactor` the secrets in them are redacted.
+    With a `redactor` the secrets in them are redacted. Texts that are no UTF-8 are made such.
 
     Raises MalformedRequest for what is none: truncated, of other types, nested deeper than 100.
     """
-    try:
-        request = ExportTraceServiceRequest.FromString(body)
-    except DecodeError as error:
-        raise MalformedRequest(f"Not an ExportTraceServiceRequest in protobuf: {error}.") from error
+    request, broken_texts = _parsed(body)
     decoder = RequestDecoder(redactor)
     for resource_spans in request.resource_spans:
         decoder.resource(resource_spans.resource, resource_spans.schema_url)
@@ -76,7 +75,20 @@ def decode_protobuf(body: bytes, redactor: Redactor | None = None) -> Decoded:
             decoder.scope(scope_spans.scope, scope_spans.schema_url)
             for span in scope_spans.spans:
                 decoder.span(span)
+    decoder.mended(broken_texts)
     return decoder.decoded()
+
+
+def _parsed(body: bytes) -> tuple[ExportTraceServiceRequest, int]:
+    """The request, and how many of its texts had to be mended."""
+    try:
+        return ExportTraceServiceRequest.FromString(body), 0
+    except DecodeError as error:
+        with suppress(ValueError, DecodeError):
+            sound, broken_texts = mended(body, ExportTraceServiceRequest.DESCRIPTOR)
+            if broken_texts:
+                return ExportTraceServiceRequest.FromString(sound), broken_texts
+        raise MalformedRequest(f"Not an ExportTraceServiceRequest in protobuf: {error}.") from error
 
 
 class RequestDecoder:
@@ -90,7 +102,7 @@ class RequestDecoder:
         self._resources: dict[int, Resource] = {}
         self._scopes: dict[int, Scope] = {}
         self._counts: dict[tuple[str, str, str], int] = {}
-        self._service = ""
+        self._service = self._warning = ""
         self._resource_id = self._scope_id = 0
 
     def resource(self, message: OTLPResource, schema_url: str) -> None:
@@ -150,6 +162,14 @@ class RequestDecoder:
         if spans:
             self._note("rejected", reason, spans)
 
+    def mended(self, texts: int) -> None:
+        """So many texts of the request were no UTF-8."""
+        if texts:
+            self._note("text_not_utf8", "", texts)
+            self._warning = (
+                f"Texts that are not UTF-8: {texts}. Their bytes that are none are kept as escapes."
+            )
+
     def decoded(self) -> Decoded:
         """All of it."""
         batch = Batch(self._records, tuple(self._resources.values()), tuple(self._scopes.values()))
@@ -162,7 +182,8 @@ class RequestDecoder:
         losses = [
             Loss(*key, count, self._now_ns, self._now_ns) for key, count in self._counts.items()
         ]
-        return Decoded(batch, sum(reasons.values()), rejection(reasons), losses)
+        said = " ".join(filter(None, (rejection(reasons), self._warning)))
+        return Decoded(batch, sum(reasons.values()), said, losses)
 
     def _note(self, reason: str, detail: str, spans: int = 1) -> None:
         key = self._service, reason, detail

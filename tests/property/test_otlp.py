@@ -237,3 +237,32 @@ def test_json_with_a_value_of_any_kind_in_any_place_is_decoded_or_malformed(
         assert str(error).endswith(".")
     else:
         assert (decoded.rejected == 0) == (decoded.message == "")
+
+
+def with_texts(span: Span, name: bytes, key: bytes, text: bytes) -> bytes:
+    """A request of `span` under another name and with one more attribute, deep inside of another;
+    its texts are taken as they are."""
+    value = delimited(tag(1, 2), text)
+    pair = delimited(tag(1, 2), key) + delimited(tag(2, 2), value)
+    tree = delimited(tag(6, 2), delimited(tag(1, 2), pair))
+    outer = delimited(tag(1, 2), b"outer") + delimited(tag(2, 2), tree)
+    body = span.SerializeToString() + delimited(tag(5, 2), name) + delimited(tag(9, 2), outer)
+    return delimited(tag(1, 2), delimited(tag(2, 2), delimited(tag(2, 2), body)))
+
+
+def escaped(text: bytes) -> bytes:
+    return text.decode("utf-8", "backslashreplace").encode()
+
+
+@few
+@given(otlp.spans, st.binary(), st.binary(), st.binary())
+def test_texts_that_are_no_utf_8_cost_no_span(
+    span: Span, name: bytes, key: bytes, text: bytes
+) -> None:
+    texts = name, key, text
+    found = decode_protobuf(with_texts(span, *texts))
+    assert decode_protobuf(with_texts(span, *map(escaped, texts))).batch == found.batch
+    broken = sum(each != escaped(each) for each in texts)
+    noted = {loss.reason: loss.count for loss in found.losses}
+    assert broken == noted.get("text_not_utf8", 0)
+    assert (f"Texts that are not UTF-8: {broken}." in found.message) == (broken > 0)

@@ -47,6 +47,14 @@ class TestSuccess:
         response = shared.post(encode(SpanSpec(f"full {content_type}")), content_type)
         assert (200, empty) == (response.status, response.body)
 
+    def test_a_text_that_is_no_utf_8_costs_no_span(self, shared: Collector) -> None:
+        body = in_protobuf(numbered("cut_", 90), numbered("whole", 91))
+        response = shared.post(body.replace(b"cut_", b"cut\xe2"))
+        said = ExportTraceServiceResponse.FromString(response.body).partial_success
+        assert (200, 0) == (response.status, said.rejected_spans)
+        assert said.error_message.startswith("Texts that are not UTF-8: 1.")
+        assert {"cut\\xe2", "whole"} <= set(shared.names())
+
     def test_the_answer_comes_after_the_commit(self, shared: Collector) -> None:
         for number in range(1, 30):
             assert 200 == shared.post(in_protobuf(numbered(f"at once {number}", number))).status

@@ -115,7 +115,8 @@ def test_refused_requests_are_lost_and_say_where_their_answers_are_explained() -
 
 
 @pytest.mark.parametrize(
-    "reason", ["id_reused", "database_replaced", "fault", "truncated", "clock_skewed"]
+    "reason",
+    ["id_reused", "database_replaced", "fault", "truncated", "clock_skewed", "text_not_utf8"],
 )
 def test_what_was_kept_all_the_same_is_no_loss(reason: str) -> None:
     (*_, ledger, lost) = findings(losses=(a_loss(reason),))

@@ -99,6 +99,15 @@ def losses(**given: object) -> dict[tuple[str, str], int]:
     return {(loss.reason, loss.detail): loss.count for loss in decoded(span(1, **given)).losses}
 
 
+@pytest.mark.parametrize("garbage", [b"\x0a\x05\xff", b"\x0a\x00" * 200_001])
+def test_a_broken_text_mends_nothing_else(garbage: bytes) -> None:
+    """Cut short; and of more fields than anybody looks through."""
+    body = request(span(1)).SerializeToString().replace(b"span-1", b"span\xff1")
+    assert ["span\\xff1"] == [found.name for found in decode_protobuf(body).batch.records]
+    with pytest.raises(MalformedRequest):
+        decode_protobuf(body + garbage)
+
+
 def test_clocks_that_are_off_are_noted_and_cost_no_span() -> None:
     future_ns = time.time_ns() + 2 * 86_400 * 10**9
     assert {} == losses()
