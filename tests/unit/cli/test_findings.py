@@ -134,6 +134,13 @@ def test_a_log_that_does_not_shrink_is_a_warning() -> None:
     assert ("warning", "log") in [found[:2] for found in findings(wal_bytes=256_000_000)]
 
 
+def test_the_log_of_a_busy_collector_is_large() -> None:
+    collector = Writer("here", 7, "start", "lens serve")
+    for size_bytes, is_said in ((500_000_000, False), (2_000_000_000, True)):
+        found = findings(wal_bytes=size_bytes, writers=(collector,))
+        assert is_said == (("warning", "log") in [each[:2] for each in found])
+
+
 def test_the_size_is_that_of_the_file_and_its_log() -> None:
     assert "412 MB," in findings()[0][2]
     assert "430 MB," in findings(wal_bytes=18_000_000)[0][2]
