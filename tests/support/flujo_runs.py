@@ -1,23 +1,18 @@
 """Real flujo runs under trace, their spans drawn as text, and what must hold after every one."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import pytest
-from opentelemetry import context as otel_context
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import StatusCode
 
-from flujo_otel.guard import faults
 from flujo_otel.integrations.flujo.run import open_runs
 from flujo_otel.integrations.flujo.step import current_step
 from flujo_otel.semconv import flujo as semconv
+from support.watched import Watched
 
 FLUJO = tuple(int(part) for part in version("flujo").split(".")[:2])
 only_on_04 = pytest.mark.skipif(FLUJO > (0, 4), reason="flujo 0.4 alone does this")
@@ -43,36 +38,12 @@ def by_version(on_04: str, on_06: str) -> str:
     return on_04 if FLUJO < (0, 6) else on_06
 
 
-class Watch(SpanProcessor):
-    """What is known of each span at its start, and which have not ended."""
-
-    def __init__(self) -> None:
-        self.order: list[int] = []
-        self.open: set[int] = set()
-        self.first: dict[int, dict[str, Any]] = {}
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        span_id = span.get_span_context().span_id
-        self.order.append(span_id)
-        self.open.add(span_id)
-        self.first[span_id] = dict(span.attributes or {})
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self.open.discard(span.get_span_context().span_id)
-
-
-class Traced:
-    """A provider of its own, flujo runners that report to it, and the checks after each run."""
+class Traced(Watched):
+    """flujo runners that report to a provider of their own, and the checks after each run."""
 
     def __init__(self, make_hooks: Callable[[TracerProvider], list[Any]]) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.provider = TracerProvider(shutdown_on_exit=False)
-        self.watch = Watch()
-        self.provider.add_span_processor(self.watch)
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.tracer = self.provider.get_tracer("the program's own")
+        super().__init__()
         self.hooks = make_hooks(self.provider)
-        self._faults_before = dict(faults())
 
     def runner(self, pipeline: Any, **options: Any) -> Any:
         """A runner without flujo's default database, which is slow and not the point."""
@@ -89,57 +60,18 @@ class Traced:
         runner = self.runner(pipeline, **options)
         return self.drive(lambda: last_of(runner.run_async(value)))
 
-    def drive(self, main: Callable[[], Awaitable[Any]]) -> Any:
-        """Run `main` in a loop of its own; its context must be afterwards what it was before."""
+    def line(self, span: ReadableSpan) -> str:
+        return _line(span)
 
-        async def watched() -> Any:
-            before = otel_context.get_current()
-            try:
-                return await main()
-            finally:
-                assert dict(otel_context.get_current()) == dict(before)
-                assert_no_current_step()
-
-        return asyncio.run(watched())
-
-    def forget_faults(self) -> None:
-        """For tests that made tracing itself fail."""
-        self._faults_before = dict(faults())
-
-    @property
-    def spans(self) -> Sequence[ReadableSpan]:
-        """The finished spans in order of their start."""
-        place = {span_id: number for number, span_id in enumerate(self.watch.order)}
-        finished = self.exporter.get_finished_spans()
-        return sorted(finished, key=lambda span: place[span.get_span_context().span_id])
-
-    def named(self, name: str) -> ReadableSpan:
-        (found,) = [span for span in self.spans if span.name == name]
-        return found
-
-    def tree(self) -> str:
-        """The finished spans as an indented text, one line each."""
-        spans = self.spans
-        known = {span.context.span_id for span in spans}
-        lines: list[str] = []
-
-        def draw(parent_id: int | None, depth: int) -> None:
-            for span in spans:
-                above = span.parent.span_id if span.parent else None
-                if above == parent_id or (parent_id is None and above not in known):
-                    lines.append("  " * depth + _line(span))
-                    draw(span.context.span_id, depth + 1)
-
-        draw(None, 0)
-        return "\n".join(lines)
+    def expect_nothing_current(self) -> None:
+        assert_no_current_step()
 
     def check(self) -> None:
         """What must hold after every run, whatever became of it."""
         left_open = dict(open_runs)
         open_runs.clear()
         assert left_open == {}
-        assert self.watch.open == set()
-        assert dict(faults()) == self._faults_before
+        super().check()
         indexes: dict[str, list[int]] = {}
         for span in self.spans:
             first = self.watch.first[span.context.span_id]
@@ -186,10 +118,6 @@ def _line(span: ReadableSpan) -> str:
         if name in attributes:
             parts.append(words.format(attributes[name]))
     return " ".join(parts)
-
-
-def events(span: ReadableSpan) -> list[str]:
-    return [event.name for event in span.events]
 
 
 async def last_of(source: Any) -> Any:

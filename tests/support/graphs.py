@@ -1,23 +1,17 @@
 """Real pydantic-graph runs under trace, whichever version is installed, and their spans as text."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
 import pytest
-from opentelemetry import context as otel_context
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
-from flujo_otel.guard import faults
 from flujo_otel.integrations.pydantic_graph.execution import running_execution
 from flujo_otel.semconv import flujo, graph
+from support.watched import Watched, events
 
 PYDANTIC_GRAPH = tuple(int(part) for part in version("pydantic-graph").split(".")[:2])
 HAS_GRAPHS_OF_BASE_NODES = find_spec("pydantic_graph.persistence") is not None
@@ -55,6 +49,7 @@ __all__ = [
     "TracedGraphs",
     "TypeExpression",
     "builder_module",
+    "events",
     "only_on_1",
     "only_on_2",
     "reduce_list_append",
@@ -62,91 +57,22 @@ __all__ = [
 ]
 
 
-class Watch(SpanProcessor):
-    """In which order spans started, what was known of them then, and which have not ended."""
-
-    def __init__(self) -> None:
-        self.order: list[int] = []
-        self.open: set[int] = set()
-        self.first: dict[int, dict[str, Any]] = {}
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        span_id = span.get_span_context().span_id
-        self.order.append(span_id)
-        self.open.add(span_id)
-        self.first[span_id] = dict(span.attributes or {})
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self.open.discard(span.get_span_context().span_id)
-
-
-class TracedGraphs:
-    """A provider of its own, and the checks after each run."""
-
-    def __init__(self, **options: Any) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.provider = TracerProvider(shutdown_on_exit=False, **options)
-        self.watch = Watch()
-        self.provider.add_span_processor(self.watch)
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.tracer = self.provider.get_tracer("the program's own")
-        self._faults_before = dict(faults())
+class TracedGraphs(Watched):
+    """Graphs, and the checks after each run."""
 
     def run(self, of: Any, *args: Any, **kwargs: Any) -> Any:
         """Run the graph to its end and return what its `run` gives."""
         return self.drive(lambda: of.run(*args, **kwargs))
 
-    def drive(self, main: Callable[[], Awaitable[Any]]) -> Any:
-        """Run `main` in a loop of its own; its context must be afterwards what it was before."""
+    def line(self, span: ReadableSpan) -> str:
+        return line(span)
 
-        async def watched() -> Any:
-            before = otel_context.get_current()
-            try:
-                return await main()
-            finally:
-                assert dict(otel_context.get_current()) == dict(before)
-                assert running_execution() is None
-
-        return asyncio.run(watched())
-
-    def forget_faults(self) -> None:
-        """For tests that made tracing itself fail."""
-        self._faults_before = dict(faults())
-
-    @property
-    def spans(self) -> Sequence[ReadableSpan]:
-        """The finished spans in order of their start."""
-        place = {span_id: number for number, span_id in enumerate(self.watch.order)}
-        finished = self.exporter.get_finished_spans()
-        return sorted(finished, key=lambda span: place[span.get_span_context().span_id])
-
-    def all_named(self, name: str) -> list[ReadableSpan]:
-        return [span for span in self.spans if span.name == name]
-
-    def named(self, name: str) -> ReadableSpan:
-        (found,) = self.all_named(name)
-        return found
-
-    def tree(self) -> str:
-        """The finished spans as an indented text, one line each."""
-        spans = self.spans
-        known = {span.context.span_id for span in spans}
-        lines: list[str] = []
-
-        def draw(parent_id: int | None, depth: int) -> None:
-            for span in spans:
-                above = span.parent.span_id if span.parent else None
-                if above == parent_id or (parent_id is None and above not in known):
-                    lines.append("  " * depth + line(span))
-                    draw(span.context.span_id, depth + 1)
-
-        draw(None, 0)
-        return "\n".join(lines)
+    def expect_nothing_current(self) -> None:
+        assert running_execution() is None
 
     def check(self) -> None:
         """What must hold after every run, whatever became of it."""
-        assert self.watch.open == set()
-        assert dict(faults()) == self._faults_before
+        super().check()
         for span in self.spans:
             attributes = span.attributes
             if graph.STATUS not in attributes:
@@ -183,10 +109,6 @@ def line(span: ReadableSpan) -> str:
     if graph.NODE_NEXT in attributes:
         parts.append("-> " + ", ".join(attributes[graph.NODE_NEXT]))
     return " ".join(part for part in parts if part)
-
-
-def events(span: ReadableSpan) -> list[str]:
-    return [event.name for event in span.events]
 
 
 def states(span: ReadableSpan) -> list[Any]:

@@ -10,8 +10,9 @@ from flujo.domain.models import PipelineContext
 from opentelemetry.sdk.trace import ReadableSpan
 
 from flujo_otel.integrations.flujo import FlujoInstrumentor
-from support.flujo_runs import FLUJO, Traced, events
+from support.flujo_runs import FLUJO, Traced
 from support.flujo_steps import Costs, add, adds, call, failing_once, loop, pipe, sour
+from support.watched import events
 
 
 class KeepsNothing:
