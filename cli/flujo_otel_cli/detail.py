@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from flujo_otel.model import Event, Run, Span
-from flujo_otel.query.attempts import reasons_of
 from flujo_otel.query.decision import Decision, decision_of
 from flujo_otel.query.failure import Failure, Location, failure_of, is_users_own
 from flujo_otel.query.tree import Node, walk
-from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE
+from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE, FALLBACK_ORIGINAL_ERROR
 from flujo_otel_cli import decision as decisions
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import shell_word
@@ -159,6 +158,10 @@ def failure_lines(
 
 def reason_lines(span: Span, to: Terminal, room: int) -> Iterator[Line]:
     """Why it was tried again, or something else in its place: a line each, of the first few."""
+    if not span.events and FALLBACK_ORIGINAL_ERROR not in span.attributes:
+        return
+    from flujo_otel.query.attempts import reasons_of  # most trees have none to tell
+
     reasons = list(reasons_of(span))
     for word, reason in reasons[:_REASONS_SHOWN]:
         said = brief(reason.split("\n", 1)[0])
