@@ -6,19 +6,14 @@ way in a process of its own; medians.
 """
 
 import asyncio
-import json
-import os
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
+from benchmarks._ways import compare, report
+
 STEPS = 100
-ROUNDS = 5
 WAYS = ("bare", "hook", "instrumentor", "flujo's own persistence")
 
 
@@ -51,41 +46,16 @@ def child(way: str, sleep_seconds: float, runs: int) -> None:
         began = time.perf_counter()
         runner.run("x")
         times.append(time.perf_counter() - began)
-    print("RESULT " + json.dumps(times))
-
-
-def measure(way: str, sleep_seconds: float, runs: int) -> list[float]:
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.flujo_steps", way, str(sleep_seconds), str(runs)],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
-            capture_output=True,
-            check=False,
-            text=True,
-        )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if not lines:
-        raise RuntimeError(f"{way}: {done.stderr[-2000:]}")
-    found: list[float] = json.loads(lines[-1].removeprefix("RESULT "))
-    return found
-
-
-def compare(sleep_seconds: float, runs: int, ways: tuple[str, ...]) -> dict[str, float]:
-    times: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(ROUNDS):
-        for way in ways:
-            times[way] += measure(way, sleep_seconds, runs)
-    return {way: statistics.median(found) for way, found in times.items()}
+    report(times)
 
 
 def main() -> None:
-    slow = compare(0.005, 3, WAYS[:3])
+    slow = compare("flujo_steps", WAYS[:3], 0.005, 3)
     print(f"{STEPS} steps of 5 ms, one run, median:")
     for way, seconds in slow.items():
         added = seconds / slow["bare"] - 1
         print(f"  {way:24} {seconds * 1e3:8.1f} ms  {added:+7.2%}   (to reach: <= +2 %)")
-    fast = compare(0.0, 5, WAYS)
+    fast = compare("flujo_steps", WAYS, 0.0, 5)
     own = fast[WAYS[3]] - fast["bare"]
     print(f"{STEPS} trivial steps, one run, median:")
     for way, seconds in fast.items():

@@ -6,18 +6,14 @@ ratio, and what do pydantic-graph's own spans add?). The ways alternate, a proce
 """
 
 import asyncio
-import json
-import os
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pydantic_graph import BaseNode, End, GraphRunContext
+
+from benchmarks._ways import compare, report
 
 try:
     from pydantic_graph import GraphBuilder
@@ -25,7 +21,6 @@ except ImportError:  # 1.x
     from pydantic_graph.beta import GraphBuilder
 
 NODES = 100
-ROUNDS = 5
 WAYS = ("bare", "pydantic-graph's own spans", "instrumentor")
 SLEEP_SECONDS = float(sys.argv[2]) if len(sys.argv) == 4 else 0.0
 
@@ -84,41 +79,16 @@ def child(way: str, runs: int) -> None:
             times.append(clock() - began)
         return times
 
-    print("RESULT " + json.dumps(asyncio.run(main())))
-
-
-def measure(way: str, sleep_seconds: float, runs: int) -> list[float]:
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.graph_nodes", way, str(sleep_seconds), str(runs)],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
-            capture_output=True,
-            check=False,
-            text=True,
-        )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if not lines:
-        raise RuntimeError(f"{way}: {done.stderr[-2000:]}")
-    found: list[float] = json.loads(lines[-1].removeprefix("RESULT "))
-    return found
-
-
-def compare(sleep_seconds: float, runs: int) -> dict[str, float]:
-    times: dict[str, list[float]] = {way: [] for way in WAYS}
-    for _ in range(ROUNDS):
-        for way in WAYS:
-            times[way] += measure(way, sleep_seconds, runs)
-    return {way: statistics.median(found) for way, found in times.items()}
+    report(asyncio.run(main()))
 
 
 def main() -> None:
-    slow = compare(0.005, 3)
+    slow = compare("graph_nodes", WAYS, 0.005, 3)
     print(f"{NODES} nodes of 5 ms, one run, median, wall time:")
     for way, seconds in slow.items():
         added = seconds / slow["bare"] - 1
         print(f"  {way:28} {seconds * 1e3:8.1f} ms  {added:+7.2%}")
-    fast = compare(0.0, 20)
+    fast = compare("graph_nodes", WAYS, 0.0, 20)
     print(f"{NODES} nodes that do nothing, one run, median, CPU time with the writer's:")
     for way, seconds in fast.items():
         added = seconds - fast["bare"]

@@ -6,19 +6,15 @@ all runs of all processes, and the ratios of these medians.
 """
 
 import asyncio
-import json
-import os
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
+from benchmarks._ways import compare, report
+
 STEPS = 100
-ROUNDS = 5
 WAYS = ("no backend", "SQLiteBackend", "flujo's own")
 
 
@@ -52,42 +48,17 @@ def child(way: str, sleep_seconds: float, runs: int) -> None:
         times.append(time.perf_counter() - began)
         assert len(result.step_history) == STEPS
         assert result.step_history[-1].output == run * 2 * STEPS + STEPS
-    print("RESULT " + json.dumps(times))
-
-
-def measure(way: str, sleep_seconds: float, runs: int) -> list[float]:
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.persistence", way, str(sleep_seconds), str(runs)],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
-            capture_output=True,
-            check=False,
-            text=True,
-        )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if not lines:
-        raise RuntimeError(f"{way}: {done.stderr[-2000:]}")
-    found: list[float] = json.loads(lines[-1].removeprefix("RESULT "))
-    return found
-
-
-def compare(sleep_seconds: float, runs: int) -> dict[str, float]:
-    times: dict[str, list[float]] = {way: [] for way in WAYS}
-    for _ in range(ROUNDS):
-        for way in WAYS:
-            times[way] += measure(way, sleep_seconds, runs)
-    return {way: statistics.median(found) for way, found in times.items()}
+    report(times)
 
 
 def main() -> None:
-    slow = compare(0.005, 3)
+    slow = compare("persistence", WAYS, 0.005, 3)
     bare = slow[WAYS[0]]
     print(f"{STEPS} steps of 5 ms, one run, median:")
     for way, seconds in slow.items():
         print(f"  {way:14} {seconds * 1e3:8.1f} ms  {seconds / bare - 1:+7.1%}")
     print("  (to reach: SQLiteBackend at most +5 %)")
-    fast = compare(0.0, 5)
+    fast = compare("persistence", WAYS, 0.0, 5)
     bare, ours, own = (fast[way] for way in WAYS)
     print(f"{STEPS} trivial steps, one run, median:")
     for way, seconds in fast.items():
