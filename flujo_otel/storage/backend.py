@@ -13,6 +13,7 @@ from flujo_otel.storage import flujo_tree, rows, shapes, trace_tree
 from flujo_otel.storage.calls import at_once, checked, in_thread
 from flujo_otel.storage.history import record_missing_steps
 from flujo_otel.storage.late import BoundedSet, LateSteps
+from flujo_otel.storage.unsaved import UnsavedStates
 from flujo_otel.storage.workflows import Workflows
 
 
@@ -31,6 +32,7 @@ class SQLiteBackend(Workflows):
         self._log = open_run_log(self.path, settings)
         self._late = LateSteps(self._log)
         self._going = BoundedSet()
+        self._unsaved = UnsavedStates(self.path)
 
     async def save_run_start(self, run_data: Mapping[str, Any]) -> None:
         """`run_id`; pipeline_name ("unknown"), pipeline_version ("latest"), status ("running") and

@@ -10,7 +10,7 @@ from flujo_otel.spanstore.flujo.times import to_iso
 from flujo_otel.spanstore.runlog import RunLog, StepResult
 from flujo_otel.spanstore.statelog import HistoryEntry
 from flujo_otel.storage import rows
-from flujo_otel.storage.plain import from_json
+from flujo_otel.storage.state_codec import decode
 from flujo_otel.wire.values import clean_text
 
 
@@ -18,7 +18,7 @@ def record_missing_steps(log: RunLog, run_id: str) -> None:
     """Make them of the history of the run's state, unless that is of other steps than the records:
     of a pipeline inside this run, which shares its id."""
     with guarded("recording steps that only a state knows"):
-        history = [(each, from_json(each.entry)) for each in log.states.unrecorded(run_id)]
+        history = [(each, decode(each.entry)) for each in log.states.unrecorded(run_id)]
         if all(_is_recorded_as(each.recorded_name, entry) for each, entry in history):
             missing = (each for each in history if each[0].is_missing)
             log.add_missing_steps([_step(run_id, each, entry) for each, entry in missing])

@@ -18,10 +18,17 @@ from flujo_otel.interruption import passes
 MAX_DEPTH: Final = 50
 """Deeper values become their text; this also ends a value that contains itself."""
 
+MOST_BITS: Final = 14_000
+"""The interpreter refuses to write or read more than 4,300 decimal digits: such are hexadecimal."""
+
 
 def to_json(value: Any) -> str:
     """`value` as strict JSON. Never raises for what it is."""
-    plain = to_plain(value)
+    return json_of(to_plain(value))
+
+
+def json_of(plain: Any) -> str:
+    """The same of what is plain already."""
     text = json.dumps(plain, ensure_ascii=False, allow_nan=False)
     try:
         text.encode()
@@ -42,8 +49,10 @@ def from_json(text: str | None) -> Any:
 
 def to_plain(value: Any, depth: int = 0) -> Any:
     """None, bool, int, float, str, list and dict alone. Never raises for what `value` is."""
-    if value is None or type(value) in (bool, int, str):
+    if value is None or type(value) in (bool, str):
         return value
+    if type(value) is int:
+        return value if value.bit_length() <= MOST_BITS else hex(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else _non_finite(value)
     try:
@@ -90,7 +99,7 @@ def _non_finite(value: float) -> str:
 _CONVERSIONS: Final[tuple[tuple[Any, Callable[[Any, int], Any]], ...]] = (
     (Enum, lambda value, depth: to_plain(value.value, depth)),
     (str, lambda value, _: str.__str__(value)),
-    (int, lambda value, _: int(value)),
+    (int, lambda value, _: to_plain(int(value))),
     (datetime | date | time, lambda value, _: value.isoformat()),
     (bytes | bytearray | memoryview, lambda value, _: b64encode(bytes(value)).decode("ascii")),
     (complex, lambda value, _: {"real": to_plain(value.real), "imag": to_plain(value.imag)}),

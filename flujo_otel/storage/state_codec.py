@@ -4,16 +4,21 @@ A state is saved after every step, so what is plain JSON already is written by j
 in a tenth of the time that a walk in Python takes.
 """
 
+import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
+from enum import Enum
 from typing import Any, Final
 
 from flujo_otel.errors import MalformedTrace
+from flujo_otel.interruption import passes
 from flujo_otel.spanstore.statelog import StateTimes, WorkflowState
+from flujo_otel.storage import tagged
 from flujo_otel.storage.flujo_version import speaks_06
-from flujo_otel.storage.plain import to_json, to_plain
+from flujo_otel.storage.plain import MAX_DEPTH, json_of, to_plain
+from flujo_otel.storage.tagged import KIND, has_lost, is_json_number, lost, tag, untag
 
 _REQUIRED: Final = ("pipeline_id", "pipeline_name", "pipeline_version", "status")
 _ODD_KEYS: Final = ('"null": ', '"true": ', '"false": ')
@@ -33,12 +38,15 @@ class History(str):
     """A run's whole step history, each entry in JSON already. Stands for all of them.
 
     A str, which flujo passes on as it is. `first`: the entries before it are in the store as they
-    are; `is_saved`: all of them are, since it was handed to save_state.
+    are; `is_saved`: all of them are, since it was handed to save_state. `context` and `output`: the
+    state's, in JSON, as they were before flujo put words in place of values; None: as flujo has it.
     """
 
     entries: Sequence[str]
     first: int
     is_saved: bool
+    context: str | None = None
+    output: str | None = None
 
     @staticmethod
     def of(entries: Sequence[str], first: int) -> "History":
@@ -56,8 +64,11 @@ def history_of(state: Mapping[str, Any]) -> History:
     return History.of([encode(entry) for entry in entries], 0)
 
 
-def to_row(run_id: str, state: Mapping[str, Any]) -> tuple[WorkflowState, StateTimes]:
-    """All but the history. Raises MalformedTrace where something is missing that flujo needs."""
+def to_row(
+    run_id: str, state: Mapping[str, Any], history: History
+) -> tuple[WorkflowState, StateTimes]:
+    """All but the entries of `history`. Raises MalformedTrace where something is missing that
+    flujo needs."""
     missing = [key for key in (*_REQUIRED, "pipeline_context") if key not in state]
     if missing or not run_id:
         raise MalformedTrace(f"The state has no {missing[0] if missing else 'run_id'}.")
@@ -69,8 +80,8 @@ def to_row(run_id: str, state: Mapping[str, Any]) -> tuple[WorkflowState, StateT
         pipeline_name=str(state["pipeline_name"]),
         pipeline_version=str(state["pipeline_version"]),
         current_step_index=int(state.get("current_step_index", 0)),
-        pipeline_context=encode(state["pipeline_context"]),
-        last_step_output=None if output is None else encode(output),
+        pipeline_context=history.context or encode(state["pipeline_context"]),
+        last_step_output=history.output or (None if output is None else encode(output)),
         step_history=None,
         status=str(state["status"]),
         created_at=created_at.isoformat(),
@@ -96,35 +107,121 @@ def to_state(row: WorkflowState) -> dict[str, Any]:
     }
 
 
+def is_restorable(row: WorkflowState) -> bool:
+    """Whether a run can go on from `row`: with the values that it had, not with words for them."""
+    output = row.last_step_output if row.current_step_index > 0 else None
+    return not has_lost(row.pipeline_context) and not (output and has_lost(output))
+
+
+def lost_words(row: WorkflowState) -> str:
+    """What stands in `row` for a value that cannot come back, as "<unserializable: socket>"."""
+    return tagged.lost_words(row.last_step_output or "") or tagged.lost_words(row.pipeline_context)
+
+
+def whole_context(fields: Mapping[str, Any], status: Any) -> str | None:
+    """A context's fields, for `History.context`. 0.6 saves next to nothing of a running one, and
+    what JSON has no word for comes back as a text from both, or not at all."""
+    text = encode(fields)
+    # 0.6 goes on without what it has not saved; 0.4 would with words in its place.
+    return None if speaks_06() and status == "running" and has_lost(text) else text
+
+
+def tagged_output(output: Any) -> str | None:
+    """A step's output, for `History.output`, where it has values that JSON has no word for."""
+    if output is None or type(output) in (str, bool):
+        return None
+    text = encode(output)
+    return text if tagged.has_tags(text) else None
+
+
 def encode(value: Any) -> str:
-    """As JSON. Never raises for what `value` is."""
+    """As JSON, with tags where it has no word (`tagged`). Never raises for what `value` is."""
     try:
         text = _ENCODER.encode(value)
         text.encode()
     except (ValueError, TypeError, RecursionError, UnicodeEncodeError):
-        return to_json(value)
-    return to_json(value) if any(key in text for key in _ODD_KEYS) else text
+        return json_of(_walk(value, 0))
+    return json_of(_walk(value, 0)) if any(key in text for key in _ODD_KEYS) else text
 
 
 def decode(text: str | None) -> Any:
-    """What `encode`, or flujo, wrote; complex numbers are such again where flujo 0.6 has it so."""
+    """What `encode`, or flujo, wrote; what cannot come back is None. Complex numbers that flujo 0.6
+    wrote are such again there."""
     if not text:
         return None
-    has_complex = '"imag"' in text and speaks_06()
-    return json.loads(text, object_hook=_complex if has_complex else None)
+    if f'"{KIND}"' in text or ('"imag"' in text and speaks_06()):
+        return json.loads(text, object_hook=_restored)
+    return json.loads(text)
 
 
 def _plain(value: Any) -> Any:
-    """By what the program registered with its flujo, which is loaded where it has one; else as
-    `plain` words it."""
+    """One level of it: by what the program registered with its flujo, which is loaded where it has
+    one; else tagged, or as `plain` words it."""
     flujo = sys.modules.get("flujo.utils.serialization")
     lookup = getattr(flujo, "lookup_custom_serializer", None)
     registered = lookup(value) if lookup is not None else None
-    return registered(value) if registered is not None else to_plain(value)
+    if registered is not None:
+        return registered(value)
+    try:
+        return _opened(value)
+    except BaseException as error:  # of a class that is not ours
+        if passes(error):
+            raise
+        return lost(f"<{type(value).__name__}: {type(error).__name__}>")
 
 
+def _opened(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    marked = tag(value)
+    if marked is not None:
+        return marked
+    for kinds, open_one in _CONTAINERS:
+        if isinstance(value, kinds):
+            return open_one(value)
+    if not isinstance(value, type) and hasattr(type(value), "__dataclass_fields__"):
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    if not isinstance(value, type) and hasattr(type(value), "model_dump"):
+        return value.model_dump()
+    word = to_plain(value)
+    is_stand_in = type(word) is str and word.startswith("<") and not callable(value)
+    return lost(word) if is_stand_in else word
+
+
+def _walk(value: Any, depth: int) -> Any:
+    """What the encoder makes of `value`, where it cannot: numbers beyond JSON's, odd keys, values
+    that contain themselves."""
+    if depth >= MAX_DEPTH:
+        return lost(f"<{type(value).__name__} below depth {MAX_DEPTH}>")
+    if value is None or isinstance(value, bool | str):
+        return to_plain(value)
+    if isinstance(value, int | float) and not isinstance(value, Enum):
+        return to_plain(value) if is_json_number(value) else tag(value)
+    if isinstance(value, dict):
+        return {_key(key): _walk(member, depth + 1) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_walk(member, depth + 1) for member in value]
+    return _walk(_plain(value), depth + 1)
+
+
+def _key(key: Any) -> str:
+    return key if type(key) is str else str(to_plain(key))
+
+
+_CONTAINERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
+    (Mapping, dict),
+    (Set, lambda value: sorted(value, key=str)),
+    (memoryview, lambda value: tag(bytes(value))),
+    (Sequence, list),
+)
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)
 """Made once: json.dumps makes one for each value, which takes as long as a small value does."""
+
+
+def _restored(found: dict[str, Any]) -> Any:
+    if KIND in found:
+        return untag(found)
+    return _complex(found) if speaks_06() else found
 
 
 def _complex(found: dict[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from flujo_otel.redaction import redactor
-from flujo_otel.spanstore.runlog import RunLog
+from flujo_otel.spanstore.runlog import RunLog, WouldWait
 from flujo_otel.spanstore.statelog import Evaluation, NamedValue, StateTimes, WorkflowState
 from flujo_otel.storage import shapes, state_codec
 from flujo_otel.storage.calls import at_once, in_thread
@@ -14,6 +14,7 @@ from flujo_otel.storage.flujo_version import speaks_06
 from flujo_otel.storage.history import record_missing_steps
 from flujo_otel.storage.late import BoundedSet, LateSteps
 from flujo_otel.storage.plain import from_json, to_json, to_plain
+from flujo_otel.storage.unsaved import UnsavedStates
 
 T = TypeVar("T")
 Found = tuple[WorkflowState, StateTimes]
@@ -22,19 +23,30 @@ _STALE: Final = "Task timeout: process likely crashed"
 
 
 class Workflows:
-    """Needs `_log` and `_late`. flujo's own states, in its own file, are read, never changed."""
+    """Needs what is declared here. flujo's own states, in its own file, are read, never changed."""
 
     _log: RunLog
     _late: LateSteps
     _going: BoundedSet
     """Runs that flujo is at: it saves their states here."""
+    _unsaved: UnsavedStates
 
     async def save_state(self, run_id: str, state: Mapping[str, Any]) -> None:
-        """Keep how far a run has come. Committed when this returns. Nothing in it is redacted."""
+        """Keep how far a run has come. Committed when this returns. Nothing in it is redacted.
+
+        A running one that no run could go on from, for it holds a value that cannot be read back,
+        is not kept: the run would go on with words in that value's place. It goes on from the state
+        before, and does the step again. Said once for each backend, and in the ledger.
+        """
 
         def save(wait: bool) -> None:
-            row, times = state_codec.to_row(run_id, state)
             history = state_codec.history_of(state)
+            row, times = state_codec.to_row(run_id, state, history)
+            if row.status == "running" and not state_codec.is_restorable(row):
+                if not wait:
+                    raise WouldWait
+                self._unsaved.add(row)
+                return
             self._log.states.save_state(row, times, history.entries, history.first, wait=wait)
             history.is_saved = True
             self._going.add(run_id)

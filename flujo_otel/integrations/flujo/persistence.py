@@ -11,6 +11,7 @@ import operator
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any, Final
 
 import wrapt
@@ -19,7 +20,7 @@ from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo.step import current_step
 from flujo_otel.interruption import passes
 from flujo_otel.storage.sqlite import SQLiteBackend
-from flujo_otel.storage.state_codec import History, encode
+from flujo_otel.storage.state_codec import History, encode, tagged_output, whole_context
 
 _RUNNER: Final = "flujo.application.runner"
 _MANAGERS: Final = (
@@ -28,6 +29,7 @@ _MANAGERS: Final = (
 )
 _SAVES: Final = ("persist_workflow_state", "persist_workflow_state_optimized")
 _RECORDS: Final = ("record_run_start", "record_step_result", "record_run_end")
+_LOADS: Final = "load_workflow_state"
 _KEPT: Final = "_flujo_otel_history"
 
 
@@ -90,6 +92,7 @@ def _apply(module: Any) -> None:
                     _replace(manager, method, _lean)
                 for method in _RECORDS:
                     _replace(manager, method, _outermost)
+                _replace(manager, _LOADS, _forgiving)
     del module
 
 
@@ -101,11 +104,13 @@ def _replace(owner: type, name: str, wrap: Callable[[Any], Any]) -> None:
 
 def _lean(original: Callable[..., Any]) -> Callable[..., Any]:
     def persist(manager: Any, *args: Any, **kwargs: Any) -> Any:
-        history = kwargs.get("step_history")
-        if history and isinstance(manager.state_backend, SQLiteBackend) and not _has_registered():
+        if isinstance(manager.state_backend, SQLiteBackend):
             with guarded("writing out a run's history"):
                 kept = vars(manager).setdefault(_KEPT, _Kept())
-                kwargs["step_history"] = [_Stand(kept.history(history))]
+                history = kept.history(kwargs.get("step_history") or ())
+                history.context = _context(kwargs.get("context"), kwargs.get("status"))
+                history.output = tagged_output(kwargs.get("last_step_output"))
+                kwargs["step_history"] = [_Stand(history)]
         return original(manager, *args, **kwargs)
 
     return persist
@@ -124,7 +129,44 @@ def _outermost(original: Callable[..., Any]) -> Callable[..., Any]:
     return record
 
 
+def _forgiving(original: Callable[..., Any]) -> Callable[..., Any]:
+    """0.6 begins a run anew whose context its model does not take back. Ours are whole: such a run
+    goes on from the part of it that 0.6 saves itself, as it would with flujo's backend."""
+
+    async def load(manager: Any, *args: Any, **kwargs: Any) -> Any:
+        loaded = await original(manager, *args, **kwargs)
+        serializer = getattr(manager, "_serializer", None)
+        if serializer is None or not isinstance(manager.state_backend, SQLiteBackend):
+            return loaded
+        if loaded[0] is not None or loaded[3] is None:  # taken back, or there is no state
+            return loaded
+        run_id = args[0] if args else kwargs["run_id"]
+        model = args[1] if len(args) > 1 else kwargs.get("context_model")
+        state = await manager.state_backend.load_state(run_id)
+        fields = SimpleNamespace(**(state or {}).get("pipeline_context", {}))
+        part = serializer.serialize_context_minimal(fields)
+        return serializer.deserialize_context(part, model), *loaded[1:]
+
+    return load
+
+
+def _context(context: Any, status: Any) -> str | None:
+    """The whole of it, as it is now; None: as flujo has it."""
+    if context is None:
+        return None
+    try:
+        fields = type(context).__pydantic_serializer__.to_python(context, warnings=False)
+    except BaseException as error:  # a value that contains itself
+        if passes(error):
+            raise
+        return None
+    computed = type(context).model_computed_fields
+    return whole_context({k: v for k, v in fields.items() if k not in computed}, status)
+
+
 def _encoded(result: Any) -> str:
+    if _has_registered():
+        return encode(result.model_dump())
     try:
         # pydantic's own dump, in C; flujo's walks all that it gives once more, in Python.
         return encode(type(result).__pydantic_serializer__.to_python(result))

@@ -1,0 +1,137 @@
+"""Values that JSON has no word for, in a state: tagged with what they are, so that they come back.
+
+A step's output has no type by which its text could be read again, and neither flujo 0.4 nor 0.6
+keeps one: 0.4 saves "<unserializable: timedelta>" and goes on with that text.
+"""
+
+import math
+import pathlib
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from importlib import import_module
+from typing import Any, Final
+from uuid import UUID
+
+from flujo_otel.storage.plain import MOST_BITS
+
+KIND: Final = "__python__"
+_VALUE: Final = "value"
+_LOST: Final = "lost"
+_TAGGED: Final = f'{{"{KIND}": "'
+_IS_LOST: Final = f'{_TAGGED}{_LOST}"'
+
+
+def tag(value: Any) -> dict[str, Any] | None:
+    """`value` as JSON that `untag` knows; None where it is of no kind that has a tag."""
+    for kinds, name, write in _WRITERS:
+        if isinstance(value, kinds):
+            return {KIND: name, _VALUE: write(value)}
+    kind = type(value)
+    if kind.__module__.partition(".")[0] in ("pydantic", "pydantic_core"):
+        return _tag_of_pydantic(value, kind)
+    return None
+
+
+def lost(words: str) -> dict[str, Any]:
+    """In place of a value that cannot come back: `words` are for people, a program gets None."""
+    return {KIND: _LOST, _VALUE: words}
+
+
+def untag(found: dict[str, Any]) -> Any:
+    """The value of a tag; any other object as it is."""
+    if found.keys() != {KIND, _VALUE}:
+        return found
+    try:
+        name, value = found[KIND], found[_VALUE]
+        if name in _READERS:
+            return _READERS[name](value)
+        return _of_pydantic(name, value)
+    except Exception:  # somebody's own object with these two keys
+        return found
+
+
+def has_tags(text: str) -> bool:
+    """Whether some value in a state's JSON is tagged."""
+    return _TAGGED in text
+
+
+def has_lost(text: str) -> bool:
+    """Whether some value in a state's JSON cannot come back."""
+    return _IS_LOST in text
+
+
+def lost_words(text: str) -> str:
+    """For people: the first value in a state's JSON that cannot come back."""
+    found = re.search(_IS_LOST + r', "value": "([^"]*)"', text)
+    return found[1] if found else ""
+
+
+def _tag_of_pydantic(value: Any, kind: type) -> dict[str, Any] | None:
+    if hasattr(kind, "get_secret_value"):
+        secret = value.get_secret_value()
+        if type(secret) is str and kind.__name__ == "SecretStr":
+            return {KIND: "pydantic.SecretStr", _VALUE: secret}
+        if type(secret) is bytes and kind.__name__ == "SecretBytes":
+            return {KIND: "pydantic.SecretBytes", _VALUE: _base64(secret)}
+        return None
+    is_url = kind.__name__.endswith(("Url", "Dsn"))
+    return {KIND: f"{_module(kind)}.{kind.__name__}", _VALUE: str(value)} if is_url else None
+
+
+def _module(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+def _of_pydantic(name: str, value: str) -> Any:
+    """Raises where there is no such class, or it is none of those that are tagged."""
+    module, _, kind = name.partition(".")
+    if module not in ("pydantic", "pydantic_core") or not kind.endswith(
+        ("Url", "Dsn", "SecretStr", "SecretBytes")
+    ):
+        raise ValueError(name)
+    made = getattr(import_module(module), kind)
+    return made(b64decode(value) if kind == "SecretBytes" else value)
+
+
+def _base64(value: Any) -> str:
+    return b64encode(bytes(value)).decode("ascii")
+
+
+# In this order: a Path is a PurePath.
+_WRITERS: Final[tuple[tuple[Any, str, Callable[[Any], Any]], ...]] = (
+    (timedelta, "timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
+    (Decimal, "Decimal", str),
+    (UUID, "UUID", str),
+    (pathlib.Path, "Path", str),
+    (pathlib.PurePosixPath, "PurePosixPath", str),
+    (pathlib.PureWindowsPath, "PureWindowsPath", str),
+    (bytes, "bytes", _base64),
+    (bytearray, "bytearray", _base64),
+    (complex, "complex", str),
+    (int, "int", hex),
+    (float, "float", repr),
+)
+_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+    _LOST: lambda _: None,
+    "timedelta": lambda parts: timedelta(*parts),
+    "Decimal": Decimal,
+    "UUID": UUID,
+    "Path": pathlib.Path,
+    "PurePosixPath": pathlib.PurePosixPath,
+    "PureWindowsPath": pathlib.PureWindowsPath,
+    "bytes": b64decode,
+    "bytearray": lambda text: bytearray(b64decode(text)),
+    "complex": complex,
+    "int": lambda text: int(text, 16),
+    "float": float,
+}
+
+
+def is_json_number(value: int | float) -> bool:
+    """Whether JSON can say it: no tag is needed."""
+    if isinstance(value, int):
+        return value.bit_length() <= MOST_BITS
+    return math.isfinite(value)
