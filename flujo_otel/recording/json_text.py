@@ -24,6 +24,8 @@ _MARKER_ROOM_BYTES: Final = 1024
 """Kept back for the closing brackets and the cut marks of at most `_DEPTH_LIMIT` open levels."""
 _INTEGER_BIT_LIMIT: Final = 4096
 _KEPT_KEY_LENGTH: Final = 64
+_NAMING_LENGTH: Final = 256
+"""Of a name: its end says whether it is a secret's."""
 _CARD_BITS: Final = 39
 """A payment card's number has 13 digits and more."""
 _REDACTED_JSON: Final = f'"{REDACTED}"'
@@ -171,19 +173,15 @@ class _Writer:
     def _pairs(self, content: "Pairs", depth: int) -> None:
         self._raw("{")
         separator = ""
+        taken: set[str] = set()
         for number, (key, value) in enumerate(_safely(content.pairs)):
             if self.left <= 0:
                 self.was_cut = True
                 self._raw(f'{separator}"…": "{content.size - number} more keys cut"')
                 break
-            name = key if type(key) is str else str(key)
-            if len(name) <= _KEPT_KEY_LENGTH:
-                self._raw(separator + _encoded_key(self.hides.name(name)))
-            else:
-                self._raw(separator)
-                self._text(name)
-                self._raw(": ")
-            if self.hides.hides(name, value):
+            name = key if type(key) is str else _text_of(key)
+            self._name(name, taken, separator)
+            if self.hides.hides(name[-_NAMING_LENGTH:], value):
                 self._raw(_REDACTED_JSON)
             elif type(value) is str:
                 self._text(value)
@@ -191,6 +189,17 @@ class _Writer:
                 self.write(value, depth)
             separator = ", "
         self._raw("}")
+
+    def _name(self, name: str, taken: set[str], separator: str) -> None:
+        """Two that are redacted or cut to the same remain two: JSON's readers keep one of such."""
+        if len(name) <= _KEPT_KEY_LENGTH:
+            encoded = _encoded_key(self.hides.name(name))
+        else:
+            encoded = self._fitted(name)
+        while encoded in taken:
+            encoded = f'{encoded[:-1]} {len(taken) + 1}"'
+        taken.add(encoded)
+        self._append(f"{separator}{encoded}: ")
 
     def _items(self, content: "Items", depth: int) -> None:
         self._raw("[")
@@ -220,6 +229,14 @@ class _Writer:
         self._raw(repr(value)) if math.isfinite(value) else self._text(_NOT_FINITE[str(value)])
 
     def _text(self, text: str) -> None:
+        self._append(self._fitted(text))
+
+    def _append(self, encoded: str) -> None:
+        self.parts.append(encoded)
+        self.left -= len(encoded) if encoded.isascii() else len(encoded.encode())
+
+    def _fitted(self, text: str) -> str:
+        """`text` as JSON, without secrets, and cut to what is left."""
         room = max(self.left - 2, 0)
         text, left_out = self.hides.beginning(text, room)
         piece = text if len(text) <= room else text[:room]
@@ -231,8 +248,7 @@ class _Writer:
         if left_out:
             self.was_cut = True
             encoded = f'{encoded[:-1]}… {left_out} characters cut"'
-        self.parts.append(encoded)
-        self.left -= len(encoded) if encoded.isascii() else len(encoded.encode())
+        return encoded
 
 
 _NOT_FINITE: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
@@ -245,7 +261,13 @@ def _encoded(text: str) -> str:
 @lru_cache(maxsize=2048)
 def _encoded_key(key: str) -> str:
     """A field's name is written again and again."""
-    return f"{_encoded(key)}: "
+    return _encoded(key)
+
+
+def _text_of(key: Any) -> str:
+    """A name that is no text, as text."""
+    is_long = isinstance(key, bytes) and len(key) > _KEPT_KEY_LENGTH
+    return str(reader_of(bytes)(key) if is_long else key)
 
 
 def _safely(source: Iterable[Any]) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 import tracemalloc
 from collections import deque
 from collections.abc import Iterator
@@ -240,3 +241,32 @@ def test_a_dict_that_changes_under_the_reader_ends_early() -> None:
             raise RuntimeError("dictionary changed size during iteration")
 
     assert read(Changing(a=1, b=2)) == {"a": 1}
+
+
+def test_names_that_are_written_alike_stay_apart() -> None:
+    keys = [f"sk-{'a1B2c3D4' * 7}{letter}" for letter in "abc"]
+    walked = (dict(zip(keys, "xyz", strict=True)),)
+    assert read(walked) == [{"[REDACTED]": "x", "[REDACTED] 2": "y", "[REDACTED] 3": "z"}]
+    assert read({1: "a", "1": "b", "1 2": "c"}) == {"1": "a", "1 2": "b", "1 2 3": "c"}
+    long = [f"{'x' * 100_000}{letter}" for letter in "ab"]
+    assert len(read({long[0]: (), long[1]: ()}, 4096)) == 2
+
+
+@pytest.mark.parametrize("key", ["x" * 100_000_000, b"x" * 100_000_000])
+def test_a_huge_name_costs_what_is_kept_of_it(key: Any) -> None:
+    value = {key: (1,)}
+    tracemalloc.start()
+    begun = time.process_time()
+    try:
+        text, was_cut = as_json(value, LIMIT)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert time.process_time() - begun < 0.2
+    assert (len(text) <= LIMIT, was_cut) == (True, True)
+    json.loads(text)
+
+
+def test_a_long_name_of_a_secret_is_known_by_its_end() -> None:
+    assert read({f"{'x ' * 1000}password": "hunter2", "n": (1,)})["n"] == [1]
+    assert "hunter2" not in as_json({f"{'x ' * 1000}password": "hunter2", "n": (1,)}, LIMIT)[0]
