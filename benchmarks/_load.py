@@ -3,11 +3,11 @@ a core of its own.
 
     report = load(Load("http://127.0.0.1:4318", spans=600_000))
 
-A span has 5 attributes; 10 make a trace; all ids are random. Times are those of now: where they come
-again and again, an index on them is touched at places as random as the ids. A request is built from
-a template in which only the ids and the times, whose places are known, are written anew: 1.1 us a
-span, so that the server is what is measured. A request that is refused (429, 503, UNAVAILABLE) is
-sent again after 50 ms.
+A span has 5 attributes; 10 make a trace; all ids are random. Times are those of now: where they
+come again and again, an index on them is touched at places as random as the ids. A request is built
+from a template in which only the ids and the times, whose places are known, are written anew: 1.1
+us a span, so that the server is what is measured. A request that is refused (429, 503, UNAVAILABLE)
+is sent again after 50 ms.
 """
 
 import json
