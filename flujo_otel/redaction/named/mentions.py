@@ -9,17 +9,17 @@ import re
 from functools import lru_cache
 
 from flujo_otel.redaction.keys import Keys
-from flujo_otel.redaction.named.names import beginning
+from flujo_otel.redaction.named.names import beginning, lowered
 from flujo_otel.redaction.naming import NAMINGS
 
 
 def mentions_name(text: str, keys: Keys) -> bool:
     """Whether the value of a field is the name of a secret, in a text that is JSON."""
-    lowered = text.lower()
-    if len(lowered) != len(text) or not keys.may_be_in(lowered):
+    low = lowered(text)
+    if not keys.may_be_in(low):
         return False
     for stem in keys.stems:
-        for match in _stem(stem).finditer(lowered) if stem in lowered else ():
+        for match in _stem(stem).finditer(low) if stem in low else ():
             start = beginning(text, match.start())
             if keys.naming(text[start : match.end(1)]) in NAMINGS:
                 return True

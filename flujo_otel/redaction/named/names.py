@@ -48,10 +48,19 @@ class Name(NamedTuple):
     quotes: str
 
 
-def signs_after(lowered: str, stems: tuple[str, ...]) -> list[re.Match[str]]:
-    """From a stem to the value of the name that it is in, wherever there is one, in their order.
-    Where the value begins is the end of group 4."""
-    found = [match for stem in stems if stem in lowered for match in _stem(stem).finditer(lowered)]
+def lowered(text: str) -> str:
+    """`text` in lower case, each character at its place."""
+    found = text.lower()
+    if len(found) == len(text):
+        return found
+    # "İ" has two in lower case.
+    return "".join(each.lower() if each.isascii() else each for each in text)
+
+
+def signs_after(low: str, stems: tuple[str, ...]) -> list[re.Match[str]]:
+    """From a stem to the value of the name that it is in, wherever there is one in a text that is
+    `lowered`, in their order. Where the value begins is the end of group 4."""
+    found = [match for stem in stems if stem in low for match in _stem(stem).finditer(low)]
     found.sort(key=_START)
     return found
 

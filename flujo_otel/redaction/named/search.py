@@ -13,7 +13,7 @@ from flujo_otel.redaction.named.elements import element_value
 from flujo_otel.redaction.named.encodings import encoded_value, is_encoded
 from flujo_otel.redaction.named.headers import header_value
 from flujo_otel.redaction.named.literals import literal_value
-from flujo_otel.redaction.named.names import Name, Replacement, name_of, signs_after
+from flujo_otel.redaction.named.names import Name, Replacement, lowered, name_of, signs_after
 from flujo_otel.redaction.named.strings import opening_at, string_value
 from flujo_otel.redaction.named.words import word_end
 
@@ -26,14 +26,12 @@ def redact_named(text: str, keys: Keys) -> str:
     """`text` with the values of secrets' names redacted."""
     if not ("=" in text or ":" in text or ">" in text or "'" in text or '"' in text):
         return text
-    lowered = text.lower()
-    if len(lowered) != len(text):  # "İ" has two in lower case
-        lowered = "".join(each.lower() if each.isascii() else each for each in text)
-    if not keys.may_be_in(lowered):
+    low = lowered(text)
+    if not keys.may_be_in(low):
         return text
     parts: list[str] = []
     done = end = in_word = 0
-    for after in signs_after(lowered, keys.stems):
+    for after in signs_after(low, keys.stems):
         # A name may end what was redacted, and its value come after that.
         if after.end(4) < done or (name := name_of(text, after, keys)) is None:
             continue

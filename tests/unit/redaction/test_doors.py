@@ -38,6 +38,7 @@ COMMANDS = (
 BESIDE = (
     json.dumps({"name": "password", "value": WORD}),
     json.dumps({"value": WORD, "name": "password"}),
+    json.dumps({"value": WORD, "city": "İzmir", "name": "password"}, ensure_ascii=False),
     json.dumps([{"key": "api_key", "type": "string", "value": WORD}]),
     json.dumps({"Name": "X-Api-Key", "Value": WORD}),
     json.dumps({"key": "api_key", "value": {"stringValue": WORD}}),
