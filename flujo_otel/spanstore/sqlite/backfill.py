@@ -12,12 +12,11 @@ nobody else at work.
 
 import sqlite3
 from contextlib import ExitStack, closing, suppress
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Final
-
-from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from flujo_otel.spanstore.sqlite.connection import connect_for_backfill
 
@@ -49,7 +48,8 @@ class Backfill:
             reader.execute("BEGIN")
             mark = self._marked(connection)
             if mark == self._marked(reader) == self._marked(copier):
-                work = partial(_copy, copier, held.pop_all())
+                # In the caller's context: it says that nothing of this is to be traced.
+                work = partial(copy_context().run, _copy, copier, held.pop_all())
                 thread = Thread(target=work, name="flujo-otel-backfill", daemon=True)
                 thread.start()
                 self._thread = thread
@@ -66,5 +66,5 @@ class Backfill:
 
 def _copy(copier: sqlite3.Connection, held: ExitStack) -> None:
     # That another process checkpoints just now is no fault: it does the same work.
-    with held, suppress_instrumentation(), suppress(sqlite3.OperationalError):
+    with held, suppress(sqlite3.OperationalError):
         copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
