@@ -173,7 +173,7 @@ def _plain(value: Any) -> Any:
 def _opened(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    marked = tag(value)
+    marked = _stars(value) or tag(value)
     if marked is not None:
         return marked
     for kinds, open_one in _CONTAINERS:
@@ -186,6 +186,11 @@ def _opened(value: Any) -> Any:
     word = to_plain(value)
     is_stand_in = type(word) is str and word.startswith("<") and not callable(value)
     return lost(word) if is_stand_in else word
+
+
+def _stars(value: Any) -> str | None:
+    """Of a secret of pydantic's, as with flujo's own backend: no dump lays it open."""
+    return str(value) if hasattr(type(value), "get_secret_value") else None
 
 
 def _walk(value: Any, depth: int) -> Any:

@@ -20,6 +20,7 @@ from flujo_otel.storage.plain import MOST_BITS
 KIND: Final = "__python__"
 _VALUE: Final = "value"
 _LOST: Final = "lost"
+_PYDANTIC: Final = ("pydantic", "pydantic_core")
 _TAGGED: Final = f'{{"{KIND}": "'
 _IS_LOST: Final = f'{_TAGGED}{_LOST}"'
 
@@ -30,8 +31,8 @@ def tag(value: Any) -> dict[str, Any] | None:
         if isinstance(value, kinds):
             return {KIND: name, _VALUE: write(value)}
     kind = type(value)
-    if kind.__module__.partition(".")[0] in ("pydantic", "pydantic_core"):
-        return _tag_of_pydantic(value, kind)
+    if _module(kind) in _PYDANTIC:
+        return _tag_of_url(value, kind)
     return None
 
 
@@ -48,7 +49,7 @@ def untag(found: dict[str, Any]) -> Any:
         name, value = found[KIND], found[_VALUE]
         if name in _READERS:
             return _READERS[name](value)
-        return _of_pydantic(name, value)
+        return _url(name, value)
     except Exception:  # somebody's own object with these two keys
         return found
 
@@ -69,14 +70,7 @@ def lost_words(text: str) -> str:
     return found[1] if found else ""
 
 
-def _tag_of_pydantic(value: Any, kind: type) -> dict[str, Any] | None:
-    if hasattr(kind, "get_secret_value"):
-        secret = value.get_secret_value()
-        if type(secret) is str and kind.__name__ == "SecretStr":
-            return {KIND: "pydantic.SecretStr", _VALUE: secret}
-        if type(secret) is bytes and kind.__name__ == "SecretBytes":
-            return {KIND: "pydantic.SecretBytes", _VALUE: _base64(secret)}
-        return None
+def _tag_of_url(value: Any, kind: type) -> dict[str, Any] | None:
     is_url = kind.__name__.endswith(("Url", "Dsn"))
     return {KIND: f"{_module(kind)}.{kind.__name__}", _VALUE: str(value)} if is_url else None
 
@@ -85,15 +79,12 @@ def _module(kind: type) -> str:
     return kind.__module__.partition(".")[0]
 
 
-def _of_pydantic(name: str, value: str) -> Any:
+def _url(name: str, value: str) -> Any:
     """Raises where there is no such class, or it is none of those that are tagged."""
     module, _, kind = name.partition(".")
-    if module not in ("pydantic", "pydantic_core") or not kind.endswith(
-        ("Url", "Dsn", "SecretStr", "SecretBytes")
-    ):
+    if module not in _PYDANTIC or not kind.endswith(("Url", "Dsn")):
         raise ValueError(name)
-    made = getattr(import_module(module), kind)
-    return made(b64decode(value) if kind == "SecretBytes" else value)
+    return getattr(import_module(module), kind)(value)
 
 
 def _base64(value: Any) -> str:

@@ -1,5 +1,5 @@
 """A flujo pipeline whose first step gives values that JSON has no word for, and puts them into its
-context: `python -m support.stateful_values output|context|both|object|refused [kill]`."""
+context: `python -m support.stateful_values output|context|both|object|secret|refused [kill]`."""
 
 import asyncio
 import math
@@ -32,7 +32,6 @@ VALUES: dict[str, Any] = {
     "complex": 1 + 2j,
     "nan": float("nan"),
     "url": AnyUrl("http://a/b"),
-    "secret": SecretStr("hunter2"),
     "huge": 10**5000,
     "surrogate": "a\ud800",
     "cents": 12,
@@ -73,7 +72,12 @@ async def first(given: Any, *, context: Context) -> Any:
         context.folder = VALUES["path"]
     if WHAT == "refused":
         vars(context)["refused"] = "yes"
-    return {"object": object(), "output": VALUES, "both": VALUES}.get(WHAT, "out")
+    return {
+        "object": object(),
+        "output": VALUES,
+        "both": VALUES,
+        "secret": SecretStr("hunter2"),
+    }.get(WHAT, "out")
 
 
 async def second(given: Any, *, context: Context) -> Any:

@@ -53,6 +53,13 @@ def test_a_step_is_done_again_whose_output_cannot_come_back(tmp_path: Path) -> N
     ]
 
 
+def test_what_a_secret_hides_is_not_in_the_state(tmp_path: Path) -> None:
+    program(tmp_path, "secret", "kill")
+    files = [path.read_bytes() for path in tmp_path.glob("ours.db*")]
+    assert files and not any(b"hunter2" in content for content in files)
+    assert program(tmp_path, "secret")[0][0].startswith("step 1 got str")
+
+
 def test_a_context_that_its_model_refuses_costs_what_it_costs_with_flujos_own(
     tmp_path: Path,
 ) -> None:
