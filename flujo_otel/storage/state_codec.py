@@ -18,7 +18,16 @@ from flujo_otel.spanstore.statelog import StateTimes, WorkflowState
 from flujo_otel.storage import tagged
 from flujo_otel.storage.flujo_version import speaks_06
 from flujo_otel.storage.plain import MAX_DEPTH, json_of, to_plain
-from flujo_otel.storage.tagged import KIND, has_lost, is_json_number, lost, tag, untag
+from flujo_otel.storage.tagged import (
+    KIND,
+    Tag,
+    has_lost,
+    is_json_number,
+    lost,
+    tag,
+    told_apart,
+    untag,
+)
 
 _REQUIRED: Final = ("pipeline_id", "pipeline_name", "pipeline_version", "status")
 _ODD_KEYS: Final = ('"null": ', '"true": ', '"false": ')
@@ -141,7 +150,8 @@ def encode(value: Any) -> str:
         text.encode()
     except (ValueError, TypeError, RecursionError, UnicodeEncodeError):
         return json_of(_walk(value, 0))
-    return json_of(_walk(value, 0)) if any(key in text for key in _ODD_KEYS) else text
+    is_odd = any(key in text for key in _ODD_KEYS) or f'"{KIND}"' in text
+    return json_of(_walk(value, 0)) if is_odd else text
 
 
 def decode(text: str | None) -> Any:
@@ -195,7 +205,7 @@ def _stars(value: Any) -> str | None:
 
 def _walk(value: Any, depth: int) -> Any:
     """What the encoder makes of `value`, where it cannot: numbers beyond JSON's, odd keys, values
-    that contain themselves."""
+    that contain themselves, objects that look like tags."""
     if depth >= MAX_DEPTH:
         return lost(f"<{type(value).__name__} below depth {MAX_DEPTH}>")
     if value is None or isinstance(value, bool | str):
@@ -203,10 +213,11 @@ def _walk(value: Any, depth: int) -> Any:
     if isinstance(value, int | float) and not isinstance(value, Enum):
         return to_plain(value) if is_json_number(value) else tag(value)
     if isinstance(value, dict):
-        return {_key(key): _walk(member, depth + 1) for key, member in value.items()}
+        return told_apart({_key(key): _walk(member, depth + 1) for key, member in value.items()})
     if isinstance(value, list | tuple):
         return [_walk(member, depth + 1) for member in value]
-    return _walk(_plain(value), depth + 1)
+    plain = _plain(value)
+    return plain if isinstance(plain, Tag) else _walk(plain, depth + 1)
 
 
 def _key(key: Any) -> str:

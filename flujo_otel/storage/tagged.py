@@ -20,25 +20,39 @@ from flujo_otel.storage.plain import MOST_BITS
 KIND: Final = "__python__"
 _VALUE: Final = "value"
 _LOST: Final = "lost"
+_OBJECT: Final = "dict"
 _PYDANTIC: Final = ("pydantic", "pydantic_core")
 _TAGGED: Final = f'{{"{KIND}": "'
 _IS_LOST: Final = f'{_TAGGED}{_LOST}"'
 
 
-def tag(value: Any) -> dict[str, Any] | None:
+class Tag(dict[str, Any]):
+    """A value of another kind. Of this class, so that it is told from a program's own object with
+    the same keys."""
+
+    def __init__(self, kind: str, value: Any) -> None:
+        super().__init__({KIND: kind, _VALUE: value})
+
+
+def tag(value: Any) -> Tag | None:
     """`value` as JSON that `untag` knows; None where it is of no kind that has a tag."""
     for kinds, name, write in _WRITERS:
         if isinstance(value, kinds):
-            return {KIND: name, _VALUE: write(value)}
+            return Tag(name, write(value))
     kind = type(value)
     if _module(kind) in _PYDANTIC:
         return _tag_of_url(value, kind)
     return None
 
 
-def lost(words: str) -> dict[str, Any]:
+def lost(words: str) -> Tag:
     """In place of a value that cannot come back: `words` are for people, a program gets None."""
-    return {KIND: _LOST, _VALUE: words}
+    return Tag(_LOST, words)
+
+
+def told_apart(found: dict[str, Any]) -> dict[str, Any]:
+    """A program's own object: as it is, or tagged where it would be taken for a tag."""
+    return Tag(_OBJECT, list(found.items())) if found.keys() == {KIND, _VALUE} else found
 
 
 def untag(found: dict[str, Any]) -> Any:
@@ -50,7 +64,7 @@ def untag(found: dict[str, Any]) -> Any:
         if name in _READERS:
             return _READERS[name](value)
         return _url(name, value)
-    except Exception:  # somebody's own object with these two keys
+    except Exception:  # of a class that this pydantic has not
         return found
 
 
@@ -70,9 +84,9 @@ def lost_words(text: str) -> str:
     return found[1] if found else ""
 
 
-def _tag_of_url(value: Any, kind: type) -> dict[str, Any] | None:
+def _tag_of_url(value: Any, kind: type) -> Tag | None:
     is_url = kind.__name__.endswith(("Url", "Dsn"))
-    return {KIND: f"{_module(kind)}.{kind.__name__}", _VALUE: str(value)} if is_url else None
+    return Tag(f"{_module(kind)}.{kind.__name__}", str(value)) if is_url else None
 
 
 def _module(kind: type) -> str:
@@ -107,6 +121,7 @@ _WRITERS: Final[tuple[tuple[Any, str, Callable[[Any], Any]], ...]] = (
 )
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     _LOST: lambda _: None,
+    _OBJECT: dict,
     "timedelta": lambda parts: timedelta(*parts),
     "Decimal": Decimal,
     "UUID": UUID,
