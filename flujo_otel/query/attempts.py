@@ -1,6 +1,6 @@
 """Why something was tried again, or something else was tried in its place, where that is recorded.
 
-flujo's own `flujo.retry` counts the attempts and has no reason; LangChain's has one.
+LangChain tells each, flujo 0.4 the last one; 0.6 none: its `flujo.retry` counts the attempts alone.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,8 @@ def reasons_of(span: Span) -> Iterator[tuple[str, str]]:
     for event in span.events:
         reason = event.attributes.get(flujo.EXCEPTION_MESSAGE)
         if event.name in _RETRIES and reason:
-            yield "retry", str(reason)
+            kind = str(event.attributes.get(flujo.EXCEPTION_TYPE, "")).rpartition(".")[2]
+            yield "retry", f"{kind}: {reason}" if kind else str(reason)
     original = span.attributes.get(flujo.FALLBACK_ORIGINAL_ERROR)
     if original:
         yield "fallback", str(original)

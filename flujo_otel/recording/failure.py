@@ -60,10 +60,14 @@ def exception_event(error: BaseException) -> dict[str, str]:
     stack = redactor().text(_stack(error))
     if len(stack) > _STACK_LENGTH:
         stack = f"… {len(stack) - _STACK_LENGTH} characters cut\n{stack[-_STACK_LENGTH:]}"
+    return {**brief_exception(error), flujo.EXCEPTION_STACKTRACE: stack}
+
+
+def brief_exception(error: BaseException) -> dict[str, str]:
+    """The same without its stack, for what was tried again."""
     return {
         flujo.EXCEPTION_TYPE: _qualified(type(error)),
         flujo.EXCEPTION_MESSAGE: clipped(message_of(error)),
-        flujo.EXCEPTION_STACKTRACE: stack,
     }
 
 

@@ -166,19 +166,27 @@ class Patches:
             frame = running.cr_frame
             result = await running
             step = current_step.get()
-            if step is not None and not result.success:
+            if step is not None and (not result.success or result.attempts > 1):
                 with guarded("looking for a step's exception"):
-                    # 0.4 keeps the exception of a failed step to itself and passes on its text
-                    # alone; without this no failed step would have a type or a stack.
-                    step.error = _cause(frame.f_locals.get("last_exception"), result)
+                    # 0.4 keeps the exception of a failed attempt to itself and passes on its text
+                    # alone; without this no failed step would have a type or a stack, and nobody
+                    # would know why one was tried again.
+                    error = frame.f_locals.get("last_exception")
+                    if result.success:
+                        step.retried_after = error if _was_raised(error) else None
+                    else:
+                        step.error = _cause(error, result)
             return result
 
         return run_step_logic
 
 
+def _was_raised(error: Any) -> bool:
+    return isinstance(error, BaseException) and error.__traceback__ is not None
+
+
 def _cause(error: Any, result: Any) -> BaseException | None:
-    is_it = isinstance(error, BaseException) and error.__traceback__ is not None
-    return error if is_it and words_of(error) in (result.feedback or "") else None
+    return error if _was_raised(error) and words_of(error) in (result.feedback or "") else None
 
 
 def _call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:

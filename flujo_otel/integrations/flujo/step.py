@@ -10,6 +10,7 @@ from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.recording import attached
 from flujo_otel.recording.content import Content
+from flujo_otel.recording.failure import brief_exception
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
@@ -37,6 +38,7 @@ class Step(OpenSpan):
         "index",
         "kind",
         "parent",
+        "retried_after",
         "rounds",
         "run",
         "step",
@@ -56,6 +58,8 @@ class Step(OpenSpan):
         self.entry_name: str | None = None
         self.error: BaseException | None = None
         """The exception behind a failure that flujo itself does not pass on."""
+        self.retried_after: BaseException | None = None
+        """What the last attempt but the good one raised."""
         self.fell_back = False
         self.has_result = False
         self.index = run.next_index(step, nested=parent is not None)
@@ -176,7 +180,9 @@ class Step(OpenSpan):
         )
         attempts = attributes.get(semconv.STEP_ATTEMPTS, 1)
         if attempts > 1:
-            self.event(semconv.EVENT_RETRY, {semconv.STEP_ATTEMPTS: attempts})
+            before = self.retried_after
+            reason = {} if before is None else brief_exception(before)
+            self.event(semconv.EVENT_RETRY, {semconv.STEP_ATTEMPTS: attempts, **reason})
         if attributes.get(semconv.FALLBACK_TRIGGERED):
             name = semconv.FALLBACK_ORIGINAL_ERROR
             self.fall_back({name: attributes[name]} if name in attributes else {})

@@ -15,8 +15,7 @@ from flujo_otel.integrations.langchain.messages import (
     plain_message,
 )
 from flujo_otel.integrations.langchain.run import OpenRun
-from flujo_otel.recording.failure import message_of
-from flujo_otel.recording.text import clipped
+from flujo_otel.recording.failure import brief_exception
 from flujo_otel.semconv import flujo, openinference, xray
 from flujo_otel.semconv import model_call as calls
 
@@ -165,4 +164,4 @@ def retry(state: Any) -> dict[str, Any]:
     outcome = getattr(state, "outcome", None)
     error = outcome.exception() if outcome is not None and outcome.failed else None
     said = {flujo.STEP_ATTEMPTS: int(getattr(state, "attempt_number", 0))}
-    return said if error is None else said | {flujo.EXCEPTION_MESSAGE: clipped(message_of(error))}
+    return said if error is None else said | brief_exception(error)

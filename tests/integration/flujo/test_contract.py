@@ -10,7 +10,7 @@ from flujo.domain.models import PipelineContext
 from opentelemetry.sdk.trace import ReadableSpan
 
 from flujo_otel.integrations.flujo import FlujoInstrumentor
-from support.flujo_runs import FLUJO, Traced
+from support.flujo_runs import FLUJO, Traced, only_on_04
 from support.flujo_steps import Costs, add, adds, call, failing_once, loop, pipe, sour
 from support.watched import events
 
@@ -160,7 +160,18 @@ def test_a_context_that_is_cut_is_recorded_after_each_step(configured: Any) -> N
 def test_a_retry_is_one_event_that_counts(traced: Traced) -> None:
     traced.run(pipe(failing_once("flaky", max_retries=3)))
     (event,) = [each for each in traced.named("flaky").events if each.name == "flujo.retry"]
-    assert event.attributes == {"flujo.attempts": 2}
+    assert event.attributes["flujo.attempts"] == 2
+
+
+@only_on_04
+def test_a_retry_says_what_it_came_after(instrumented: Traced) -> None:
+    instrumented.run(pipe(failing_once("flaky", max_retries=3)))
+    (event,) = [each for each in instrumented.named("flaky").events if each.name == "flujo.retry"]
+    assert event.attributes == {
+        "flujo.attempts": 2,
+        "exception.type": "ValueError",
+        "exception.message": "not yet",
+    }
 
 
 def test_a_fallback_is_an_event_with_the_first_error_kept(traced: Traced) -> None:

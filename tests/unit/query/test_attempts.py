@@ -7,11 +7,13 @@ from unit.cli.scenes import a_span
 
 def test_each_retry_and_the_fallback_have_their_reasons() -> None:
     events = tuple(Event("langchain.retry", n, {"exception.message": f"busy {n}"}) for n in (1, 2))
+    events += (Event("flujo.retry", 3, {"exception.type": "a.B", "exception.message": "sour"}),)
     attributes = {"flujo.fallback.original_error": "too busy"}
     span = a_span(1, "ask", 0, 1, attributes=attributes, events=events)
     assert list(reasons_of(span)) == [
         ("retry", "busy 1"),
         ("retry", "busy 2"),
+        ("retry", "B: sour"),
         ("fallback", "too busy"),
     ]
 
