@@ -238,12 +238,13 @@ class StoreWriter:
         """What the thread does, on the calling thread, which has no other to wait for."""
         deadline = time.monotonic() + timeout_seconds
         with termination.deferred(), suppressed():
-            self._delivery.in_haste = True
             if not self._turn.acquire(timeout=timeout_seconds):
                 return False
             try:
+                self._delivery.in_haste = True
                 return self._step_until(deadline)
             finally:
+                self._delivery.in_haste = False
                 self._close_here()
                 self._turn.release()
 

@@ -51,8 +51,8 @@ def lost(words: str) -> Tag:
 
 
 def told_apart(found: dict[str, Any]) -> dict[str, Any]:
-    """A program's own object: as it is, or tagged where it would be taken for a tag."""
-    return Tag(_OBJECT, list(found.items())) if found.keys() == {KIND, _VALUE} else found
+    """A program's own object: as it is, or tagged where it might be taken for a tag."""
+    return Tag(_OBJECT, list(found.items())) if KIND in found else found
 
 
 def untag(found: dict[str, Any]) -> Any:

@@ -48,11 +48,7 @@ class Backfill:
             reader.execute("BEGIN")
             mark = self._marked(connection)
             if mark == self._marked(reader) == self._marked(copier):
-                # In the caller's context: it says that nothing of this is to be traced.
-                work = partial(copy_context().run, _copy, copier, held.pop_all())
-                thread = Thread(target=work, name="flujo-otel-backfill", daemon=True)
-                thread.start()
-                self._thread = thread
+                self._thread = _started(copier, held.pop_all())
             # Else another file has had this name for a moment, which is none of ours.
 
     def join(self) -> None:
@@ -62,6 +58,18 @@ class Backfill:
 
     def _marked(self, connection: sqlite3.Connection) -> object:
         return connection.execute(_MARKED, (self._writer_id,)).fetchone()
+
+
+def _started(copier: sqlite3.Connection, held: ExitStack) -> Thread:
+    # In the caller's context: it says that nothing of this is to be traced.
+    work = partial(copy_context().run, _copy, copier, held)
+    thread = Thread(target=work, name="flujo-otel-backfill", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        held.close()
+        raise
+    return thread
 
 
 def _copy(copier: sqlite3.Connection, held: ExitStack) -> None:

@@ -2,10 +2,11 @@
 
 SQLite before 3.51.3 (but for 3.44.6 and later and 3.50.7 and later of their branches) can corrupt
 a database when a checkpoint and a writer meet while the WAL starts anew. There, writes hold a lock
-file shared and a checkpoint holds it alone. A writer never waits for its turn that way: with the
-writers exclusive, waits of 3 s were measured; shared costs nothing.
+file shared and a checkpoint holds it alone. A writer never waits for another writer that way: with
+the writers exclusive, waits of 3 s were measured; shared costs nothing.
 """
 
+import errno
 import os
 import sqlite3
 import time
@@ -29,6 +30,7 @@ _RESTART_WAIT_MS: Final = 100
 _REST_SECONDS: Final = 60.0
 WAIT_SECONDS: Final = 5.0
 _STEP_SECONDS: Final = 0.001
+_HELD_BY_ANOTHER: Final = (errno.EWOULDBLOCK, errno.EINTR)
 
 
 def has_wal_reset_fault(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
@@ -60,7 +62,9 @@ class Turns:
         fd = self._open()
         flock = _flock()
         deadline = time.monotonic() + self._wait_seconds
-        while flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB):
+        while (error := flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)) != 0:
+            if error not in _HELD_BY_ANOTHER:
+                raise StoreUnavailable(f"{self._path} cannot be locked: {os.strerror(error)}.")
             if time.monotonic() > deadline:
                 raise StoreUnavailable(f"{self._path} is held by a checkpoint that does not end.")
             time.sleep(_STEP_SECONDS)
@@ -78,7 +82,7 @@ class Turns:
         fd = self._open()
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:  # somebody writes; or this file system has no such locks
             yield False
             return
         try:
@@ -100,14 +104,15 @@ class Turns:
 
 @cache
 def _flock() -> Callable[[int, int], int]:
-    """The C library's flock(2), which answers 0 when all is well.
+    """The C library's flock(2), which answers 0 when all is well, else the number of its error.
 
     Called with the GIL held: fcntl.flock lets go of it for these 0.3 us, and to get it back takes 5
     ms for each busy thread of the program, twice a batch.
     """
     import ctypes
 
-    return ctypes.PyDLL(None).flock
+    call = ctypes.PyDLL(None, use_errno=True).flock
+    return lambda fd, operation: ctypes.get_errno() if call(fd, operation) else 0
 
 
 class Checkpointer:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -17,6 +17,7 @@ from flujo_otel.spanstore.sqlite.tuning import Tuning
 from flujo_otel.spanstore.sqlite.writer import Opened, SQLiteSpanWriter, open_database
 from support.records import record
 
+_LONG_SECONDS = 60
 _SALTS = slice(16, 24)
 """In a WAL's header: other ones each time that it starts anew."""
 
@@ -34,7 +35,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     event, copy = Event(), backfill._copy
 
     def copy_later(copier: sqlite3.Connection, held: ExitStack) -> None:
-        event.wait()
+        event.wait(_LONG_SECONDS)
         copy(copier, held)
 
     monkeypatch.setattr(backfill, "_copy", copy_later)
@@ -100,6 +101,23 @@ def test_another_file_of_that_name_is_left_alone(
     with closing(sqlite3.connect(f"{other_path.as_uri()}?immutable=1", uri=True)) as without_wal:
         assert [] == without_wal.execute("SELECT name FROM sqlite_master").fetchall()
     other.close()
+
+
+def test_without_a_thread_the_checkpoint_does_it_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path, tuning=Tuning(checkpoint_after_bytes=1, backfills=True))
+    monkeypatch.setattr(Thread, "start", no_thread)
+    for number in range(1, 4):
+        writer.write(Batch([record(number)]))
+    # The reader that would have held the WAL is gone: what the second one wrote is copied.
+    with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as without_wal:
+        assert (2,) <= without_wal.execute("SELECT COUNT(*) FROM spans").fetchone()
+    writer.close()
 
 
 def test_spans_are_written_while_it_copies(tmp_path: Path, held: Event) -> None:

@@ -1,6 +1,7 @@
 """Several processes on one file: nothing lost, nothing locked for ever, nothing corrupt."""
 
 import asyncio
+import errno
 import os
 import resource
 import signal
@@ -180,6 +181,16 @@ def test_a_checkpoint_that_does_not_end_makes_nobody_wait_for_ever(tmp_path: Pat
     ):
         assert alone
     with turns.writing():
+        pass
+    turns.close()
+
+
+def test_a_file_system_without_locks_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "_flock", lambda: lambda fd, operation: errno.EOPNOTSUPP)
+    turns = needing_turns(tmp_path / "a.db")
+    with pytest.raises(StoreUnavailable, match="cannot be locked: Operation not"), turns.writing():
         pass
     turns.close()
 

@@ -51,6 +51,7 @@ class Broken:
         {"__python__": "Decimal", "value": "no number"},
         {"__python__": "pydantic.BaseModel", "value": "x"},
         {"__python__": "Path", "value": "what a model of language answered"},
+        {"__python__": "lost", "more": 1},
         [{"__python__": "lost", "value": {"__python__": "dict", "value": [timedelta(1)]}}, b"a"],
     ],
     ids=lambda value: type(value).__name__,
