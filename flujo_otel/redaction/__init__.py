@@ -11,6 +11,7 @@ exception texts, inputs, outputs, contexts.
                       in its turn   named, validation, commands, looks: needles, then expressions
                       as it is JSON documents, data
         own           rules of whoever runs the program, after ours
+        faults        of ours: what was to be read goes as a whole
 """
 
 from flujo_otel.redaction.mark import REDACTED

@@ -64,10 +64,13 @@ def rewritten(text: str, change: Callable[[Any], Any]) -> str | None:
     if is_document:
         try:
             data = json.loads(text)
-            changed = change(data)
-            if changed is data:
-                return text
+        except (ValueError, RecursionError):  # a number of thousands of digits
+            return REDACTED_JSON
+        changed = change(data)
+        if changed is data:
+            return text
+        try:
             return json.dumps(changed, ensure_ascii=text.isascii(), allow_nan=False)
-        except (ValueError, RecursionError):  # a number of thousands of digits, or of 1e999
+        except (ValueError, RecursionError):  # a number of 1e999
             pass
     return REDACTED_JSON

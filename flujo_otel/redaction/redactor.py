@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from flujo_otel.redaction.data import DataRedactor
+from flujo_otel.redaction.documents import REDACTED_JSON
 from flujo_otel.redaction.evidence import is_hidden
+from flujo_otel.redaction.faults import swallow
 from flujo_otel.redaction.fields import naming_beside
 from flujo_otel.redaction.keys import Keys
+from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.memory import Memory
 from flujo_otel.redaction.naming import NAMINGS, Naming
 from flujo_otel.redaction.own import OwnRules
@@ -55,7 +58,7 @@ class Redactor:
         own = OwnRules(patterns, callback) if patterns or callback else None
         self._ours: Redactor = Redactor(keys=keys) if own else self
         """By our rules alone."""
-        self._keys = Keys(keys, lambda name: self._ours.text(name) != name)
+        self._keys = Keys(keys, lambda name: self._ours._read(name) != name)
         # A callback may say another thing the next time.
         memory = Memory(_MOST_REMEMBERED, -1 if callback else _REMEMBERED_LENGTH)
         self._clean = memory.texts
@@ -69,26 +72,53 @@ class Redactor:
 
     def attributes(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """A span's, event's or link's attributes, redacted; the mapping itself is left alone."""
-        redacted = self._data.fields(attributes) if self.enabled else None
-        return dict(attributes) if redacted is None else redacted
+        try:
+            redacted = self._data.fields(attributes) if self.enabled else None
+            return dict(attributes) if redacted is None else redacted
+        except BaseException as error:
+            swallow(error)
+            return self._one_by_one(attributes)
+
+    def _one_by_one(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """One of these cannot be redacted: the others are still looked for."""
+        found: dict[str, Any] = {}
+        for key, value in attributes.items():
+            name = plain = self.name(key)
+            while name in found:
+                name = f"{plain} {len(found) + 1}"
+            found[name] = self.named(key, value)
+        return found
 
     def text(self, text: str) -> str:
         """A text, redacted: an exception's message, its stack, JSON, a prompt."""
-        return self._read(text) if self.enabled and text not in self._clean else text
+        try:
+            return self._read(text) if self.enabled and text not in self._clean else text
+        except BaseException as error:
+            swallow(error)
+            return REDACTED
 
     def name(self, name: str) -> str:
         """The name of an attribute or of a field, without the secrets known by their looks and no
         further: by rules of one's own nothing would be found under its name again."""
-        is_secret = self.enabled and self._keys.naming(name) is Naming.LEAK
-        return self._ours.text(name) if is_secret else name
+        try:
+            is_secret = self.enabled and self._keys.naming(name) is Naming.LEAK
+            return self._ours.text(name) if is_secret else name
+        except BaseException as error:
+            swallow(error)
+            return REDACTED
 
     def value(self, value: Any) -> Any:
         """JSON-like data, redacted; `value` itself where there is nothing to redact. What contains
         itself is `[REDACTED]` where it does, perhaps some levels deep."""
-        return self._data.value(value) if self.enabled else value
+        try:
+            return self._data.value(value) if self.enabled else value
+        except BaseException as error:
+            swallow(error)
+            return REDACTED
 
     def encoded(self, value: Any, encode: Callable[[Any], str]) -> str:
-        """`encode` of `value`, redacted. `encode` gives JSON, equal texts for equal data only.
+        """`encode` of `value`, redacted. `encode` gives JSON, equal texts for equal data only; what
+        it raises of `value` is raised.
 
         A pipeline's context is mostly what it was at the last step: to know its text again takes a
         quarter of looking through it.
@@ -96,17 +126,25 @@ class Redactor:
         text = encode(value)
         if not self.enabled or text in self._clean_json:
             return text
-        # What was written, not `value` itself, which another thread may have changed meanwhile.
-        written = json.loads(text)
-        redacted = self.value(written)
-        if redacted is not written:
-            return encode(redacted)
-        self._keep_json(text)
-        return text
+        try:
+            # What was written, not `value` itself, which another thread may have changed meanwhile.
+            written = json.loads(text)
+            redacted = self._data.value(written)
+            if redacted is not written:
+                return encode(redacted)
+            self._keep_json(text)
+            return text
+        except BaseException as error:
+            swallow(error)
+            return REDACTED_JSON
 
     def named(self, key: str, value: Any) -> Any:
         """The value of one attribute, redacted; `value` itself where there is nothing to redact."""
-        return self._data.named(self._keys.naming(key), value) if self.enabled else value
+        try:
+            return self._data.named(self._keys.naming(key), value) if self.enabled else value
+        except BaseException as error:
+            swallow(error)
+            return REDACTED
 
     def knows(self, key: str, text: str) -> bool:
         """Whether it has seen already that there is nothing to redact in either. Cheap."""
@@ -121,19 +159,31 @@ class Redactor:
         window = length + 2 * MARGIN
         if len(text) <= window or not self.enabled:
             return self.text(text), 0
-        redacted = self.text(text[:window])
+        try:
+            redacted = self._read(text[:window])
+        except BaseException as error:
+            swallow(error)
+            return REDACTED, 0
         # What the window itself cuts may have moved to the front with the redacted before it.
         return redacted[:-MARGIN], len(text) - window + MARGIN
 
     def hides(self, key: str, value: object) -> bool:
         """Whether `value` is redacted for its name."""
-        naming = self._keys.naming(key)
-        return self.enabled and naming in NAMINGS and is_hidden(naming, value)
+        try:
+            naming = self._keys.naming(key) if self.enabled else Naming.ORDINARY
+            return naming in NAMINGS and is_hidden(naming, value)
+        except BaseException as error:
+            swallow(error)
+            return True
 
     def hides_beside(self, fields: Mapping[str, str], key: str, value: object) -> bool:
         """Whether `value`, which stands under `key`, is redacted for what the `fields` beside it
         say that it is."""
-        if not self.enabled or self._keys.naming(key) is not Naming.BESIDE:
-            return False
-        naming = naming_beside(fields, value, self._keys)
-        return naming in NAMINGS and is_hidden(naming, value)
+        try:
+            if not self.enabled or self._keys.naming(key) is not Naming.BESIDE:
+                return False
+            naming = naming_beside(fields, value, self._keys)
+            return naming in NAMINGS and is_hidden(naming, value)
+        except BaseException as error:
+            swallow(error)
+            return True

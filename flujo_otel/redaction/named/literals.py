@@ -7,7 +7,7 @@ after:  {"cvv": "[REDACTED]", "credentials": "[REDACTED]"}
 import re
 from typing import Final
 
-from flujo_otel.redaction.evidence import is_code
+from flujo_otel.redaction.evidence import is_code, looks_faint
 from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.named.names import Name, Replacement
 from flujo_otel.redaction.named.strings import QUOTE, closing
@@ -15,6 +15,7 @@ from flujo_otel.redaction.naming import Naming
 from flujo_otel.redaction.schemas import begins_schema
 
 _NUMBER: Final = re.compile(r"-?[0-9][0-9.eE+\-]*+")
+"""Or what begins as one: a date, an address, `123-456`."""
 _BRACKET: Final = re.compile(rf"{QUOTE.pattern}|[\[\]{{}}]")
 
 
@@ -26,14 +27,20 @@ def literal_value(text: str, name: Name) -> Replacement | None:
     number = _NUMBER.match(text, start)
     if number is not None:
         is_hidden = name.quoted and (
-            name.naming is Naming.STRONG
-            or (name.naming is Naming.FAINT and is_code(float(number[0])))
+            name.naming is Naming.STRONG or (name.naming is Naming.FAINT and _is_faint(number[0]))
         )
         return (start, number.end(), mark) if is_hidden else None
     if text.startswith(("[", "{"), start) and not begins_schema(text, start):
         end = _end_of_container(text, start)
         return (start, end, mark) if end - start > 2 else None
     return None
+
+
+def _is_faint(number: str) -> bool:
+    try:
+        return is_code(float(number))
+    except ValueError:
+        return looks_faint(number)
 
 
 def _end_of_container(text: str, start: int) -> int:
