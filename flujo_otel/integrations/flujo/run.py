@@ -142,7 +142,7 @@ class Run(OpenSpan):
         if self.is_context_due:
             self.context(semconv.EVENT_CONTEXT_AFTER, context, self.known_context)
         self._totals(result, context)
-        status = facts.run_status(result, context)
+        status = self.status(result, context, error)
         if error is not None and not facts.is_pause(error):
             self._failure(facts.Outcome(error=error))
         elif status == semconv.STATUS_PAUSED:
@@ -153,6 +153,12 @@ class Run(OpenSpan):
             self._failure(self._blame(facts.last_failure(result)))
         else:
             self.end(status)
+
+    def status(self, result: Any, context: Any, error: BaseException | None) -> str:
+        """By flujo's verdict, or by the exception that escapes."""
+        if error is not None and not facts.is_pause(error):
+            return semconv.STATUS_FAILED
+        return facts.run_status(result, context)
 
     def _is_cut_short(self) -> bool:
         """A step never ended: 0.4 calls an abandoned run completed if those before it were."""
@@ -237,10 +243,15 @@ def _lost(reference: object) -> None:
 def end_run(run: Run, result: Any, context: Any) -> None:
     """End `run` and leave its tree on `result`; to be called from flujo's own clean-up code."""
     open_runs.pop(id(context), None)
-    run.finish(result, context, escaping(run))
-    if run.node.status == semconv.STATUS_PAUSED and run.outer is None:
-        run.keep_paused()
-    run.leave_tree(result)
+    error = escaping(run)
+    try:
+        run.finish(result, context, error)
+    finally:  # of a fault of ours before the end of the span the run is not told
+        if not run.closed:
+            run.end(run.status(result, context, error))
+        if run.node.status == semconv.STATUS_PAUSED and run.outer is None:
+            run.keep_paused()
+        run.leave_tree(result)
 
 
 def escaping(run: Run) -> BaseException | None:

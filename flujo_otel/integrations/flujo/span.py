@@ -116,6 +116,14 @@ class OpenSpan:
         if self.closed:
             return
         self.closed = True
+        try:
+            self._set_last(status, message)
+        finally:  # an open span is never stored
+            self.node.status = status
+            self.node.end_time = time.time()
+            self.span.end()
+
+    def _set_last(self, status: str, message: str) -> None:
         message = redactor().text(message)
         last = self._last
         last[semconv.STATUS] = status
@@ -126,9 +134,6 @@ class OpenSpan:
         self.set(last, self._last_content)
         if status == semconv.STATUS_FAILED:
             set_failed(self.span, message)
-        self.node.status = status
-        self.node.end_time = time.time()
-        self.span.end()
 
     def fail(self, outcome: facts.Outcome, message: str) -> None:
         kind = facts.error_type(outcome)
