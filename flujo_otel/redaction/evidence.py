@@ -12,9 +12,16 @@ from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.naming import Naming
 from flujo_otel.redaction.schemas import describes
 
+_TYPE: Final = (
+    r"(?:Optional|SecretStr|[Ss]tr(?:ing)?|bytes|int|None|null|[Tt]rue|[Ff]alse|undefined)"
+    r"(?:\[[A-Za-z_., |\[\]]{0,32}+|\((?:[0-9]{1,4}|[*'\"\\]{1,24}+)?+\)?+)?+"
+)
+"""With what it is made of: `Optional[str]`, `String(255)`, `SecretStr('***')`."""
 PLACEHOLDER: Final = re.compile(
     r"\*+|\.+|x{3,}|<[^<>]{1,64}>|\$\{?[A-Za-z_]\w{0,64}\}?|\{{1,2}[^{}]{0,64}\}{1,2}|%\(\w{1,64}\)s|%s"
-    r"|(?:Optional|SecretStr|[Ss]tr(?:ing)?|bytes|int|None|null|[Tt]rue|[Ff]alse|undefined)\b.{0,16}"
+    rf"|{_TYPE}(?:\s{{0,2}}\|\s{{0,2}}{_TYPE}){{0,4}}+"
+    rf"(?:\s{{0,2}}=(?:\s{{0,2}}(?:{_TYPE}|\.\.\.|[A-Za-z_.]{{1,32}}+[(\[]\S{{0,16}}))?)?+"
+    r"[!?]?+[)\]}]{0,2}+:?+"
 )
 """What people write where the secret is to be, and types."""
 _REFERENCE: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*+")
