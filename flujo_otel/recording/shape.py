@@ -2,6 +2,7 @@
 
 import base64
 import math
+from codecs import utf_8_decode
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import fields, is_dataclass
@@ -106,15 +107,23 @@ def _set(value: Set[Any]) -> Items:
 
 
 def _bytes(value: bytes | bytearray | memoryview) -> str:
+    """Text, or base64 of what is none; without the secrets in it that can be read."""
     start = bytes(value[:_BYTES_LIMIT])
     rest = len(value) - len(start)
     tail = f"… over {rest} bytes cut" if rest else ""
     try:
-        text = start.decode()
-        # What this cut goes through is not known for a secret any more.
-        return redactor().text(text)[:-MARGIN] + tail if rest else text
+        text, _ = utf_8_decode(start, "strict", not rest)  # it may cut a character in two
+        is_text = True
     except UnicodeDecodeError:
-        return f"base64:{base64.b64encode(start).decode()}{tail}"
+        text, is_text = start.decode("utf-8", "surrogateescape"), False
+    if rest or not is_text:
+        text = redactor().text(text)
+    if rest:  # what this cut goes through is not known for a secret any more
+        text = text[:-MARGIN]
+    if is_text:
+        return text + tail
+    encoded = base64.b64encode(text.encode("utf-8", "surrogateescape"))
+    return f"base64:{encoded.decode()}{tail}"
 
 
 def _exception(value: BaseException) -> Pairs:

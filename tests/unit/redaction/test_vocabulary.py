@@ -1,7 +1,6 @@
 """Each word of the vocabulary is looked for in text as it is in data."""
 
 import json
-from typing import Any
 
 import pytest
 
