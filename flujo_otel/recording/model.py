@@ -7,18 +7,12 @@ fields are read straight away.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from types import FunctionType
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.interruption import passes
-from flujo_otel.recording.serializers import Serializers, masks_itself, serializers_of
-
-_BRIEF: Final = frozenset({"pydantic", "langchain_core", "flujo", "pydantic_ai", "pydantic_graph"})
-"""Packages whose own `repr` leaves out what is empty or at its default, and hides nothing: as
-fields these values say more."""
-_GENERATED: Final = "<string>"
-"""Where dataclasses have the code of the `repr` that they write."""
-
+from flujo_otel.recording.hidden import hidden_in, hidden_names
+from flujo_otel.recording.own_repr import has_own_repr, says_fields
+from flujo_otel.recording.serializers import Serializers, serializers_of
 
 _LEFT_OUT: Final = object()
 
@@ -29,10 +23,7 @@ class Model(NamedTuple):
     names: tuple[str, ...]
     """Of the fields that hide neither from the `repr` nor from the dump."""
     covert: frozenset[str]
-    """The names of its other fields."""
-    masked: frozenset[str]
-    """The names of the fields with a value that masks itself (SecretStr): a serializer of one is
-    there to lay it open."""
+    """The names of its other fields, computed ones too."""
     serializers: Serializers
     conditions: Mapping[str, Callable[[Any], bool]]
     """Of fields that hide from the dump now and then: where it says so of the value."""
@@ -53,31 +44,14 @@ def model_of(kind: Any) -> Model | None:
         return None
     fields = getattr(kind, "__pydantic_fields__", {})
     names = tuple(name for name, item in fields.items() if item.repr and not item.exclude)
-    masked = frozenset(name for name, item in fields.items() if masks_itself(item.annotation))
-    found = serializers_of(kind)
     conditions = {name: getattr(fields[name], "exclude_if", None) for name in names}
     return Model(
         names,
-        frozenset(fields) - frozenset(names),
-        masked,
-        found._replace(fields=found.fields - masked),
+        (frozenset(fields) | hidden_names(kind)) - frozenset(names),
+        serializers_of(kind),
         {name: leaves_out for name, leaves_out in conditions.items() if leaves_out},
-        _is_own(getattr(kind, "__repr_args__", None)),
+        says_fields(kind),
     )
-
-
-def has_own_repr(kind: Any) -> bool:
-    """Whether its `repr` was written by hand, to hide something or to be brief."""
-    return _is_own(kind.__repr__)
-
-
-def _is_own(function: Any) -> bool:
-    if not isinstance(function, FunctionType):
-        return False
-    inner = getattr(function, "__wrapped__", function)
-    code = getattr(inner, "__code__", None)
-    is_generated = code is not None and code.co_filename == _GENERATED
-    return not is_generated and function.__module__.partition(".")[0] not in _BRIEF
 
 
 def shown(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
@@ -120,7 +94,10 @@ def _part(model: Model, value: Any, name: str, said: Any) -> Any:
         if leaves_out is not None and leaves_out(said):
             return _LEFT_OUT
         if name in model.serializers.fields and said is getattr(value, name, said):
-            return _dumped(model, value, {name}).get(name, _LEFT_OUT)
+            hidden = hidden_in(said)
+            # A serializer of a secret is there to lay it open.
+            if not hidden.masks:
+                return _without(_dumped(value, {name}).get(name, _LEFT_OUT), hidden.names)
     except BaseException as error:  # of a serializer: the other fields can be shown
         if passes(error):
             raise
@@ -129,35 +106,39 @@ def _part(model: Model, value: Any, name: str, said: Any) -> Any:
 
 
 def _whole(model: Model, value: Any, said: Mapping[str, Any]) -> Any:
-    dumped = _dumped(model, value, None)
+    dumped = _dumped(value, None)
+    hidden = {name: hidden_in(each) for name, each in said.items()}
     if not isinstance(dumped, dict):
-        return dumped
+        all_of_it = hidden_in(list(said.values()))
+        return dict(said) if all_of_it.masks else _without(dumped, all_of_it.names)
     fields = {*model.names, *model.covert}
     found = {}
     for name, each in dumped.items():
         if name in said:
             is_changed = said[name] is not getattr(value, name, each)
-            found[name] = said[name] if is_changed or name in model.masked else each
+            shows_itself = is_changed or hidden[name].masks
+            found[name] = said[name] if shows_itself else _without(each, hidden[name].names)
         elif name not in fields:
             found[name] = each
     return found
 
 
-def _dumped(model: Model, value: Any, names: set[str] | None) -> Any:
+def _dumped(value: Any, names: set[str] | None) -> Any:
     """By pydantic, as JSON would have it: a field may be masked there only."""
     dump = type(value).__pydantic_serializer__.to_python
     try:
-        found = dump(
+        return dump(
             value, mode="json", include=names, by_alias=False, warnings=False, fallback=repr
         )
     except Exception as error:
         # Pydantic's own hides what the serializer raised, be it the program's cancellation.
         raise error.__cause__ or error from None
-    return _without(found, model.serializers.hidden) if model.serializers.hidden else found
 
 
 def _without(data: Any, names: frozenset[str]) -> Any:
     """What pydantic made of models inside, without the fields that hide from their `repr`."""
+    if not names:
+        return data
     if isinstance(data, dict):
         return {key: _without(each, names) for key, each in data.items() if key not in names}
     return [_without(each, names) for each in data] if isinstance(data, list) else data

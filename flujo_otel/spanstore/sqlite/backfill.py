@@ -47,7 +47,7 @@ class Backfill:
             copier = held.enter_context(closing(connect_for_backfill(self._database)))
             reader.execute("BEGIN")
             mark = self._marked(connection)
-            if mark == self._marked(reader) == self._marked(copier):
+            if mark and mark == self._marked(reader) == self._marked(copier):
                 self._thread = _started(copier, held.pop_all())
             # Else another file has had this name for a moment, which is none of ours.
 
@@ -73,6 +73,7 @@ def _started(copier: sqlite3.Connection, held: ExitStack) -> Thread:
 
 
 def _copy(copier: sqlite3.Connection, held: ExitStack) -> None:
-    # That another process checkpoints just now is no fault: it does the same work.
-    with held, suppress(sqlite3.OperationalError):
+    # That another process checkpoints just now is no fault: it does the same work. A broken file is
+    # met by the next write, which says so.
+    with held, suppress(sqlite3.DatabaseError):
         copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

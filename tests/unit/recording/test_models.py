@@ -4,9 +4,9 @@ import asyncio
 import dataclasses
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NewType
 
 import pytest
 from pydantic import (
@@ -16,13 +16,15 @@ from pydantic import (
     PlainSerializer,
     RootModel,
     SecretStr,
+    SerializeAsAny,
     SerializerFunctionWrapHandler,
     WrapSerializer,
+    computed_field,
     field_serializer,
     model_serializer,
 )
 from pydantic import dataclasses as pydantic_dataclasses
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from flujo_otel.recording.json_text import as_json
 from flujo_otel.recording.shape import shown_of
@@ -30,6 +32,9 @@ from support.panics import PanicException
 
 SSN = "123-45-6789"
 Masked = Annotated[str, PlainSerializer(lambda value: f"***{value[-4:]}")]
+
+
+ANN = {"user": "ann", "seal": "SecretStr('**********')"}
 
 
 def read(value: object) -> Any:
@@ -234,8 +239,8 @@ class Breaks(BaseModel):
         (Regenerated(), {"ssn": SSN}),
         (NoRepr(), {"name": "ann"}),
         (Creds(), {"user": "ann", "seal": "SecretStr('**********')"}),
-        (Around(), {"accounts": [{"user": "ann"}], "note": "kept"}),
-        (AroundAll(), {"account": {"user": "ann"}, "version": 1}),
+        (Around(), {"accounts": [ANN], "note": "kept"}),
+        (AroundAll(), {"account": ANN, "version": 1}),
         (Breaks(), {"name": "ann", "ssn": "<ssn cannot be shown: PanicException>"}),
         (Ordinary(), {"name": "ann", "home": "PosixPath('/home/ann')", "inner": None}),
     ],
@@ -308,3 +313,84 @@ def test_classes_without_any_of_these_are_read_straight_away() -> None:
 def test_messages_of_langchain_keep_what_is_at_its_default() -> None:
     messages = pytest.importorskip("langchain_core.messages")
     assert read(messages.HumanMessage("hi"))["type"] == "human"
+
+
+class Hiding(BaseModel):
+    key: str = Field(default="secret", repr=False)
+
+
+class Derived(Ordinary):
+    key: str = Field(default="secret", repr=False)
+
+
+Alias = TypeAliasType("Alias", SecretStr)
+New = NewType("New", SecretStr)
+
+
+class OpensField(BaseModel):
+    value: Any
+
+    @field_serializer("value")
+    def opened(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: each.get_secret_value() for key, each in value.items()}
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+class OpensModel(BaseModel):
+    value: Any
+
+    @model_serializer(mode="wrap")
+    def opened(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(self)
+
+
+class OfBase(OpensModel):
+    value: SerializeAsAny[Ordinary]
+
+
+class Aliased(OpensField):
+    value: Alias
+
+
+class Renewed(OpensField):
+    value: New
+
+
+class Computed(BaseModel):
+    key: SecretStr = SecretStr("secret")
+
+    @computed_field(repr=False)
+    @property
+    def plain(self) -> str:
+        return self.key.get_secret_value()
+
+    @model_serializer(mode="wrap")
+    def opened(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(self)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        OpensField(value=Hiding()),
+        OpensField(value=SecretStr("secret")),
+        OpensField(value={"a": SecretStr("secret")}),
+        OpensModel(value=[Hiding()]),
+        OfBase(value=Derived()),
+        Aliased(value=SecretStr("secret")),
+        Renewed(value=New(SecretStr("secret"))),
+        Computed(),
+    ],
+    ids=repr,
+)
+def test_no_serializer_lays_open_what_a_value_hides(value: BaseModel) -> None:
+    """Whatever its field is declared to be."""
+    assert "secret" not in as_json(value, 64 * 1024)[0]
+
+
+def test_a_value_too_large_to_look_through_is_shown_by_its_own_fields() -> None:
+    assert (
+        "secret"
+        not in as_json(OpensField(value=[{} for _ in range(2000)] + [Hiding()]), 1 << 20)[0]
+    )
