@@ -50,11 +50,8 @@ class Name(NamedTuple):
 
 def lowered(text: str) -> str:
     """`text` in lower case, each character at its place."""
-    found = text.lower()
-    if len(found) == len(text):
-        return found
-    # "İ" has two in lower case.
-    return "".join(each.lower() if each.isascii() else each for each in text)
+    # "İ" alone has two in lower case. Letter by letter would take 50 times as long.
+    return text.replace("İ", "ı").lower() if "İ" in text else text.lower()
 
 
 def signs_after(low: str, stems: tuple[str, ...]) -> list[re.Match[str]]:

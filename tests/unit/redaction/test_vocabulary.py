@@ -1,10 +1,12 @@
 """Each word of the vocabulary is looked for in text as it is in data."""
 
 import json
+import sys
 
 import pytest
 
 from flujo_otel.redaction import REDACTED, Redactor, vocabulary
+from flujo_otel.redaction.named.names import lowered
 
 REDACT = Redactor()
 WORDS = sorted(vocabulary.STRONG | vocabulary.WEAK | vocabulary.FAINT | vocabulary.FAINT_WORDS)
@@ -103,3 +105,9 @@ def test_a_type_is_no_secret(kind: str) -> None:
         f"(\n    password: {kind}):\n",
     ):
         assert text == REDACT.text(text)
+
+
+def test_each_letter_in_lower_case_is_at_its_place() -> None:
+    letters = "".join(map(chr, range(sys.maxunicode + 1)))
+    assert len(letters) == len(lowered(letters))
+    assert letters[:256].lower() == lowered(letters)[:256]
