@@ -13,7 +13,8 @@ from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
-from flujo_otel.recording.model import Model, has_own_repr, model_of, read, shown
+from flujo_otel.recording.model import Model, model_of, read, shown
+from flujo_otel.recording.own_repr import has_own_repr
 from flujo_otel.redaction import MARGIN, redactor
 
 _ARRAY_ITEM_LIMIT: Final = 10_000
