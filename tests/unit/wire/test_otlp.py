@@ -108,6 +108,13 @@ def test_a_broken_text_mends_nothing_else(garbage: bytes) -> None:
         decode_protobuf(body + garbage)
 
 
+def test_what_is_no_utf_8_in_a_long_text_is_replaced() -> None:
+    """Escapes of 60 MB kept everybody else waiting for 8 s."""
+    body = request(span(1, name="span_" + "x" * 100_000)).SerializeToString()
+    [found] = decode_protobuf(body.replace(b"span_", b"span\xff")).batch.records
+    assert found.name == "span\ufffd" + "x" * 100_000
+
+
 def test_clocks_that_are_off_are_noted_and_cost_no_span() -> None:
     future_ns = time.time_ns() + 2 * 86_400 * 10**9
     assert {} == losses()
