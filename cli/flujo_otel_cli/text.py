@@ -73,10 +73,15 @@ def wrapped(text: str, width: int) -> list[str]:
     """`text` escaped, in lines of at most `width` columns; its own line breaks stay."""
     import textwrap  # only what is read at length needs it
 
+    # Blanks end with their line, and textwrap takes quadratic time to find that out of a million.
+    blanks = re.compile(f" {{{width + 1},}}")
     lines = [
         line
         for paragraph in text.splitlines()
-        for line in textwrap.wrap(escape(paragraph), width, break_on_hyphens=False) or [""]
+        for line in textwrap.wrap(
+            blanks.sub(" " * width, escape(paragraph)), width, break_on_hyphens=False
+        )
+        or [""]
     ]
     return [part for line in lines for part in _chopped(line, width)]
 

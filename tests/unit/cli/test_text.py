@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len as rich_cell_len
 
-from flujo_otel_cli.text import _UNSAFE, cell_len, cut, escape
+from flujo_otel_cli.text import _UNSAFE, cell_len, cut, escape, wrapped
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,8 @@ def test_no_character_that_is_escaped_counts_as_printable() -> None:
     """What lets `escape` pass printable text on unread."""
     unsafe = [char for char in map(chr, range(0x110000)) if re.match(_UNSAFE, char)]
     assert [char for char in unsafe if char.isprintable()] == []
+
+
+def test_blanks_end_with_their_line_however_many_there_are() -> None:
+    assert ["a", "b"] == wrapped(f"a{' ' * 1_000_000}b", 60)
+    assert ["a" + " " * 8 + "b"] == wrapped(f"a{' ' * 8}b", 10)
