@@ -7,7 +7,7 @@ before anything is cut: half of one would no longer be known for what it is.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, Final
@@ -181,7 +181,9 @@ class _Writer:
                 break
             name = key if type(key) is str else _text_of(key)
             self._name(name, taken, separator)
-            if self.hides.hides(name[-_NAMING_LENGTH:], value):
+            end = name[-_NAMING_LENGTH:]
+            # Of others that ask what stands beside it, `_reviewed` says what it is.
+            if self.hides.hides(end, value) and not self.hides.asks_beside(end):
                 self._raw(_REDACTED_JSON)
             elif type(value) is str:
                 self._text(value)
@@ -195,7 +197,7 @@ class _Writer:
         if len(name) <= _KEPT_KEY_LENGTH:
             encoded = _encoded_key(self.hides.name(name))
         else:
-            encoded = self._fitted(name)
+            encoded = self._fitted(name, self.hides.name_beginning)
         while encoded in taken:
             encoded = f'{encoded[:-1]} {len(taken) + 1}"'
         taken.add(encoded)
@@ -229,16 +231,16 @@ class _Writer:
         self._raw(repr(value)) if math.isfinite(value) else self._text(_NOT_FINITE[str(value)])
 
     def _text(self, text: str) -> None:
-        self._append(self._fitted(text))
+        self._append(self._fitted(text, self.hides.beginning))
 
     def _append(self, encoded: str) -> None:
         self.parts.append(encoded)
         self.left -= len(encoded) if encoded.isascii() else len(encoded.encode())
 
-    def _fitted(self, text: str) -> str:
+    def _fitted(self, text: str, beginning: Callable[[str, int], tuple[str, int]]) -> str:
         """`text` as JSON, without secrets, and cut to what is left."""
         room = max(self.left - 2, 0)
-        text, left_out = self.hides.beginning(text, room)
+        text, left_out = beginning(text, room)
         piece = text if len(text) <= room else text[:room]
         encoded = _encoded(piece)
         if len(encoded) > room + 2:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Set
 from typing import Any, Final
 
 from flujo_otel.redaction.evidence import is_hidden
-from flujo_otel.redaction.fields import naming_beside
+from flujo_otel.redaction.fields import naming_among
 from flujo_otel.redaction.items import redact_items
 from flujo_otel.redaction.keys import Keys
 from flujo_otel.redaction.looks import cards
@@ -21,13 +21,10 @@ _DEPTH_LIMIT: Final = 64
 _CARELESS_PARTS: Final = 50_000
 """To remember each container takes a tenth longer, and few values are larger: only what holds the
 same twice, and that again, has many more parts than it takes bytes."""
-_LOG_PROBABILITY: Final = "logprob"
-"""Beside it a `token` is a piece of a model's answer."""
 _CONTAINERS: Final = (list, tuple, Mapping, set, frozenset)
 _SMALLEST_CARD: Final = cards.SMALLEST
 _ORDINARY: Final = Naming.ORDINARY
 _ID: Final = Naming.ID
-_BESIDE: Final = Naming.BESIDE
 
 
 class _Walk:
@@ -83,10 +80,8 @@ class DataRedactor:
                     continue
             if naming is None:
                 naming = self._keys.naming(key) if type(key) is str else _ORDINARY
-            if naming is _BESIDE:
-                naming = naming_beside(value, each, self._keys)
-            elif naming in NAMINGS and key == "token" and _LOG_PROBABILITY in value:
-                naming = _ORDINARY
+            if naming is not _ORDINARY:
+                naming = naming_among(key, naming, value, each, self._keys)
             redacted = self.named(naming, each, depth, walk)
             leaks = naming is Naming.LEAK
             if redacted is not each or leaks:

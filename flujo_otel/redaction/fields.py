@@ -29,6 +29,9 @@ _NAMING_FIELDS: Final = (
     "type",
 )
 _NAME_LIMIT: Final = 48
+_PIECE: Final = "token"
+_LOG_PROBABILITY: Final = "logprob"
+"""Beside it a `token` is a piece of a model's answer."""
 BESIDE: Final = r"""(?:(?:,\s*+\\*["'])?+(?:value|Value|VALUE)s?(?:\\*["'])?+\s*+[:=])"""
 """Between the name and its value, where the one is the field before the other; see `is_beside`."""
 _FIELD_BEFORE: Final = re.compile(
@@ -50,7 +53,23 @@ def says_value(text: str) -> bool:
     return ("alue" in text or "VALUE" in text) and _SAID.search(text) is not None
 
 
-def naming_beside(fields: Mapping[Any, Any], value: Any, keys: Keys) -> Naming:
+def asks_beside(key: str, naming: Naming) -> bool:
+    """Whether what `key` says of its value, which is `naming` by itself, depends on the fields
+    beside it."""
+    return naming is Naming.BESIDE or (key == _PIECE and naming in NAMINGS)
+
+
+def naming_among(
+    key: str, naming: Naming, fields: Mapping[Any, Any], value: Any, keys: Keys
+) -> Naming:
+    """What `key` says of its `value`: by itself it is `naming`, and it stands among `fields`."""
+    if naming is Naming.BESIDE:
+        return _naming_beside(fields, value, keys)
+    is_piece = key == _PIECE and naming in NAMINGS and _LOG_PROBABILITY in fields
+    return Naming.ORDINARY if is_piece else naming
+
+
+def _naming_beside(fields: Mapping[Any, Any], value: Any, keys: Keys) -> Naming:
     """What the other `fields` say of `value`, that of a field `value`."""
     for field in _NAMING_FIELDS:
         name = fields.get(field)

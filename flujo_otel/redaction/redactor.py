@@ -13,7 +13,7 @@ from flujo_otel.redaction.data import DataRedactor
 from flujo_otel.redaction.documents import REDACTED_JSON
 from flujo_otel.redaction.evidence import is_hidden
 from flujo_otel.redaction.faults import swallow
-from flujo_otel.redaction.fields import naming_beside
+from flujo_otel.redaction.fields import asks_beside, naming_among
 from flujo_otel.redaction.keys import Keys
 from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.memory import Memory
@@ -25,6 +25,7 @@ _REMEMBERED_LENGTH: Final = 128
 _MOST_REMEMBERED: Final = 2048
 _REMEMBERED_JSON_LENGTH: Final = 2048
 _MOST_JSON_REMEMBERED: Final = 128
+_NONE: Final[Mapping[Any, Any]] = {}
 MARGIN: Final = 1024
 """So many characters of a secret that is cut show what it is."""
 
@@ -86,7 +87,7 @@ class Redactor:
             name = plain = self.name(key)
             while name in found:
                 name = f"{plain} {len(found) + 1}"
-            found[name] = self.named(key, value)
+            found[name] = self.named(key, value, attributes)
         return found
 
     def text(self, text: str) -> str:
@@ -138,13 +139,20 @@ class Redactor:
             swallow(error)
             return REDACTED_JSON
 
-    def named(self, key: str, value: Any) -> Any:
-        """The value of one attribute, redacted; `value` itself where there is nothing to redact."""
+    def named(self, key: str, value: Any, fields: Mapping[Any, Any] = _NONE) -> Any:
+        """The value of one attribute, redacted; `value` itself where there is nothing to redact.
+        `fields`: it and those beside it, where `asks_beside`."""
         try:
-            return self._data.named(self._keys.naming(key), value) if self.enabled else value
+            if not self.enabled:
+                return value
+            return self._data.named(self._naming(key, value, fields), value)
         except BaseException as error:
             swallow(error)
             return REDACTED
+
+    def _naming(self, key: str, value: Any, fields: Mapping[Any, Any]) -> Naming:
+        naming = self._keys.naming(key)
+        return naming_among(key, naming, fields, value, self._keys) if fields else naming
 
     def knows(self, key: str, text: str) -> bool:
         """Whether it has seen already that there is nothing to redact in either. Cheap."""
@@ -167,23 +175,23 @@ class Redactor:
         # What the window itself cuts may have moved to the front with the redacted before it.
         return redacted[:-MARGIN], len(text) - window + MARGIN
 
-    def hides(self, key: str, value: object) -> bool:
-        """Whether `value` is redacted for its name."""
+    def name_beginning(self, name: str, length: int) -> tuple[str, int]:
+        """As `beginning`, of a name; by the rules of `name`."""
+        return self._ours.beginning(name, length) if self.enabled else (name, 0)
+
+    def hides(self, key: str, value: object, fields: Mapping[Any, Any] = _NONE) -> bool:
+        """Whether `value` is redacted for its name, and for the `fields` that it stands among."""
         try:
-            naming = self._keys.naming(key) if self.enabled else Naming.ORDINARY
+            naming = self._naming(key, value, fields) if self.enabled else Naming.ORDINARY
             return naming in NAMINGS and is_hidden(naming, value)
         except BaseException as error:
             swallow(error)
             return True
 
-    def hides_beside(self, fields: Mapping[str, str], key: str, value: object) -> bool:
-        """Whether `value`, which stands under `key`, is redacted for what the `fields` beside it
-        say that it is."""
+    def asks_beside(self, key: str) -> bool:
+        """Whether fields beside it may say another thing of its value than `key` does. Cheap."""
         try:
-            if not self.enabled or self._keys.naming(key) is not Naming.BESIDE:
-                return False
-            naming = naming_beside(fields, value, self._keys)
-            return naming in NAMINGS and is_hidden(naming, value)
+            return self.enabled and asks_beside(key, self._keys.naming(key))
         except BaseException as error:
             swallow(error)
-            return True
+            return False

@@ -4,13 +4,16 @@ Only what holds a secret is touched, so a message without any is written again a
 that the installed opentelemetry-proto does not know are kept, unread. Ids and trace states stay.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from flujo_otel.redaction import REDACTED, Redactor
+
+_NONE: Final[Mapping[str, str]] = {}
 
 
 class MessageRedactor:
@@ -61,53 +64,45 @@ class MessageRedactor:
         for link in span.links:
             self._attributes(link.attributes)
 
-    def _attributes(self, pairs: Iterable[KeyValue]) -> None:
+    def _attributes(self, pairs: Sequence[KeyValue]) -> None:
         by = self._by
+        before: dict[str, str] = {}
+        fields: Mapping[str, str] = {}
         for pair in pairs:
             key, value = pair.key, pair.value
+            text = value.string_value
             # Most values are text: to look is cheaper than to ask which kind it is.
-            if text := value.string_value:
-                if by.knows(key, text):
-                    continue
-                redacted = by.named(key, text)
+            if text and by.knows(key, text):
+                continue
+            if not fields and by.asks_beside(key):
+                fields = {each.key: each.value.string_value for each in pairs} | before
+            if text:
+                redacted = by.named(key, text, fields)
                 if redacted is not text:
-                    value.string_value = redacted
+                    value.string_value, before[key] = redacted, text
             else:
-                self._other(key, value)
+                self._other(key, value, fields)
             name = by.name(key)
             if name is not key:
                 pair.key = name
 
-    def _other(self, key: str, value: AnyValue) -> None:
-        """A value under `key` that is no text, or an empty one."""
+    def _other(self, key: str, value: AnyValue, fields: Mapping[str, str] = _NONE) -> None:
+        """A value under `key`, among `fields`, that is no text, or an empty one."""
         field = value.WhichOneof("value")
         if field is None or field == "bool_value":
             return
         if field in ("array_value", "kvlist_value"):
             values = getattr(value, field).values
-            if values and self._by.hides(key, values):
+            if values and self._by.hides(key, values, fields):
                 value.string_value = REDACTED
             elif field == "kvlist_value":
                 self._attributes(values)
-                self._beside(values)
             else:
                 self._items(values)
         elif field == "bytes_value":
-            self._bytes(key, value)
-        elif self._by.named(key, number := getattr(value, field)) is not number:
+            self._bytes(key, value, fields)
+        elif self._by.named(key, number := getattr(value, field), fields) is not number:
             value.string_value = REDACTED
-
-    def _beside(self, pairs: Sequence[KeyValue]) -> None:
-        """Values that other fields of their map name."""
-        names = {pair.key: text for pair in pairs if (text := pair.value.string_value)}
-        for pair in pairs if names else ():
-            value = pair.value
-            field = value.WhichOneof("value")
-            if field is None or (field == "string_value" and not value.string_value):
-                continue
-            given = value.string_value if field == "string_value" else getattr(value, field)
-            if self._by.hides_beside(names, pair.key, given):
-                value.string_value = REDACTED
 
     def _items(self, values: Sequence[AnyValue]) -> None:
         texts = [value.string_value for value in values]
@@ -118,8 +113,8 @@ class MessageRedactor:
             elif after is not before:
                 value.string_value = after
 
-    def _bytes(self, key: str, value: AnyValue) -> None:
-        if self._by.hides(key, value.bytes_value):
+    def _bytes(self, key: str, value: AnyValue, fields: Mapping[str, str]) -> None:
+        if self._by.hides(key, value.bytes_value, fields):
             value.string_value = REDACTED
             return
         raw = value.bytes_value

@@ -52,6 +52,7 @@ def test_any_text_is_taken(text: str) -> None:
         assert by.text(text) == by.text(text)
         by.name(text)
         by.beginning(text * 200, 8)
+        by.name_beginning(text * 200, 8)
         by.value(text.encode("utf-8", "surrogatepass"))
         document = json.dumps({"a": [text], "b": json.dumps({text: text})})
         json.loads(by.text(document))
@@ -67,6 +68,7 @@ def test_any_data_is_taken(name: str, value: Any) -> None:
         by.named(name, value)
         by.hides(name, value)
         by.attributes({name: value, "name": name, "value": value})
-        by.hides_beside({"name": name}, "value", value)
+        by.hides("value", value, {"name": name})
+        by.asks_beside(name)
         if not isinstance(value, bytes):
             json.loads(by.encoded({name: value}, lambda it: json.dumps(it, default=repr)))

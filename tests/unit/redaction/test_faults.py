@@ -34,7 +34,9 @@ DOORS: dict[str, tuple[Callable[[Redactor], Any], Any]] = {
     "beginning": (lambda by: by.beginning(SECRET, 9), (REDACTED, 0)),
     "beginning of much": (lambda by: by.beginning(LONG, 9), (REDACTED, 0)),
     "hides": (lambda by: by.hides(SECRET, "x"), True),
-    "hides beside": (lambda by: by.hides_beside({"name": SECRET}, "value", "x"), True),
+    "hides beside": (lambda by: by.hides("value", "x", {"name": SECRET}), True),
+    "asks beside": (lambda by: by.asks_beside(SECRET), False),
+    "name beginning": (lambda by: by.name_beginning(LONG, 9), (REDACTED, 0)),
 }
 
 
