@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from flujo_otel.model import Span
 from flujo_otel.query.conversation import Conversation, Side, conversation_of
 from flujo_otel.query.exchange import Exchange, exchange_of
-from flujo_otel.query.message import Kind, Message, Part
+from flujo_otel.query.message import Message
+from flujo_otel.query.part import Kind, Part
 from flujo_otel.semconv import openinference
 from flujo_otel_cli.content import LINES_SHOWN, PIPED_MOST, content_lines, opened_lines
 from flujo_otel_cli.decision import facts_text
@@ -70,9 +71,9 @@ def drawn_of(span: Span, *, full: bool) -> frozenset[str]:
 
 
 def _in_short(text: str | None, messages: Sequence[Message]) -> str | None:
-    """A message instead of the JSON that has it; text that was recorded as text stays."""
-    is_json = text is None or text.lstrip()[:1] in ("{", "[")
-    return str(messages[0]) if messages and is_json else text
+    """A message instead of the JSON that has it, or of nothing; other text stays."""
+    is_text = text is not None and text.lstrip()[:1] not in ("", "{", "[")
+    return text if is_text or not messages else str(messages[0])
 
 
 def _side_lines(side: Side, to: Terminal, *, full: bool) -> Iterator[Line]:

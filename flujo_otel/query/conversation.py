@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.model import Span
-from flujo_otel.query.message import Message, messages_of, parsed, system_message
+from flujo_otel.query.fields import is_nothing, is_too_deep, merged, parsed
+from flujo_otel.query.message import Message, messages_of, system_message
 from flujo_otel.semconv import conversation as names
 from flujo_otel.semconv import gen_ai, model_call, openinference
 
 _DEEPEST: Final = 12
 """Parts of the name of an attribute that is a field of a message."""
 _DIGITS: Final = 6
+_ENVELOPE: Final = frozenset({"event.name", "gen_ai.system", "gen_ai.message.index"})
+"""What an event has beside its message."""
 _ROLES: Final = {
     names.EVENT_SYSTEM: "system",
     names.EVENT_USER: "user",
@@ -58,12 +61,17 @@ def _of_value(name: str) -> Callable[[Span], Side]:
     """From one attribute, which has all the messages."""
 
     def read(span: Span) -> Side:
-        value = parsed(span.attributes.get(name))
-        found, beside = _within(value)
+        found, beside = _within(_attribute(span, name))
         messages = messages_of(found) if isinstance(found, (list, dict)) else None
         return Side(messages, beside, frozenset({name})) if messages else Side()
 
     return read
+
+
+def _attribute(span: Span, name: str) -> Any:
+    """None where it is nested too deep to be a conversation."""
+    value = parsed(span.attributes.get(name))
+    return None if is_too_deep(value) else value
 
 
 def _within(value: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -75,7 +83,8 @@ def _within(value: Any) -> tuple[Any, Mapping[str, Any]]:
             inner = value[key]
             if key in ("generations", "candidates"):
                 inner = [_answer(each) for each in _flattened(inner)]
-            return inner, {name: each for name, each in value.items() if name != key and each}
+            beside = {name: each for name, each in value.items() if name != key}
+            return inner, {name: each for name, each in beside.items() if not is_nothing(each)}
     return value, {}
 
 
@@ -87,16 +96,19 @@ def _flattened(items: Iterable[Any]) -> Iterator[Any]:
 def _answer(each: Any) -> Any:
     """Gemini's candidates have their message as `content`."""
     inner = each.get("content") if isinstance(each, dict) else None
-    return inner if isinstance(inner, dict) else each
+    if not isinstance(inner, dict):
+        return each
+    outer = {name: value for name, value in each.items() if name not in ("content", "finishReason")}
+    return merged(inner, {"finish_reason": each.get("finishReason"), **outer})
 
 
 def _of_input_messages(span: Span) -> Side:
     side = _of_value(model_call.INPUT_MESSAGES)(span)
-    instructions = parsed(span.attributes.get(names.SYSTEM_INSTRUCTIONS))
-    if not side.messages or not instructions:
+    instructions = _attribute(span, names.SYSTEM_INSTRUCTIONS)
+    if not side.messages or is_nothing(instructions):
         return side
-    return Side(
-        [system_message(instructions), *side.messages],
+    return side._replace(
+        messages=[system_message(instructions), *side.messages],
         read=side.read | {names.SYSTEM_INSTRUCTIONS},
     )
 
@@ -106,26 +118,27 @@ def _of_fields(prefix: str) -> Callable[[Span], Side]:
 
     def read(span: Span) -> Side:
         fields = {key: value for key, value in span.attributes.items() if key.startswith(prefix)}
-        messages = messages_of(_nested(fields, len(prefix))) if fields else None
-        return Side(messages, read=frozenset(fields)) if messages else Side()
+        root, placed = _nested(fields, len(prefix))
+        messages = messages_of(root) if fields else None
+        return Side(messages, read=placed) if messages else Side()
 
     return read
 
 
-def _nested(fields: Mapping[str, Any], skipped: int) -> Any:
-    """`0.message.role` and the like as what they are the leaves of."""
+def _nested(fields: Mapping[str, Any], skipped: int) -> tuple[Any, frozenset[str]]:
+    """`0.message.role` and the like as what they are the leaves of, and those that found a place:
+    not a value where others have fields."""
     root: dict[str, Any] = {}
-    for key, value in fields.items():
+    placed = set()
+    for key, value in sorted(fields.items()):
         *path, last = key[skipped:].split(".", _DEEPEST)
-        node = root
+        node: Any = root
         for step in path:
-            child = node.get(step)
-            node = child if isinstance(child, dict) else node.setdefault(step, {})
-            if not isinstance(node, dict):  # a value where others have fields
-                break
-        else:
+            node = node.setdefault(step, {}) if isinstance(node, dict) else None
+        if isinstance(node, dict) and last not in node:
             node[last] = value
-    return _listed(root)
+            placed.add(key)
+    return _listed(root), frozenset(placed)
 
 
 def _listed(value: Any) -> Any:
@@ -142,11 +155,14 @@ def _of_events(name: str, *, answers: bool) -> Callable[[Span], Side]:
     """From an attribute that has events as a JSON array."""
 
     def read(span: Span) -> Side:
-        value = parsed(span.attributes.get(name))
+        value = _attribute(span, name)
         if not isinstance(value, list):
             return Side()
         events = [(str(e.get("event.name", "")), e) for e in value if isinstance(e, dict)]
-        return _said(events, frozenset({name}), answers=answers)
+        side, other = (_said(events, answers=each) for each in (answers, not answers))
+        # Others among them are drawn nowhere: the attribute stays.
+        is_read = side.messages and len(side.messages) + len(other.messages) == len(value)
+        return side._replace(read=frozenset({name})) if is_read else side
 
     return read
 
@@ -159,26 +175,26 @@ def _of_span_events(*, answers: bool) -> Callable[[Span], Side]:
             if messages:
                 return Side(messages)
         events = [(event.name, event.attributes) for event in span.events]
-        return _said(events, frozenset(), answers=answers)
+        return _said(events, answers=answers)
 
     return read
 
 
-def _said(
-    events: Iterable[tuple[str, Mapping[str, Any]]], read: frozenset[str], *, answers: bool
-) -> Side:
+def _said(events: Iterable[tuple[str, Mapping[str, Any]]], *, answers: bool) -> Side:
     found: list[dict[str, Any]] = []
     for name, fields in events:
         is_choice = name == names.EVENT_CHOICE
         if is_choice is not answers or not (is_choice or name in _ROLES):
             continue
-        inner = {key: parsed(value) for key, value in fields.items()}
+        inner = {key: parsed(value) for key, value in fields.items() if key not in _ENVELOPE}
+        if is_too_deep(inner):
+            return Side()
         if is_choice and isinstance(inner.get("message"), dict):
-            inner = {"finish_reason": inner.get("finish_reason")} | inner["message"]
+            inner = merged(inner.pop("message"), inner)
         role = inner.get("role") or _ROLES.get(name, "assistant")
         found.append({"content": None} | inner | {"role": role})
     messages = messages_of(found) if found else None
-    return Side(messages, read=read) if messages else Side()
+    return Side(messages) if messages else Side()
 
 
 def _of_agent(name: str, *, answers: bool) -> Callable[[Span], Side]:

@@ -4,10 +4,10 @@ OpenInference's `input.value`, and else what OpenTelemetry's GenAI conventions h
 a tool's call, and pydantic-ai of an agent's run. Messages are told as a conversation.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from flujo_otel.query.fields import is_too_deep, parsed, text_of
 from flujo_otel.semconv import flujo, gen_ai, model_call, openinference
 
 _INPUTS: Final = (
@@ -71,15 +71,15 @@ def _said(attributes: Mapping[str, Any], name: str | None, *, answers: bool) -> 
         return []
     value = attributes[name]
     if name not in _CONVERSATIONS:
-        return [_text(value)]
+        return [text_of(value)]
     messages = _messages(value)
     if messages is None:
-        return [_text(value)]
+        return [text_of(value)]
     if name == gen_ai.ALL_MESSAGES:
         messages = _own_part(messages, attributes.get(gen_ai.NEW_MESSAGE_INDEX), answers=answers)
     if len(messages) == 1:
         return [_content(messages[0])]
-    return [f"{_text(each.get('role', ''))}: {_content(each)}" for each in messages]
+    return [f"{text_of(each.get('role', ''))}: {_content(each)}" for each in messages]
 
 
 def _own_part(messages: list[dict[str, Any]], begin: Any, *, answers: bool) -> list[dict[str, Any]]:
@@ -92,13 +92,10 @@ def _own_part(messages: list[dict[str, Any]], begin: Any, *, answers: bool) -> l
 
 
 def _messages(value: Any) -> list[dict[str, Any]] | None:
-    """None where it is no array of messages."""
-    found = value
-    if isinstance(value, str):
-        try:
-            found = json.loads(value, parse_constant=str)
-        except (ValueError, RecursionError):
-            return None
+    """None where it is no array of messages, or nested too deep."""
+    found = parsed(value)
+    if is_too_deep(found):
+        return None
     is_conversation = isinstance(found, list) and all(isinstance(each, dict) for each in found)
     return found if is_conversation else None
 
@@ -106,25 +103,19 @@ def _messages(value: Any) -> list[dict[str, Any]] | None:
 def _content(message: Mapping[str, Any]) -> str:
     parts = message.get("parts", message.get("content"))
     if not isinstance(parts, list):
-        return _text(parts)
+        return text_of(parts)
     return " ".join(text for part in parts for text in _part(part) if text)
 
 
 def _part(part: Any) -> Iterator[str]:
     if not isinstance(part, dict):
-        yield _text(part)
+        yield text_of(part)
     elif part.get("type") == "tool_call":
-        yield f"{_text(part.get('name'))}({_text(part.get('arguments', ''))})"
+        yield f"{text_of(part.get('name'))}({text_of(part.get('arguments', ''))})"
     elif part.get("type") == "tool_call_response":
         result = part.get("response", part.get("result", ""))
-        yield f"{_text(part.get('name', 'tool'))} returned {_text(result)}"
+        yield f"{text_of(part.get('name', 'tool'))} returned {text_of(result)}"
     elif "content" in part:
-        yield _text(part["content"])
+        yield text_of(part["content"])
     else:
-        yield _text(part)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield text_of(part)

@@ -8,7 +8,7 @@ import pytest
 
 from flujo_otel.model import Span
 from flujo_otel.query.exchange import exchange_of
-from flujo_otel_cli.conversation import MESSAGES_SHOWN, opened_exchange
+from flujo_otel_cli.conversation import MESSAGES_SHOWN, opened_exchange, told_exchange
 from flujo_otel_cli.span import opened
 from unit.cli.lens import answer
 from unit.cli.scenes import MS, START_NS, a_run, a_span, a_step, store
@@ -99,6 +99,15 @@ def test_control_codes_in_messages_and_roles_are_shown() -> None:
     said = json.dumps([{"role": "user", "content": "\x1b[31mred\r"}])
     out = drawn(a_span(1, "chat", 0, 1, attributes={"input.value": said}))
     assert "\\x1b[31mred" in out and "\x1b" not in out and "\r" not in out
+
+
+def test_a_refused_answer_is_drawn_at_length_and_in_a_line() -> None:
+    said = json.dumps([{"role": "assistant", "content": None, "refusal": "I cannot."}])
+    span = a_span(1, "chat", 0, 1, attributes={"gen_ai.output.messages": said})
+    assert drawn(span) == "   out\n     assistant  refused: I cannot.\n"
+    to = screen()
+    told = shown(to, told_exchange(span, exchange_of(span.attributes), to, full=False))
+    assert told == "   out    refused: I cannot.\n"
 
 
 def test_messages_are_not_repeated_among_the_attributes() -> None:

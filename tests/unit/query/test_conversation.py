@@ -7,7 +7,8 @@ import pytest
 
 from flujo_otel.model import Event
 from flujo_otel.query.conversation import conversation_of
-from flujo_otel.query.message import Kind, Message
+from flujo_otel.query.message import Message
+from flujo_otel.query.part import Kind
 from unit.cli.scenes import a_span
 
 ASKED = ["system: Be brief.", "user: Sunny?", 'assistant: look({"n": 1})', "tool: look returned no"]
@@ -297,3 +298,168 @@ def test_parts_have_kinds() -> None:
         *(Kind.TEXT, Kind.TEXT, Kind.CALL, Kind.RESULT)
     ]
     assert isinstance(found[0], Message)
+
+
+def one(message: dict[str, Any]) -> str:
+    """As it is drawn: the attribute that it stands in counts as read."""
+    asked, _, read = told({"gen_ai.input.messages": json.dumps([message])})
+    assert read == {"gen_ai.input.messages"}
+    return asked[0]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"content": None, "refusal": "I cannot."}, "refused: I cannot."),
+        ({"content": [{"type": "refusal", "refusal": "No."}]}, "refused: No."),
+        ({"content": "Yes.", "reasoning_content": "Hm."}, "Hm. Yes."),
+        (
+            {"content": None, "audio": {"id": "a", "data": "AAAA", "transcript": "It rains."}},
+            "It rains. [audio 3 bytes]",
+        ),
+        ({"content": "", "additional_kwargs": {"refusal": "No."}}, "refused: No."),
+        ({"content": "x", "name": "Ann"}, 'x with {"name": "Ann"}'),
+        ({"content": "x", "score": 0, "empty": [None, {"a": ""}]}, 'x with {"score": 0}'),
+        ({"content": 0}, "0"),
+        ({"content": "", "parts": []}, ""),
+        ({"content": [{"text": "Hm.", "thought": True}]}, "Hm."),
+        (
+            {"content": [{"type": "text", "text": "x", "citations": [1]}]},
+            'x with {"citations": [1]}',
+        ),
+        (
+            {"message": {"role": "user", "content": "x"}, "logprobs": [1], "role": "tool"},
+            'x with {"around": {"role": "tool"}} with {"logprobs": [1]}',
+        ),
+    ],
+)
+def test_nothing_of_a_message_is_lost(message: dict[str, Any], expected: str) -> None:
+    role = "user" if "message" in message else "assistant"
+    assert one({"role": "assistant"} | message) == f"{role}: {expected}"
+
+
+def test_a_refusal_and_a_thought_have_kinds_of_their_own() -> None:
+    value = [{"role": "assistant", "refusal": "No.", "reasoning_content": "Hm."}]
+    span = a_span(1, "chat", 0, 1, attributes={"gen_ai.output.messages": value})
+    parts = conversation_of(span).answered.messages[0].parts
+    assert [part.kind for part in parts] == [Kind.THOUGHT, Kind.REFUSAL]
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ({"type": "security", "text": "hello"}, 'hello with {"type": "security"}'),
+        ({"type": "user_profile", "text": "hello"}, 'hello with {"type": "user_profile"}'),
+        (
+            {"type": "file_search_call", "queries": ["x"]},
+            '{"type": "file_search_call", "queries": ["x"]}',
+        ),
+        ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, "[image image/png, 3 bytes]"),
+        ({"fileData": {"fileUri": "http://x/y"}}, "[file http://x/y]"),
+        ({"image": {"format": "png", "source": {"bytes": "AAAA"}}}, "[image png, 3 bytes]"),
+        (
+            {"functionCall": {"name": "look", "args": {"n": 1}}, "thoughtSignature": "x"},
+            'look({"n": 1})',
+        ),
+        ({"type": "functionCall", "name": "look", "args": {}}, "look({})"),
+        (
+            {"type": "image_url", "image_url": {"url": "http://x/y", "detail": "high"}},
+            '[image http://x/y] with {"image_url.detail": "high"}',
+        ),
+        ({"type": "image", "text": "A house."}, "A house. [image]"),
+        (
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:a/pdf;base64,AAAA"}},
+            "[file a.pdf, a/pdf, 3 bytes]",
+        ),
+        ({"type": "uri", "uri": "x" * 300}, f"[file {'x' * 200}… (100 more)]"),
+        (
+            {"type": "tool_call", "name": "look", "arguments": "1.10", "caller": "me"},
+            'look(1.10) with {"caller": "me"}',
+        ),
+    ],
+)
+def test_parts_are_told_apart_by_whole_words(part: Any, expected: str) -> None:
+    assert one({"role": "user", "content": [part]}) == f"user: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        (0, "0"),
+        (False, "false"),
+        ("", '""'),
+        (None, ""),
+        ([], "[]"),
+        ({}, "{}"),
+        ([1, "a"], '[1, "a"]'),
+        ({"image": "cat", "n": 0}, '{"image": "cat", "n": 0}'),
+        ([{"text": "a", "score": 1}], '[{"text": "a", "score": 1}]'),
+        ([{"type": ["x"]}], '[{"type": ["x"]}]'),
+        ([{"type": "text", "text": "a"}, {"type": "image", "data": "AAAA"}], "a [image 3 bytes]"),
+    ],
+)
+def test_what_a_tool_returned_is_told_whatever_it_is(returned: Any, expected: str) -> None:
+    response = {"type": "tool_call_response", "name": "look", "response": returned}
+    inner = {"functionResponse": {"name": "look", "response": returned}}
+    for message in (
+        {"role": "tool", "name": "look", "content": returned},
+        {"role": "user", "parts": [response]},
+        {"role": "user", "parts": [inner]},
+    ):
+        assert one(message) == f"tool: look returned {expected}"
+
+
+def test_that_a_tool_failed_is_told() -> None:
+    result = {"type": "tool_result", "tool_use_id": "c", "content": "no", "is_error": True}
+    said = one({"role": "user", "content": [result]})
+    assert said == 'tool: tool returned no with {"is_error": true}'
+
+
+def test_a_result_is_not_named_after_a_call_that_has_no_id() -> None:
+    asked = [
+        {"role": "assistant", "tool_calls": [{"name": "look", "args": {}}]},
+        {"role": "tool", "content": "no"},
+    ]
+    assert told({"input.value": json.dumps(asked)})[0][1] == "tool: tool returned no"
+
+
+def test_of_two_calls_that_are_alike_none_is_lost() -> None:
+    call = {"name": "look", "args": {}}
+    calls = [{"id": "c1", **call}, {"id": "c2", **call}]
+    message = {"role": "assistant", "content": [{"type": "tool_use", **calls[0]}]}
+    assert one(message | {"tool_calls": calls}) == "assistant: look({}) look({})"
+    again = {"tool_calls": [{"id": "c1", "type": "function", "function": calls[0]}]}
+    assert one(message | {"additional_kwargs": again}) == "assistant: look({})"
+
+
+def test_instructions_leave_what_was_recorded_beside_the_messages() -> None:
+    request = json.dumps({"model": "m", "temperature": 0, "messages": OPENAI[1:]})
+    attributes = {"gen_ai.input.messages": request, "gen_ai.system_instructions": "Be brief."}
+    side = conversation_of(a_span(1, "chat", 0, 1, attributes=attributes)).asked
+    assert side.beside == {"model": "m", "temperature": 0}
+    assert str(side.messages[0]) == "Be brief." and side.read == frozenset(attributes)
+
+
+def test_what_gemini_says_of_its_answer_is_told() -> None:
+    answer = {"content": {"role": "model", "parts": []}, "finishReason": "SAFETY", "x": [1]}
+    found = told({"output.value": json.dumps({"candidates": [answer]})})[1]
+    assert found == ['model: with {"x": [1]} (ended by safety)']
+
+
+def test_numbers_in_texts_of_events_stay_as_they_were_said() -> None:
+    events = (Event("gen_ai.user.message", 0, {"content": "1.10"}),)
+    assert told({}, events)[0] == ["user: 1.10"]
+
+
+@pytest.mark.parametrize("other", [{"event.name": "x", "body": "y"}, "text"])
+def test_events_of_which_some_are_not_drawn_are_not_counted_as_read(other: Any) -> None:
+    events = [{"event.name": "gen_ai.user.message", "content": "Sunny?"}, other]
+    assert told({"events": json.dumps(events)}) == (["user: Sunny?"], [], frozenset())
+
+
+def test_fields_that_find_no_place_in_a_message_are_not_counted_as_read() -> None:
+    fields = {"0.message.role": "user", "0.message.content": "x", "0.message.content.y": "z"}
+    prefixed = {f"llm.input_messages.{key}": value for key, value in fields.items()}
+    asked, _, read = told(prefixed)
+    assert asked == ["user: x"]
+    assert read == set(prefixed) - {"llm.input_messages.0.message.content.y"}

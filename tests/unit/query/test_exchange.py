@@ -77,3 +77,8 @@ def test_of_an_agent_that_was_handed_messages_its_own_question_counts() -> None:
 def test_what_says_the_same_under_two_names_is_read_from_both() -> None:
     attributes = {"input.value": "a", "flujo.input": "a", "input.mime_type": "text/plain"}
     assert exchange_of(attributes).read == frozenset(attributes)
+
+
+def test_messages_that_are_nested_too_deep_are_told_as_they_stand() -> None:
+    deep = f'[{{"role": "user", "content": {"[" * 200}{"]" * 200}}}]'
+    assert exchange_of({"gen_ai.input.messages": deep}).input == deep
