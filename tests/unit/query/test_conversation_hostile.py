@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from flujo_otel.model import Event
@@ -54,6 +54,8 @@ MESSAGES = st.builds(
     st.sampled_from(["user", "assistant", "tool", "human"]),
     st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6),
 )
+SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no defect; how long megabytes take is measured below."""
 FORMS = st.one_of(VALUES, MESSAGES, st.lists(MESSAGES, max_size=3))
 
 
@@ -71,7 +73,7 @@ def drawn(
 @given(
     st.dictionaries(st.sampled_from(ATTRIBUTES), FORMS, min_size=1), st.booleans(), st.booleans()
 )
-@settings(max_examples=300)
+@settings(SLOW, max_examples=300)
 @example({"input.value": [{"role": "tool", "content": [{"type": ["x"]}]}]}, False, False)
 def test_an_attribute_may_have_any_value(found: dict[str, Any], as_text: bool, full: bool) -> None:
     attributes = {name: json.dumps(each) if as_text else each for name, each in found.items()}
@@ -87,6 +89,7 @@ def test_an_attribute_may_have_any_value(found: dict[str, Any], as_text: bool, f
         VALUES,
     ),
 )
+@settings(SLOW)
 def test_fields_may_have_any_name_and_value(prefix: str, fields: dict[str, Any]) -> None:
     message = {f"{prefix}0.role": "user", f"{prefix}0.content": "x"}
     given_fields = {f"{prefix}{key}": value for key, value in fields.items()}
@@ -96,6 +99,7 @@ def test_fields_may_have_any_name_and_value(prefix: str, fields: dict[str, Any])
 @given(
     st.lists(st.tuples(st.sampled_from(EVENTS), st.dictionaries(st.sampled_from(NAMES), VALUES)))
 )
+@settings(SLOW)
 def test_events_may_have_any_fields(found: list[tuple[str, dict[str, Any]]]) -> None:
     whole = {"gen_ai.prompt": [fields for _, fields in found]}
     events = [Event(name, 0, fields | whole) for name, fields in found]
@@ -139,7 +143,7 @@ PIECES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(SAID), PIECES, max_size=6))
-@settings(max_examples=500)
+@settings(SLOW, max_examples=500)
 def test_every_word_of_a_message_is_drawn(fields: dict[str, Any]) -> None:
     message = {"role": "assistant", "content": None} | fields
     span = a_span(1, "chat", 0, 1, attributes={"gen_ai.output.messages": [message]})
