@@ -9,7 +9,8 @@ after:  openaiApiKey=[REDACTED] password_policy=long
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from json.encoder import encode_basestring_ascii
 from typing import Final
 
 from flujo_otel.redaction import vocabulary
@@ -28,13 +29,17 @@ class Keys:
     `is_secret` says whether a name is a secret itself.
     """
 
-    __slots__ = ("_is_secret", "_own", "known", "may_be_in", "stems")
+    __slots__ = ("_foreign", "_is_secret", "_own", "known", "may_be_in", "stems")
 
     def __init__(self, own: Iterable[str], is_secret: Callable[[str], bool]) -> None:
         self._is_secret = is_secret
-        words = [split for split in map(_words, own) if split]
+        own = tuple(own)
+        words = [split for name in own if name.isascii() and (split := _words(name))]
         self._own = frozenset("".join(split) for split in words)
-        self.stems = (*vocabulary.STEMS, *(max(split, key=len) for split in words))
+        self._foreign = tuple(each for name in own if not name.isascii() for each in _written(name))
+        """Names that have other letters, which are not read word by word."""
+        longest = (max(split, key=len) for split in words)
+        self.stems = (*vocabulary.STEMS, *longest, *self._foreign)
         self.may_be_in = any_of(self.stems)
         """Whether one of `stems` is in a text in lower case."""
         self.known: dict[str, Naming] = {}
@@ -55,6 +60,8 @@ class Keys:
             return Naming.BESIDE
         if self._is_secret(name):
             return Naming.LEAK
+        if self._foreign and name.lower().endswith(self._foreign):
+            return Naming.STRONG
         words = _words(name)
         while len(words) > 1 and (words[-1].isdigit() or words[-1] in vocabulary.TRAILING):
             if "".join(words[-2:]) in vocabulary.STRONG:
@@ -84,3 +91,11 @@ def joined(name: str) -> str:
 
 def _words(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name[-_NAME_LIMIT:])]
+
+
+def _written(name: str) -> Iterator[str]:
+    """In lower case: as it is, and as JSON in ASCII has it in capitals, with one and without."""
+    low = name.lower()
+    yield low
+    for each in (low, low.upper(), low.capitalize()):
+        yield encode_basestring_ascii(each)[1:-1].lower()

@@ -56,6 +56,9 @@ class Redactor:
         callback: Callable[[str], str] | None = None,
     ) -> None:
         self.enabled, keys = enabled, tuple(keys)
+        # The parts stand in a ring: names are read by `text`, which is made of names, and data and
+        # text read one another. So each is given what calls back here, once all are there: `_ours`
+        # comes before `_keys`, which asks it, and the memory before those that share it.
         own = OwnRules(patterns, callback) if patterns or callback else None
         self._ours: Redactor = Redactor(keys=keys) if own else self
         """By our rules alone."""
@@ -190,6 +193,8 @@ class Redactor:
 
     def asks_beside(self, key: str) -> bool:
         """Whether fields beside it may say another thing of its value than `key` does. Cheap."""
+        if self._keys.known.get(key) is Naming.ORDINARY:
+            return False
         try:
             return self.enabled and asks_beside(key, self._keys.naming(key))
         except BaseException as error:

@@ -111,3 +111,16 @@ def test_each_letter_in_lower_case_is_at_its_place() -> None:
     letters = "".join(map(chr, range(sys.maxunicode + 1)))
     assert len(letters) == len(lowered(letters))
     assert letters[:256].lower() == lowered(letters)[:256]
+
+
+@pytest.mark.parametrize("word", ["contraseña", "пароль", "密码", "Kennwört"])
+def test_a_name_of_ones_own_may_have_other_letters(word: str) -> None:
+    by = Redactor(keys=[word])
+    for name in (word, word.upper(), word.title(), f"db_{word}"):
+        data = {name: "hunter", "n": 1}
+        assert {name: REDACTED, "n": 1} == by.value(data)
+        for is_ascii in (True, False):
+            text = by.text(json.dumps(data, ensure_ascii=is_ascii))
+            assert {name: REDACTED, "n": 1} == json.loads(text)
+        assert f"{name}={REDACTED}" == by.text(f"{name}=hunter2x")
+    assert f"{word}=hunter2x" == REDACT.text(f"{word}=hunter2x")
