@@ -12,6 +12,7 @@ from functools import lru_cache
 from threading import RLock
 from typing import Any, Final, NamedTuple
 
+from flujo_otel.usage.late_import import possible_at_exit
 from flujo_otel.usage.rates import Counts, Rates
 from flujo_otel.usage.tokens import Usage
 
@@ -47,7 +48,7 @@ class Library(NamedTuple):
 @lru_cache(maxsize=1)
 def load() -> Library | None:
     """The library, imported; None where it is not installed."""
-    with lock:
+    with lock, possible_at_exit():
         try:
             from genai_prices import Usage as LibraryUsage
             from genai_prices.data_snapshot import get_snapshot
