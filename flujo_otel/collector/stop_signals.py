@@ -13,10 +13,12 @@ class StopSignals:
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop
         self._before: dict[int, Any] = {}
+        self._came_once: set[int] = set()
 
     def install(self) -> None:
-        """From now on the first of these signals calls `stop`, the second does what it did before:
-        whoever does not want to wait for the end of things asks twice."""
+        """From now on the first of these signals calls `stop`, and one that comes again does what
+        it did before: whoever does not want to wait for the end of things asks twice. One of each
+        is no asking twice: a keyboard and a supervisor may both stop the same process."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -29,5 +31,13 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _came(self, number: int, frame: FrameType | None) -> None:
-        self.remove()
-        self._stop()
+        if number not in self._came_once:
+            is_first = not self._came_once
+            self._came_once.add(number)
+            if is_first:  # the other may have come amid `stop`, which has a lock
+                self._stop()
+            return
+        # This one alone: where the other has come too and waits for its turn, Python prints an
+        # OSError about a signal whose handler was taken from it meanwhile.
+        signal.signal(number, self._before[number])
+        signal.raise_signal(number)

@@ -78,6 +78,17 @@ def test_a_machine_gets_a_line_when_it_is_ready_and_one_at_the_end(
     assert programs.names(tmp_path / "flujo_otel.db") == {"sent": 3}
 
 
+def test_sigint_and_sigterm_at_once_end_it_as_one_of_them_does(tmp_path: Path) -> None:
+    with serve(tmp_path) as lens:
+        lens.until("See what comes")
+        # So that both are there when it looks.
+        for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM):
+            lens.process.send_signal(number)
+        assert lens.stop(signal.SIGCONT) == 0
+        assert lens.rest()[-1].startswith("✔ stopped after ")
+        assert lens.errors() == ""
+
+
 def test_one_screen_says_all_that_is_needed_and_a_last_line_sums_up(tmp_path: Path) -> None:
     with serve(tmp_path) as lens:
         screen = lens.until("See what comes")
