@@ -2,8 +2,8 @@
 
 from flujo_otel import guard, settings
 from flujo_otel.errors import SettingsError
-from flujo_otel.redaction.options import options_of
 from flujo_otel.redaction.redactor import Redactor
+from flujo_otel.redaction.table import options_of
 
 _chosen: Redactor | None = None
 _is_said = False

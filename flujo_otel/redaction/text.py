@@ -13,8 +13,8 @@ from flujo_otel.redaction.fields import says_value
 from flujo_otel.redaction.keys import Keys
 from flujo_otel.redaction.looks.search import redact_looks
 from flujo_otel.redaction.memory import Memory
-from flujo_otel.redaction.named.mentions import mentions_name
-from flujo_otel.redaction.named.search import redact_named
+from flujo_otel.redaction.named_in_text.mentions import mentions_name
+from flujo_otel.redaction.named_in_text.search import redact_named
 from flujo_otel.redaction.validation import redact_inputs
 
 _SHORTEST: Final = 5

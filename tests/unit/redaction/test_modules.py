@@ -22,9 +22,9 @@ WITHOUT_A_RULE = {
     "memory",
     "naming",
     "needles",
-    "options",
     "own",
     "process",
+    "table",
 }
 LEAVES_ALONE = {"schemas"}
 

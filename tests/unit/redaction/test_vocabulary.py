@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from flujo_otel.redaction import REDACTED, Redactor, vocabulary
-from flujo_otel.redaction.named.names import lowered
+from flujo_otel.redaction.named_in_text.names import lowered
 
 REDACT = Redactor()
 WORDS = sorted(vocabulary.STRONG | vocabulary.WEAK | vocabulary.FAINT | vocabulary.FAINT_WORDS)

@@ -7,8 +7,8 @@ after:  <password>[REDACTED]</password>
 import re
 from typing import Final
 
-from flujo_otel.redaction.named.names import Name, Replacement
-from flujo_otel.redaction.named.words import whole_value
+from flujo_otel.redaction.named_in_text.names import Name, Replacement
+from flujo_otel.redaction.named_in_text.words import whole_value
 
 _ONE_WORD: Final = re.compile(r"\S++")
 

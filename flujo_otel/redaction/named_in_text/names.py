@@ -57,13 +57,13 @@ def lowered(text: str) -> str:
 def signs_after(low: str, stems: tuple[str, ...]) -> list[re.Match[str]]:
     """From a stem to the value of the name that it is in, wherever there is one in a text that is
     `lowered`, in their order. Where the value begins is the end of group 4."""
-    found = [match for stem in stems if stem in low for match in _stem(stem).finditer(low)]
+    found = [match for stem in stems if stem in low for match in _to_value(stem).finditer(low)]
     found.sort(key=_START)
     return found
 
 
 @lru_cache(maxsize=256)
-def _stem(stem: str) -> re.Pattern[str]:
+def _to_value(stem: str) -> re.Pattern[str]:
     """Literal to begin with, so the search leaps from stem to stem; a name may have several."""
     return re.compile(f"{re.escape(stem)}(?={_TO_VALUE})")
 

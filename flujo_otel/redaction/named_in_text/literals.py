@@ -9,8 +9,8 @@ from typing import Final
 
 from flujo_otel.redaction.evidence import is_code, looks_faint
 from flujo_otel.redaction.mark import REDACTED
-from flujo_otel.redaction.named.names import Name, Replacement
-from flujo_otel.redaction.named.strings import QUOTE, closing
+from flujo_otel.redaction.named_in_text.names import Name, Replacement
+from flujo_otel.redaction.named_in_text.strings import QUOTE, closing
 from flujo_otel.redaction.naming import Naming
 from flujo_otel.redaction.schemas import begins_schema
 

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 from flujo_otel.redaction.keys import Keys
-from flujo_otel.redaction.named.names import beginning, lowered
+from flujo_otel.redaction.named_in_text.names import beginning, lowered
 from flujo_otel.redaction.naming import NAMINGS
 
 
@@ -19,7 +19,7 @@ def mentions_name(text: str, keys: Keys) -> bool:
     if not keys.may_be_in(low):
         return False
     for stem in keys.stems:
-        for match in _stem(stem).finditer(low) if stem in low else ():
+        for match in _to_end_of_string(stem).finditer(low) if stem in low else ():
             start = beginning(text, match.start())
             if keys.naming(text[start : match.end(1)]) in NAMINGS:
                 return True
@@ -27,5 +27,5 @@ def mentions_name(text: str, keys: Keys) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _stem(stem: str) -> re.Pattern[str]:
+def _to_end_of_string(stem: str) -> re.Pattern[str]:
     return re.compile(rf"""{re.escape(stem)}(?=([A-Za-z0-9_.\-]{{0,48}}+)\\*["']\s*+[,}}])""")

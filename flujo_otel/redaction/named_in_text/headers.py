@@ -11,8 +11,8 @@ from typing import Final
 
 from flujo_otel.redaction.evidence import PLACEHOLDER, looks_made
 from flujo_otel.redaction.mark import REDACTED
-from flujo_otel.redaction.named.names import Name, Replacement
-from flujo_otel.redaction.named.words import word_value
+from flujo_otel.redaction.named_in_text.names import Name, Replacement
+from flujo_otel.redaction.named_in_text.words import word_value
 from flujo_otel.redaction.naming import Naming
 
 _COOKIES: Final = re.compile(r"(?i)cookies?\Z")

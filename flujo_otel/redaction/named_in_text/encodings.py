@@ -7,8 +7,8 @@ after:  ?state=%7B%22password%22%3A%22[REDACTED]%22%7D
 import re
 from typing import Final
 
-from flujo_otel.redaction.named.names import Name, Replacement
-from flujo_otel.redaction.named.words import whole_value
+from flujo_otel.redaction.named_in_text.names import Name, Replacement
+from flujo_otel.redaction.named_in_text.words import whole_value
 
 _BEGINNINGS: Final = ("%", "&")
 _VALUE: Final = re.compile(

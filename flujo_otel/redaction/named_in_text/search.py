@@ -8,14 +8,20 @@ from typing import Final
 
 from flujo_otel.redaction.keys import Keys
 from flujo_otel.redaction.mark import REDACTED
-from flujo_otel.redaction.named.blocks import block_value
-from flujo_otel.redaction.named.elements import element_value
-from flujo_otel.redaction.named.encodings import encoded_value, is_encoded
-from flujo_otel.redaction.named.headers import header_value
-from flujo_otel.redaction.named.literals import literal_value
-from flujo_otel.redaction.named.names import Name, Replacement, lowered, name_of, signs_after
-from flujo_otel.redaction.named.strings import opening_at, string_value
-from flujo_otel.redaction.named.words import word_end
+from flujo_otel.redaction.named_in_text.blocks import block_value
+from flujo_otel.redaction.named_in_text.elements import element_value
+from flujo_otel.redaction.named_in_text.encodings import encoded_value, is_encoded
+from flujo_otel.redaction.named_in_text.headers import header_value
+from flujo_otel.redaction.named_in_text.literals import literal_value
+from flujo_otel.redaction.named_in_text.names import (
+    Name,
+    Replacement,
+    lowered,
+    name_of,
+    signs_after,
+)
+from flujo_otel.redaction.named_in_text.strings import opening_at, string_value
+from flujo_otel.redaction.named_in_text.words import word_end
 
 _MOST_IN_WORD: Final = 32
 """Names in one run of characters without a blank or a quote. Each is followed by all the rest of

@@ -9,7 +9,7 @@ from typing import Final
 
 from flujo_otel.redaction.evidence import looks_made
 from flujo_otel.redaction.mark import REDACTED
-from flujo_otel.redaction.named.names import Name, Replacement
+from flujo_otel.redaction.named_in_text.names import Name, Replacement
 
 _BREAK: Final = r"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)"
 """In JSON a line ends with an escape."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from flujo_otel.redaction.evidence import is_redacted, is_reference, looks_faint, looks_made
 from flujo_otel.redaction.mark import REDACTED
-from flujo_otel.redaction.named.names import Name, Replacement
+from flujo_otel.redaction.named_in_text.names import Name, Replacement
 from flujo_otel.redaction.naming import Naming
 
 _WORD: Final = re.compile(r"""[^\s"'`<>&;]++""")
