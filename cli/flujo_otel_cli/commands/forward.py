@@ -96,7 +96,8 @@ def _tell(session: Session, db: str | None) -> None:
         session.show(table(COLUMNS, rows, session.to))
         session.show(line for cursor in cursors for line in _notes(session, cursor))
     else:
-        session.show([[Piece("Nothing is forwarded yet.")]])
+        said = "No standing destination yet; what --to sends, once, is not kept account of."
+        session.show([[Piece(said)]])
         session.show([[Piece("Forward:  lens serve --forward http://host:4318", "dim")]])
 
 

@@ -166,9 +166,9 @@ def _others(more: list[Run], db: str | None, *, is_all: bool) -> Iterator[Line]:
 def _no_run() -> Line:
     return [
         Piece(
-            "lens run: the command made no run. Runs of flujo, pydantic-graph, LangChain, "
-            "LlamaIndex and pydantic-ai are traced by themselves where the command is Python; what "
-            "else is a run says so with @xray.traced or xray.trace(...), xray being an XRay() of "
-            "flujo_otel."
+            "lens run: the command made no run. Where it is Python, any span of any OpenTelemetry "
+            "tracer makes one, and flujo, pydantic-graph, LangChain, LlamaIndex and pydantic-ai "
+            "are traced by themselves; what else is a run says so with @xray.traced or "
+            "xray.trace(...), xray being an XRay() of flujo_otel."
         )
     ]

@@ -169,7 +169,8 @@ def test_no_database(db: Path) -> None:
 def test_status_without_destinations(db: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store(db, *some(1))
     assert 0 == lens(db, "--status")
-    assert "lens serve --forward" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "No standing destination" in out and "lens serve --forward" in out
 
 
 def test_status(
