@@ -2,9 +2,10 @@
 
 from flujo_otel.query.timeline import Window
 from flujo_otel_cli.theme import Theme
-from flujo_otel_cli.times import DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND
+from flujo_otel_cli.times import DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND, duration
 
 _TICK_COLUMNS = 9
+_LABEL_GAP = 2
 _UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (MILLISECOND, "ms"))
 
 
@@ -49,18 +50,21 @@ def _cells(start: float, end: float, width: int, theme: Theme) -> str:
 
 
 def axis(window: Window, width: int, micro: str) -> str:
-    """The window's scale: `0 s        1         2`, one label every few columns."""
+    """The window's scale: `0 s        1         2  2.41 s`, one label every few columns, and at the
+    end how long it is."""
     length = window.length_ns
     if not length:
         return ""
     step = _step(length, max(width // _TICK_COLUMNS, 1))
     unit_ns, unit = _unit(length, micro)
     labels = [" "] * (width + 12)
+    end = duration(length, micro)[:width]
     for index in range(length // step + 1):
         column = round(index * step / length * width)
         label = f"0 {unit}" if index == 0 else f"{index * step / unit_ns:g}"
-        if column + len(label) <= width:
+        if column + len(label) + _LABEL_GAP <= width - len(end):
             labels[column : column + len(label)] = label
+    labels[width - len(end) : width] = end
     return "".join(labels).rstrip()
 
 

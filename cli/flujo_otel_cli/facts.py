@@ -6,12 +6,13 @@ from typing import Any
 
 from flujo_otel.model import Run
 from flujo_otel.query.nesting import nesting_of
+from flujo_otel.query.resume import Wait
 from flujo_otel.spanstore.api import Root
 from flujo_otel_cli import amounts
 from flujo_otel_cli.content import content_lines
 from flujo_otel_cli.decision import facts_text
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.runs import began_with, process_of, short_id, spent, title, took
+from flujo_otel_cli.runs import began_with, process_of, short_id, spent, title, took, waited
 from flujo_otel_cli.session import Session
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head
@@ -22,8 +23,10 @@ _INSIDE_SHOWN = 3
 """Runs inside the run that are named."""
 
 
-def facts(session: Session, run: Run, root: Root | None) -> Iterator[tuple[str, Line]]:
-    """Name and value of each."""
+def facts(
+    session: Session, run: Run, root: Root | None, waits: Sequence[Wait]
+) -> Iterator[tuple[str, Line]]:
+    """Name and value of each; `waits`: when the run stood still for a human."""
     now_ns, theme = session.now_ns, session.to.theme
     when, age = local(run.start_time_ns, now_ns), ago(run.start_time_ns, now_ns)
     started = when if age == when else f"{when} ({age})"
@@ -33,7 +36,8 @@ def facts(session: Session, run: Run, root: Root | None) -> Iterator[tuple[str, 
     if root is not None:
         yield from _began(session, run, root)
     yield "started", [Piece(started), Piece(f"  {iso(run.start_time_ns)}", "dim")]
-    yield "took", [Piece(took(run, now_ns, theme))]
+    of_which = f", {waited(waits, theme.micro)}" if waits else ""
+    yield "took", [Piece(took(run, now_ns, theme) + of_which)]
     inside = nesting_of(session.reader, run).inside if root is not None else ()
     own, whole = _spent_text([run]), _spent_text([run, *inside])
     if whole:

@@ -14,7 +14,8 @@ from flujo_otel_cli.theme import Theme
 from flujo_otel_cli.times import duration
 
 _TIMES = {2: "retried once", 3: "retried twice"}
-_WAITS = "waits for a human"
+WAITS = "waits for a human"
+"""The kind of a step that asks a human."""
 _QUESTION = 80
 """Characters of what it asks."""
 _KINDS = {
@@ -22,7 +23,7 @@ _KINDS = {
     "MapStep": "map",
     "ParallelStep": "parallel",
     "DynamicParallelRouterStep": "router",
-    "HumanInTheLoopStep": _WAITS,
+    "HumanInTheLoopStep": WAITS,
     "StateMachineStep": "state machine",
 }
 """flujo's step types that say something: a condition and a cache show what they are."""
@@ -39,6 +40,7 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
     attributes = node.span.attributes
     kind = step_kind(attributes)
     yield from _kind_notes(node, kind, theme)
+    yield from _reply_notes(attributes)
     yield from _branch_notes(node.name, attributes, parent)
     if attributes.get(flujo.CACHE_HIT) is True:
         yield "cached"
@@ -52,7 +54,7 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
     yield from _model_notes(node.span, theme)
     if "http.response.status_code" in attributes:
         yield f"HTTP {escape(str(attributes['http.response.status_code']))}"
-    if node.status == "paused" and not node.went_on and kind != _WAITS:
+    if node.status == "paused" and not node.went_on and kind != WAITS:
         yield "paused"
 
 
@@ -82,8 +84,8 @@ def _kind_notes(node: Node, kind: str, theme: Theme) -> Iterator[str]:
     if not kind:
         return
     waits = node.status in ("paused", "running") and not node.went_on
-    said = ["waited for a human" if kind == _WAITS and not waits else kind]
-    question = question_of(node.span) if kind == _WAITS and waits else None
+    said = [_waited(node, theme) if kind == WAITS and not waits else kind]
+    question = question_of(node.span) if kind == WAITS and waits else None
     if question is not None:
         said = [f"asks: {brief(' '.join(question.split()), _QUESTION)}"]
     rounds = attributes.get(flujo.LOOP_ITERATIONS)
@@ -92,6 +94,24 @@ def _kind_notes(node: Node, kind: str, theme: Theme) -> Iterator[str]:
     if attributes.get(flujo.LOOP_EXIT_REASON):
         said.append(f"exit: {escape(str(attributes[flujo.LOOP_EXIT_REASON])[:80])}")
     yield ", ".join(said)
+
+
+def _waited(node: Node, theme: Theme) -> str:
+    """A step that asks ends when it has asked: its own duration says nothing of the wait."""
+    if node.waited_ns is None:
+        return "waited for a human"
+    return f"waited {duration(node.waited_ns, theme.micro)} for a human"
+
+
+def _reply_notes(attributes: Mapping[str, Any]) -> Iterator[str]:
+    """What the human answered that a part of a run went on with, where content is recorded."""
+    if attributes.get(flujo.RESUMED) is not True:
+        return
+    from flujo_otel.semconv.openinference import INPUT_VALUE  # few runs are resumed
+
+    reply = attributes.get(INPUT_VALUE)
+    if reply is not None:
+        yield f"reply: {brief(' '.join(str(reply).split()), _QUESTION)}"
 
 
 def _branch_notes(name: str, attributes: Mapping[str, Any], parent: Node | None) -> Iterator[str]:

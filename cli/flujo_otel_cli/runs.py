@@ -1,10 +1,12 @@
 """What is said of a run wherever one is named: its status, its age, how long it took."""
 
 import shlex
+from collections.abc import Sequence
 
 from flujo_otel.errors import AmbiguousRun, NoSuchRun
 from flujo_otel.model import Run, RunStatus
 from flujo_otel.query.resolve import LAST, PREVIOUS, resolve
+from flujo_otel.query.resume import Wait
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import Root, TraceReader
 from flujo_otel_cli import amounts
@@ -106,6 +108,11 @@ def lasted(run: Run, start_ns: int, end_ns: int | None, now_ns: int, theme: Them
     if run.status is RunStatus.DIED:
         return duration(max(run.last_time_ns - start_ns, 0), theme.micro) + "+"
     return f"{duration(now_ns - start_ns, theme.micro)} {theme.ellipsis}"
+
+
+def waited(waits: Sequence[Wait], micro: str) -> str:
+    """`waited 5.01 s for a human`: all of `waits` together."""
+    return f"waited {duration(sum(w.length_ns for w in waits), micro)} for a human"
 
 
 def status_within(run: Run, status: str, end_ns: int | None) -> str:

@@ -52,9 +52,11 @@ def overview(
     yield [Piece(f"lens trace {shell_word(run_name)} --attributes", "dim")]
 
 
-def opened(run: Run, span: Span, to: Terminal, now_ns: int, *, full: bool) -> Iterator[Line]:
-    """Everything about one span."""
-    yield _heading(run, span, to, now_ns)
+def opened(
+    run: Run, span: Span, to: Terminal, now_ns: int, *, name: str | None = None, full: bool
+) -> Iterator[Line]:
+    """Everything about one span. `name`: what it is called, where not by its own name."""
+    yield _heading(run, span, span.name if name is None else name, to, now_ns)
     yield from opened_exchange(span, exchange_of(span.attributes), to, full=full)
     yield from decided(span, to, full=full)
     yield from body(span, to, failed=span.status == "failed", full=full)
@@ -132,12 +134,12 @@ def _indented(lines: Iterator[Line]) -> Iterator[Line]:
     return ([Piece("  "), *line] for line in lines)
 
 
-def _heading(run: Run, span: Span, to: Terminal, now_ns: int) -> Line:
+def _heading(run: Run, span: Span, name: str, to: Terminal, now_ns: int) -> Line:
     status = status_within(run, span.status, span.end_time_ns)
     took = lasted(run, span.start_time_ns, span.end_time_ns, now_ns, to.theme)
     return [
         Piece(f"{to.theme.mark(status)} ", STYLES.get(status, "")),
-        Piece(head(span.name, to.width if to.cuts else None) or "(no name)", "bold"),
+        Piece(head(name, to.width if to.cuts else None) or "(no name)", "bold"),
         Piece(f"  {took}", "dim"),
     ]
 
@@ -148,7 +150,7 @@ def _lines(
     """A span: beneath it what went in and came out, where it says so; else its attributes."""
     assert node.span is not None
     exchange = exchange_of(node.span.attributes)
-    heading = _heading(run, node.span, to, now_ns)
+    heading = _heading(run, node.span, node.name, to, now_ns)
     if not exchange.read and not drawn_of(node.span, full=full):
         yield [*heading, Piece(_attributes_text(node.span, to), "dim")]
         return

@@ -7,8 +7,9 @@ from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.alike import Alike
 from flujo_otel.query.context import Change
 from flujo_otel.query.decision import decision_of
-from flujo_otel.query.exchange import Exchange
-from flujo_otel.query.resume import question_of
+from flujo_otel.query.exchange import Exchange, exchange_of
+from flujo_otel.query.resume import Wait, question_of, wait_after
+from flujo_otel.query.rounds import round_of
 from flujo_otel.semconv import flujo
 from flujo_otel_cli import amounts
 from flujo_otel_cli.changes import change_lines
@@ -18,7 +19,8 @@ from flujo_otel_cli.decision import account
 from flujo_otel_cli.detail import message_lines, reason_lines
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.runs import has_no_end, lasted, status_within
+from flujo_otel_cli.notes import WAITS, step_kind
+from flujo_otel_cli.runs import has_no_end, lasted, status_within, waited
 from flujo_otel_cli.span import body, decided
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, escape, head
@@ -32,13 +34,23 @@ _SHOWN_ABOVE = frozenset({flujo.STEP_ATTEMPTS, flujo.ERROR_MESSAGE})
 
 
 def step_lines(
-    run: Run, step: Step, span: Span | None, to: Terminal, now_ns: int, *, full: bool
+    run: Run,
+    step: Step,
+    span: Span | None,
+    to: Terminal,
+    now_ns: int,
+    *,
+    waits: Sequence[Wait] = (),
+    full: bool,
 ) -> Iterator[Line]:
-    """Its status, name and cost; beneath, input, output, error and how it was decided."""
-    yield _heading(run, step, to, now_ns)
+    """Its status, name and cost; beneath, input, output, error and how it was decided. `waits`:
+    when the run stood still for a human."""
+    wait = _wait(step, span, waits)
+    yield _heading(run, step, span, to, now_ns, wait=wait)
     exchange = Exchange(step.input, step.output, step.input)
     yield from told_exchange(span, exchange, to, full=full)
     yield from content_lines("   asks ", _question(step, span), to, full=full, piped=PIPED_MOST)
+    yield from content_lines("   reply", _reply(wait), to, full=full, piped=PIPED_MOST)
     error = _with_class(error_text(step.error), span)
     if full:
         yield from content_lines("   error", error, to, full=True, style=_style(step))
@@ -88,6 +100,18 @@ def _question(step: Step, span: Span | None) -> str | None:
     return question_of(span) if step.status == "paused" and span is not None else None
 
 
+def _wait(step: Step, span: Span | None, waits: Sequence[Wait]) -> Wait | None:
+    """The one that `step` began with its question."""
+    if not waits or step.status != "paused" or step.end_time_ns is None or span is None:
+        return None
+    asks = step_kind(span.attributes) == WAITS or question_of(span) is not None
+    return wait_after(waits, step.end_time_ns) if asks else None
+
+
+def _reply(wait: Wait | None) -> str | None:
+    return None if wait is None else exchange_of(wait.part.attributes).input
+
+
 def _error_lines(error: str | None, to: Terminal) -> Iterator[Line]:
     """The first few lines of it, on a terminal in as many as they take."""
     if error is None:
@@ -121,13 +145,16 @@ def one_step(
     now_ns: int,
     *,
     changed: Sequence[Change],
+    waits: Sequence[Wait] = (),
     full: bool,
 ) -> Iterator[Line]:
     """Everything about one step. Its values are whole, but for what would flood the screen.
-    `changed`: what it changed in its pipeline's context."""
-    yield _heading(run, step, to, now_ns)
+    `changed`: what it changed in its pipeline's context; `waits` as of `step_lines`."""
+    wait = _wait(step, span, waits)
+    yield _heading(run, step, span, to, now_ns, wait=wait)
     yield from opened_exchange(span, Exchange(step.input, step.output), to, full=full)
     yield from opened_lines("   asks ", _question(step, span), to, full=full)
+    yield from opened_lines("   reply", _reply(wait), to, full=full)
     error = _with_class(error_text(step.error), span)
     yield from opened_lines("   error", error, to, full=full, style=_style(step))
     yield from change_lines(changed, to, full=full)
@@ -140,17 +167,22 @@ def one_step(
     yield from body(span, to, failed=step.status == "failed", full=full, without=_SHOWN_ABOVE)
 
 
-def _heading(run: Run, step: Step, to: Terminal, now_ns: int) -> Line:
+def _heading(
+    run: Run, step: Step, span: Span | None, to: Terminal, now_ns: int, *, wait: Wait | None
+) -> Line:
     theme = to.theme
     status = status_within(run, step.status, step.end_time_ns)
+    number = round_of(span) if span is not None else None
     facts = [
         _took(run, step, now_ns, to),
+        waited([wait], theme.micro) if wait is not None else None,
         amounts.cost(step.cost_usd, at_least=step.unpriced_count > 0),
         amounts.plural(step.tokens, "token") if step.tokens else None,
     ]
     return [
         Piece(f"{theme.mark(status)} ", STYLES.get(status, "")),
         Piece(f"{step.step_index} ", "dim"),
+        Piece("" if number is None else f"#{number} "),
         Piece(head(step.step_name, to.width if to.cuts else None) or "(no name)", "bold"),
         Piece("  " + theme.dot.join(fact for fact in facts if fact), "dim"),
     ]

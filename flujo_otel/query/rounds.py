@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from flujo_otel.model import RunStatus
+from flujo_otel.model import RunStatus, Span
 from flujo_otel.query.tree import Node, walk
 from flujo_otel.semconv.flujo import ITERATION_NUMBER
 
@@ -51,5 +51,10 @@ def _worst(statuses: Iterable[str]) -> str:
 
 
 def _round_of(node: Node) -> int | None:
-    number: Any = node.span.attributes.get(ITERATION_NUMBER) if node.span else None
+    return round_of(node.span) if node.span else None
+
+
+def round_of(span: Span) -> int | None:
+    """The round of a loop, from 1 on, that `span` is of; None: of none."""
+    number: Any = span.attributes.get(ITERATION_NUMBER)
     return number if isinstance(number, int) and not isinstance(number, bool) else None

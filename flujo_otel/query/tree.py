@@ -51,6 +51,8 @@ class Node:
     fold: Fold | None = None
     went_on: bool = False
     """It paused, and the run was resumed since."""
+    waited_ns: int | None = None
+    """How long the run then stood still."""
 
     @property
     def duration_ns(self) -> int | None:

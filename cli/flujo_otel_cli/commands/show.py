@@ -13,9 +13,10 @@ from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import Exchange, exchange_of
 from flujo_otel.query.failure import failure_of
 from flujo_otel.query.nesting import nesting_of, spans_with
-from flujo_otel.query.resume import last_part
+from flujo_otel.query.resolve import CANDIDATES
+from flujo_otel.query.resume import Wait, last_part, mark_resumed, waits_of
 from flujo_otel.query.spending import Spending, spending_of
-from flujo_otel.query.tree import build_tree
+from flujo_otel.query.tree import build_tree, walk
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import Root, SpanFilter
 from flujo_otel_cli.changes import change_document, change_lines
@@ -115,6 +116,7 @@ def _document(session: Session, run: Run, steps: list[Step]) -> Document:
         **decided(root_span),
         "final_context": parsed(run.final_context),
         "usage": usage_document(spending.whole),
+        "waited_ns": sum(w.length_ns for w in _waits(session, run, steps)),
         "steps": [
             step_document(step)
             | decided(spans.get(step.span_id or ""))
@@ -178,10 +180,19 @@ def _show_steps(
         ]
         session.answer({"run": run_document(run), "steps": shown})
         return
+    waits, to = _waits(session, run, chosen), session.to
     for step, span in of_chosen:
         changed = changes.get(step.span_id or "", ())
-        lines = one_step(run, step, span, session.to, session.now_ns, changed=changed, full=full)
-        session.show(lines)
+        session.show(
+            one_step(run, step, span, to, session.now_ns, changed=changed, waits=waits, full=full)
+        )
+
+
+def _waits(session: Session, run: Run, steps: Sequence[Step]) -> list[Wait]:
+    """When the run stood still for a human, where any of `steps` asked one."""
+    if not any(step.status == "paused" for step in steps):
+        return []
+    return waits_of(session.reader.spans(run.run_id, SpanFilter(name=PIPELINE_RUN)))
 
 
 def _changed(changes: Changes, step: Step) -> Document:
@@ -192,13 +203,16 @@ def _changed(changes: Changes, step: Step) -> Document:
 def _show_spans(
     session: Session, run: Run, steps: Sequence[Step], name: str, *, full: bool
 ) -> None:
-    """The spans of this name, or with an id that begins so, in the run and in those inside it.
+    """The spans of this name, or the one with an id that begins so, in the run and in those inside
+    it; `resumed` opens the parts that it went on with.
 
-    Raises Problem with the names there are.
+    Raises Problem with the names there are, or with the spans whose id begins so.
     """
     inside = nesting_of(session.reader, run).inside
     spans = spans_with(session.reader, run, inside)
-    chosen = [span for span in spans if span.name == name] or _with_id(spans, name)
+    names = _shown_names(spans)
+    chosen = [span for span in spans if name in (span.name, names[span.span_id])]
+    chosen = chosen or _with_id(spans, name)
     if not chosen:
         raise _no_such(name, steps, spans)
     if session.json:
@@ -207,14 +221,50 @@ def _show_spans(
         return
     runs = {each.run_id: each for each in (run, *inside)}
     for span in chosen:
-        session.show(opened(runs[span.run_id], span, session.to, session.now_ns, full=full))
+        lines = opened(
+            runs[span.run_id],
+            span,
+            session.to,
+            session.now_ns,
+            name=names[span.span_id],
+            full=full,
+        )
+        session.show(lines)
+
+
+def _shown_names(spans: Sequence[Span]) -> dict[str, str]:
+    """By span id, what the tree calls it: a part of a run that was resumed has no name of its
+    own."""
+    roots = build_tree(spans)
+    mark_resumed(roots)
+    return {node.span.span_id: node.name for node, _ in walk(roots) if node.span is not None}
 
 
 def _with_id(spans: Sequence[Span], prefix: str) -> list[Span]:
+    """The one span whose id is or begins with `prefix`. Raises Problem where there are several."""
     if len(prefix) < _ID_LEAST:
         return []
     start = prefix.lower()
-    return [s for s in spans if s.otel_span_id.startswith(start) or s.span_id.startswith(start)]
+    exact = [span for span in spans if span.span_id == start]
+    found = exact or [
+        s for s in spans if s.otel_span_id.startswith(start) or s.span_id.startswith(start)
+    ]
+    if len(found) > 1:
+        raise _ambiguous(prefix, found)
+    return found
+
+
+def _ambiguous(prefix: str, found: Sequence[Span]) -> Problem:
+    hints = [f"{escape(span.span_id)}  {brief(span.name, 80)}" for span in found[:CANDIDATES]]
+    if len(found) > CANDIDATES:
+        hints.append(f"and {len(found) - CANDIDATES:,} more")
+    return Problem(
+        Exit.NOT_FOUND,
+        "ambiguous_span",
+        f"{escape(prefix)} names {len(found):,} spans:",
+        hints,
+        {"candidates": [span.span_id for span in found[:CANDIDATES]]},
+    )
 
 
 def _spans_of(session: Session, run: Run, steps: list[Step]) -> dict[str, Span]:
@@ -229,7 +279,8 @@ def _lines(
     to = session.to
     heading = [Piece(title(run), "bold"), Piece("  "), *status_line(run.status, to.theme)]
     root = session.reader.roots([run.run_id]).get(run.run_id)
-    yield from panel(heading, list(facts(session, run, root)), to)
+    waits = _waits(session, run, steps)
+    yield from panel(heading, list(facts(session, run, root, waits)), to)
     if root is not None:
         yield from sender(root.resource, to, full=full)
     root_span = _root_span(session, run, root)
@@ -238,7 +289,7 @@ def _lines(
     decision = decision_of(root_span.attributes) if root_span is not None else None
     if decision is not None:
         yield from account(decision, to, full=full)
-    yield from _step_lines(session, run, steps, root_span, full=full, unfold=unfold)
+    yield from _step_lines(session, run, steps, root_span, waits, full=full, unfold=unfold)
     if not steps:
         spans = list(session.reader.spans(run.run_id, SpanFilter()))
         shown_id = short_id(session.reader, run.run_id)
@@ -254,6 +305,7 @@ def _step_lines(
     run: Run,
     steps: list[Step],
     root_span: Span | None,
+    waits: Sequence[Wait],
     *,
     full: bool,
     unfold: bool,
@@ -274,7 +326,7 @@ def _step_lines(
             continue
         span = spans.get(each.step.span_id or "")
         lines = [
-            *step_lines(run, each.step, span, to, session.now_ns, full=full),
+            *step_lines(run, each.step, span, to, session.now_ns, waits=waits, full=full),
             *change_lines(changes.get(each.step.span_id or "", ()), to, full=full),
             *_failed_beneath(session, run, each),
         ]

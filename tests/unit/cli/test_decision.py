@@ -80,7 +80,7 @@ def test_a_tree_has_filters_candidates_and_reasons_beneath_their_spans() -> None
         drawn(spans(), screen())
         == """\
 ✔ support-triage 1.2  completed in 1.00 s · 5 spans · run 7f3a91c2
-                                        0 s         0.2         0.4         0.6         0.8
+                                        0 s         0.2         0.4         0.6         0.8   1.00 s
 ├─ ✔ ask                        300 ms  ██████████████████
 │  temperature=0.2
 ├─ ✔ filter  6 of 12 passed     400 ms                    ████████████████████████

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from flujo_otel.model import Event
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, model_call
 from unit.cli.lens import ROOT, answer, document
-from unit.cli.scenes import STACK, a_span, a_step, exception, store
+from unit.cli.scenes import STACK, START_NS, a_span, a_step, exception, store
 
 
 def test_show(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,3 +184,80 @@ def test_many_steps_alike_are_one_line_that_all_unfolds(
     assert answer(capsys, "show", "--all")[1].count(" item ") == 1001
     assert answer(capsys, "show", "--full")[1].count(" item ") == 1001
     assert len(document(capsys, "show")[1]["steps"]) == 1001
+
+
+@pytest.fixture
+def asked(here: Path) -> Path:
+    """A run that asked a human 10 ms after its start, and went on after 5 s; a loop before."""
+    waits = {flujo.STEP_TYPE: "HumanInTheLoopStep", flujo.STEP_INDEX: 1}
+    question = Event(flujo.EVENT_PAUSED, START_NS, {flujo.MESSAGE: "Publish this?"})
+    again = {flujo.RESUMED: True, "input.value": '"yes"', "input.mime_type": "application/json"}
+    first = {flujo.ITERATION_NUMBER: 1, flujo.STEP_INDEX: 3}
+    second = {flujo.ITERATION_NUMBER: 2, flujo.STEP_INDEX: 4}
+    spans = [
+        a_span(1, flujo.PIPELINE_RUN, 0, 10, status="paused", role=Role.RUN_ROOT),
+        a_step(2, "improve", 0, 5, 1, attributes={flujo.STEP_TYPE: "LoopStep"}),
+        a_step(3, "draft", 0, 2, 2, attributes=first),
+        a_step(4, "draft", 2, 4, 2, attributes=second),
+        a_step(5, "approve", 6, 9, 1, status="paused", attributes=waits, events=(question,)),
+        a_span(6, flujo.PIPELINE_RUN, 5010, 5020, 1, attributes=again, role=Role.RUN_ROOT),
+        a_step(7, "publish", 5011, 5019, 6, attributes={flujo.STEP_INDEX: 2}),
+    ]
+    store(here / "flujo_otel.db", spans, **ROOT)
+    return here
+
+
+def test_show_tells_how_long_a_human_took_and_what_was_answered(
+    asked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = answer(capsys, "show")[1]
+    assert "│ took     5.02 s, waited 5.00 s for a human " in out
+    told = "approve  3 ms · waited 5.00 s for a human\n   asks   Publish this?\n   reply  "
+    assert f'⏸ 1 {told}"yes"\n✔ 2 publish' in out
+    assert f"⏸ 1 {told}yes\n" in answer(capsys, "show", "--step", "approve")[1]
+    assert document(capsys, "show")[1]["waited_ns"] == 5_000_000_000
+
+
+def test_a_run_that_nobody_was_asked_in_waited_for_nobody(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "human" not in answer(capsys, "show")[1]
+    assert document(capsys, "show")[1]["waited_ns"] == 0
+
+
+def test_the_row_resumed_of_the_tree_can_be_opened(
+    asked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert '└─ ✔ resumed  reply: "yes"  ' in answer(capsys, "trace")[1]
+    code, out, _ = answer(capsys, "show", "--step", "resumed")
+    assert code == 0
+    assert out.startswith("✔ resumed  10 ms\n   in     yes\n")
+
+
+def test_a_step_says_which_round_of_its_loop_it_is_of(
+    asked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = answer(capsys, "show")[1]
+    assert "✔ 0 improve" in out
+    assert "  ✔ 3 #1 draft  2 ms\n" in out and "  ✔ 4 #2 draft  2 ms\n" in out
+
+
+def test_an_id_that_several_spans_begin_with_names_them(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spans = [
+        a_span(1, "app", 0, 9, role=Role.RUN_ROOT),
+        a_span(0xABCD_0000_0000_0001, "one", 0, 1, 1),
+        a_span(0xABCD_0000_0000_0002, "other", 1, 2, 1),
+    ]
+    store(here / "flujo_otel.db", spans)
+    code, out, err = answer(capsys, "show", "--step", "ABCD")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        "ABCD names 2 spans:",
+        "abcd000000000001  one",
+        "abcd000000000002  other",
+    ]
+    found = document(capsys, "show", "--step", "abcd")[1]["error"]
+    assert (found["code"], len(found["candidates"])) == ("ambiguous_span", 2)
+    assert answer(capsys, "show", "--step", "abcd000000000002")[1].startswith("✔ other  1 ms\n")

@@ -40,7 +40,7 @@ def test_a_run_at_100_columns() -> None:
         drawn(*support_triage())
         == """\
 ✘ support-triage 1.2  failed after 4.21 s · $0.013 · 13 spans, 2 failed · run 7f3a91c2
-                                                     0 s        1          2          3           4
+                                                     0 s        1          2          3       4.21 s
 ├─ ✔ classify                                310 ms  ███▌
 ├─ ✔ climb  loop, 3 rounds, exit: met        1.90 s     █████████████████████▋
 │  ├─ ✔ #1 up                                620 ms     ███████▍
@@ -64,7 +64,7 @@ def test_the_same_run_without_unicode() -> None:
         drawn(*support_triage(), screen(100, unicode=False))
         == """\
 !! support-triage 1.2  failed after 4.21 s - $0.013 - 13 spans, 2 failed - run 7f3a91c2
-                                                          0 s                 2                   4
+                                                          0 s                 2               4.21 s
 |-- ok classify                                   310 ms  ###
 |-- ok climb  loop, 3 rounds, exit: met           1.90 s     ###################
 |   |-- ok #1 up                                  620 ms     ######
@@ -214,18 +214,18 @@ def test_a_step_that_waits_says_what_it_asks() -> None:
 
 def test_a_resumed_run_says_what_waited_and_what_came_after() -> None:
     waits = {flujo.STEP_TYPE: "HumanInTheLoopStep"}
-    first = replace(ROOT, status="paused")
-    again = {flujo.RESUMED: True}
+    first = a_span(1, flujo.PIPELINE_RUN, 0, 10, status="paused", role=Role.RUN_ROOT)
+    again = {flujo.RESUMED: True, "input.value": '"go\\non"'}
     spans = [
         first,
         a_step(2, "ask", 0, 9, 1, status="paused", attributes=waits),
         a_span(3, flujo.PIPELINE_RUN, 500, 900, 1, status="paused", attributes=again),
         a_step(4, "again", 500, 900, 3, status="paused", attributes=waits),
     ]
-    text = drawn(a_run(spans, status=RunStatus.PAUSED), spans, screen(50))
+    text = drawn(a_run(spans, status=RunStatus.PAUSED), spans, screen(59))
     assert text.splitlines()[1:] == [
-        "├─ ⏸ ask  waited for a human  9 ms",
-        "└─ ⏸ resumed  paused  400 ms",
+        "├─ ⏸ ask  waited 490 ms for a human  9 ms",
+        '└─ ⏸ resumed  reply: "go\\non"  paused  400 ms',
         "   └─ ⏸ again  waits for a human  400 ms",
     ]
 
