@@ -20,15 +20,22 @@ def change_lines(changes: Sequence[Change], to: Terminal, *, full: bool) -> Iter
     shown = changes if full else changes[:_SHOWN]
     for change in shown:
         text = _text(change, to.theme.arrow)
-        yield [Piece(f"{_LABEL}  ", "dim"), Piece(escape(text) if full else _cut(text, to))]
+        yield [Piece(f"{_label(change)}  ", "dim"), Piece(escape(text) if full else _cut(text, to))]
     if len(shown) < len(changes):
         yield [Piece(f"{_LABEL}  {len(changes) - len(shown):,} more: --full shows them", "dim")]
 
 
 def change_document(change: Change) -> Document:
-    """`path`, and `before` and `after` where there was and is something."""
+    """`path`, `before` and `after` where there was and is something, what became of a copy."""
     values = {"before": change.before, "after": change.after}
-    return {"path": change.path, **{k: v for k, v in values.items() if v is not ABSENT}}
+    facts = {"is_copy": change.is_copy, "is_lost": change.is_lost}
+    return {"path": change.path, **{k: v for k, v in values.items() if v is not ABSENT}, **facts}
+
+
+def _label(change: Change) -> str:
+    if not change.is_copy:
+        return _LABEL
+    return f"   ctx (copy{', not kept' if change.is_lost else ''})"
 
 
 def _cut(text: str, to: Terminal) -> str:

@@ -28,6 +28,10 @@ class Change(NamedTuple):
     path: str
     before: Any
     after: Any
+    is_copy: bool = False
+    """In a copy of the run's context: of a loop's round, of a branch."""
+    is_lost: bool = False
+    """The run's context was not changed there once that copy was done with."""
 
     @property
     def added(self) -> list[Any] | None:
@@ -59,8 +63,15 @@ def changes_of(
         if before is not None and after is not None:
             changes = list(_between("", _parsed(before), _parsed(after), _DEPTH))
             if changes:
-                found[step.span_id] = changes
+                found[step.span_id] = list(trail.kept_or_lost(step, changes, _parsed(after)))
     return found
+
+
+class _Outside(NamedTuple):
+    """The run's own context once an outermost step was over, and the paths that it changed."""
+
+    after: Any
+    changed: Sequence[str]
 
 
 class _Trail:
@@ -70,6 +81,8 @@ class _Trail:
     def __init__(self, root: Span | None, steps: Sequence[Span]) -> None:
         self._spans = {step.otel_span_id: step for step in steps}
         self._records: dict[str | None, list[_Record]] = {}
+        self._outside: dict[str, _Outside | None] = {}
+        """By the span id of an outermost step, what it did to the run's own context."""
         self._late: dict[str, str] = {}
         """By the span id of a step, the context as flujo left it once the step had ended."""
         for span in (root, *steps) if root is not None else steps:
@@ -96,6 +109,39 @@ class _Trail:
         own = _recorded(step, _AFTER)
         return self._late.get(step.span_id, None if own is None else own.text)
 
+    def kept_or_lost(self, step: Span, changes: Sequence[Change], after: Any) -> Iterator[Change]:
+        """`changes` of `step`, after which its context was `after`, where that is a copy told with
+        whether the run's own context had them in the end.
+
+        What a later round replaced was kept until then: lost is only where the run's context is
+        another than the copy though nothing was changed in it.
+        """
+        own = _recorded(step, _BEFORE)
+        if own is None or not own.is_copy:
+            yield from changes
+            return
+        outside = self._outside_of(step)
+        differing = () if outside is None else _paths(after, outside.after)
+        for change in changes:
+            lost = _touches(change.path, differing) and not (
+                outside is not None and _touches(change.path, outside.changed)
+            )
+            yield change._replace(is_copy=True, is_lost=lost)
+
+    def _outside_of(self, step: Span) -> "_Outside | None":
+        """None: it is not known, or not over."""
+        outermost = self._outermost(step)
+        if outermost.span_id not in self._outside:
+            before = self.before(outermost)
+            after = self.after(outermost) or before
+            is_known = outermost is not step and outermost.end_time_ns is not None
+            self._outside[outermost.span_id] = (
+                _Outside(_parsed(after), _paths(_parsed(before), _parsed(after)))
+                if is_known and before is not None and after is not None
+                else None
+            )
+        return self._outside[outermost.span_id]
+
     def _note_late(self, root: Span | None, steps: Sequence[Span]) -> None:
         latest: dict[str | None, Span] = {}
         for step in sorted(steps, key=lambda each: each.start_time_ns):
@@ -111,11 +157,14 @@ class _Trail:
 
     def _run_of(self, step: Span) -> str | None:
         """The OTel id of the span that its outermost step is under."""
+        return self._outermost(step).otel_parent_id
+
+    def _outermost(self, step: Span) -> Span:
         seen: set[str] = set()
         while step.otel_parent_id in self._spans and step.otel_span_id not in seen:
             seen.add(step.otel_span_id)
             step = self._spans[step.otel_parent_id]
-        return step.otel_parent_id
+        return step
 
 
 def _recorded(span: Span, name: str) -> _Record | None:
@@ -131,6 +180,18 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _paths(before: Any, after: Any) -> Sequence[str]:
+    return [change.path for change in _between("", before, after, _DEPTH)]
+
+
+def _touches(path: str, others: Sequence[str]) -> bool:
+    """Whether `path` is one of `others`, in one of them or around one."""
+    return any(
+        path == other or f"{path}.".startswith(f"{other}.") or other.startswith(f"{path}.")
+        for other in others
+    )
 
 
 def _between(path: str, before: Any, after: Any, depth: int) -> Iterator[Change]:

@@ -261,3 +261,37 @@ def test_an_id_that_several_spans_begin_with_names_them(
     found = document(capsys, "show", "--step", "abcd")[1]["error"]
     assert (found["code"], len(found["candidates"])) == ("ambiguous_span", 2)
     assert answer(capsys, "show", "--step", "abcd000000000002")[1].startswith("✔ other  1 ms\n")
+
+
+def test_a_change_that_was_thrown_away_with_its_copy_says_so(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def context(name: str, at_ms: int, seen: list[str], **more: bool) -> Event:
+        value = {flujo.CONTEXT: json.dumps({"seen": seen}), **more}
+        return Event(name, START_NS + at_ms * 1_000_000, value)
+
+    copy = {flujo.CONTEXT_IS_COPY: True}
+    before, after = flujo.EVENT_CONTEXT_BEFORE, flujo.EVENT_CONTEXT_AFTER
+    spans = [
+        a_span(1, flujo.PIPELINE_RUN, 0, 9, role=Role.RUN_ROOT, events=(context(before, 0, []),)),
+        a_step(2, "improve", 1, 8, 1),
+        a_step(
+            3,
+            "draft",
+            2,
+            4,
+            2,
+            events=(context(before, 2, [], **copy), context(after, 4, ["a"], **copy)),
+        ),
+    ]
+    store(here / "flujo_otel.db", spans, **ROOT)
+    assert '     ctx (copy, not kept)  seen + "a"\n' in answer(capsys, "show")[1]
+    assert '   ctx (copy, not kept)  seen + "a"\n' in answer(capsys, "show", "--step", "draft")[1]
+    [change] = document(capsys, "show")[1]["steps"][1]["context_changes"]
+    assert change == {
+        "path": "seen",
+        "before": [],
+        "after": ["a"],
+        "is_copy": True,
+        "is_lost": True,
+    }

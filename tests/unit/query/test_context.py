@@ -1,6 +1,7 @@
 """What each step changed: compared with what was recorded last before it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from flujo_otel.model import Event, Span
@@ -99,6 +100,44 @@ def test_a_loop_that_takes_its_rounds_context_over_is_compared_with_what_was_bef
     loop = step(LOOP, 3, 20, {"n": 2})
     inside = step(51, 4, 5, {"n": 2}, before={"n": 1}, parent=LOOP, is_copy=True)
     assert told(root({"n": 1}), loop, inside) == {LOOP: [("n", 1, 2)], 51: [("n", 1, 2)]}
+
+
+def copies(*steps: Span) -> dict[int, list[tuple[str, bool, bool]]]:
+    return {
+        int(span_id, 16): [(each.path, each.is_copy, each.is_lost) for each in found]
+        for span_id, found in changes_of(root({"seen": [], "n": 0, "m": 0}), steps).items()
+    }
+
+
+def test_what_a_copy_changed_is_lost_where_the_run_s_context_was_not_changed() -> None:
+    before, after = {"seen": [], "n": 0, "m": 0}, {"seen": ["a"], "n": 1, "m": 0}
+    inside = step(51, 4, 5, after, before=before, parent=LOOP, is_copy=True)
+    lost = {51: [("seen", True, True), ("n", True, True)]}
+    assert copies(step(LOOP, 3, 20), inside) == lost
+    # Of what else the loop changed, nothing is what this round did.
+    other = step(LOOP, 3, 20, {**before, "m": 5})
+    assert copies(other, inside) == {LOOP: [("m", False, False)], **lost}
+
+
+def test_what_was_taken_over_or_replaced_by_a_later_round_is_not_lost() -> None:
+    before = {"seen": [], "n": 0, "m": 0}
+    one, two = {"seen": ["a"], "n": 1, "m": 0}, {"seen": ["a", "b"], "n": 2, "m": 0}
+    first = step(51, 4, 5, one, before=before, parent=LOOP, is_copy=True)
+    # In a loop in the loop.
+    inner = step(60, 6, 9, before=one, parent=LOOP, is_copy=True)
+    second = step(61, 7, 8, two, before=one, parent=60, is_copy=True)
+    found = copies(step(LOOP, 3, 20, two), first, inner, second)
+    kept = [("seen", True, False), ("n", True, False)]
+    assert (found[51], found[61]) == (kept, kept)
+    assert found[LOOP] == [("seen", False, False), ("n", False, False)]
+
+
+def test_of_a_copy_that_is_still_in_use_nobody_knows_whether_it_is_kept() -> None:
+    before, after = {"seen": [], "n": 0, "m": 0}, {"seen": ["a"], "n": 0, "m": 0}
+    inside = step(51, 4, 5, after, before=before, parent=LOOP, is_copy=True)
+    running = replace(step(LOOP, 3, 20), end_time_ns=None, status="running")
+    assert copies(running, inside) == {51: [("seen", True, False)]}
+    assert copies(inside) == {51: [("seen", True, False)]}
 
 
 def test_what_flujo_notes_for_itself_is_nobody_s_change() -> None:
