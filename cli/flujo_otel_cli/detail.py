@@ -12,8 +12,8 @@ from flujo_otel.query.failure import Failure, Location, failure_of, is_users_own
 from flujo_otel.query.tree import Node, walk
 from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE, FALLBACK_ORIGINAL_ERROR
 from flujo_otel_cli import decision as decisions
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len, cut, escape, head, value_text, wrapped
 from flujo_otel_cli.theme import STYLES
@@ -30,7 +30,8 @@ _BODY_INDENT = 4
 
 
 class Drawing(NamedTuple):
-    """What is to be shown, and the run's id as shown; `run_name`: what the reader called it."""
+    """What is to be shown, and the run's id as shown; `run_name`: what the reader called it; `db`:
+    the database, where --db named it."""
 
     shown_id: str
     run_name: str
@@ -38,6 +39,7 @@ class Drawing(NamedTuple):
     attributes: bool = False
     events: bool = False
     unfold: bool = False
+    db: str | None = None
     outer_id: str = ""
     """The run that it is in, as shown."""
     inside: Mapping[str, "Inner"] = {}
@@ -101,7 +103,7 @@ class Details:
         name = node.name if is_enough else node.span.otel_span_id
         inner = self.drawing.inside.get(node.span.run_id)
         run_name = inner.shown_id if inner else self.drawing.run_name
-        return f"lens show {shell_word(run_name)} --step {shell_word(name)}"
+        return hint("show", run_name, "--step", name, db=self.drawing.db)
 
 
 def _names(roots: list[Node]) -> Counter[str]:

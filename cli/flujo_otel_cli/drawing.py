@@ -12,8 +12,9 @@ from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel_cli import amounts
 from flujo_otel_cli.detail import Details, Drawing
 from flujo_otel_cli.header import header
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.runs import end_of, shell_word, status_within
+from flujo_otel_cli.runs import end_of, status_within
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.tree import TreeView
@@ -49,8 +50,10 @@ def top_level(run: Run, roots: list[Node]) -> tuple[Node | None, list[Node]]:
     return root, sorted(tops, key=lambda node: node.start_time_ns)
 
 
-def no_spans(run: Run, steps: list[Step], run_name: str, to: Terminal) -> Iterator[Line]:
-    """Said in place of a tree."""
+def no_spans(
+    run: Run, steps: list[Step], run_name: str, to: Terminal, db: str | None
+) -> Iterator[Line]:
+    """Said in place of a tree; `db`: what --db named."""
     if not steps:
         yield [Piece("This run has no spans.")]
         return
@@ -58,4 +61,4 @@ def no_spans(run: Run, steps: list[Step], run_name: str, to: Terminal) -> Iterat
     for step in steps:
         mark = to.theme.mark(status_within(run, step.status, step.end_time_ns))
         yield [Piece(f"{mark} {escape(step.step_name)}")]
-    yield [Piece(f"lens show {shell_word(run_name)}", "dim")]
+    yield [Piece(hint("show", run_name, db=db), "dim")]

@@ -20,13 +20,16 @@ class Picture(NamedTuple):
     document: Document
 
 
-def picture_of(reader: TraceReader, run: Run, run_name: str | None = None) -> Picture:
-    """`run_name`: what the reader called it, where not by its id."""
+def picture_of(
+    reader: TraceReader, run: Run, run_name: str | None = None, *, db: str | None
+) -> Picture:
+    """`run_name`: what the reader called it, where not by its id. `db`: what --db named."""
     nesting = nesting_of(reader, run)
     shown_id = short_id(reader, run.run_id)
     drawing = Drawing(
         shown_id,
         run_name or shown_id,
+        db=db,
         outer_id=short_id(reader, nesting.outer_run_id) if nesting.outer_run_id else "",
         inside={each.run_id: Inner(each, short_id(reader, each.run_id)) for each in nesting.inside},
     )

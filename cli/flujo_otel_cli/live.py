@@ -142,7 +142,7 @@ class LiveTree:
         with closing(open_reader(self._db)) as reader:
             newest = reader.get_run(self._run.run_id) or self._run
             run = outermost(reader, newest, self._is_ours)
-            roots, drawing, _ = picture_of(reader, run)
+            roots, drawing, _ = picture_of(reader, run, db=self._db)
         self._drawn = frozenset({run.run_id, *drawing.inside})
         self._is_running = run.status is RunStatus.RUNNING
         drawn = draw(run, roots, drawing, to, time.time_ns())

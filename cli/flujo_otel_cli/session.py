@@ -15,8 +15,10 @@ from flujo_otel_cli.terminal import Terminal
 class Session:
     """One command's view of the store, open until the `with` ends."""
 
-    def __init__(self, reader: TraceReader, *, json: bool) -> None:
+    def __init__(self, reader: TraceReader, db: str | None, *, json: bool) -> None:
+        """`db`: what --db named."""
         self.reader = reader
+        self.db = db
         self.json = json
         self.to = Terminal.of(sys.stdout)
         self.now_ns = time.time_ns()
@@ -47,4 +49,4 @@ def open_session(db: str | None, *, json: bool) -> Session:
 
     with explained(db):
         reader = open_reader(db)
-    return Session(reader, json=json)
+    return Session(reader, db, json=json)

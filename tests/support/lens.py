@@ -22,7 +22,9 @@ def environment(**more: str) -> dict[str, str]:
     """This one without what a developer's shell may set."""
     left_out = ("FLUJO_", "OTEL_", "COLUMNS", "LC_ALL", "NO_COLOR", "FORCE_COLOR")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
-    return {**kept, "LANG": "C.UTF-8", "FLUJO_OTEL_RAISE": "1", **more}
+    # As in a shell with the environment activated: what is to be copied is `lens ...` then.
+    path = os.pathsep.join([str(Path(LENS).parent), kept.get("PATH", os.defpath)])
+    return {**kept, "PATH": path, "LANG": "C.UTF-8", "FLUJO_OTEL_RAISE": "1", **more}
 
 
 def finished(folder: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,7 @@ from flujo_otel.model import Run
 from flujo_otel.spanstore.api import Root, RunFilter
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import root_document, run_document
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, since_ns
 from flujo_otel_cli.outer import with_outer
@@ -97,10 +98,11 @@ def _lines(
     columns, rows = with_outer(session, COLUMNS, rows, runs, roots)
     outer = {run_id for run_id, root in roots.items() if root.outer_run_id}
     newest_id = next((run.run_id for run in runs if run.run_id not in outer), runs[0].run_id)
-    newest = escape(short_name(newest_id, unique[newest_id]))
-    more = f"lens list --limit {_more(limit, total)}" if total > len(runs) else ""
+    newest = hint("trace", short_name(newest_id, unique[newest_id]), db=session.db)
+    is_cut = total > len(runs)
+    more = hint("list", "--limit", str(_more(limit, total)), db=session.db) if is_cut else ""
     of = f"{len(runs):,} of {amounts.plural(total, 'run')}"
-    footer = session.to.theme.dot.join(part for part in (of, more, f"lens trace {newest}") if part)
+    footer = session.to.theme.dot.join(part for part in (of, more, newest) if part)
     lines = [*table(columns, rows, session.to), [Piece(footer, "dim")]]
     if outer:
         lines.append([Piece(_OWN, "dim")])

@@ -21,11 +21,11 @@ from flujo_otel.spanstore.api import RunFilter, TraceReader
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import trace_document, write_document
 from flujo_otel_cli.drawing import draw
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.inside import picture_of
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.program import Program
-from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 
@@ -100,7 +100,7 @@ def _tell(db: str | None, started_ns: int, *, json: bool) -> None:
         return
     ours = {run.run_id for run in runs}
     run = outermost(reader, chosen_of(runs), lambda outer: outer.run_id in ours)
-    roots, drawing, beside = picture_of(reader, run)
+    roots, drawing, beside = picture_of(reader, run, db=db)
     if json:
         write_document(trace_document(run, roots) | beside, to.stream)
     else:
@@ -160,7 +160,7 @@ def _others(more: list[Run], db: str | None, *, is_all: bool) -> Iterator[Line]:
     least = "" if is_all else "at least "
     said = f"{least}{amounts.plural(len(more), 'more run')}"
     said += f", {failed:,} failed" if failed else ""
-    yield [Piece(f"{said}: lens list{f' --db {shell_word(db)}' if db else ''}", "dim")]
+    yield [Piece(f"{said}: {hint('list', db=db)}", "dim")]
 
 
 def _no_run() -> Line:

@@ -40,7 +40,7 @@ def command(
     """A run as a tree: what ran when, and what failed."""
     with open_session(db, json=json) as session:
         run = find_run(session.reader, name, session.now_ns)
-        roots, drawing, beside = picture_of(session.reader, run, name)
+        roots, drawing, beside = picture_of(session.reader, run, name, db=db)
         shown = only_failed(roots) if errors else roots
         if json:
             session.answer(trace_document(run, shown, depth) | beside)
@@ -59,4 +59,4 @@ def _no_tree(session: Session, run: Run, name: str, *, any_spans: bool) -> list[
     if any_spans:
         return [*lines, [Piece("No span of it failed.")]]
     steps = session.reader.steps(run.run_id)
-    return [*lines, *no_spans(run, steps, name, session.to)]
+    return [*lines, *no_spans(run, steps, name, session.to, session.db)]

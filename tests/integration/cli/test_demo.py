@@ -44,4 +44,9 @@ def test_the_demo_ends_with_its_tree_its_run_and_commands_to_type(tmp_path: Path
     for line in typed.splitlines():
         assert line.endswith("--db demo/flujo_otel.db")
         subprocess.run(line, shell=True, cwd=tmp_path, check=True, capture_output=True)
+    [hint] = [line for line in traced.splitlines() if "--step answer" in line]
+    shown = [hint.partition(" in answer   ")[2], traced.splitlines()[0]]
+    for line in shown:
+        assert line.endswith("--db demo/flujo_otel.db")
+        subprocess.run(line, shell=True, cwd=tmp_path, check=True, capture_output=True)
     assert [folder] == list(tmp_path.iterdir())

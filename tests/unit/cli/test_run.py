@@ -1,5 +1,6 @@
 """`lens run` of real programs."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from flujo_otel_cli.main import call
-from support.lens import LENS
+from support.lens import LENS, environment
 
 TRACED = """
 import sys
@@ -23,7 +24,12 @@ sys.exit(7)
 
 def lens_run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [LENS, "run", "--", *command], check=False, capture_output=True, text=True, **options
+        [LENS, "run", "--", *command],
+        env={**os.environ, "PATH": environment()["PATH"]},
+        check=False,
+        capture_output=True,
+        text=True,
+        **options,
     )
 
 
