@@ -7,8 +7,8 @@ from flujo_otel.model import RunStatus, Span
 from flujo_otel.model.record import Role
 from flujo_otel.query.tree import Node, walk
 from flujo_otel.semconv.flujo import EVENT_PAUSED, MESSAGE, PIPELINE_RUN, RESUMED
+from flujo_otel.spanstore.api import RESUMED_PART
 
-CONTINUATION = "resumed"
 AGAIN = "run again"
 _UNFINISHED = (RunStatus.PAUSED, RunStatus.RUNNING, RunStatus.DIED)
 
@@ -65,7 +65,7 @@ def mark_resumed(roots: list[Node]) -> None:
     nodes = [node for node, _ in walk(roots)]
     continuations = [node for node in nodes if _is_continuation(node)]
     for node in continuations:
-        node.name = CONTINUATION
+        node.name = RESUMED_PART
     continuations += _name_later_roots(roots)
     last_ns = max((node.start_time_ns for node in continuations), default=None)
     if last_ns is None:
@@ -103,7 +103,7 @@ def _name_later_roots(roots: list[Node]) -> list[Node]:
         previous = before.get(node.span.run_id)
         before[node.span.run_id] = node
         if previous is not None and not _is_continuation(node):
-            node.name = CONTINUATION if previous.status in _UNFINISHED else AGAIN
+            node.name = RESUMED_PART if previous.status in _UNFINISHED else AGAIN
             _left_open(previous)
             later.append(node)
     return later

@@ -71,6 +71,10 @@ class SpanFilter:
     span_ids: tuple[str, ...] | None = None
 
 
+RESUMED_PART = "resumed"
+"""What the part of a run after a pause is called; its span has the name of the run's first."""
+
+
 class Root(NamedTuple):
     """The span that a run begins with, as far as what is around the run is told by it."""
 
@@ -88,6 +92,7 @@ class NameStatistics:
     """Ended spans of one name. Durations in nanoseconds."""
 
     name: str
+    """`RESUMED_PART` for the parts that runs of flujo's went on with: they are not runs more."""
     count: int
     error_count: int
     mean_ns: float
@@ -103,7 +108,8 @@ class NameStatistics:
     unpriced_count: int = 0
     """Spans with tokens whose cost nobody knows."""
     pipeline: str | None = None
-    """Of `pipeline_run`, which every flujo pipeline's span is called, whose they are; else None."""
+    """Of `pipeline_run`, which every flujo pipeline's span is called, and of `RESUMED_PART`, whose
+    they are; else None."""
 
 
 class TraceReader(Protocol):

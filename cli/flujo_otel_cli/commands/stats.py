@@ -1,5 +1,6 @@
 """`lens stats`: how long spans take, by name."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -14,11 +15,13 @@ from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, head
+from flujo_otel_cli.text import brief, cell_len, head
 from flujo_otel_cli.times import duration
 
 _ALL_HOURS = 1_000_000
 """Longer ago than any span: a window beyond that is the same window."""
+_PIPELINE_MOST = 30
+"""Columns that a pipeline's name is not cut below."""
 _RUNS_ASKED = 1000
 """Of the newest runs, so many are asked for their pipelines' names."""
 
@@ -47,7 +50,7 @@ def command(
         elif rows:
             spent = any(row.tokens or row.cost_usd for row in rows)
             cells = [_row(row, session.to, spent=spent) for row in rows]
-            session.show(table(_columns(hours, spent=spent), cells, session.to))
+            session.show(table(_columns(rows, hours, spent=spent), cells, session.to))
         else:
             session.show(_nothing(session, pipeline, hours))
 
@@ -71,10 +74,12 @@ def _figure(hours: float) -> str:
     return f"{hours:.2f}".rstrip("0").rstrip(".")
 
 
-def _columns(hours: float, *, spent: bool) -> tuple[Column, ...]:
+def _columns(rows: Sequence[NameStatistics], hours: float, *, spent: bool) -> tuple[Column, ...]:
     """`spent`: whether any name has tokens or cost."""
+    pipelines = [cell_len(brief(row.pipeline)) for row in rows if row.pipeline]
     return (
-        Column("SPAN", shrinks=True, least=12),
+        # Of what is called alike by all pipelines, their names are what tells.
+        Column("SPAN", shrinks=True, least=min(max([12, *pipelines]), _PIPELINE_MOST)),
         Column("COUNT", right=True),
         Column("ERRORS", right=True, rank=1),
         Column("MEAN", right=True, rank=4),
@@ -87,9 +92,11 @@ def _columns(hours: float, *, spent: bool) -> tuple[Column, ...]:
     )
 
 
-def _whose(row: NameStatistics, to: Terminal) -> Line:
-    """The pipeline, where the name is every pipeline's."""
-    return [Piece(f"{to.theme.dot}{brief(row.pipeline)}", "dim")] if row.pipeline else []
+def _named(row: NameStatistics, to: Terminal) -> Line:
+    """The pipeline first, where the name is every pipeline's: what is cut off is the end."""
+    if not row.pipeline:
+        return [Piece(brief(row.name))]
+    return [Piece(brief(row.pipeline)), Piece(f"{to.theme.dot}{brief(row.name)}", "dim")]
 
 
 def _row(row: NameStatistics, to: Terminal, *, spent: bool) -> list[Line]:
@@ -98,7 +105,7 @@ def _row(row: NameStatistics, to: Terminal, *, spent: bool) -> list[Line]:
     cost = amounts.cost(row.cost_usd, at_least=row.unpriced_count > 0)
     usage = (amounts.count(row.tokens), cost) * spent
     return [
-        [Piece(brief(row.name)), *_whose(row, to)],
+        _named(row, to),
         [Piece(f"{row.count:,}")],
         [Piece(failed or "0", "red" if failed else "dim")],
         *([Piece(duration(time_ns, to.theme.micro))] for time_ns in times),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from flujo_otel import process
 from flujo_otel.model import Run, RunStatus, Span, Step, Writer
 from flujo_otel.semconv import flujo
-from flujo_otel.spanstore.api import NameStatistics, Root, RunFilter, SpanFilter
+from flujo_otel.spanstore.api import RESUMED_PART, NameStatistics, Root, RunFilter, SpanFilter
 from flujo_otel.spanstore.flujo.rows import with_spans
 from flujo_otel.spanstore.sqlite import faults, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
@@ -55,8 +55,14 @@ _PIPELINE: Final = f"""
     ) END
 """
 
+_NAME: Final = f"""
+    CASE WHEN name = '{flujo.PIPELINE_RUN}' AND json_valid(attributes)
+        AND json_extract(attributes, '$."{flujo.RESUMED}"') IS TRUE
+    THEN '{RESUMED_PART}' ELSE name END
+"""
+
 _STATISTICS_PAGE: Final = f"""
-    SELECT start_time, rowid, name, {_PIPELINE}, end_time - start_time, status = 'failed'
+    SELECT start_time, rowid, {_NAME}, {_PIPELINE}, end_time - start_time, status = 'failed'
     FROM spans
     WHERE (start_time, rowid) > (?, ?)
         AND start_time <= ?
@@ -69,7 +75,7 @@ _STATISTICS_PAGE: Final = f"""
 its overflow pages, row by row."""
 
 _SPENDING: Final = f"""
-    SELECT name, {_PIPELINE} AS pipeline, CAST(TOTAL(tokens) AS INTEGER), COUNT(tokens),
+    SELECT {_NAME}, {_PIPELINE}, CAST(TOTAL(tokens) AS INTEGER), COUNT(tokens),
         TOTAL(cost_usd), COUNT(cost_usd),
         TOTAL(tokens IS NOT NULL AND cost_usd IS NULL)
     FROM spans INDEXED BY idx_spans_usage
@@ -77,7 +83,7 @@ _SPENDING: Final = f"""
         AND (cost_usd IS NOT NULL OR tokens IS NOT NULL)
         AND start_time >= ? AND start_time <= ? AND end_time IS NOT NULL
         {{of_pipeline}}
-    GROUP BY name, pipeline
+    GROUP BY 1, 2
 """
 """Of the few spans that carry usage, found by their index."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo
-from unit.cli.lens import ROOT, answer, document
+from unit.cli.lens import ROOT, answer, document, on_a_terminal
 from unit.cli.scenes import a_span, a_step, store
 
 
@@ -37,7 +37,7 @@ def test_each_pipeline_is_told_apart_though_all_their_spans_have_one_name(
         ("step", None, 1),
     ]
     out = answer(capsys, "stats", "--hours", "900000")[1]
-    assert f"\n{name} · qa  " in out and "\nstep  " in out
+    assert f"\nqa · {name}  " in out and "\nstep  " in out
 
 
 def test_stats_of_an_unknown_pipeline_name_those_there_are(
@@ -54,3 +54,26 @@ def test_a_name_of_a_megabyte_is_cut_in_a_pipe_too(
     store(here / "flujo_otel.db", [a_span(1, name, 0, 9, role=Role.RUN_ROOT)])
     _, out, _ = answer(capsys, "stats", "--hours", "100000")
     assert f"{'n' * 200}...   " in out and "n" * 201 not in out
+
+
+def test_a_run_that_was_resumed_is_one_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, again = flujo.PIPELINE_RUN, {flujo.RESUMED: True}
+    spans = [
+        a_span(1, name, 0, 9, role=Role.RUN_ROOT, status="paused"),
+        a_span(2, name, 50, 59, 1, role=Role.RUN_ROOT, status="paused", attributes=again),
+        a_span(3, name, 90, 99, 2, role=Role.RUN_ROOT, attributes=again),
+    ]
+    store(here / "flujo_otel.db", spans, **ROOT)
+    rows = document(capsys, "stats", "--hours", "900000", "--sort", "name")[1]["statistics"]
+    assert [(row["name"], row["pipeline"], row["count"]) for row in rows] == [
+        (name, "support-triage", 1),
+        ("resumed", "support-triage", 2),
+    ]
+
+
+def test_a_narrow_terminal_cuts_the_name_that_all_have_and_not_the_pipeline_s(
+    here: Path,
+) -> None:
+    store(here / "flujo_otel.db", [a_span(1, flujo.PIPELINE_RUN, 0, 9, role=Role.RUN_ROOT)], **ROOT)
+    drawn = on_a_terminal("stats", "--hours", "900000", COLUMNS="56", TERM="xterm", NO_COLOR="1")
+    assert "\nsupport-triage" in drawn and flujo.PIPELINE_RUN not in drawn
