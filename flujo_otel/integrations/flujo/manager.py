@@ -154,8 +154,10 @@ class TraceManager:
             outcome = facts.Outcome(paused=facts.pause_message(payload.context))
         else:
             outcome = facts.Outcome()
-        self._end(run, outcome, payload.context)
-        end_run(run, payload.pipeline_result, payload.context)
+        try:
+            self._end(run, outcome, payload.context)
+        finally:  # with a fault of ours on its way, too
+            end_run(run, payload.pipeline_result, payload.context)
 
     def _run(self, payload: Any) -> Run | None:
         """This manager's open run of the payload's context; one that goes on after a pause too."""

@@ -132,11 +132,16 @@ class Step(OpenSpan):
         """End the span by how the step ended."""
         if self.closed:
             return
-        self._leave(context)
+        self.has_result = outcome.result is not None
+        try:
+            self._leave(context)
+            if self.has_result:
+                self._result(outcome.result)
+        finally:  # with a fault of ours on its way, too
+            self._end_as(outcome)
+
+    def _end_as(self, outcome: facts.Outcome) -> None:
         result = outcome.result
-        self.has_result = result is not None
-        if self.has_result:
-            self._result(result)
         if outcome.background_task_id is not None:
             self.set_at_end({semconv.BACKGROUND_TASK_ID: outcome.background_task_id})
             self.end(semconv.STATUS_COMPLETED)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from flujo_otel.guard import faults
-from flujo_otel.integrations.flujo import run, span
+from flujo_otel.integrations.flujo import run, span, step
 from flujo_otel.semconv import flujo as semconv
 from support.flujo_runs import Traced
 from support.flujo_steps import call, pipe
@@ -41,5 +41,15 @@ def test_a_fault_at_the_end_of_a_step_does_not_keep_it_open(
     assert traced.run(pipe(call(double, "double")), 2).step_history[-1].output == 4
     assert traced.named("double").end_time
     assert traced.named(semconv.PIPELINE_RUN).end_time
+    assert faults()
+    traced.forget_faults()
+
+
+def test_a_fault_before_the_end_of_a_step_does_not_keep_it_open(
+    traced: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step.Step, "_leave", _fail)
+    assert traced.run(pipe(call(double, "double")), 2).step_history[-1].output == 4
+    assert traced.named("double").attributes[semconv.STATUS] == "completed"
     assert faults()
     traced.forget_faults()
