@@ -19,9 +19,10 @@ from flujo_otel_cli.detail import (
 )
 from flujo_otel_cli.drawing import top_level
 from flujo_otel_cli.evaluated import evaluated
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.notes import notes
-from flujo_otel_cli.runs import lasted, shell_word, status_within
+from flujo_otel_cli.runs import lasted, status_within
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import cell_len, escape, head, value_text
 from flujo_otel_cli.theme import STYLES
@@ -33,9 +34,18 @@ _EXCEPTION = "exception  "
 
 
 def overview(
-    run: Run, spans: Sequence[Span], run_name: str, to: Terminal, now_ns: int, *, full: bool
+    run: Run,
+    spans: Sequence[Span],
+    run_name: str,
+    to: Terminal,
+    now_ns: int,
+    *,
+    db: str | None,
+    full: bool,
 ) -> Iterator[Line]:
-    """What failed and where, the top-level spans, and the command that shows more."""
+    """What failed and where, the top-level spans, and the command that shows more.
+
+    `db`: what --db named."""
     roots = build_tree(spans)
     for failure in list(unexplained_failures(roots).values())[:_ERRORS_SHOWN]:
         yield from failure_lines(failure, to)
@@ -49,7 +59,7 @@ def overview(
             yield from _lines(run, node, to, now_ns, is_told=is_told, full=full)
     if len(shown) > SPANS_SHOWN:
         yield [Piece(f"{len(shown) - SPANS_SHOWN:,} more spans.", "dim")]
-    yield [Piece(f"lens trace {shell_word(run_name)} --attributes", "dim")]
+    yield [Piece(hint("trace", run_name, "--attributes", db=db), "dim")]
 
 
 def opened(

@@ -35,13 +35,13 @@ from flujo_otel_cli.document import (
     usage_document,
 )
 from flujo_otel_cli.facts import facts, sender
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.panel import panel
 from flujo_otel_cli.problem import Exit, Problem
 from flujo_otel_cli.runs import (
     find_run,
-    shell_word,
     short_id,
     status_line,
     title,
@@ -294,7 +294,9 @@ def _lines(
         spans = list(session.reader.spans(run.run_id, SpanFilter()))
         shown_id = short_id(session.reader, run.run_id)
         yield from (
-            overview(run, spans, shown_id, to, session.now_ns, full=full) if spans else _NO_STEPS
+            overview(run, spans, shown_id, to, session.now_ns, db=session.db, full=full)
+            if spans
+            else _NO_STEPS
         )
     context = run.final_context
     yield from content_lines("final context", context, to, full=full, piped=PIPED_MOST)
@@ -345,18 +347,19 @@ def _failed_beneath(session: Session, run: Run, placed: Placed) -> Iterator[Line
         # span; an id always can.
         is_one = [each.name for each in placed.failed].count(span.name) == 1
         name = span.name if is_one and escape(span.name) == span.name else span.otel_span_id
-        hint = f"lens show {shell_word(shown_id)} --step {shell_word(name)}"
+        opens = hint("show", shown_id, "--step", name, db=session.db)
         mark = f"   {session.to.theme.mark('failed')} "
         text = f"{brief(span.name, 80)}: {said}"
         room = session.to.width - len(mark) - _LEVELS_SHOWN * 2
-        if not session.to.cuts or cell_len(text) + 3 + cell_len(hint) <= room:
-            yield [Piece(mark, STYLES["failed"]), Piece(text), Piece(f"   {hint}", "dim")]
+        if not session.to.cuts or cell_len(text) + 3 + cell_len(opens) <= room:
+            yield [Piece(mark, STYLES["failed"]), Piece(text), Piece(f"   {opens}", "dim")]
             continue
         yield [Piece(mark, STYLES["failed"]), Piece(text)]
-        yield from ([Piece(f"     {line}", "dim")] for line in broken(hint, max(room, 20)))
+        yield from ([Piece(f"     {line}", "dim")] for line in broken(opens, max(room, 20)))
     if len(placed.failed) > _FAILED_SHOWN:
         more = len(placed.failed) - _FAILED_SHOWN
-        yield [Piece(f"   {more:,} more failed: lens trace {shown_id} --errors", "dim")]
+        all_of_them = hint("trace", shown_id, "--errors", db=session.db)
+        yield [Piece(f"   {more:,} more failed: {all_of_them}", "dim")]
 
 
 def _exchange(session: Session, run: Run, root: Span) -> Exchange:
