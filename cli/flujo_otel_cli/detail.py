@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flujo_otel.model import Event, Run, Span
 from flujo_otel.query.decision import Decision, decision_of
-from flujo_otel.query.failure import Failure, Location, failure_of, is_users_own
+from flujo_otel.query.failure import Failure, Location, failure_of, is_users_own, repeats
 from flujo_otel.query.tree import Node, walk
 from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE, FALLBACK_ORIGINAL_ERROR
 from flujo_otel_cli import decision as decisions
@@ -100,7 +100,7 @@ class Details:
         # A name that is not shown as it is cannot be pasted, nor does one that others have too open
         # this span alone; an id always can.
         is_enough = escape(node.name) == node.name and self._names[node.name] == 1
-        name = node.name if is_enough else node.span.otel_span_id
+        name = node.name if is_enough else node.span.span_id
         inner = self.drawing.inside.get(node.span.run_id)
         run_name = inner.shown_id if inner else self.drawing.run_name
         return hint("show", run_name, "--step", name, db=self.drawing.db)
@@ -127,18 +127,13 @@ def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:
         failure = failure_of(span) if span is not None and node.status == "failed" else None
         if failure is None:
             continue
-        first = next((at for message, at in below.items() if _repeats(failure, message)), None)
+        first = next((at for message, at in below.items() if repeats(failure, message)), None)
         if first is None:
             failures[node] = failure
             said[node] = {failure.message: node}
         elif is_users_own(failure.location) and not is_users_own(failures[first].location):
             failures[first] = failures[first]._replace(location=failure.location)
     return failures
-
-
-def _repeats(failure: Failure, message: str) -> bool:
-    """Whether it says no more than what was said below: flujo wraps a message, or unwraps it."""
-    return message in failure.message or failure.message in message
 
 
 def failure_lines(

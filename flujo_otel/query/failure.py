@@ -45,6 +45,11 @@ def failure_of(span: Span) -> Failure | None:
     return Failure(_plain(_said(exception)), _location(stack), stack or None)
 
 
+def repeats(failure: Failure, message: str) -> bool:
+    """Whether it says no more than `message` beneath it: flujo wraps one, or unwraps it."""
+    return message in failure.message or failure.message in message
+
+
 def is_users_own(location: Location | None) -> bool:
     """Whether it is in no library."""
     return location is not None and not re.search(_NOT_THE_USERS, location.file)

@@ -19,6 +19,7 @@ from flujo_otel.query.spending import Spending, spending_of
 from flujo_otel.query.tree import build_tree, walk
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import Root, SpanFilter
+from flujo_otel_cli.cause import cause_lines
 from flujo_otel_cli.changes import change_document, change_lines
 from flujo_otel_cli.content import PIPED_MOST, content_lines
 from flujo_otel_cli.conversation import told_exchange
@@ -245,7 +246,7 @@ def _with_id(spans: Sequence[Span], prefix: str) -> list[Span]:
     if len(prefix) < _ID_LEAST:
         return []
     start = prefix.lower()
-    exact = [span for span in spans if span.span_id == start]
+    exact = [span for span in spans if span.span_id in (prefix, start)]
     found = exact or [
         s for s in spans if s.otel_span_id.startswith(start) or s.span_id.startswith(start)
     ]
@@ -281,6 +282,8 @@ def _lines(
     root = session.reader.roots([run.run_id]).get(run.run_id)
     waits = _waits(session, run, steps)
     yield from panel(heading, list(facts(session, run, root, waits)), to)
+    if steps:  # else the overview says it
+        yield from cause_lines(session, run)
     if root is not None:
         yield from sender(root.resource, to, full=full)
     root_span = _root_span(session, run, root)
@@ -346,7 +349,7 @@ def _failed_beneath(session: Session, run: Run, placed: Placed) -> Iterator[Line
         # A name that is not shown as it is cannot be pasted, nor does one of several open the one
         # span; an id always can.
         is_one = [each.name for each in placed.failed].count(span.name) == 1
-        name = span.name if is_one and escape(span.name) == span.name else span.otel_span_id
+        name = span.name if is_one and escape(span.name) == span.name else span.span_id
         opens = hint("show", shown_id, "--step", name, db=session.db)
         mark = f"   {session.to.theme.mark('failed')} "
         text = f"{brief(span.name, 80)}: {said}"

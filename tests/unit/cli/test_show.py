@@ -295,3 +295,42 @@ def test_a_change_that_was_thrown_away_with_its_copy_says_so(
         "is_copy": True,
         "is_lost": True,
     }
+
+
+def test_a_failed_run_says_first_why_and_where(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = answer(capsys, "show")[1].partition("╯\n")[2].splitlines()
+    assert lines[:2] == [
+        "ValueError: sour milk",
+        "at /srv/app.py:41 in answer   lens show 7f3a91c2 --step answer",
+    ]
+
+
+def test_a_failure_that_was_made_up_for_is_not_why_a_run_failed(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy, sour = exception("ConnectionError", "429"), exception("ValueError", "sour", STACK)
+    again = {flujo.RESUMED: True, flujo.ERROR_MESSAGE: "sour"}
+    spans = [
+        a_span(1, flujo.PIPELINE_RUN, 0, 10, status="paused", role=Role.RUN_ROOT),
+        a_step(2, "ask", 0, 5, 1),
+        a_span(3, "chat", 0, 2, 2, status="failed", events=(busy,)),
+        a_span(
+            4,
+            flujo.PIPELINE_RUN,
+            20,
+            30,
+            1,
+            status="failed",
+            attributes=again,
+            role=Role.RUN_ROOT,
+        ),
+        a_step(5, "guess", 20, 22, 4, status="failed", events=(busy,)),
+        a_step(6, "answer", 22, 29, 4, status="failed", events=(sour,)),
+    ]
+    store(here / "flujo_otel.db", spans, **{flujo.PIPELINE_NAME: "support-triage"})
+    lines = answer(capsys, "show")[1].partition("╯\n")[2].splitlines()
+    assert lines[0] == "ValueError: sour"
+    assert lines[1].startswith("at /srv/app.py:41 in answer   lens show ")
+    assert lines[2].startswith("sender")
