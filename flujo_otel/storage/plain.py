@@ -14,9 +14,9 @@ from enum import Enum
 from typing import Any, Final
 
 from flujo_otel.interruption import passes
+from flujo_otel.storage.bound import Bound
 
-MAX_DEPTH: Final = 50
-"""Deeper values become their text; this also ends a value that contains itself."""
+_Reader = Callable[[Any, Bound], Any]
 
 MOST_BITS: Final = 14_000
 """The interpreter refuses to write or read more than 4,300 decimal digits: such are hexadecimal."""
@@ -47,8 +47,9 @@ def from_json(text: str | None) -> Any:
         return text
 
 
-def to_plain(value: Any, depth: int = 0) -> Any:
-    """None, bool, int, float, str, list and dict alone. Never raises for what `value` is."""
+def to_plain(value: Any, bound: Bound | None = None) -> Any:
+    """None, bool, int, float, str, list and dict alone. Never raises for what `value` is. `bound`:
+    of the value that it is a part of."""
     if value is None or type(value) in (bool, str):
         return value
     if type(value) is int:
@@ -56,37 +57,73 @@ def to_plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else _non_finite(value)
     try:
-        return _convert(value, depth)
+        return _convert(value, bound or Bound())
     except BaseException as error:  # a property or __str__ of somebody else's class
         if passes(error):
             raise
         return f"<{type(value).__name__}: {type(error).__name__}>"
 
 
-def _convert(value: Any, depth: int) -> Any:
-    if depth >= MAX_DEPTH:
-        return f"<{type(value).__name__} below depth {MAX_DEPTH}>"
+def _convert(value: Any, bound: Bound) -> Any:
+    read = _DATA.get(type(value))
+    if read is not None:
+        return _read(value, len(value), read, bound)
+    if isinstance(value, Enum):
+        return to_plain(value.value, bound)
     for kinds, convert in _CONVERSIONS:
         if isinstance(value, kinds):
-            return convert(value, depth + 1)
-    return _convert_object(value, depth + 1)
+            return convert(value)
+    for kinds, read in _CONTAINERS:
+        if isinstance(value, kinds):
+            return _read(value, len(value), read, bound)
+    return _convert_object(value, bound)
 
 
-def _convert_object(value: Any, depth: int) -> Any:
+def _convert_object(value: Any, bound: Bound) -> Any:
     if not isinstance(value, type):
         if dataclasses.is_dataclass(value):
-            names = [member.name for member in dataclasses.fields(value)]
-            return {name: to_plain(getattr(value, name), depth) for name in names}
+            return _read(value, 1, _fields, bound)
         # On its class: a mock's instances have whatever they are asked for.
         if hasattr(type(value), "model_dump"):
-            return to_plain(value.model_dump(), depth)
+            return _read(value, 1, _dump, bound)
     if callable(value):
         return getattr(value, "__name__", None) or repr(value)
     return f"<unserializable: {type(value).__name__}>"
 
 
-def _key(key: Any, depth: int) -> str:
-    return key if type(key) is str else str(to_plain(key, depth))
+def _read(value: Any, size: int, read: _Reader, bound: Bound) -> Any:
+    words = bound.open(value, size)
+    if words:
+        return words
+    try:
+        return read(value, bound)
+    finally:
+        bound.close(value)
+
+
+def _mapping(value: Mapping[Any, Any], bound: Bound) -> dict[str, Any]:
+    return {_key(key, bound): to_plain(member, bound) for key, member in value.items()}
+
+
+def _members(value: Set[Any], bound: Bound) -> list[Any]:
+    return [to_plain(item, bound) for item in sorted(value, key=str)]
+
+
+def _items(value: Sequence[Any], bound: Bound) -> list[Any]:
+    return [to_plain(item, bound) for item in value]
+
+
+def _fields(value: Any, bound: Bound) -> dict[str, Any]:
+    names = [member.name for member in dataclasses.fields(value)]
+    return {name: to_plain(getattr(value, name), bound) for name in names}
+
+
+def _dump(value: Any, bound: Bound) -> Any:
+    return to_plain(value.model_dump(), bound)
+
+
+def _key(key: Any, bound: Bound) -> str:
+    return key if type(key) is str else str(to_plain(key, bound))
 
 
 def _non_finite(value: float) -> str:
@@ -95,15 +132,17 @@ def _non_finite(value: float) -> str:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-# In this order: an enum member may be a str or int as well, and bytes are a sequence too.
-_CONVERSIONS: Final[tuple[tuple[Any, Callable[[Any, int], Any]], ...]] = (
-    (Enum, lambda value, depth: to_plain(value.value, depth)),
-    (str, lambda value, _: str.__str__(value)),
-    (int, lambda value, _: to_plain(int(value))),
-    (datetime | date | time, lambda value, _: value.isoformat()),
-    (bytes | bytearray | memoryview, lambda value, _: b64encode(bytes(value)).decode("ascii")),
-    (complex, lambda value, _: {"real": to_plain(value.real), "imag": to_plain(value.imag)}),
-    (Mapping, lambda value, depth: {_key(k, depth): to_plain(v, depth) for k, v in value.items()}),
-    (Set, lambda value, depth: [to_plain(item, depth) for item in sorted(value, key=str)]),
-    (Sequence, lambda value, depth: [to_plain(item, depth) for item in value]),
+# In this order: bytes are a sequence too.
+_CONVERSIONS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
+    (str, str.__str__),
+    (int, lambda value: to_plain(int(value))),
+    (datetime | date | time, lambda value: value.isoformat()),
+    (bytes | bytearray | memoryview, lambda value: b64encode(bytes(value)).decode("ascii")),
+    (complex, lambda value: {"real": to_plain(value.real), "imag": to_plain(value.imag)}),
 )
+_CONTAINERS: Final[tuple[tuple[Any, _Reader], ...]] = (
+    (Mapping, _mapping),
+    (Set, _members),
+    (Sequence, _items),
+)
+_DATA: Final[dict[type, _Reader]] = {dict: _mapping, list: _items, tuple: _items}

@@ -13,11 +13,10 @@ from typing import Any, Final
 
 from flujo_otel.interruption import passes
 from flujo_otel.redaction import redactor
-from flujo_otel.storage.plain import MAX_DEPTH, to_plain
+from flujo_otel.storage.bound import MAX_DEPTH, MOST_NODES
+from flujo_otel.storage.plain import to_plain
 from flujo_otel.wire.values import clean_text
 
-MOST_NODES: Final = 500_000
-"""Of one value: lists that hold one another can unfold to more than any memory."""
 MOST_CHARACTERS: Final = 4 << 20
 """Of one value's texts: what is more is cut."""
 _OBJECT_NODES: Final = 10

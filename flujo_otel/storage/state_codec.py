@@ -16,8 +16,9 @@ from flujo_otel.errors import MalformedTrace
 from flujo_otel.interruption import passes
 from flujo_otel.spanstore.statelog import StateTimes, WorkflowState
 from flujo_otel.storage import tagged
+from flujo_otel.storage.bound import DATA, FEW_NODES, MOST_NODES, Bound, unfolded, unfolds
 from flujo_otel.storage.flujo_version import speaks_06
-from flujo_otel.storage.plain import MAX_DEPTH, json_of, to_plain
+from flujo_otel.storage.plain import json_of, to_plain
 from flujo_otel.storage.tagged import (
     KIND,
     Tag,
@@ -25,7 +26,6 @@ from flujo_otel.storage.tagged import (
     is_json_number,
     lost,
     tag,
-    told_apart,
     untag,
 )
 
@@ -145,13 +145,17 @@ def tagged_output(output: Any) -> str | None:
 
 def encode(value: Any) -> str:
     """As JSON, with tags where it has no word (`tagged`). Never raises for what `value` is."""
+    writing = _Writing()
     try:
-        text = _ENCODER.encode(value)
+        text = writing.text(value)
         text.encode()
-    except (ValueError, TypeError, RecursionError, UnicodeEncodeError):
-        return json_of(_walk(value, 0))
+    except BaseException as error:  # no word for it, or of a class that is not ours
+        if passes(error):
+            raise
+        # Too deep for json is lost in any case.
+        return _walked(value, FEW_NODES if isinstance(error, RecursionError) else writing.most)
     is_odd = any(key in text for key in _ODD_KEYS) or f'"{KIND}"' in text
-    return json_of(_walk(value, 0)) if is_odd else text
+    return _walked(value, writing.most) if is_odd else text
 
 
 def decode(text: str | None) -> Any:
@@ -162,6 +166,47 @@ def decode(text: str | None) -> Any:
     if f'"{KIND}"' in text or ('"imag"' in text and speaks_06()):
         return json.loads(text, object_hook=_restored)
     return json.loads(text)
+
+
+class _Writing:
+    """One value in json's own encoder, which nothing stops: it is counted before it is written.
+
+    `most`: of its values are worth reading by other means.
+    """
+
+    __slots__ = ("_nodes", "_objects", "_opened", "most")
+
+    def __init__(self) -> None:
+        self.most = FEW_NODES
+        self._nodes = self._opened = 0
+        self._objects: set[int] | None = None
+
+    def text(self, value: Any) -> str:
+        """Raises what the encoder does, and ValueError for what it had better not begin with."""
+        self._count(value)
+        encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=self._open)
+        return encoder.encode(value)
+
+    def _open(self, value: Any) -> Any:
+        plain = _plain(value)
+        if isinstance(plain, DATA) and not isinstance(plain, Tag):
+            self._count(plain)
+            self._opened += 1
+            self._objects = self._objects or set()
+            self._objects.add(id(value))
+            if unfolds(self._nodes, self._opened, len(self._objects)):
+                self.most = FEW_NODES
+                raise ValueError(f"{type(value).__name__} unfolds to too many values")
+        return plain
+
+    def _count(self, value: Any) -> None:
+        self.most = FEW_NODES  # if this raises
+        self._nodes += unfolded(value)
+        self.most = MOST_NODES + self._nodes
+
+
+def _walked(value: Any, most_nodes: int) -> str:
+    return json_of(_walk(value, Bound(most_nodes)))
 
 
 def _plain(value: Any) -> Any:
@@ -203,35 +248,59 @@ def _stars(value: Any) -> str | None:
     return str(value) if hasattr(type(value), "get_secret_value") else None
 
 
-def _walk(value: Any, depth: int) -> Any:
+def _walk(value: Any, bound: Bound) -> Any:
     """What the encoder makes of `value`, where it cannot: numbers beyond JSON's, odd keys, values
     that contain themselves, objects that look like tags."""
-    if depth >= MAX_DEPTH:
-        return lost(f"<{type(value).__name__} below depth {MAX_DEPTH}>")
-    if value is None or isinstance(value, bool | str):
+    if isinstance(value, _WORDS):
         return to_plain(value)
-    if isinstance(value, int | float) and not isinstance(value, Enum):
+    if isinstance(value, (int, float)) and not isinstance(value, Enum):
         return to_plain(value) if is_json_number(value) else tag(value)
-    if isinstance(value, dict):
-        return told_apart({_key(key): _walk(member, depth + 1) for key, member in value.items()})
-    if isinstance(value, list | tuple):
-        return [_walk(member, depth + 1) for member in value]
-    plain = _plain(value)
-    return plain if isinstance(plain, Tag) else _walk(plain, depth + 1)
+    is_data = isinstance(value, DATA)
+    plain = value if is_data else _plain(value)
+    if isinstance(plain, Tag):
+        return plain
+    words = bound.open(value, len(value) if is_data else 1)
+    if words:
+        return lost(words)
+    try:
+        return _parts(value, bound) if is_data else _walk(plain, bound)
+    except BaseException as error:  # of a class that is not ours
+        if passes(error):
+            raise
+        return lost(f"<{type(value).__name__}: {type(error).__name__}>")
+    finally:
+        bound.close(value)
 
 
-def _key(key: Any) -> str:
-    return key if type(key) is str else str(to_plain(key))
+def _parts(value: Any, bound: Bound) -> Any:
+    if not isinstance(value, dict):
+        return [_walk(member, bound) for member in value]
+    found = {}
+    for key, member in value.items():
+        if type(key) is not str or key == KIND:
+            return tagged.pairs([(_key(k, bound), _walk(v, bound)) for k, v in value.items()])
+        found[key] = _walk(member, bound)
+    return found
 
 
+def _key(key: Any, bound: Bound) -> str | Tag:
+    """Its text, as flujo has it; a tag where the key would not be told from others by that."""
+    if type(key) is str:
+        return key
+    plain = _walk(key, bound)
+    if isinstance(plain, str | Tag):
+        return plain
+    has_tags = isinstance(plain, DATA) and tagged.has_tags(json_of(plain))
+    return lost(f"<{type(key).__name__} as a key>") if has_tags else str(plain)
+
+
+_WORDS: Final = (str, bool, type(None))
 _CONTAINERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
     (Mapping, dict),
     (Set, lambda value: sorted(value, key=str)),
     (memoryview, lambda value: tag(bytes(value))),
     (Sequence, list),
 )
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)
-"""Made once: json.dumps makes one for each value, which takes as long as a small value does."""
 
 
 def _restored(found: dict[str, Any]) -> Any:

@@ -38,7 +38,12 @@ def tag(value: Any) -> Tag | None:
     """`value` as JSON that `untag` knows; None where it is of no kind that has a tag."""
     for kinds, name, write in _WRITERS:
         if isinstance(value, kinds):
-            return Tag(name, write(value))
+            made = Tag(name, write(value))
+            return (
+                made
+                if type(value) in _EXACT or _is_same(value, untag(made))
+                else _unlike(value, name)
+            )
     kind = type(value)
     if _module(kind) in _PYDANTIC:
         return _tag_of_url(value, kind)
@@ -50,9 +55,15 @@ def lost(words: str) -> Tag:
     return Tag(_LOST, words)
 
 
-def told_apart(found: dict[str, Any]) -> dict[str, Any]:
-    """A program's own object: as it is, or tagged where it might be taken for a tag."""
-    return Tag(_OBJECT, list(found.items())) if KIND in found else found
+def pairs(found: list[tuple[str | Tag, Any]]) -> dict[str, Any]:
+    """An object of these keys and values: tagged where it might be taken for a tag, or where a key
+    is a tag; lost where a key cannot come back."""
+    tags = [key for key, _ in found if isinstance(key, Tag)]
+    for key in tags:
+        if key[KIND] in (_LOST, _OBJECT):
+            return lost(key[_VALUE] if key[KIND] == _LOST else "<dict as a key>")
+    is_like_a_tag = any(key == KIND for key, _ in found)
+    return Tag(_OBJECT, found) if tags or is_like_a_tag else dict(found)  # type: ignore[arg-type]
 
 
 def untag(found: dict[str, Any]) -> Any:
@@ -84,6 +95,15 @@ def lost_words(text: str) -> str:
     return found[1] if found else ""
 
 
+def _is_same(value: Any, found: Any) -> bool:
+    """Whether a value of a program's own kind is `found` again, which is of a kind of Python's."""
+    return bool(value == found) or (isinstance(found, float) and math.isnan(found))
+
+
+def _unlike(value: Any, name: str) -> Tag:
+    return lost(f"<{type(value).__name__}: unlike {name}>")
+
+
 def _tag_of_url(value: Any, kind: type) -> Tag | None:
     is_url = kind.__name__.endswith(("Url", "Dsn"))
     return Tag(f"{_module(kind)}.{kind.__name__}", str(value)) if is_url else None
@@ -105,20 +125,21 @@ def _base64(value: Any) -> str:
     return b64encode(bytes(value)).decode("ascii")
 
 
-# In this order: a Path is a PurePath.
+# In this order: a Path is a PurePath. Each as Python's own kind writes it: a program's may hide it.
 _WRITERS: Final[tuple[tuple[Any, str, Callable[[Any], Any]], ...]] = (
     (timedelta, "timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
-    (Decimal, "Decimal", str),
-    (UUID, "UUID", str),
-    (pathlib.Path, "Path", str),
-    (pathlib.PurePosixPath, "PurePosixPath", str),
-    (pathlib.PureWindowsPath, "PureWindowsPath", str),
+    (Decimal, "Decimal", Decimal.__str__),
+    (UUID, "UUID", UUID.__str__),
+    (pathlib.Path, "Path", pathlib.PurePath.__str__),
+    (pathlib.PurePosixPath, "PurePosixPath", pathlib.PurePath.__str__),
+    (pathlib.PureWindowsPath, "PureWindowsPath", pathlib.PurePath.__str__),
     (bytes, "bytes", _base64),
     (bytearray, "bytearray", _base64),
-    (complex, "complex", str),
+    (complex, "complex", complex.__repr__),
     (int, "int", hex),
-    (float, "float", repr),
+    (float, "float", float.__repr__),
 )
+_EXACT: Final = frozenset({kind for kind, _, _ in _WRITERS} | {type(pathlib.Path())})
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     _LOST: lambda _: None,
     _OBJECT: dict,

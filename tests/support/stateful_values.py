@@ -1,7 +1,9 @@
 """A flujo pipeline whose first step gives values that JSON has no word for, and puts them into its
-context: `python -m support.stateful_values output|context|both|object|secret|refused [kill]`."""
+context: `python -m support.stateful_values output|context|both|object|secret|refused|keys|tree
+[kill]`."""
 
 import asyncio
+import dataclasses
 import math
 import os
 import signal
@@ -56,6 +58,19 @@ class Context(PipelineContext):
         return text
 
 
+@dataclasses.dataclass
+class Node:
+    parent: "Node | None" = None
+    children: "list[Node]" = dataclasses.field(default_factory=list)
+
+
+def tree() -> Node:
+    """Its nodes know their parent."""
+    root = Node()
+    root.children = [Node(root) for _ in range(3)]
+    return root
+
+
 def shown(values: dict[str, Any]) -> list[str]:
     return [f"{name} {type(value).__name__} {_hash(value)}" for name, value in values.items()]
 
@@ -77,6 +92,8 @@ async def first(given: Any, *, context: Context) -> Any:
         "output": VALUES,
         "both": VALUES,
         "secret": SecretStr("hunter2"),
+        "keys": {UUID(int=1): "a", UUID(int=2): "b"},
+        "tree": tree(),
     }.get(WHAT, "out")
 
 

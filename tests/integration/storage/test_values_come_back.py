@@ -27,12 +27,13 @@ def program(folder: Path, *arguments: str) -> tuple[list[str], str]:
         capture_output=True,
         check=False,
         text=True,
+        timeout=60,
     )
     assert done.returncode == (-signal.SIGKILL if "kill" in arguments else 0), done.stderr[-3000:]
     return [line for line in done.stdout.splitlines() if line.startswith("step ")], done.stderr
 
 
-@pytest.mark.parametrize("where", ["output", "context", "both"])
+@pytest.mark.parametrize("where", ["output", "context", "both", "keys"])
 def test_the_next_step_gets_what_it_got_before_the_kill(tmp_path: Path, where: str) -> None:
     killed, _ = program(tmp_path, where, "kill")
     assert killed[0] == "step 0" and len(killed) == 3
@@ -51,6 +52,14 @@ def test_a_step_is_done_again_whose_output_cannot_come_back(tmp_path: Path) -> N
     assert [(loss.reason, loss.detail, loss.count) for loss in losses] == [
         ("state_not_saved", "<unserializable: object>", 2)
     ]
+
+
+def test_a_tree_that_knows_its_parents_holds_no_run_up(tmp_path: Path) -> None:
+    ran, _ = program(tmp_path, "tree")
+    assert ran[:2] == ["step 0", "step 1 got Node "]
+    assert program(tmp_path, "tree")[0] == []  # it has ended
+    losses = open_maintenance(tmp_path / "ours.db").health().losses
+    assert {loss.reason for loss in losses} <= {"state_not_saved"}
 
 
 def test_what_a_secret_hides_is_not_in_the_state(tmp_path: Path) -> None:

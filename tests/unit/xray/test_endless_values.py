@@ -7,7 +7,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from flujo_otel.storage.snapshot import MOST_CHARACTERS, MOST_NODES, snapshot, snapshot_text
+from flujo_otel.storage.bound import MOST_NODES
+from flujo_otel.storage.snapshot import MOST_CHARACTERS, snapshot, snapshot_text
 
 
 class Endless(Sequence[int]):

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from flujo_otel.storage.snapshot import MOST_NODES, snapshot, snapshot_object
+from flujo_otel.storage.bound import MOST_NODES
+from flujo_otel.storage.snapshot import snapshot, snapshot_object
 
 PLAIN = st.recursive(
     st.none()
