@@ -160,7 +160,8 @@ def _said(fields: Fields, kind: str, part: Mapping[str, Any]) -> Iterator[Part]:
     """What a model or a person said or thought; of an unknown kind, all of it."""
     without = {*_HANDLES}
     if kind in _THOUGHTS or part.get("thought") is True:
-        fields.take("thought")
+        if part.get("thought") is True:
+            fields.take("thought")
         said = fields.take("content", "thinking", "reasoning", "text", "summary")
         texts = (str(each) for thought in listed(said) for each in parts_of(thought, {}))
         yield Part(Kind.THOUGHT, " ".join(filter(None, texts)))
