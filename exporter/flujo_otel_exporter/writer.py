@@ -238,15 +238,21 @@ class StoreWriter:
         """What the thread does, on the calling thread, which has no other to wait for."""
         deadline = time.monotonic() + timeout_seconds
         with termination.deferred(), suppressed():
-            if not self._turn.acquire(timeout=timeout_seconds):
-                return False
+            # Before the turn is asked for: whoever has it rests no more.
+            self._delivery.in_haste = True
             try:
-                self._delivery.in_haste = True
-                return self._step_until(deadline)
+                return self._drain_in_turn(deadline, timeout_seconds)
             finally:
                 self._delivery.in_haste = False
-                self._close_here()
-                self._turn.release()
+
+    def _drain_in_turn(self, deadline_seconds: float, timeout_seconds: float) -> bool:
+        if not self._turn.acquire(timeout=timeout_seconds):
+            return False
+        try:
+            return self._step_until(deadline_seconds)
+        finally:
+            self._close_here()
+            self._turn.release()
 
     def _close_here(self) -> None:
         """Close the database, unless somebody who forks keeps the door: nothing at an end may wait
