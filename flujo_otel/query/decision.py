@@ -6,15 +6,16 @@ not read but counted, and the attribute stays one like any other, for whoever wa
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from flujo_otel.query.fields import is_too_deep
 from flujo_otel.semconv import xray
 
 T = TypeVar("T")
 
-_DEEPEST = 50
-"""Levels; attributes that are no text have no more either (docs/spans.md)."""
+_MOST_LEVELS = 50
+"""Attributes that are no text have no more either (docs/spans.md)."""
 # In the order of Decision's parts.
 _NAMES = (xray.REASONING, xray.EVALUATIONS, xray.RANKED_CANDIDATES, xray.LLM, xray.METADATA)
 
@@ -194,23 +195,7 @@ def _parsed(value: Any) -> Any:
         found = json.loads(value, parse_constant=str)
     except (ValueError, RecursionError):
         return None
-    return None if _is_deep(found) else found
-
-
-def _is_deep(value: Any) -> bool:
-    """Deeper than whoever writes it as JSON again can be trusted to go."""
-    level = [value]
-    for _ in range(_DEEPEST):
-        level = [child for each in level for child in _children(each)]
-        if not level:
-            return False
-    return True
-
-
-def _children(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+    return None if is_too_deep(found, _MOST_LEVELS) else found
 
 
 def _text(value: Any) -> str:

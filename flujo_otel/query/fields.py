@@ -96,10 +96,10 @@ def parsed(value: Any) -> Any:
     return value if is_too_deep(found) else found
 
 
-def is_too_deep(value: Any) -> bool:
+def is_too_deep(value: Any, most_levels: int = _DEEPEST) -> bool:
     """Whether recursion over it is no safe thing."""
     level = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(most_levels):
         level = [child for each in level for child in _children(each)]
         if not level:
             return False

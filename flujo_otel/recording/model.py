@@ -107,7 +107,6 @@ def _part(model: Model, value: Any, name: str, said: Any) -> Any:
 
 def _whole(model: Model, value: Any, said: Mapping[str, Any]) -> Any:
     dumped = _dumped(value, None)
-    hidden = {name: hidden_in(each) for name, each in said.items()}
     if not isinstance(dumped, dict):
         all_of_it = hidden_in(list(said.values()))
         return dict(said) if all_of_it.masks else _without(dumped, all_of_it.names)
@@ -115,9 +114,9 @@ def _whole(model: Model, value: Any, said: Mapping[str, Any]) -> Any:
     found = {}
     for name, each in dumped.items():
         if name in said:
-            is_changed = said[name] is not getattr(value, name, each)
-            shows_itself = is_changed or hidden[name].masks
-            found[name] = said[name] if shows_itself else _without(each, hidden[name].names)
+            hidden = hidden_in(said[name])
+            shows_itself = said[name] is not getattr(value, name, each) or hidden.masks
+            found[name] = said[name] if shows_itself else _without(each, hidden.names)
         elif name not in fields:
             found[name] = each
     return found

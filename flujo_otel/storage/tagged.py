@@ -39,11 +39,8 @@ def tag(value: Any) -> Tag | None:
     for kinds, name, write in _WRITERS:
         if isinstance(value, kinds):
             made = Tag(name, write(value))
-            return (
-                made
-                if type(value) in _EXACT or _is_same(value, untag(made))
-                else _unlike(value, name)
-            )
+            comes_back = type(value) in _EXACT or _is_same(value, untag(made))
+            return made if comes_back else lost(f"<{type(value).__name__}: unlike {name}>")
     kind = type(value)
     if _module(kind) in _PYDANTIC:
         return _tag_of_url(value, kind)
@@ -98,10 +95,6 @@ def lost_words(text: str) -> str:
 def _is_same(value: Any, found: Any) -> bool:
     """Whether a value of a program's own kind is `found` again, which is of a kind of Python's."""
     return bool(value == found) or (isinstance(found, float) and math.isnan(found))
-
-
-def _unlike(value: Any, name: str) -> Tag:
-    return lost(f"<{type(value).__name__}: unlike {name}>")
 
 
 def _tag_of_url(value: Any, kind: type) -> Tag | None:

@@ -142,10 +142,12 @@ def _forgiving(original: Callable[..., Any]) -> Callable[..., Any]:
             return loaded
         run_id = args[0] if args else kwargs["run_id"]
         model = args[1] if len(args) > 1 else kwargs.get("context_model")
-        state = await manager.state_backend.load_state(run_id)
-        fields = SimpleNamespace(**(state or {}).get("pipeline_context", {}))
-        part = serializer.serialize_context_minimal(fields)
-        return serializer.deserialize_context(part, model), *loaded[1:]
+        with guarded("going on with a part of a context"):
+            state = await manager.state_backend.load_state(run_id)
+            fields = SimpleNamespace(**(state or {}).get("pipeline_context", {}))
+            part = serializer.serialize_context_minimal(fields)
+            return serializer.deserialize_context(part, model), *loaded[1:]
+        return loaded
 
     return load
 
