@@ -60,6 +60,9 @@ def connect_for_writing(
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
+        # Debian's SQLite writes zeros over all that is deleted. That is right for spans; what is
+        # staged never leaves memory, and to overwrite it was 3 % of writing.
+        connection.execute("PRAGMA temp.secure_delete = OFF")
         connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
     except sqlite3.OperationalError as error:
         connection.close()
