@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from flujo_otel.collector.reception import Reception
     from flujo_otel.collector.service import Service
     from flujo_otel.collector.unstored import Unstored
-    from flujo_otel.forward.delivery import Tally
     from flujo_otel.forward.destination import Destination
+    from flujo_otel.forward.dispatch import Tally
     from flujo_otel.forward.forwarders import Forwarders
     from flujo_otel.forward.passing import PassThrough
 

@@ -8,8 +8,8 @@ from threading import Event, Lock
 from typing import Final
 
 from flujo_otel.errors import StoreError, StoreUnavailable
-from flujo_otel.forward.delivery import Delivery, Tally
 from flujo_otel.forward.destination import Destination
+from flujo_otel.forward.dispatch import Dispatch, Tally
 from flujo_otel.guard import guarded, report
 from flujo_otel.spanstore.destinations import DestinationStore
 
@@ -48,7 +48,7 @@ class Forwarder:
         self._begin()
 
     def _begin(self) -> None:
-        self._delivery = Delivery(self.destination, self._open_store())
+        self._dispatch = Dispatch(self.destination, self._open_store())
         self._post = Lock()
         self._ending = Event()
         self._deadline_monotonic_seconds: float | None = None
@@ -65,7 +65,7 @@ class Forwarder:
 
     def status(self) -> Tally:
         """What it has done so far. Cheap; from any thread."""
-        return self._delivery.tally
+        return self._dispatch.tally
 
     def start(self) -> None:
         """Start the thread, if it does not run."""
@@ -106,18 +106,18 @@ class Forwarder:
 
     def pause(self, timeout_seconds: float) -> bool:
         """Close the database, and keep it closed; False if it is busy for longer."""
-        return self._delivery.store.hold(timeout_seconds)
+        return self._dispatch.store.hold(timeout_seconds)
 
     def resume(self) -> None:
         """After a `pause` that returned True."""
-        self._delivery.store.let_go()
+        self._dispatch.store.let_go()
 
     def start_over(self, *, safe: bool) -> None:
         """In the child. Its thread starts with the next `start`; not where `pause` returned False:
         the database could be damaged by opening it here. The parent goes on sending."""
         if not safe:
             # For good: a grandchild has the same file locks from before the fork as this child.
-            _leak(self._delivery)
+            _leak(self._dispatch)
             self._is_refused = True
         self._begin()
 
@@ -139,7 +139,7 @@ class Forwarder:
         """Seconds until the next one."""
         unavailable, self._unavailable = self._unavailable, 0
         try:
-            return self._delivery.work(deadline_monotonic_seconds)
+            return self._dispatch.work(deadline_monotonic_seconds)
         except StoreUnavailable as error:
             self._unavailable = unavailable + 1
             _logger.debug("flujo-otel: the forwarder waits for the database: %s", error)
@@ -149,7 +149,7 @@ class Forwarder:
         except StoreError as error:
             self._say(str(error))
         except Exception as error:
-            self._delivery.note_fault(f"a fault of flujo-otel: {type(error).__name__}: {error}")
+            self._dispatch.note_fault(f"a fault of flujo-otel: {type(error).__name__}: {error}")
             if not report(f"forwarding to {self.destination.name}", error):
                 raise
         return _FAULT_SECONDS
@@ -158,24 +158,24 @@ class Forwarder:
         """What is due, until the deadline or the first failure; then everything is let go."""
         self._is_finished = True
         deadline = self._deadline_monotonic_seconds or 0.0
-        while time.monotonic() < deadline and not self._delivery.is_waiting:
+        while time.monotonic() < deadline and not self._dispatch.is_waiting:
             if self._turn(deadline) > 0:
                 break
         with guarded(f"ending the forwarder to {self.destination.name}"):
             try:
-                self._delivery.finish()
+                self._dispatch.finish()
             except StoreError as error:
                 _logger.debug("flujo-otel: the forwarder keeps its lease: %s", error)
 
     def _say(self, message: str) -> None:
-        self._delivery.note_fault(message)
+        self._dispatch.note_fault(message)
         if message not in self._said:
             self._said.add(message)
             _logger.warning("flujo-otel: nothing is sent to %s: %s", self.destination.name, message)
 
 
-def _leak(delivery: Delivery) -> None:
+def _leak(dispatch: Dispatch) -> None:
     """Keep the parent's connection from ever being finalised here: that would drop its locks."""
     import ctypes
 
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(delivery))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(dispatch))

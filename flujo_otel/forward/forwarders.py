@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from flujo_otel.forward.delivery import Tally
 from flujo_otel.forward.destination import Destination
+from flujo_otel.forward.dispatch import Tally
 from flujo_otel.forward.forwarder import Forwarder, nothing
 from flujo_otel.guard import guarded
 from flujo_otel.spanstore.destinations import DestinationStore

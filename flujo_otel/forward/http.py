@@ -13,6 +13,8 @@ from flujo_otel.forward.tls import context_of
 try:
     import urllib3
     from urllib3.exceptions import HTTPError, LocationParseError
+
+    from flujo_otel.forward.pool import pool_manager
 except ImportError as error:
     raise MissingExtra(
         "Forwarding needs urllib3: pip install 'flujo-otel[forward]' installs it."
@@ -38,13 +40,10 @@ class HttpSender:
         self._headers = {**_HEADERS, **destination.headers}
         if self._is_zipped:
             self._headers["content-encoding"] = "gzip"
-        self._pool = urllib3.PoolManager(
-            num_pools=1, maxsize=1, retries=False, ssl_context=context_of(destination)
-        )
+        self._pool = pool_manager(context_of(destination))
 
     def send(self, body: bytes, timeout_seconds: float, content_type: str = PROTOBUF) -> Answer:
         """See `sender.Sender.send`."""
-        deadline = time.monotonic() + timeout_seconds
         if self._is_zipped:
             body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
         try:
@@ -61,16 +60,16 @@ class HttpSender:
             return Answer(Verdict.PAUSE, answer.shown(str(error)))
         except (HTTPError, OSError) as error:
             return Answer(Verdict.RETRY, _words(error))
-        return _answer(response, deadline)
+        return _answer(response)
 
     def close(self) -> None:
         """See `sender.Sender.close`."""
         self._pool.clear()
 
 
-def _answer(response: Any, deadline: float) -> Answer:
+def _answer(response: Any) -> Answer:
     try:
-        body = _read(response, deadline)
+        body = _read(response)
     except (HTTPError, OSError) as error:
         if 200 <= response.status < 300:
             # Whether it took them is not known; twice is better than never.
@@ -90,12 +89,11 @@ def _answer(response: Any, deadline: float) -> Answer:
     )
 
 
-def _read(response: Any, deadline: float) -> bytes:
-    """At most ANSWER_BYTES of the body, before the deadline; where there is more, the connection is
-    dropped."""
+def _read(response: Any) -> bytes:
+    """At most ANSWER_BYTES of the body; where there is more, the connection is dropped."""
     parts: list[bytes] = []
     size = 0
-    while size < ANSWER_BYTES and time.monotonic() < deadline:
+    while size < ANSWER_BYTES:
         part = response.read1(min(_CHUNK_BYTES, ANSWER_BYTES - size), decode_content=False)
         if not part:
             response.release_conn()

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from flujo_otel.forward.answer import Answer, Verdict
-from flujo_otel.forward.delivery import MOST_BYTES, MOST_SPANS
 from flujo_otel.forward.destination import Destination
+from flujo_otel.forward.dispatch import MOST_BYTES, MOST_SPANS
 from flujo_otel.forward.patience import Patience
 from flujo_otel.forward.sender import Sender, sender_to
 from flujo_otel.forward.shipment import Shipment

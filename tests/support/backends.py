@@ -226,6 +226,23 @@ def slow(seconds: float) -> Reply:
     return reply
 
 
+def dripping(begun: bytes, dripped: bytes, seconds: float) -> Reply:
+    """What is `begun`, then a byte every 20 ms, and never an end."""
+
+    def reply(handler: Handler) -> None:
+        handler.close_connection = True
+        deadline = time.monotonic() + seconds
+        try:
+            handler.connection.sendall(begun)
+            while time.monotonic() < deadline:
+                handler.connection.sendall(dripped)
+                time.sleep(0.02)
+        except OSError:
+            pass
+
+    return reply
+
+
 class GrpcBackend:
     """The same over gRPC: `replies` are called with the context, and may abort it."""
 

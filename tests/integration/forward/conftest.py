@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from flujo_otel.forward import delivery, patience
+from flujo_otel.forward import dispatch, patience
 from flujo_otel.forward.choice import destinations
-from flujo_otel.forward.delivery import Delivery
+from flujo_otel.forward.dispatch import Dispatch
 from flujo_otel.settings import load
 from flujo_otel.spanstore.destinations import Cursor
 from flujo_otel.spanstore.factory import open_destinations
@@ -24,8 +24,8 @@ def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "FIRST_SECONDS", 0.01)
     monkeypatch.setattr(patience, "LONGEST_SECONDS", 0.05)
-    monkeypatch.setattr(delivery, "PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(delivery, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(dispatch, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(dispatch, "POLL_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -43,13 +43,13 @@ def grpc_backend() -> Iterator[GrpcBackend]:
 
 
 @pytest.fixture
-def deliver(db: Path) -> Iterator[Callable[[str], Delivery]]:
-    """A delivery to a URL, whose destination the store knows from now on."""
-    made: list[Delivery] = []
+def deliver(db: Path) -> Iterator[Callable[[str], Dispatch]]:
+    """A dispatch to a URL, whose destination the store knows from now on."""
+    made: list[Dispatch] = []
 
-    def make(url: str) -> Delivery:
+    def make(url: str) -> Dispatch:
         [destination] = destinations([url], load(db=str(db)))
-        one = Delivery(destination, open_destinations(db))
+        one = Dispatch(destination, open_destinations(db))
         one.work()
         made.append(one)
         return one

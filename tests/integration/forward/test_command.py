@@ -13,7 +13,7 @@ import pytest
 
 from flujo_otel.forward import transfer
 from flujo_otel.forward.choice import destinations
-from flujo_otel.forward.delivery import Delivery
+from flujo_otel.forward.dispatch import Dispatch
 from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_destinations
 from flujo_otel_cli.main import call
@@ -185,7 +185,7 @@ def test_status(
     dead.kill()
     backend.replies.append(partial(2, "too old"))
     urls = [backend.url, refusing.url, dead.url]
-    each = [Delivery(one, open_destinations(db)) for one in destinations(urls, load(db=str(db)))]
+    each = [Dispatch(one, open_destinations(db)) for one in destinations(urls, load(db=str(db)))]
     for one in each:
         one.work()
     store(db, *some(5))
@@ -226,7 +226,7 @@ def test_a_destination_that_is_no_longer_used_is_forgotten(
     other = HttpBackend()
     for url in (backend.url, other.url):
         [destination] = destinations([url], load(db=str(db)))
-        one = Delivery(destination, open_destinations(db))
+        one = Dispatch(destination, open_destinations(db))
         one.work()
         store(db, *some(3))
         one.work()
@@ -245,7 +245,7 @@ def test_a_destination_that_is_no_longer_used_is_forgotten(
 def test_a_destination_that_there_is_none_of_is_not_found(
     db: Path, backend: HttpBackend, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = Delivery(destinations([backend.url], load(db=str(db)))[0], open_destinations(db))
+    one = Dispatch(destinations([backend.url], load(db=str(db)))[0], open_destinations(db))
     one.work()
     one.finish()
     capsys.readouterr()
@@ -258,7 +258,7 @@ def test_a_destination_that_there_is_none_of_is_not_found(
 def test_a_destination_that_a_living_process_sends_to_is_not_forgotten(
     db: Path, backend: HttpBackend, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = Delivery(destinations([backend.url], load(db=str(db)))[0], open_destinations(db))
+    one = Dispatch(destinations([backend.url], load(db=str(db)))[0], open_destinations(db))
     one.work()
     assert 4 == lens(db, "--forget", backend.url, "--json")
     error = json.loads(capsys.readouterr().out)["error"]

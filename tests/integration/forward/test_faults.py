@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flujo_otel.forward import delivery, forwarder, shipment
+from flujo_otel.forward import dispatch, forwarder, shipment
 from flujo_otel.forward.choice import destinations
-from flujo_otel.forward.delivery import Delivery
+from flujo_otel.forward.dispatch import Dispatch
 from flujo_otel.forward.forwarders import Forwarders
 from flujo_otel.settings import load
 from flujo_otel.spanstore.destinations import CursorState
@@ -20,7 +20,7 @@ from integration.forward.conftest import cursor
 from support.backends import HttpBackend, spans_of, status, wait_until
 from support.sent_spans import names, some, store
 
-Deliver = Callable[[str], Delivery]
+Deliver = Callable[[str], Dispatch]
 
 BROKEN = [
     "attributes = '{not json'",
@@ -167,7 +167,7 @@ def sizes(backend: HttpBackend) -> list[int]:
 def test_after_a_413_batches_are_never_larger_than_at_first(
     db: Path, backend: HttpBackend, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "MOST_BYTES", 2000)
+    monkeypatch.setattr(dispatch, "MOST_BYTES", 2000)
     one = deliver(backend.url)
     huge = some(1, first=2, attributes='{"text":"' + "x" * 90_000 + '"}')
     store(db, *some(1), *huge, *some(60, first=3))
@@ -181,8 +181,8 @@ def test_after_a_413_batches_are_never_larger_than_at_first(
 def test_after_a_413_batches_grow_again(
     db: Path, backend: HttpBackend, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "MOST_BYTES", 4000)
-    monkeypatch.setattr(delivery, "_MORE_BYTES", 500)
+    monkeypatch.setattr(dispatch, "MOST_BYTES", 4000)
+    monkeypatch.setattr(dispatch, "_MORE_BYTES", 500)
     one = deliver(backend.url)
     backend.most_spans = 1
     store(db, *some(4))

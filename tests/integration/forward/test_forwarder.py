@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from flujo_otel.forward import delivery
+from flujo_otel.forward import dispatch
 from flujo_otel.forward.choice import destinations
-from flujo_otel.forward.delivery import Delivery
+from flujo_otel.forward.dispatch import Dispatch
 from flujo_otel.forward.forwarders import Forwarders
 from flujo_otel.settings import load
 from flujo_otel.spanstore.destinations import CursorState
@@ -177,7 +177,7 @@ def test_spans_that_were_committed_before_the_destination_was_known_are_sent(
     db: Path, backend: HttpBackend
 ) -> None:
     [destination] = destinations([backend.url], load(db=str(db)))
-    one = Delivery(destination, open_destinations(db))
+    one = Dispatch(destination, open_destinations(db))
     store(db, ended(1, start_time_ns=time.time_ns() - 10**10), *some(2, first=2))
     one.work()
     one.finish()
@@ -273,7 +273,7 @@ def test_where_the_sending_process_is_killed_another_takes_over_and_nothing_is_l
     wait_until(lambda: cursor(db).lag == 0, "all sent")
     assert set(names(3000)) == set(backend.taken.names)
     # The page that was under way, and no other, went twice.
-    assert len(backend.taken.spans) <= 3000 + delivery.MOST_SPANS
+    assert len(backend.taken.spans) <= 3000 + dispatch.MOST_SPANS
     for stream in (holder.stdin, holder.stdout):
         assert stream is not None
         stream.close()
@@ -283,8 +283,8 @@ def test_a_holder_that_lost_its_lease_sends_no_more(
     db: Path, backend: HttpBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [destination] = destinations([backend.url], load(db=str(db)))
-    slow = Delivery(destination, open_destinations(db))
-    quick = Delivery(destination, open_destinations(db))
+    slow = Dispatch(destination, open_destinations(db))
+    quick = Dispatch(destination, open_destinations(db))
     slow.work()
     store(db, *some(3))
 
@@ -313,7 +313,7 @@ def test_a_database_that_is_locked_for_a_while_makes_nothing_go_twice(
     db: Path, backend: HttpBackend
 ) -> None:
     [destination] = destinations([backend.url], load(db=str(db)))
-    one = Delivery(destination, open_destinations(db, busy_timeout_seconds=0.05))
+    one = Dispatch(destination, open_destinations(db, busy_timeout_seconds=0.05))
     one.work()
     store(db, *some(3))
     locker = sqlite3.connect(db, isolation_level=None, check_same_thread=False)

@@ -8,17 +8,17 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from flujo_otel.forward.delivery import Delivery
+from flujo_otel.forward.dispatch import Dispatch
 from flujo_otel.spanstore.destinations import CursorState
 from integration.forward.conftest import cursor
 from support.backends import GrpcBackend, abort, wait_until
 from support.sent_spans import names, some, store
 
-Deliver = Callable[[str], Delivery]
+Deliver = Callable[[str], Dispatch]
 Code = grpc.StatusCode
 
 
-def all_sent(one: Delivery, db: Path, count: int) -> None:
+def all_sent(one: Dispatch, db: Path, count: int) -> None:
     def step() -> bool:
         one.work()
         return cursor(db).sent == count
@@ -191,7 +191,7 @@ def test_headers_and_compression_are_sent(db: Path, grpc_backend: GrpcBackend) -
         'insecure = true\ncompression = "gzip"\nheaders = { "X-Key" = "s3cr3t-key" }\n'
     )
     [destination] = destinations(None, load(db=str(db)))
-    one = Delivery(destination, open_destinations(db))
+    one = Dispatch(destination, open_destinations(db))
     one.work()
     store(db, *some(50))
     all_sent(one, db, 50)

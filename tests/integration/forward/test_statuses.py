@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from flujo_otel.forward.delivery import Delivery
+from flujo_otel.forward.dispatch import Dispatch
 from flujo_otel.spanstore.destinations import CursorState
 from integration.forward.conftest import cursor
 from support.backends import (
     HttpBackend,
+    dripping,
     hang_up,
     huge,
     ok,
@@ -24,10 +25,10 @@ from support.backends import (
 )
 from support.sent_spans import names, some, store
 
-Deliver = Callable[[str], Delivery]
+Deliver = Callable[[str], Dispatch]
 
 
-def work_until(one: Delivery, condition: Callable[[], bool], what: str) -> None:
+def work_until(one: Dispatch, condition: Callable[[], bool], what: str) -> None:
     def step() -> bool:
         one.work()
         return condition()
@@ -236,7 +237,7 @@ def test_no_answer_in_time_is_tried_again(db: Path, backend: HttpBackend) -> Non
     (db.parent / "flujo.toml").write_text(
         f'[forward.slow]\nendpoint = "{backend.url}"\ntimeout_seconds = 0.2\n'
     )
-    one = _delivery("slow", db)
+    one = _dispatch("slow", db)
     one.work()
     store(db, *some(1))
     backend.replies.append(slow(1.0))
@@ -246,13 +247,41 @@ def test_no_answer_in_time_is_tried_again(db: Path, backend: HttpBackend) -> Non
     one.finish()
 
 
-def _delivery(word: str, db: Path) -> Delivery:
+def _dispatch(word: str, db: Path) -> Dispatch:
     from flujo_otel.forward.choice import destinations
     from flujo_otel.settings import load
     from flujo_otel.spanstore.factory import open_destinations
 
     [destination] = destinations([word], load(db=str(db)))
-    return Delivery(destination, open_destinations(db))
+    return Dispatch(destination, open_destinations(db))
+
+
+@pytest.mark.parametrize(
+    ("begun", "dripped"),
+    [
+        (b"HTTP/1.1 200 ", b"O"),
+        (b"HTTP/1.1 200 OK\r\nx: ", b"x"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", b"\0"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"0"),
+    ],
+    ids=["status line", "head", "body", "chunk"],
+)
+def test_an_answer_that_drips_is_waited_for_no_longer_than_any_other(
+    db: Path, backend: HttpBackend, begun: bytes, dripped: bytes
+) -> None:
+    (db.parent / "flujo.toml").write_text(
+        f'[forward.slow]\nendpoint = "{backend.url}"\ntimeout_seconds = 0.2\n'
+    )
+    one = _dispatch("slow", db)
+    one.work()
+    store(db, *some(1))
+    backend.replies.append(dripping(begun, dripped, 5.0))
+    began = time.monotonic()
+    one.work()
+    assert 0.1 < time.monotonic() - began < 2.0
+    assert CursorState.RETRYING is cursor(db).state
+    work_until(one, lambda: cursor(db).sent == 1, "sent")
+    one.finish()
 
 
 @pytest.mark.parametrize("code", [200, 400, 503])
@@ -307,7 +336,7 @@ def test_headers_and_compression_are_sent(db: Path, backend: HttpBackend) -> Non
         f'[forward.zipped]\nendpoint = "{backend.url}/base"\ncompression = "gzip"\n'
         'headers = { "X-Key" = "s3cr3t-key" }\n'
     )
-    one = _delivery("zipped", db)
+    one = _dispatch("zipped", db)
     one.work()
     store(db, *some(2))
     one.work()

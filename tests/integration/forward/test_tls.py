@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from flujo_otel.errors import SettingsError
 from flujo_otel.forward.choice import destinations
-from flujo_otel.forward.delivery import Delivery
+from flujo_otel.forward.dispatch import Dispatch
 from flujo_otel.settings import load
 from flujo_otel.spanstore.destinations import CursorState
 from flujo_otel.spanstore.factory import open_destinations
@@ -87,13 +87,13 @@ def secure_grpc(certificates: Path) -> Iterator[tuple[str, list[ExportTraceServi
     server.stop(None).wait()
 
 
-def delivery(db: Path, endpoint: str, certificates: Path, **keys: str) -> Delivery:
+def dispatch_to(db: Path, endpoint: str, certificates: Path, **keys: str) -> Dispatch:
     lines = [f'{key} = "{certificates / file}"\n' for key, file in keys.items()]
     (db.parent / "flujo.toml").write_text(
         f'[forward.secure]\nendpoint = "{endpoint}"\n{"".join(lines)}'
     )
     [destination] = destinations(None, load(db=str(db)))
-    one = Delivery(destination, open_destinations(db))
+    one = Dispatch(destination, open_destinations(db))
     one.work()
     return one
 
@@ -106,7 +106,7 @@ ALL = {
 
 
 def test_both_certificates(db: Path, secure: str, certificates: Path, backend: HttpBackend) -> None:
-    one = delivery(db, secure, certificates, **ALL)
+    one = dispatch_to(db, secure, certificates, **ALL)
     store(db, *some(3))
     one.work()
     one.finish()
@@ -120,7 +120,7 @@ def test_nothing_is_sent_where_either_is_missing(
     given = {key: file for key, file in ALL.items() if not key.startswith(left_out)}
     if left_out == "client_certificate":
         del given["client_key"]
-    one = delivery(db, secure, certificates, **given)
+    one = dispatch_to(db, secure, certificates, **given)
     store(db, *some(3))
     one.work()
     assert (CursorState.RETRYING, 0, 3) == (cursor(db).state, cursor(db).sent, cursor(db).lag)
@@ -132,7 +132,7 @@ def test_over_grpc(
     db: Path, secure_grpc: tuple[str, list[ExportTraceServiceRequest]], certificates: Path
 ) -> None:
     url, taken = secure_grpc
-    one = delivery(db, url, certificates, **ALL)
+    one = dispatch_to(db, url, certificates, **ALL)
     store(db, *some(3))
     one.work()
     one.finish()
@@ -147,4 +147,4 @@ def test_a_file_that_is_no_certificate_is_refused(
     (db.parent / "bad.pem").write_text("no certificate")
     keys = {"certificate": str(db.parent / "bad.pem")}
     with pytest.raises(SettingsError, match="TLS files of the destination secure"):
-        delivery(db, f"{scheme}://localhost:1", certificates, **keys)
+        dispatch_to(db, f"{scheme}://localhost:1", certificates, **keys)

@@ -35,7 +35,7 @@ class Tally(NamedTuple):
     error: str = ""
 
 
-class Delivery:
+class Dispatch:
     """Sends page after page. A destination that is new begins with the spans that start since this
     was made."""
 
