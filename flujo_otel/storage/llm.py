@@ -50,35 +50,47 @@ _NAMES: Final[tuple[tuple[str, Callable[[Any], Any], tuple[str, ...]], ...]] = (
     (model_call.RESPONSE_FINISH_REASONS, _texts, ("finish_reasons", "finish_reason")),
     (_INPUT, _count, ("input_tokens", "prompt_tokens")),
     (_OUTPUT, _count, ("output_tokens", "completion_tokens")),
-    (
-        model_call.CACHE_READ_TOKENS,
-        _count,
-        ("cache_read_input_tokens", "cache_read_tokens", "cached_tokens"),
-    ),
-    (
-        model_call.CACHE_WRITE_TOKENS,
-        _count,
-        ("cache_creation_input_tokens", "cache_write_tokens"),
-    ),
-    (model_call.REASONING_TOKENS, _count, ("reasoning_tokens",)),
+    (model_call.CACHE_READ_TOKENS, _count, ("cache_read_tokens", "cached_tokens", "cache_read")),
+    (model_call.CACHE_WRITE_TOKENS, _count, ("cache_write_tokens", "cache_creation")),
+    (gen_ai.OWN_CACHE_READ_TOKENS[0], _count, ("cache_read_input_tokens",)),
+    (gen_ai.OWN_CACHE_WRITE_TOKENS[0], _count, ("cache_creation_input_tokens",)),
+    (model_call.REASONING_TOKENS, _count, ("reasoning_tokens", "reasoning")),
     (flujo.COST_USD, _number, ("cost_usd",)),
 )
-"""What each attribute is called among the arguments, by whichever provider's habit."""
+"""What each attribute is called among the arguments, by whichever provider's habit. Anthropic's own
+names for cached tokens stay its own: it counts them beside the input (`usage.cache`)."""
+_DETAILS: Final = (
+    "prompt_tokens_details",
+    "completion_tokens_details",
+    "input_tokens_details",
+    "output_tokens_details",
+    "input_token_details",
+    "output_token_details",
+)
+"""Of OpenAI's `usage`, in both its APIs, and of LangChain's."""
 
 
 def gen_ai_attributes(llm: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes for what `add_llm_metadata` was given; `usage` may hold the tokens.
 
-    A total whose split is not known stays a total: it is neither input nor output.
+    A total whose split is not known stays a total; where one half is known the other follows.
     """
-    usage = llm.get("usage")
-    given = {**usage, **llm} if isinstance(usage, Mapping) else llm
+    given = _given(llm)
     found: dict[str, Any] = {}
     for name, read, keys in _NAMES:
         value = next((value for key in keys if (value := read(given.get(key))) is not None), None)
         if value is not None:
             found[name] = value
     total = _count(given.get("tokens_used")) or _count(given.get("total_tokens"))
-    if total and _INPUT not in found and _OUTPUT not in found:
+    if total and not (_INPUT in found and _OUTPUT in found):
         found[model_call.LLM_TOKENS_TOTAL] = total
     return found
+
+
+def _given(llm: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments, and what `usage` says beside them."""
+    usage = llm.get("usage")
+    if not isinstance(usage, Mapping):
+        return llm
+    details = [each for name in _DETAILS if isinstance(each := usage.get(name), Mapping)]
+    return {**{key: each for part in details for key, each in part.items()}, **usage, **llm}

@@ -65,7 +65,7 @@ class SQLiteTraceLog:
     def write(self, batch: Batch) -> None:
         """See `tracelog.TraceLog.write`."""
         with self._using():
-            rejected = self._writer.write(batch).rejected
+            rejected = self._writer.replace(batch).rejected
         if rejected:
             record, reason = rejected[0]
             raise MalformedTrace(f"{record.name!r} of {record.run_id} cannot be stored: {reason}")

@@ -49,6 +49,17 @@ _ADD_LOSSES: Final = """
         first_time_ns = MIN(first_time_ns, excluded.first_time_ns),
         last_time_ns = MAX(last_time_ns, excluded.last_time_ns)
 """
+_OTHER_START: Final = "span_id = ?2 AND trace_id = ?3 AND start_time_ns <> ?1"
+_STARTED_ELSEWHEN: Final = f"SELECT 1 FROM spans WHERE {_OTHER_START}"
+_RESTART_SPAN: Final = f"""
+    UPDATE spans SET start_time_ns = ?1, start_time = ?1 / 1e9 WHERE {_OTHER_START}
+"""
+_RESTART_RUN: Final = f"""
+    UPDATE runs SET root_start_ns = ?1, start_time_ns = ?1
+    WHERE (run_id, root_start_ns) IN (
+        SELECT run_id, start_time_ns FROM spans WHERE {_OTHER_START} AND role & 2
+    )
+"""
 
 
 class SQLiteSpanWriter:
@@ -83,6 +94,18 @@ class SQLiteSpanWriter:
             for records in pours(batch.records, self._tuning.rows_per_pour):
                 self._pour(opened, records, rejected)
         return WriteResult(rejected)
+
+    def replace(self, batch: Batch) -> WriteResult:
+        """`write`, of spans whose ids nobody uses twice: one that is stored with another start is
+        the same span, and replaced."""
+        with self._using() as opened:
+            for record in batch.records:
+                key = (record.start_time_ns, record.otel_span_id, record.trace_id)
+                if opened.connection.execute(_STARTED_ELSEWHEN, key).fetchone():
+                    with opened.turns.writing():
+                        opened.connection.execute(_RESTART_RUN, key)
+                        opened.connection.execute(_RESTART_SPAN, key)
+        return self.write(batch)
 
     def count_losses(self, losses: Sequence[Loss]) -> None:
         """See `api.SpanWriter.count_losses`."""

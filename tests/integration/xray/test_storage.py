@@ -136,6 +136,24 @@ def test_saving_again_replaces(storage: SQLiteStorage) -> None:
     assert trace == storage.get_trace("t")
 
 
+@pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(hours=-1)])
+def test_saving_again_with_another_start_replaces_too(
+    storage: SQLiteStorage, later: timedelta
+) -> None:
+    at = datetime(2026, 1, 1)
+    for start, note in ((at, "first"), (at + later, "second")):
+        step = Step(step_id="s", trace_id="t", start_time=start, reasoning=note)
+        step.metadata["llm"] = {"model": "gpt-4", "tokens_used": 7}
+        trace = Trace(trace_id="t", name=note, start_time=start, metadata={"note": note})
+        trace.steps = [step]
+        storage.save_trace(trace)
+    assert [trace] == storage.get_all_traces()
+    counted = "SELECT span_count, total_tokens, start_time_ns FROM main.runs"
+    start_ns = int(trace.start_time.timestamp()) * 10**9
+    assert [(2, 7, start_ns)] == storage.conn.execute(counted).fetchall()
+    assert [] == storage.conn.execute("SELECT * FROM main.ledger").fetchall()
+
+
 def test_a_step_may_come_before_its_trace(storage: SQLiteStorage) -> None:
     storage.save_step(Step(step_id="s", trace_id="t", name="early", status="completed"))
     assert ["early"] == [step.name for step in storage.get_trace("t").steps]  # type: ignore[union-attr]

@@ -29,8 +29,32 @@ from flujo_otel.storage.llm import gen_ai_attributes
             {
                 "gen_ai.usage.input_tokens": 3,
                 "gen_ai.usage.output_tokens": 4,
-                "gen_ai.usage.cache_read.input_tokens": 2,
+                "gen_ai.usage.cache_read_input_tokens": 2,
             },
+        ),
+        (
+            {
+                "usage": {
+                    "prompt_tokens": 9,
+                    "completion_tokens": 4,
+                    "prompt_tokens_details": {"cached_tokens": 6, "audio_tokens": 0},
+                    "completion_tokens_details": {"reasoning_tokens": 1},
+                }
+            },
+            {
+                "gen_ai.usage.input_tokens": 9,
+                "gen_ai.usage.output_tokens": 4,
+                "gen_ai.usage.cache_read.input_tokens": 6,
+                "gen_ai.usage.reasoning.output_tokens": 1,
+            },
+        ),
+        (
+            {"usage": {"input_token_details": {"cache_read": 6}, "output_token_details": None}},
+            {"gen_ai.usage.cache_read.input_tokens": 6},
+        ),
+        (
+            {"input_tokens": 3, "tokens_used": 7},
+            {"gen_ai.usage.input_tokens": 3, "llm.token_count.total": 7},
         ),
         ({"tokens_used": 100}, {"llm.token_count.total": 100}),
         ({"usage": {"total_tokens": 100}}, {"llm.token_count.total": 100}),
