@@ -13,7 +13,7 @@ from flujo_otel.collector.answers import Encoding
 from flujo_otel.collector.parts import Schema, check_json, too_many
 from flujo_otel.errors import MalformedRequest
 from flujo_otel.forward.destination import Signal
-from flujo_otel.wire.protobuf import DELIMITED, fields
+from flujo_otel.wire.protobuf import DELIMITED, GROUP, fields
 
 FIELDS: Final = 2_000_000
 """Read of one request in protobuf, within a second; 64 MiB of real log records are 600,000."""
@@ -61,7 +61,7 @@ class _Reader:
     def messages(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Of each field with a length: number, and where its content begins and ends."""
         for number, wire_type, _, value_at, end in fields(self._body, start, stop):
-            self._left -= 1
+            self._left -= 1 if wire_type != GROUP else end - value_at
             if self._left < 0:
                 raise too_many(FIELDS)
             if wire_type == DELIMITED:

@@ -22,13 +22,12 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from flujo_otel import guard, process
 from flujo_otel.collector.answers import Code, Refusal
 from flujo_otel.collector.loss_tally import LossTally
-from flujo_otel.collector.waiting import Outcome, Pending, Waiting
+from flujo_otel.collector.waiting import Pending, Waiting
 from flujo_otel.errors import FlujoOtelError, Overloaded, StoreUnavailable
 from flujo_otel.model import Batch, Loss
 from flujo_otel.spanstore.api import Rejected, SpanWriter
-from flujo_otel.wire.otlp import Decoded, rejection
-
-__all__ = ["Counts", "GroupCommit", "Outcome"]
+from flujo_otel.wire.otlp import Decoded
+from flujo_otel.wire.outcome import Outcome
 
 PATIENCE_SECONDS: Final = 6.0
 """How long a request waits for a database that takes no writes. With the attempt and the rest that
@@ -117,7 +116,7 @@ class GroupCommit:
                 raise Refusal(503, Code.UNAVAILABLE, "The server stops; send it again.", 1.0)
             is_down = self.unavailable is not None
             raise Overloaded(_DOWN_RETRY_AFTER_SECONDS if is_down else _BUSY_RETRY_AFTER_SECONDS)
-        self._count(received=spans + decoded.rejected)
+        self._count(received=spans + decoded.outcome.rejected)
         return future
 
     def count_losses(self, losses: Iterable[Loss]) -> None:
@@ -233,7 +232,7 @@ class GroupCommit:
         """What to answer, which is noted for the ledger as well."""
         self._tally.add(decoded.losses)
         if not reasons:
-            return Outcome(decoded.rejected, decoded.message)
+            return decoded.outcome
         refused = Counter[tuple[int, str]]()
         for record in decoded.batch.records:
             if id(record) in reasons:
@@ -244,10 +243,7 @@ class GroupCommit:
             Loss(services[resource_id], "rejected", reason, count, now_ns, now_ns)
             for (resource_id, reason), count in refused.items()
         )
-        said = rejection(Counter(reason for _, reason in refused.elements()))
-        return Outcome(
-            decoded.rejected + refused.total(), " ".join(filter(None, (decoded.message, said)))
-        )
+        return decoded.outcome.and_of(Outcome(Counter(reason for _, reason in refused.elements())))
 
     def _refuse(self, group: Sequence[Pending], error: Exception) -> None:
         self.unavailable = error

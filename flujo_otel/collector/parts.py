@@ -115,8 +115,8 @@ class Ranges:
 def _head(body: bytes, start: int, end: int, number: int) -> bytes:
     """All fields but the repeated one: they may stand before, behind and between those."""
     ranges = Ranges(body)
-    for field, _, key_at, _, stop in fields(body, start, end):
-        if field != number:
+    for field, kind, key_at, _, stop in fields(body, start, end):
+        if field != number or kind != DELIMITED:
             ranges.add(key_at, stop)
     return ranges.taken()
 

@@ -19,16 +19,15 @@ from flujo_otel.collector.answers import Encoding, Verdict, verdict
 from flujo_otel.collector.body import Body, Budget
 from flujo_otel.collector.parts import PART_BYTES, check_json, parts
 from flujo_otel.collector.unstored import Unstored
-from flujo_otel.collector.waiting import Outcome
 from flujo_otel.errors import Overloaded
 from flujo_otel.forward.destination import Signal
 from flujo_otel.model import Loss
 from flujo_otel.redaction import Redactor
 from flujo_otel.usage.library import may_load
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
+from flujo_otel.wire.outcome import ALL_WELL, Outcome
 
 _T = TypeVar("_T")
-_ALL_WELL: Final = Outcome(0, "")
 _PART_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.05
 _INLINE_BYTES: Final = 512 * 1024
@@ -91,7 +90,7 @@ class Reception:
             self.requests += 1
             return outcome
         await self._run(len(body), lambda: self._unstored.take(signal, body, encoding))
-        return _ALL_WELL
+        return ALL_WELL
 
     def verdict(self, error: Exception, signal: Signal | None) -> Verdict:
         """What to tell the client of a request that is not taken, which is counted here: in the
@@ -125,22 +124,22 @@ class Reception:
 
     async def _in_parts(self, body: bytes) -> Outcome:
         """One large request after the other, so that all of them together cost no more than one."""
-        total = _ALL_WELL
+        total = ALL_WELL
         async with self._one_large:
             remaining = parts(body)
             while part := await self._run(len(body), lambda: next(remaining, None)):
                 decoded = await self._run(
                     len(part), lambda: decode_protobuf(part, self._redactor), aside=may_load(part)
                 )
-                result = await self._committed(decoded, len(part), wait_seconds=_PART_SECONDS)
-                total = Outcome(total.rejected + result.rejected, total.message or result.message)
+                outcome = await self._committed(decoded, len(part), wait_seconds=_PART_SECONDS)
+                total = total.and_of(outcome)
         return total
 
     async def _committed(
         self, decoded: Decoded, size_bytes: int, *, wait_seconds: float = 0.0
     ) -> Outcome:
-        if not decoded.batch.records and not decoded.rejected:
-            return _ALL_WELL
+        if not decoded.batch.records and not decoded.losses:
+            return ALL_WELL
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
         while True:

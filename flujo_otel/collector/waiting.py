@@ -8,13 +8,7 @@ from threading import Condition
 from typing import NamedTuple
 
 from flujo_otel.wire.otlp import Decoded
-
-
-class Outcome(NamedTuple):
-    """What became of a request: `rejected` spans of it cannot be stored; `message` says why."""
-
-    rejected: int
-    message: str
+from flujo_otel.wire.outcome import Outcome
 
 
 class Pending(NamedTuple):

@@ -24,6 +24,7 @@ from flujo_otel.redaction import Redactor
 from flujo_otel.wire.anyvalue import json_members, json_object, plain_attributes
 from flujo_otel.wire.broken_text import mended
 from flujo_otel.wire.content_id import content_id
+from flujo_otel.wire.outcome import ALL_WELL, Outcome
 from flujo_otel.wire.projection import READ, project
 
 if TYPE_CHECKING:
@@ -53,10 +54,8 @@ class Decoded(NamedTuple):
     """A request's spans, ready to be written."""
 
     batch: Batch
-    rejected: int = 0
-    """Spans that are not in the batch."""
-    message: str = ""
-    """Why not, in English, and what else its sender should know; "" where there is nothing."""
+    outcome: Outcome = ALL_WELL
+    """What its sender should know already: the spans that are not in the batch."""
     losses: Sequence[Loss] = ()
     """The same for the ledger, with what the spans say of clocks and of data dropped on the way."""
 
@@ -102,7 +101,8 @@ class RequestDecoder:
         self._resources: dict[int, Resource] = {}
         self._scopes: dict[int, Scope] = {}
         self._counts: dict[tuple[str, str, str], int] = {}
-        self._service = self._warning = ""
+        self._service = ""
+        self._mended_texts = 0
         self._resource_id = self._scope_id = 0
 
     def resource(self, message: OTLPResource, schema_url: str) -> None:
@@ -166,9 +166,7 @@ class RequestDecoder:
         """So many texts of the request were no UTF-8."""
         if texts:
             self._note("text_not_utf8", "", texts)
-            self._warning = (
-                f"Texts that are not UTF-8: {texts}. Their bytes that are none are kept as escapes."
-            )
+            self._mended_texts += texts
 
     def decoded(self) -> Decoded:
         """All of it."""
@@ -182,20 +180,11 @@ class RequestDecoder:
         losses = [
             Loss(*key, count, self._now_ns, self._now_ns) for key, count in self._counts.items()
         ]
-        said = " ".join(filter(None, (rejection(reasons), self._warning)))
-        return Decoded(batch, sum(reasons.values()), said, losses)
+        return Decoded(batch, Outcome(reasons, self._mended_texts), losses)
 
     def _note(self, reason: str, detail: str, spans: int = 1) -> None:
         key = self._service, reason, detail
         self._counts[key] = self._counts.get(key, 0) + spans
-
-
-def rejection(reasons: dict[str, int]) -> str:
-    """How many spans were rejected for what, as one sentence; "" where there are none."""
-    if not reasons:
-        return ""
-    said = "; ".join(f"{count} for {reason}" for reason, count in reasons.items())
-    return f"Rejected {sum(reasons.values())} spans: {said}."
 
 
 def _message_redactor(redactor: Redactor) -> "MessageRedactor":

@@ -13,6 +13,12 @@ from typing import Final
 
 VARINT: Final = 0
 DELIMITED: Final = 2
+GROUP: Final = 3
+_GROUP_END: Final = 4
+_MOST_GROUPS: Final = 100
+"""Within one another, as the library has it."""
+_GROUP_BYTES: Final = 1024 * 1024
+"""Of a group, which is read through before anybody can say that it is too much."""
 
 _FIXED32 = Struct("<I").pack
 _FIXED64 = Struct("<Q").pack
@@ -65,7 +71,7 @@ def fields(
     message: bytes, start: int = 0, end: int | None = None
 ) -> Iterator[tuple[int, int, int, int, int]]:
     """Of each field in `message[start:end]`: number, wire type, and the places of its key, of its
-    value (of a length-delimited one: without the length) and of what follows.
+    value (of a length-delimited one: without the length) and of what follows. A group is one field.
 
     Raises ValueError where this is no message, perhaps after the first fields.
     """
@@ -84,6 +90,8 @@ def fields(
             _, place = read_varint(message, place)
         elif wire_type in _SIZES:
             place += _SIZES[wire_type]
+        elif wire_type == GROUP:
+            place = _behind_group(message, place, end, key >> 3)
         else:
             raise ValueError(f"Not a message in protobuf: no field has wire type {wire_type}.")
         if place > end:
@@ -91,6 +99,29 @@ def fields(
         if not key >> 3:
             raise ValueError("Not a message in protobuf: no field has the number 0.")
         yield key >> 3, wire_type, key_at, value_at, place
+
+
+def _behind_group(message: bytes, place: int, end: int, number: int) -> int:
+    """OTLP has none, but fields that it has not are sound. Raises ValueError."""
+    end = min(end, place + _GROUP_BYTES)
+    begun = [number]
+    while begun and place < end:
+        key, place = read_varint(message, place)
+        wire_type = key & 7
+        if wire_type == DELIMITED:
+            size_bytes, place = read_varint(message, place)
+            place += size_bytes
+        elif wire_type == VARINT:
+            _, place = read_varint(message, place)
+        elif wire_type in _SIZES:
+            place += _SIZES[wire_type]
+        elif wire_type == GROUP and len(begun) < _MOST_GROUPS:
+            begun.append(key >> 3)
+        elif wire_type != _GROUP_END or begun.pop() != key >> 3:
+            raise ValueError("Not a message in protobuf: its groups do not fit together.")
+    if begun:
+        raise ValueError("Not a message in protobuf: a group in it does not end.")
+    return place
 
 
 def read_varint(message: bytes, place: int) -> tuple[int, int]:

@@ -60,7 +60,7 @@ def test_what_is_stored_of_a_span_is_the_span_with_fields_that_nobody_knows(
     for event in span.events:
         event.MergeFromString(unknown)
     decoded = decode_protobuf(otlp.request(span).SerializeToString())
-    assert 0 == decoded.rejected
+    assert 0 == decoded.outcome.rejected
     with TemporaryDirectory() as folder:
         db = Path(folder) / "otel.db"
         writer = open_writer(db)
@@ -79,7 +79,7 @@ def test_a_request_in_json_gives_the_records_that_it_gives_in_protobuf(
 ) -> None:
     one, other = decode_protobuf(request.SerializeToString()), decode_json(otlp.json_body(request))
     assert one.batch == other.batch
-    assert (one.rejected, one.message) == (other.rejected, other.message)
+    assert one.outcome == other.outcome
 
 
 @few
@@ -236,7 +236,7 @@ def test_json_with_a_value_of_any_kind_in_any_place_is_decoded_or_malformed(
     except MalformedRequest as error:
         assert str(error).endswith(".")
     else:
-        assert (decoded.rejected == 0) == (decoded.message == "")
+        assert (decoded.outcome.rejected == 0) == (decoded.outcome.message == "")
 
 
 def with_texts(span: Span, name: bytes, key: bytes, text: bytes) -> bytes:
@@ -265,4 +265,4 @@ def test_texts_that_are_no_utf_8_cost_no_span(
     broken = sum(each != escaped(each) for each in texts)
     noted = {loss.reason: loss.count for loss in found.losses}
     assert broken == noted.get("text_not_utf8", 0)
-    assert (f"Texts that are not UTF-8: {broken}." in found.message) == (broken > 0)
+    assert (f"Texts that are not UTF-8: {broken}." in found.outcome.message) == (broken > 0)

@@ -19,12 +19,13 @@ import pytest
 
 from flujo_otel import guard
 from flujo_otel.collector.answers import Refusal
-from flujo_otel.collector.commit import GroupCommit, Outcome
+from flujo_otel.collector.commit import GroupCommit
 from flujo_otel.errors import ForeignDatabase, Overloaded, StoreUnavailable
 from flujo_otel.model import Batch
 from flujo_otel.spanstore.api import SpanWriter
 from flujo_otel.spanstore.factory import open_writer
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
+from flujo_otel.wire.outcome import ALL_WELL, Outcome
 from support import otlp
 from support.fake_store import FakeStore
 
@@ -87,7 +88,7 @@ def running(program: str, *arguments: str) -> "subprocess.Popen[str]":
 
 def test_a_future_resolves_when_the_spans_can_be_read(db: Path) -> None:
     with committing(opener(db)) as commit:
-        assert Outcome(0, "") == commit.submit(decoded(1, 2), 100).result(SOON)
+        assert ALL_WELL == commit.submit(decoded(1, 2), 100).result(SOON)
         assert 2 == stored(db)
         assert (2, 2, 0) == commit.counts
 
@@ -132,8 +133,8 @@ def test_what_is_rejected_is_told_to_the_request_that_had_it(db: Path) -> None:
             sound = commit.submit(decoded(2), 100)
             bad = commit.submit(decoded(3, 4), 100)
             undecodable = commit.submit(decoded(5, trace_id=b""), 100)
-        assert Outcome(0, "") == sound.result(SOON)
-        assert Outcome(1, "Rejected 1 spans: 1 for does not fit.") == bad.result(SOON)
+        assert ALL_WELL == sound.result(SOON)
+        assert Outcome({"does not fit": 1}) == bad.result(SOON)
         assert 1 == undecodable.result(SOON).rejected
         assert 2 == commit.counts.rejected
     noted = {(loss.service, loss.reason, loss.detail): loss.count for loss in store.losses}
@@ -160,13 +161,13 @@ def test_above_the_bound_requests_are_refused_and_told_when_to_come_again() -> N
             assert refused.value.retry_after_seconds > 0
             assert 1 <= len(accepted) < 10
         wait([first, *accepted], SOON)
-        assert Outcome(0, "") == commit.submit(decoded(200), 100).result(SOON)
+        assert ALL_WELL == commit.submit(decoded(200), 100).result(SOON)
     assert len(store.records) == len(accepted) + 2
 
 
 def test_one_request_larger_than_the_bound_is_taken_when_nothing_else_waits(db: Path) -> None:
     with committing(opener(db), queue_bytes=1) as commit:
-        assert Outcome(0, "") == commit.submit(decoded(*range(1, 50)), 5000).result(SOON)
+        assert ALL_WELL == commit.submit(decoded(*range(1, 50)), 5000).result(SOON)
 
 
 def test_a_locked_database_delays_the_answer_and_loses_nothing(db: Path) -> None:
@@ -180,7 +181,7 @@ def test_a_locked_database_delays_the_answer_and_loses_nothing(db: Path) -> None
         assert not waiting.done()
         locker.execute("COMMIT")
         locker.close()
-        assert Outcome(0, "") == waiting.result(SOON)
+        assert ALL_WELL == waiting.result(SOON)
         assert commit.unavailable is None
     assert 2 == stored(db)
 
@@ -196,7 +197,7 @@ def test_when_its_time_is_up_a_request_fails_and_is_not_held_any_longer(db: Path
                 future.result(SOON)
         locker.execute("ROLLBACK")
         locker.close()
-        assert Outcome(0, "") == commit.submit(decoded(4), 100).result(SOON)
+        assert ALL_WELL == commit.submit(decoded(4), 100).result(SOON)
         assert 2 == commit.counts.stored
     assert 2 == stored(db)
 
@@ -212,7 +213,7 @@ def test_a_full_disk_is_told_and_spans_are_stored_again_when_there_is_room(db: P
         with pytest.raises(StoreUnavailable, match="full"):
             commit.submit(large, 100).result(SOON)
         connection.execute("PRAGMA max_page_count = 1000000")
-        assert Outcome(0, "") == commit.submit(large, 100).result(SOON)
+        assert ALL_WELL == commit.submit(large, 100).result(SOON)
     assert 499 == stored(db)
 
 
@@ -221,7 +222,7 @@ def test_a_deleted_database_is_made_again_with_what_comes_then(db: Path) -> None
         commit.submit(decoded(1), 100).result(SOON)
         for file in db.parent.glob("otel.db*"):
             file.unlink()
-        assert Outcome(0, "") == commit.submit(decoded(2), 100).result(SOON)
+        assert ALL_WELL == commit.submit(decoded(2), 100).result(SOON)
     assert 1 == stored(db)
     assert [1] == [count for _, _, count in ledger(db, "database_replaced")]
 
@@ -234,7 +235,7 @@ def test_a_file_that_cannot_be_opened_is_told_and_found_again_when_it_can(tmp_pa
         with pytest.raises((StoreUnavailable, ForeignDatabase)):
             commit.submit(decoded(1), 100).result(SOON)
         db.rmdir()
-        assert Outcome(0, "") == commit.submit(decoded(2), 100).result(SOON)
+        assert ALL_WELL == commit.submit(decoded(2), 100).result(SOON)
     assert 1 == stored(db)
 
 
@@ -280,7 +281,7 @@ def test_a_read_only_database_is_told_and_written_when_it_is_writable_again(
             for file in Path(folder).iterdir():
                 file.chmod(0o666)
             print(file=process.stdin, flush=True)
-            assert "Outcome(rejected=0, message='')\n" == process.stdout.readline()
+            assert f"{ALL_WELL}\n" == process.stdout.readline()
             print(file=process.stdin, flush=True)
         assert 2 == stored(db)
 
@@ -306,7 +307,7 @@ def test_a_fault_met_with_one_request_costs_no_other() -> None:
     with committing(lambda: store) as commit:
         with held(commit, store):
             others = [commit.submit(decoded(number), 100) for number in (2, 3, 4)]
-        assert [Outcome(0, ""), Outcome(0, "")] == [others[n].result(SOON) for n in (0, 2)]
+        assert [ALL_WELL, ALL_WELL] == [others[n].result(SOON) for n in (0, 2)]
         with pytest.raises(ZeroDivisionError):
             others[1].result(SOON)
     assert [("app", "internal_error", "ZeroDivisionError", 1)] == [
@@ -353,7 +354,7 @@ def test_a_fault_behind_the_write_is_answered_and_counted_and_the_next_are_writt
         with pytest.raises(StoreUnavailable, match="send it again"):
             commit.submit(decoded(1), 100).result(SOON)
         for number in (1, 2):
-            assert Outcome(0, "") == commit.submit(decoded(number), 100).result(SOON)
+            assert ALL_WELL == commit.submit(decoded(number), 100).result(SOON)
     assert [("fault", "answering requests", 1)] == [
         (loss.reason, loss.detail, loss.count) for loss in store.losses
     ]

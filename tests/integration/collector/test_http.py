@@ -55,6 +55,14 @@ class TestSuccess:
         assert said.error_message.startswith("Texts that are not UTF-8: 1.")
         assert {"cut\\xe2", "whole"} <= set(shared.names())
 
+    def test_of_a_large_request_every_such_text_is_told(self, shared: Collector) -> None:
+        """It is taken in parts."""
+        long = "x" * 800_000
+        body = in_protobuf(numbered(f"cut_{long}", 92), numbered(f"cut_{long}", 93))
+        response = shared.post(body.replace(b"cut_", b"cut\xe2"))
+        said = ExportTraceServiceResponse.FromString(response.body).partial_success
+        assert said.error_message.startswith("Texts that are not UTF-8: 2.")
+
     def test_the_answer_comes_after_the_commit(self, shared: Collector) -> None:
         for number in range(1, 30):
             assert 200 == shared.post(in_protobuf(numbered(f"at once {number}", number))).status

@@ -75,12 +75,22 @@ def nested(content: bytes, *numbers: int) -> bytes:
         b"\x0a\x00" * 60,
         b"\x7a\x00" * 60,
         b"\x78\x00" * 60,
+        b"\x7b" + b"\x78\x00" * 60 + b"\x7c",
         nested(b"\x12\x00" * 60, 1),
         nested(b"\x12\x00" * 60, 2, 1),
         nested(b"\x0a\x00" * 60, 1, 1),
         nested(b"\x7a\x00" * 60, 1, 1, 1),
     ],
-    ids=["resources", "unknown", "numbers", "scopes", "metrics", "attributes", "in an attribute"],
+    ids=[
+        "resources",
+        "unknown",
+        "numbers",
+        "a group",
+        "scopes",
+        "metrics",
+        "attributes",
+        "in an attribute",
+    ],
 )
 @pytest.mark.parametrize("signal", [Signal.METRICS, Signal.LOGS])
 def test_whatever_has_to_be_read_is_limited(

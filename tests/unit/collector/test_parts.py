@@ -79,6 +79,25 @@ def test_parts_are_no_larger_than_asked_for_beside_what_is_repeated(
     assert len(sizes) < 14
 
 
+@pytest.mark.parametrize("unknown", [b"\x7b\x0a\x01x\x7c", b"\x13\x1b\x1c\x14"])
+def test_groups_which_nobody_knows_are_kept(
+    unknown: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a number of their own, or of that of the spans."""
+    monkeypatch.setattr(module, "PART_BYTES", 10)
+    span = delimited(tag(2, 2), delimited(tag(5, 2), b"a span of some bytes"))
+    scope_spans = delimited(tag(2, 2), unknown + span + span)
+    body = delimited(tag(1, 2), unknown + scope_spans)
+    cut = list(parts(body))
+    names = [
+        scope_spans.spans[0].name
+        for part in cut
+        for scope_spans in ExportTraceServiceRequest.FromString(part).resource_spans[0].scope_spans
+    ]
+    assert ["a span of some bytes"] * 2 == names
+    assert [2, 2] == [part.count(unknown) for part in cut]
+
+
 @given(body=st.binary(min_size=1, max_size=200))
 def test_noise_is_cut_or_malformed(body: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -11,6 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from flujo_otel.errors import MalformedRequest
 from flujo_otel.model.record import Role, SpanRecord
+from flujo_otel.wire import broken_text
 from flujo_otel.wire import otlp as module
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
 from flujo_otel.wire.protobuf import delimited
@@ -31,7 +32,7 @@ def attribute(key: str, **value: object) -> KeyValue:
 
 
 def test_an_empty_request_is_sound() -> None:
-    assert Decoded(((), (), ()), 0, "") == decode_protobuf(b"")._replace(batch=((), (), ()))  # type: ignore[arg-type]
+    assert Decoded(((), (), ())) == decode_protobuf(b"")._replace(batch=((), (), ()))  # type: ignore[arg-type]
     assert [] == list(decode_protobuf(b"").batch.records)
 
 
@@ -49,7 +50,8 @@ def test_an_empty_request_is_sound() -> None:
 def test_a_span_without_proper_ids_costs_no_other(given: dict[str, bytes], reason: str) -> None:
     found = decoded(span(1), span(2, **given), span(3))
     assert ["span-1", "span-3"] == [record.name for record in found.batch.records]
-    assert (1, f"Rejected 1 spans: 1 for {reason}.") == (found.rejected, found.message)
+    assert f"Rejected 1 spans: 1 for {reason}." == found.outcome.message
+    assert 1 == found.outcome.rejected
     assert [("app", "rejected", reason, 1)] == [
         (loss.service, loss.reason, loss.detail, loss.count) for loss in found.losses
     ]
@@ -70,8 +72,8 @@ def test_a_span_that_is_too_long_in_json_costs_no_other(
     result = decoded(span(1, **given), span(2, name="good"))
     assert ["good"] == [each.name for each in result.batch.records]
     assert (1, "Rejected 1 spans: 1 for data of over 6000 characters in JSON.") == (
-        result.rejected,
-        result.message,
+        result.outcome.rejected,
+        result.outcome.message,
     )
     assert 1 == len(
         decoded(span(3, attributes=[attribute("key", string_value="x" * 5900)])).batch.records
@@ -99,13 +101,26 @@ def losses(**given: object) -> dict[tuple[str, str], int]:
     return {(loss.reason, loss.detail): loss.count for loss in decoded(span(1, **given)).losses}
 
 
-@pytest.mark.parametrize("garbage", [b"\x0a\x05\xff", b"\x0a\x00" * 200_001])
-def test_a_broken_text_mends_nothing_else(garbage: bytes) -> None:
+@pytest.mark.parametrize("garbage", [b"\x0a\x05\xff", b"\x0a\x00" * 101])
+def test_a_broken_text_mends_nothing_else(garbage: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut short; and of more fields than anybody looks through."""
+    monkeypatch.setattr(broken_text, "_MOST_FIELDS", 100)
     body = request(span(1)).SerializeToString().replace(b"span-1", b"span\xff1")
     assert ["span\\xff1"] == [found.name for found in decode_protobuf(body).batch.records]
     with pytest.raises(MalformedRequest):
         decode_protobuf(body + garbage)
+
+
+def test_a_broken_text_among_as_many_fields_as_a_part_has_costs_no_span() -> None:
+    body = request(span(1)).SerializeToString().replace(b"span-1", b"span\xff1")
+    many = b"\x78\x00" * ((1 << 19) - len(body))  # of a field that there is not
+    assert 1 == len(decode_protobuf(body + many).batch.records)
+
+
+@pytest.mark.parametrize("inner", [b"", b"\x0a\x02\xff\xff", b"\x1b\x10\x01\x1c"])
+def test_a_broken_text_beside_a_group_costs_no_span(inner: bytes) -> None:
+    body = request(span(1)).SerializeToString().replace(b"span-1", b"span\xff1")
+    assert 1 == len(decode_protobuf(b"\x7b" + inner + b"\x7c" + body).batch.records)
 
 
 def test_what_is_no_utf_8_in_a_long_text_is_replaced() -> None:

@@ -42,7 +42,12 @@ def test_every_kind_of_field_is_found_where_it_stands(
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"\x0b", "wire type 3"),
+        (b"\x0c", "wire type 4"),
+        (b"\x0b", "does not end"),
+        (b"\x0b\x14", "do not fit"),
+        (b"\x0b\x0a\x05x\x0c", "does not end"),
+        (b"\x0b" * 101 + b"\x0c" * 101, "do not fit"),
+        (b"\x0b" + b"\x08\x00" * (1 << 19) + b"\x0c", "does not end"),
         (b"\x02\x00", "number 0"),
         (b"\x0a\x02x", "beyond its message"),
         (b"\x0d\x00\x00", "beyond its message"),
