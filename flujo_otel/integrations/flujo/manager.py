@@ -175,7 +175,7 @@ class TraceManager:
             payload.context, paused.run_id, paused.pipeline, paused=paused, headless=headless
         )
         if not headless:
-            run.resume(None)
+            run.resume()  # what was answered, nobody tells a hook
         return run
 
 

@@ -129,10 +129,13 @@ class Run(OpenSpan):
     def begin(self, value: object) -> None:
         self.value(value, semconv.INPUT, openinference.INPUT_VALUE)
 
-    def resume(self, answer: object) -> None:
-        """Say that a human answered; the answer is the input of what follows."""
+    def resume(self) -> None:
+        """Say that a human answered."""
         self.set({semconv.RESUMED: True})
         self.event(semconv.EVENT_RESUMED, {})
+
+    def answer(self, answer: object) -> None:
+        """What the human answered is the input of what follows."""
         self.value(answer, openinference.INPUT_VALUE)
 
     def finish(self, result: Any, context: Any, error: BaseException | None) -> None:

@@ -72,7 +72,9 @@ class RunnerHook:
         paused = paused_run(context)
         run_id = paused.run_id if paused else str(getattr(context, "run_id", ""))
         paused_runs.pop(run_id, None)
-        self._start(context, run_id, paused).resume(answer)
+        run = self._start(context, run_id, paused)
+        run.resume()
+        run.answer(answer)
 
     def _start(self, context: Any, run_id: str, paused: Any) -> Run:
         run = Run(

@@ -261,6 +261,9 @@ def test_a_resumed_run_by_hook(hooked: Traced) -> None:
     )
     assert len({span.context.trace_id for span in hooked.spans}) == 1
     assert len({span.attributes["flujo.run_id"] for span in hooked.spans}) == 1
+    # What the human answered, nobody tells a hook.
+    resumed = [span for span in hooked.spans if span.attributes.get("flujo.resumed")]
+    assert not any("input.value" in span.attributes for span in resumed)
 
 
 def test_a_pause_inside_a_loop(instrumented: Traced) -> None:
