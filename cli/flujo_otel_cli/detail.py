@@ -13,7 +13,7 @@ from flujo_otel.query.tree import Node, walk
 from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE, FALLBACK_ORIGINAL_ERROR
 from flujo_otel_cli import decision as decisions
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len, cut, escape, head, value_text, wrapped
 from flujo_otel_cli.theme import STYLES
@@ -145,12 +145,15 @@ def failure_lines(
     for text in failure.message.rstrip().split("\n", _MESSAGE_LINES)[:_MESSAGE_LINES]:
         yield from message_lines(text, to, room)
     where = f"at {place(failure.location)}" if failure.location is not None else ""
-    if not to.cuts or cell_len(where) + 3 + cell_len(hint) <= room:
-        said = "   ".join(filter(None, (where, hint)))
-        yield from [[Piece(said, "dim")]] if said else []
+    opens: Line = [Command(hint, "dim")] if hint else []
+    if where and hint and (not to.cuts or cell_len(where) + 3 + cell_len(hint) <= room):
+        yield [Piece(f"{where}   ", "dim"), *opens]
         return
-    for text in filter(None, (where, hint)):
-        yield from ([Piece(line, "dim")] for line in broken(text, room))
+    if where:
+        lines = broken(where, room) if to.cuts else [where]
+        yield from ([Piece(line, "dim")] for line in lines)
+    if opens:
+        yield opens
 
 
 def reason_lines(span: Span, to: Terminal, room: int) -> Iterator[Line]:

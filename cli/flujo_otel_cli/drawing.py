@@ -13,7 +13,7 @@ from flujo_otel_cli import amounts
 from flujo_otel_cli.detail import Details, Drawing
 from flujo_otel_cli.header import header
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.runs import end_of, status_within
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
@@ -61,4 +61,4 @@ def no_spans(
     for step in steps:
         mark = to.theme.mark(status_within(run, step.status, step.end_time_ns))
         yield [Piece(f"{mark} {escape(step.step_name)}")]
-    yield [Piece(hint("show", run_name, db=db), "dim")]
+    yield [Command(hint("show", run_name, db=db), "dim")]

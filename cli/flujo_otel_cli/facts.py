@@ -12,13 +12,22 @@ from flujo_otel_cli import amounts
 from flujo_otel_cli.content import content_lines
 from flujo_otel_cli.decision import facts_text
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.runs import began_with, process_of, short_id, spent, title, took, waited
+from flujo_otel_cli.runs import (
+    began_with,
+    process_of,
+    short_id,
+    spent,
+    title,
+    took,
+    waited,
+    waiting,
+)
 from flujo_otel_cli.session import Session
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.times import ago, iso, local
 
-_OF_EVERY_SENDER = ("telemetry.sdk.", "service.instance.id")
+_OF_EVERY_SENDER = ("telemetry.sdk.", "telemetry.auto.", "service.instance.id")
 _INSIDE_SHOWN = 3
 """Runs inside the run that are named."""
 
@@ -36,8 +45,9 @@ def facts(
     if root is not None:
         yield from _began(session, run, root)
     yield "started", [Piece(started), Piece(f"  {iso(run.start_time_ns)}", "dim")]
-    of_which = f", {waited(waits, theme.micro)}" if waits else ""
-    yield "took", [Piece(took(run, now_ns, theme) + of_which)]
+    of_which = waited(waits, theme.micro) if waits else ""
+    so_far = took(run, now_ns, theme), of_which, waiting(run, now_ns, theme)
+    yield "took", [Piece(", ".join(filter(None, so_far)))]
     inside = nesting_of(session.reader, run).inside if root is not None else ()
     own, whole = _spent_text([run]), _spent_text([run, *inside])
     if whole:

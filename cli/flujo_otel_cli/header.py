@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flujo_otel.model import Run, RunStatus
 from flujo_otel_cli import amounts
 from flujo_otel_cli.line import Line, Piece, width_of
-from flujo_otel_cli.runs import process_of, spent, title, took
+from flujo_otel_cli.runs import process_of, spent, title, took, waiting
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import cut, escape
 from flujo_otel_cli.theme import STYLES
@@ -38,6 +38,7 @@ def header(
         cost,
         tokens,
         amounts.plural(run.span_count, "span") + _failed([run]),
+        waiting(run, now_ns, theme),
         named,
         f"{amounts.plural(len(inside), 'run')} inside{_failed(inside, ' there')}" if inside else "",
         f"{process_of(run)} is gone" if run.status is RunStatus.DIED else "",

@@ -13,7 +13,19 @@ class Piece(NamedTuple):
     style: str = ""
 
 
+class Command(Piece):
+    """A command to copy: its line is never cut. Where there is no room for it the terminal itself
+    goes on beneath, and still copies it as one line."""
+
+    __slots__ = ()
+
+
 Line = list[Piece]
+
+
+def is_to_copy(line: Iterable[Piece]) -> bool:
+    """Whether there is a command in it."""
+    return any(isinstance(piece, Command) for piece in line)
 
 
 def plain(line: Iterable[Piece]) -> str:

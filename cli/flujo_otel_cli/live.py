@@ -15,7 +15,7 @@ from flujo_otel.query.nesting import outermost
 from flujo_otel_cli.drawing import draw
 from flujo_otel_cli.follower import Follower
 from flujo_otel_cli.inside import picture_of
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Line, Piece, cut_line
 from flujo_otel_cli.program import Program
 from flujo_otel_cli.relay import Footer, Relay
 from flujo_otel_cli.terminal import Terminal
@@ -146,7 +146,8 @@ class LiveTree:
         self._drawn = frozenset({run.run_id, *drawing.inside})
         self._is_running = run.status is RunStatus.RUNNING
         drawn = draw(run, roots, drawing, to, time.time_ns())
-        return [to.rendered(line) for line in _fitting(drawn, to)]
+        fitting = (cut_line(line, to.width, to.theme.ellipsis) for line in _fitting(drawn, to))
+        return [to.rendered(line) for line in fitting]
 
 
 def _fitting(lines: Iterable[Line], to: Terminal) -> list[Line]:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,6 +15,7 @@ from typer.core import TyperGroup
 from flujo_otel_cli.line import Piece
 from flujo_otel_cli.problem import Exit, Problem, problem_of
 from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import escape
 
 COMMANDS = (
     *("list", "show", "trace", "spans", "stats", "tail", "ps", "hung"),
@@ -23,6 +25,14 @@ COMMANDS = (
 
 # typer brings a click of its own from 0.26 on, so click's error class is reached through typer.
 _COMMAND_LINE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+_PLAINLY = (
+    (r"is not a valid int\w*( range)?\.$", "is no whole number."),
+    (r"is not a valid float( range)?\.$", "is no number."),
+    (r"is not in the range x>=(\S+)\.$", r"is less than \1."),
+)
+"""How click says that a value is wrong, and how it is said here."""
 
 
 class LateCommands(TyperGroup):
@@ -113,10 +123,20 @@ def call(arguments: Sequence[str]) -> int:
 
 
 def _usage(error: Any, *, wants_json: bool) -> int:
+    if type(error) is typer.BadParameter and error.param is not None:
+        return _tell(Problem(Exit.USAGE, "usage", _plainly(error)), wants_json=wants_json)
     if not wants_json:
         error.show()
         return Exit.USAGE
     return _tell(Problem(Exit.USAGE, "usage", error.format_message()), wants_json=True)
+
+
+def _plainly(error: Any) -> str:
+    """What is wrong with an option's value, without the names of click's types."""
+    said = str(error.message)
+    for pattern, plain in _PLAINLY:
+        said = re.sub(pattern, plain, said)
+    return escape(f"{error.param.opts[0]} {said}")
 
 
 def _tell(problem: Problem, *, wants_json: bool) -> int:

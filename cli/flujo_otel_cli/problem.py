@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Any
 
 from flujo_otel import errors
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.text import escape
 
 
@@ -61,15 +62,13 @@ _CODES: tuple[tuple[type[errors.FlujoOtelError], Exit, str], ...] = (
     (errors.FlujoOtelError, Exit.FAILED, "failed"),
 )
 
-FIRST_TRACE = (
-    "Trace something first:  lens run -- python your_app.py",
-    "or name a database:     lens list --db PATH",
-)
-
 
 def first_trace(db: str | None) -> Sequence[str]:
     """What to do where there is nothing; `db`: what was named with --db, if anything."""
-    return FIRST_TRACE if db is None else FIRST_TRACE[:1]
+    into = () if db is None else ("--db", db)
+    traced = f"Trace something first:  {hint('run', *into, '--', 'python', 'your_app.py')}"
+    named = f"or name a database:     {hint('list', '--db', 'PATH')}"
+    return (traced, named) if db is None else (traced,)
 
 
 def problem_of(error: Exception) -> Problem:
@@ -78,7 +77,7 @@ def problem_of(error: Exception) -> Problem:
         return error
     if isinstance(error, errors.FlujoOtelError):
         exit_code, code = next((e, word) for kind, e, word in _CODES if isinstance(error, kind))
-        hints = FIRST_TRACE if isinstance(error, errors.NoDatabase) else ()
+        hints = first_trace(None) if isinstance(error, errors.NoDatabase) else ()
         return Problem(exit_code, code, escape(str(error)), hints)
     said = escape(str(error))
     # By name: which database module is behind the store is the store's own affair.

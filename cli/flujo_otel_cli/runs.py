@@ -10,8 +10,9 @@ from flujo_otel.query.resume import Wait
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import Root, TraceReader
 from flujo_otel_cli import amounts
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.problem import FIRST_TRACE, Exit, Problem
+from flujo_otel_cli.problem import Exit, Problem, first_trace
 from flujo_otel_cli.text import brief, escape, head
 from flujo_otel_cli.theme import STYLES, Theme
 from flujo_otel_cli.times import ago, duration
@@ -20,12 +21,15 @@ ID_WIDTH = 8
 """An id is shown with so many characters, or with as many as it takes to be unique."""
 
 
-def find_run(reader: TraceReader, name: str, now_ns: int) -> Run:
-    """The run that `name` names. Raises Problem with the near ids, or the candidates."""
+def find_run(reader: TraceReader, name: str, now_ns: int, db: str | None) -> Run:
+    """The run that `name` names. Raises Problem with the near ids, or the candidates.
+
+    `db`: what --db named.
+    """
     try:
         return resolve(reader, name)
     except NoSuchRun as error:
-        raise _unknown(reader, error, now_ns) from error
+        raise _unknown(reader, error, now_ns, db) from error
     except AmbiguousRun as error:
         named = [_named(reader, run_id, now_ns) for run_id in error.candidates]
         raise Problem(
@@ -37,16 +41,16 @@ def find_run(reader: TraceReader, name: str, now_ns: int) -> Run:
         ) from error
 
 
-def _unknown(reader: TraceReader, error: NoSuchRun, now_ns: int) -> Problem:
+def _unknown(reader: TraceReader, error: NoSuchRun, now_ns: int, db: str | None) -> Problem:
     hints = [_named(reader, run_id, now_ns) for run_id in error.near]
     message = f"No run {escape(error.run_id)!r} here."
     if error.run_id in (LAST, PREVIOUS):
         message = "There is no run before this one:" if hints else "No runs here yet."
-        hints = hints or list(FIRST_TRACE[:1])
+        hints = hints or [first_trace(db)[0]]
     elif hints:
         message += " Near it:"
     else:
-        hints = ["lens list shows all."]
+        hints = [f"All there are:  {hint('list', db=db)}"]
     return Problem(Exit.NOT_FOUND, "no_such_run", message, hints, {"near": list(error.near)})
 
 
@@ -113,6 +117,21 @@ def lasted(run: Run, start_ns: int, end_ns: int | None, now_ns: int, theme: Them
 def waited(waits: Sequence[Wait], micro: str) -> str:
     """`waited 5.01 s for a human`: all of `waits` together."""
     return f"waited {duration(sum(w.length_ns for w in waits), micro)} for a human"
+
+
+def waiting_since(run: Run) -> int | None:
+    """When it paused; None where it is not paused, or has gone on since, which flujo 0.4 does not
+    tell a hook."""
+    is_paused = run.status is RunStatus.PAUSED and run.last_time_ns <= (run.end_time_ns or 0)
+    return run.end_time_ns if is_paused else None
+
+
+def waiting(run: Run, now_ns: int, theme: Theme) -> str:
+    """`waiting 3:04 for a human`; "" where it does not."""
+    since_ns = waiting_since(run)
+    if since_ns is None:
+        return ""
+    return f"waiting {duration(max(now_ns - since_ns, 0), theme.micro)} for a human"
 
 
 def status_within(run: Run, status: str, end_ns: int | None) -> str:

@@ -20,7 +20,7 @@ from flujo_otel_cli.detail import (
 from flujo_otel_cli.drawing import top_level
 from flujo_otel_cli.evaluated import evaluated
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.notes import notes
 from flujo_otel_cli.runs import lasted, status_within
 from flujo_otel_cli.terminal import Terminal
@@ -59,7 +59,7 @@ def overview(
             yield from _lines(run, node, to, now_ns, is_told=is_told, full=full)
     if len(shown) > SPANS_SHOWN:
         yield [Piece(f"{len(shown) - SPANS_SHOWN:,} more spans.", "dim")]
-    yield [Piece(hint("trace", run_name, "--attributes", db=db), "dim")]
+    yield [Command(hint("trace", run_name, "--attributes", db=db), "dim")]
 
 
 def opened(

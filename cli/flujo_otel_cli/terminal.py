@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple, TextIO
 
 from flujo_otel_cli import theme as themes
-from flujo_otel_cli.line import Line, Piece, cut_line, plain
+from flujo_otel_cli.line import Line, Piece, cut_line, is_to_copy, plain
 from flujo_otel_cli.theme import Theme
 
 PIPE_WIDTH = 120
@@ -49,14 +49,15 @@ class Terminal(NamedTuple):
         )
 
     def write(self, lines: Iterable[Line]) -> None:
-        """Each line on its own, cut to the width where this is a terminal."""
+        """Each line on its own, cut to the width where this is a terminal, but for commands."""
         self.stream.writelines(self.rendered(line) + "\n" for line in lines)
 
     def rendered(self, line: Line) -> str:
         """The text of a line, with its colours."""
+        cuts = self.cuts and not is_to_copy(line)
         if self.theme is themes.ASCII:
             line = [Piece(self._spelled(text), style) for text, style in line]
-        if self.cuts:
+        if cuts:
             line = cut_line(line, self.width, self.theme.ellipsis)
         if self.colour:
             return "".join(_painted(text, style) for text, style in line).rstrip()

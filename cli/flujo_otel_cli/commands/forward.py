@@ -216,7 +216,7 @@ def _send(session: Session, db: str | None, to: str, run: str | None, since: str
 def _run_id(session: Session, name: str | None) -> str | None:
     if name is None:
         return None
-    run = find_run(session.reader, name, session.now_ns)
+    run = find_run(session.reader, name, session.now_ns, session.db)
     if run.origin is not None:
         message = f"{escape(run.run_id)} was traced by flujo alone: it has no spans to send."
         raise Problem(Exit.NOT_FOUND, "no_such_run", message, details={"near": []})

@@ -1,6 +1,6 @@
 """`lens list`: the runs, newest first."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from flujo_otel.spanstore.api import Root, RunFilter
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import root_document, run_document
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Command, Line, Piece, width_of
 from flujo_otel_cli.options import Db, Json, since_ns
 from flujo_otel_cli.outer import with_outer
 from flujo_otel_cli.problem import first_trace
@@ -23,11 +23,12 @@ from flujo_otel_cli.runs import (
     status_line,
     title,
     took,
+    waiting_since,
 )
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.text import escape
-from flujo_otel_cli.times import ago
+from flujo_otel_cli.times import ago, duration
 
 COLUMNS = (
     Column("RUN"),
@@ -86,7 +87,7 @@ def command(
 def _nothing(where: RunFilter, db: str | None) -> list[Line]:
     if where == RunFilter():
         return [[Piece(text)] for text in ("No runs here yet.", *first_trace(db))]
-    return [[Piece("No runs match. lens list shows all.")]]
+    return [[Piece("No runs match. All there are:  "), Command(hint("list", db=db))]]
 
 
 def _lines(
@@ -102,11 +103,20 @@ def _lines(
     is_cut = total > len(runs)
     more = hint("list", "--limit", str(_more(limit, total)), db=session.db) if is_cut else ""
     of = f"{len(runs):,} of {amounts.plural(total, 'run')}"
-    footer = session.to.theme.dot.join(part for part in (of, more, newest) if part)
-    lines = [*table(columns, rows, session.to), [Piece(footer, "dim")]]
+    lines = [*table(columns, rows, session.to), *_footer(of, filter(None, (more, newest)), session)]
     if outer:
         lines.append([Piece(_OWN, "dim")])
     return lines
+
+
+def _footer(said: str, commands: Iterable[str], session: Session) -> list[Line]:
+    """On one line; each command on its own where there is no room for that."""
+    parts: Line = [Piece(said, "dim"), *(Command(each, "dim") for each in commands)]
+    dot = Piece(session.to.theme.dot, "dim")
+    line = [piece for part in parts for piece in (dot, part)][1:]
+    if session.to.cuts and width_of(line) > session.to.width:
+        return [[part] for part in parts]
+    return [line]
 
 
 def _more(limit: int, total: int) -> int:
@@ -123,13 +133,21 @@ def _row(
     return [
         [Piece(head, "bold"), Piece(tail, "dim")],
         [Piece(title(run)), *_beside(run, root)],
-        status_line(run.status, theme),
+        [*status_line(run.status, theme), *_waiting(run, session)],
         [Piece(ago(run.start_time_ns, session.now_ns))],
         [Piece(took(run, session.now_ns, theme))],
         [Piece(spent(run) or theme.none)],
         [Piece(amounts.count(run.total_tokens) or theme.none)],
         [Piece(f"{run.span_count:,}"), Piece(failed, "red")],
     ]
+
+
+def _waiting(run: Run, session: Session) -> Iterator[Piece]:
+    """For how long a paused run has been waiting."""
+    since_ns = waiting_since(run)
+    if since_ns is not None:
+        waited = duration(max(session.now_ns - since_ns, 0), session.to.theme.micro)
+        yield Piece(f" for {waited}", "dim")
 
 
 def _beside(run: Run, root: Root | None) -> Iterator[Piece]:

@@ -23,11 +23,11 @@ from flujo_otel_cli.document import trace_document, write_document
 from flujo_otel_cli.drawing import draw
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.inside import picture_of
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.program import Program
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import escape
+from flujo_otel_cli.text import escape, wrapped
 
 SETTINGS = {
     # What follows the command's name is the command's own, options too.
@@ -35,6 +35,12 @@ SETTINGS = {
 }
 _LOOKED_AT = 1000
 """Of the newest runs, so many are looked through."""
+_NO_RUN = (
+    "lens run: the command made no run. Where it is Python, any span of any OpenTelemetry tracer "
+    "makes one, and flujo, pydantic-graph, LangChain, LlamaIndex and pydantic-ai are traced by "
+    "themselves; what else is a run says so with @xray.traced or xray.trace(...), xray being an "
+    "XRay() of flujo_otel."
+)
 _FAILED = (RunStatus.FAILED, RunStatus.DIED)
 
 
@@ -88,14 +94,14 @@ def _tell(db: str | None, started_ns: int, *, json: bool) -> None:
     try:
         reader = open_reader(db)
     except NoDatabase:
-        to.write([_no_run()])
+        to.write(_told(_NO_RUN, to))
         return
     except FlujoOtelError as error:
-        to.write([[Piece(escape(str(error)))]])
+        to.write(_told(str(error), to))
         return
     runs = runs_of_program(reader, started_ns)
     if not runs:
-        to.write([_no_run()])
+        to.write(_told(_NO_RUN, to))
         reader.close()
         return
     ours = {run.run_id for run in runs}
@@ -160,15 +166,10 @@ def _others(more: list[Run], db: str | None, *, is_all: bool) -> Iterator[Line]:
     least = "" if is_all else "at least "
     said = f"{least}{amounts.plural(len(more), 'more run')}"
     said += f", {failed:,} failed" if failed else ""
-    yield [Piece(f"{said}: {hint('list', db=db)}", "dim")]
+    yield [Piece(f"{said}: ", "dim"), Command(hint("list", db=db), "dim")]
 
 
-def _no_run() -> Line:
-    return [
-        Piece(
-            "lens run: the command made no run. Where it is Python, any span of any OpenTelemetry "
-            "tracer makes one, and flujo, pydantic-graph, LangChain, LlamaIndex and pydantic-ai "
-            "are traced by themselves; what else is a run says so with @xray.traced or "
-            "xray.trace(...), xray being an XRay() of flujo_otel."
-        )
-    ]
+def _told(text: str, to: Terminal) -> list[Line]:
+    """In as many lines as a terminal needs for it."""
+    lines = wrapped(text, to.width) if to.cuts else [escape(text)]
+    return [[Piece(line)] for line in lines]

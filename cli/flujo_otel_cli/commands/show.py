@@ -24,7 +24,6 @@ from flujo_otel_cli.changes import change_document, change_lines
 from flujo_otel_cli.content import PIPED_MOST, content_lines
 from flujo_otel_cli.conversation import told_exchange
 from flujo_otel_cli.decision import account
-from flujo_otel_cli.detail import broken
 from flujo_otel_cli.document import (
     Document,
     decided,
@@ -37,7 +36,7 @@ from flujo_otel_cli.document import (
 )
 from flujo_otel_cli.facts import facts, sender
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.panel import panel
 from flujo_otel_cli.problem import Exit, Problem
@@ -86,7 +85,7 @@ def command(
 ) -> None:
     """A run's facts, its steps with input and output, its context."""
     with open_session(db, json=json) as session:
-        run = find_run(session.reader, name, session.now_ns)
+        run = find_run(session.reader, name, session.now_ns, session.db)
         steps = session.reader.steps(run.run_id)
         if step is not None:
             chosen = _chosen(steps, step)
@@ -355,14 +354,14 @@ def _failed_beneath(session: Session, run: Run, placed: Placed) -> Iterator[Line
         text = f"{brief(span.name, 80)}: {said}"
         room = session.to.width - len(mark) - _LEVELS_SHOWN * 2
         if not session.to.cuts or cell_len(text) + 3 + cell_len(opens) <= room:
-            yield [Piece(mark, STYLES["failed"]), Piece(text), Piece(f"   {opens}", "dim")]
+            yield [Piece(mark, STYLES["failed"]), Piece(f"{text}   "), Command(opens, "dim")]
             continue
         yield [Piece(mark, STYLES["failed"]), Piece(text)]
-        yield from ([Piece(f"     {line}", "dim")] for line in broken(opens, max(room, 20)))
+        yield [Piece("     "), Command(opens, "dim")]
     if len(placed.failed) > _FAILED_SHOWN:
         more = len(placed.failed) - _FAILED_SHOWN
         all_of_them = hint("trace", shown_id, "--errors", db=session.db)
-        yield [Piece(f"   {more:,} more failed: {all_of_them}", "dim")]
+        yield [Piece(f"   {more:,} more failed: ", "dim"), Command(all_of_them, "dim")]
 
 
 def _exchange(session: Session, run: Run, root: Span) -> Exchange:

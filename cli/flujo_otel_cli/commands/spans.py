@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """A run's spans one by one, in order of start."""
     with open_session(db, json=json) as session:
-        run = find_run(session.reader, name, session.now_ns)
+        run = find_run(session.reader, name, session.now_ns, session.db)
         spans = _chosen(session, run, status, span_name)
         if json:
             shown = [span_document(span) for span in spans]

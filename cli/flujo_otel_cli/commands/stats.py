@@ -10,7 +10,8 @@ from flujo_otel.spanstore.api import NameStatistics, RunFilter
 from flujo_otel_cli import amounts
 from flujo_otel_cli.bar import spark
 from flujo_otel_cli.document import statistics_document
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.hint import hint
+from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
@@ -65,7 +66,8 @@ def _nothing(session: Session, pipeline: str | None, hours: float) -> list[Line]
     lines = [[Piece(f"No ended spans in the last {_figure(hours)} hours.")]]
     if hours < _ALL_HOURS:
         further = _figure(min(max(hours * 30, 24), _ALL_HOURS))
-        lines.append([Piece(f"Look back further:  lens stats --hours {further}", "dim")])
+        again = ("stats", "--hours", further, *(("--pipeline", pipeline) if pipeline else ()))
+        lines.append([Piece("Look back further:  ", "dim"), Command(hint(*again, db=session.db))])
     return lines
 
 

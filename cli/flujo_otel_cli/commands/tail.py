@@ -83,7 +83,7 @@ def _run_id(name: str | None, db: str | None) -> str | None:
     except NoDatabase:
         return name
     with closing(reader):
-        return find_run(reader, name, time.time_ns()).run_id
+        return find_run(reader, name, time.time_ns(), db).run_id
 
 
 def _begin(follower: Follower, db: str | None) -> None:

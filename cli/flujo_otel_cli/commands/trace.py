@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """A run as a tree: what ran when, and what failed."""
     with open_session(db, json=json) as session:
-        run = find_run(session.reader, name, session.now_ns)
+        run = find_run(session.reader, name, session.now_ns, session.db)
         roots, drawing, beside = picture_of(session.reader, run, name, db=db)
         shown = only_failed(roots) if errors else roots
         if json:

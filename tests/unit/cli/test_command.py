@@ -47,6 +47,46 @@ def test_a_wrong_command_line(
     assert document(capsys, *arguments)[1]["error"]["code"] == "usage"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "--limit", "many"], "--limit 'many' is no whole number.\n"),
+        (["list", "--limit", "0"], "--limit 0 is less than 1.\n"),
+        (["stats", "--hours", "few"], "--hours 'few' is no number.\n"),
+        (["list", "--status", "odd"], "--status 'odd' is not one of 'running', 'completed', "),
+    ],
+)
+def test_a_wrong_value_is_told_in_a_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = answer(capsys, *arguments)
+    assert (code, out) == (2, "") and err.startswith(said) and err.count("\n") == 1
+
+
+def test_what_to_type_names_the_database_that_was_named(
+    filled: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = ("--db", filled.name)
+    told = f"All there are:  lens list --db {filled.name}\n"
+    assert answer(capsys, "trace", "zzz", *db)[2].endswith(told)
+    assert answer(capsys, "list", "--pipeline", "zzz", *db)[1].endswith(told)
+    again = f"lens stats --hours 24 --pipeline support-triage --db {filled.name}\n"
+    assert answer(capsys, "stats", "--hours", "0.1", "--pipeline", "support-triage", *db)[
+        1
+    ].endswith(again)
+    run = "lens run --db none.db -- python your_app.py\n"
+    assert answer(capsys, "list", "--db", "none.db")[2].endswith(run)
+
+
+def test_a_command_to_copy_is_whole_on_the_narrowest_terminal(filled: Path) -> None:
+    path = str(filled)
+    narrow = {"TERM": "xterm", "COLUMNS": "40", "NO_COLOR": "1", "LANG": "C.UTF-8"}
+    last = on_a_terminal("list", "--db", path, **narrow).splitlines()[-1]
+    assert last.endswith(f"lens trace 7f3a --db {path}")
+    opens = f"lens show last --step answer --db {path}"
+    assert opens in on_a_terminal("trace", "--db", path, **narrow)
+
+
 def test_a_folder_is_said_to_be_one(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in COMMANDS:
         code, _, err = answer(capsys, command, "--db", str(here))

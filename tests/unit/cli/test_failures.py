@@ -24,12 +24,13 @@ def joined(text: str) -> str:
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
-def test_a_place_and_a_command_are_wrapped_not_cut(width: int) -> None:
+def test_a_place_is_wrapped_and_a_command_is_whole_on_a_line_of_its_own(width: int) -> None:
     to = screen(width)
     failure = Failure(LONG, Location(FILE, 41, "answer_the_customer"), None)
-    out = shown(to, failure_lines(failure, to, "lens show 7f3a --step answer"))
-    assert joined(out) == joined(f"{LONG} at {PLACE} lens show 7f3a --step answer")
-    assert max(map(len, out.splitlines())) <= width
+    command = "lens show 7f3a --step 'answer the customer' --db /var/lib/somewhere/else/traces.db"
+    *lines, last = shown(to, failure_lines(failure, to, command)).splitlines()
+    assert (joined("".join(lines)), last) == (joined(f"{LONG} at {PLACE}"), command)
+    assert max(map(len, lines)) <= width
 
 
 def test_where_there_is_room_they_are_on_one_line() -> None:

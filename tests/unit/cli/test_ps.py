@@ -109,8 +109,17 @@ def test_of_much_that_died_the_newest_is_shown_and_the_rest_counted(
 
 def test_what_is_over_is_not_shown(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, "ps") == (0, "0 running\n", "")
-    nothing = {"running": 0, "died_earlier": 0, "more_open_spans": 0, "runs": []}
+    nothing = {"running": 0, "died_earlier": 0, "more_open_spans": 0, "paused": 0, "runs": []}
     assert document(capsys, "ps")[1] == nothing
+
+
+def test_who_waits_for_a_human_is_counted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paused = a_span(1, "pipeline_run", 0, 9, status="paused", role=Role.RUN_ROOT)
+    store(here / "flujo_otel.db", [paused])
+    assert answer(capsys, "ps")[1] == (
+        "0 running\n1 paused run waits for a human: lens list --status paused\n"
+    )
+    assert document(capsys, "ps")[1]["paused"] == 1
 
 
 def test_the_open_spans_are_in_the_document(capsys: pytest.CaptureFixture[str]) -> None:

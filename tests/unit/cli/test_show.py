@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from flujo_otel.model import Event
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, model_call
 from unit.cli.lens import ROOT, answer, document
-from unit.cli.scenes import STACK, START_NS, a_span, a_step, exception, store
+from unit.cli.scenes import MS, STACK, START_NS, a_span, a_step, exception, store
 
 
 def test_show(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,6 +217,26 @@ def test_show_tells_how_long_a_human_took_and_what_was_answered(
     assert f'⏸ 1 {told}"yes"\n✔ 2 publish' in out
     assert f"⏸ 1 {told}yes\n" in answer(capsys, "show", "--step", "approve")[1]
     assert document(capsys, "show")[1]["waited_ns"] == 5_000_000_000
+
+
+def test_a_run_that_still_waits_for_a_human_says_for_how_long(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused = a_span(1, flujo.PIPELINE_RUN, 0, 10, status="paused", role=Role.RUN_ROOT)
+    store(here / "flujo_otel.db", [paused], **ROOT)
+    monkeypatch.setattr(time, "time_ns", lambda: START_NS + 184_010 * MS)
+    assert "│ took     10 ms, waiting 3:04 for a human " in answer(capsys, "show")[1]
+    assert "paused after 10 ms · 1 span · waiting 3:04 for a human" in answer(capsys, "trace")[1]
+    assert "   ⏸ paused for 3:04   " in answer(capsys, "list")[1]
+
+
+def test_a_run_that_went_on_without_saying_so_waits_no_more(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paused = a_span(1, flujo.PIPELINE_RUN, 0, 10, status="paused", role=Role.RUN_ROOT)
+    after = a_step(2, "publish", 900, 910, 1)
+    store(here / "flujo_otel.db", [paused, after], **ROOT)
+    assert "waiting" not in answer(capsys, "show")[1] + answer(capsys, "trace")[1]
 
 
 def test_a_run_that_nobody_was_asked_in_waited_for_nobody(
