@@ -1,0 +1,85 @@
+"""What flujo spends on handing a state to our backend: a step is written out once, and a context
+that we have written out already is not walked again."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("flujo", reason="these tests need the real flujo: pip install .[flujo]")
+
+from flujo import Flujo, Pipeline, Step
+from flujo.domain.models import PipelineContext
+
+from flujo_otel import SQLiteBackend
+from flujo_otel.integrations.flujo import persistence
+
+pytestmark = pytest.mark.flujo
+STEPS = 6
+
+
+class Context(PipelineContext):
+    """Says how often flujo looked at its field `seen`."""
+
+    seen: int = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "seen":
+            _looks.append(name)
+        return super().__getattribute__(name)
+
+    def model_dump(self, **kwargs: Any) -> Any:
+        _looks.append("model_dump")
+        return super().model_dump(**kwargs)
+
+
+_looks: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def run(backend: SQLiteBackend | None) -> int:
+    """How often the context was looked at in a run of STEPS steps."""
+
+    async def work(value: int) -> int:
+        return value + 1
+
+    steps = [Step.from_callable(work, name=f"s{n}") for n in range(STEPS)]
+    runner = Flujo(
+        Pipeline(steps=steps),
+        context_model=Context,
+        initial_context_data={"initial_prompt": "p"},
+        state_backend=backend,
+    )
+    if backend is None:
+        runner.state_backend = None
+    _looks.clear()
+    result = runner.run(0)
+    assert result.step_history[-1].output == STEPS
+    return len(_looks)
+
+
+def test_the_context_is_walked_by_nobody_but_us(tmp_path: Path) -> None:
+    bare = run(None)
+    # At its end flujo hands the final context over with the run's record.
+    assert run(SQLiteBackend(tmp_path / "ours.db")) - bare <= 2
+
+
+def test_each_step_is_written_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    encoded = persistence._encoded
+
+    def counting(result: Any) -> str:
+        written.append(result.name)
+        return encoded(result)
+
+    monkeypatch.setattr(persistence, "_encoded", counting)
+    run(SQLiteBackend(tmp_path / "ours.db"))
+    assert written == [f"s{n}" for n in range(STEPS)]
