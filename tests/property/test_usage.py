@@ -159,7 +159,7 @@ def same(one: Total, other: Total) -> bool:
     return one[1:] == other[1:] and (one.cost or 0) == pytest.approx(other.cost or 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(arrivals())
 def test_totals_do_not_depend_on_how_spans_arrive(batches: list[list[SpanRecord]]) -> None:
     ended = {
@@ -175,7 +175,7 @@ def test_totals_do_not_depend_on_how_spans_arrive(batches: list[list[SpanRecord]
             check(path, list(ended.values()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(arrivals())
 def test_totals_are_right_after_every_batch(batches: list[list[SpanRecord]]) -> None:
     """Not only once all has come: a live view shows them meanwhile."""

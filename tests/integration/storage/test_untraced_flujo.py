@@ -42,17 +42,20 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture(params=["completed", "failed"])
+@pytest.fixture(scope="module", params=["completed", "failed"])
 def status(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def kept(tmp_path: Path, status: str) -> tuple[Run, list[Span], list[Step]]:
+@pytest.fixture(scope="module")
+def kept(
+    tmp_path_factory: pytest.TempPathFactory, status: str
+) -> tuple[Run, list[Span], list[Step]]:
+    folder: Path = tmp_path_factory.mktemp(status)
     subprocess.run(
-        [sys.executable, "-c", SCRIPT, status], cwd=tmp_path, check=True, capture_output=True
+        [sys.executable, "-c", SCRIPT, status], cwd=folder, check=True, capture_output=True
     )
-    with closing(open_reader(tmp_path / "ours.db")) as reader:
+    with closing(open_reader(folder / "ours.db")) as reader:
         run = reader.get_run("run-1")
         assert run is not None
         return run, list(reader.spans("run-1")), reader.steps("run-1")

@@ -73,7 +73,7 @@ def drawn(
 @given(
     st.dictionaries(st.sampled_from(ATTRIBUTES), FORMS, min_size=1), st.booleans(), st.booleans()
 )
-@settings(SLOW, max_examples=300)
+@settings(SLOW, max_examples=120)
 @example({"input.value": [{"role": "tool", "content": [{"type": ["x"]}]}]}, False, False)
 def test_an_attribute_may_have_any_value(found: dict[str, Any], as_text: bool, full: bool) -> None:
     attributes = {name: json.dumps(each) if as_text else each for name, each in found.items()}
@@ -144,7 +144,7 @@ PIECES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(SAID), PIECES, max_size=6))
-@settings(SLOW, max_examples=500, derandomize=True)
+@settings(SLOW, max_examples=250, derandomize=True)
 @example({"content": {"type": "thinking", "content": "w0", "thought": "w1"}})
 def test_every_word_of_a_message_is_drawn(fields: dict[str, Any]) -> None:
     message = {"role": "assistant", "content": None} | fields
