@@ -221,14 +221,17 @@ def first_of_body(parent: Any, step: object) -> object | None:
 
 def run_status(result: Any, context: Any) -> str:
     """flujo's own verdict on a run: `completed`, `failed` or `paused` (0.4 also `cancelled`)."""
-    if is_paused(context):
+    history = getattr(result, "step_history", None) or ()
+    # 0.6 says paused, too, of a run in which a loop's body failed after its first step. What really
+    # pauses says why, and is no part of the history.
+    has_failed = bool(history) and not history[-1].success and not pause_message(context)
+    if is_paused(context) and not has_failed:
         return semconv.STATUS_PAUSED
     scratchpad = getattr(context, "scratchpad", None)
     if isinstance(scratchpad, Mapping) and scratchpad.get("status") in ("failed", "cancelled"):
         return semconv.STATUS_FAILED
     if not getattr(result, "success", True):
         return semconv.STATUS_FAILED
-    history = getattr(result, "step_history", None) or ()
     done = all(step.success for step in history)
     return semconv.STATUS_COMPLETED if done else semconv.STATUS_FAILED
 

@@ -85,6 +85,14 @@ def test_a_loop_that_never_meets_its_condition(instrumented: Traced) -> None:
     )
 
 
+def test_a_loop_whose_body_fails_after_its_first_step(traced: Traced) -> None:
+    body = adds("up"), call(sour, "spoil")
+    traced.run(pipe(loop("climb", *body, until=lambda _, __: True), adds("after")))
+    lines = traced.tree().splitlines()
+    assert lines[0].startswith("pipeline_run failed error ")
+    assert lines[1].startswith("  climb [0] failed 1 rounds exit ")
+
+
 def test_a_map_s_steps_have_their_item_s_number(instrumented: Traced) -> None:
     class Numbers(PipelineContext):
         numbers: list[int] = Field(default_factory=list)
