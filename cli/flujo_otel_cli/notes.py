@@ -39,6 +39,8 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
         return
     attributes = node.span.attributes
     kind = step_kind(attributes)
+    if flujo.NESTED_PIPELINE_NAME in attributes:  # the span of every pipeline is called alike
+        yield brief(str(attributes[flujo.NESTED_PIPELINE_NAME]), 80)
     yield from _kind_notes(node, kind, theme)
     yield from _reply_notes(attributes)
     yield from _branch_notes(node.name, attributes, parent)

@@ -203,6 +203,16 @@ def test_one_of_several_spans_of_a_name_is_opened_by_its_id() -> None:
     assert "--step store" in text
 
 
+def test_a_pipeline_inside_a_step_says_its_name() -> None:
+    nested = {flujo.NESTED_PIPELINE_NAME: "triage"}
+    spans = [
+        ROOT,
+        a_step(2, "sub", 0, 9, 1),
+        a_span(3, flujo.PIPELINE_RUN, 0, 8, 2, attributes=nested),
+    ]
+    assert "   └─ ✔ pipeline_run  triage  " in drawn(a_run(spans), spans, screen(70))
+
+
 def test_a_step_that_waits_says_what_it_asks() -> None:
     waits = {flujo.STEP_TYPE: "HumanInTheLoopStep"}
     asked = (Event(flujo.EVENT_PAUSED, START_NS, {flujo.MESSAGE: "OK to send?\nReally?"}),)
