@@ -11,6 +11,7 @@ class StopSignals:
     """`install` in the main thread; elsewhere it does nothing, and stopping is the caller's."""
 
     def __init__(self, stop: Callable[[], None]) -> None:
+        """`stop` is called amid whatever the main thread is doing: it takes no lock."""
         self._stop = stop
         self._before: dict[int, Any] = {}
         self._came_once: set[int] = set()
@@ -34,7 +35,7 @@ class StopSignals:
         if number not in self._came_once:
             is_first = not self._came_once
             self._came_once.add(number)
-            if is_first:  # the other may have come amid `stop`, which has a lock
+            if is_first:
                 self._stop()
             return
         # This one alone: where the other has come too and waits for its turn, Python prints an

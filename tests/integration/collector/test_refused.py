@@ -123,7 +123,7 @@ def test_what_is_no_export_of_spans_is_not_counted(running: Collector) -> None:
 
 def test_what_is_told_to_come_again_is_no_loss(tmp_path: Path) -> None:
     constants = {
-        "flujo_otel.server:_BUSY_SECONDS": 0.1,
+        "flujo_otel.server.lifecycle:_BUSY_SECONDS": 0.1,
         "flujo_otel.collector.commit:PATIENCE_SECONDS": 0.3,
     }
     with collector(tmp_path / "otel.db", constants) as running:

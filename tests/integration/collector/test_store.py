@@ -24,7 +24,7 @@ from support.collector import (
 from support.programs import TIMEOUT_SECONDS, losses
 
 IMPATIENT = {
-    "flujo_otel.server:_BUSY_SECONDS": 0.1,
+    "flujo_otel.server.lifecycle:_BUSY_SECONDS": 0.1,
     "flujo_otel.collector.commit:PATIENCE_SECONDS": 0.5,
 }
 

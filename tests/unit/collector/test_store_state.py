@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from flujo_otel import server
 from flujo_otel.errors import StoreUnavailable
+from flujo_otel.server import store_state
 from support.fake_store import FakeStore
 
 SOON = 20.0
@@ -29,10 +29,10 @@ class Probed(FakeStore):
 def test_while_one_thread_tries_the_database_others_get_what_was_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "_PROBE_SECONDS", -1.0)
+    monkeypatch.setattr(store_state, "_PROBE_SECONDS", -1.0)
     store = Probed()
     commit: Any = SimpleNamespace(unavailable=LOCKED)
-    state = server._StoreState(commit, lambda: store, LOCKED)
+    state = store_state.StoreState(commit, lambda: store, LOCKED)
     commit.unavailable = None
     found: list[object] = []
     trying = threading.Thread(target=lambda: found.append(state.now()))
