@@ -2,26 +2,29 @@
 
 The text is written while the value is walked and the walk stops at the limit, so what lies beyond
 it is never looked at: a value of 1 GB costs what one of the limit's size costs. What is left out
-is named where it stood ("… 998 more items cut"), so the text stays valid JSON. Secrets are redacted
-before anything is cut: half of one would no longer be known for what it is.
+is named where it stood ("… 998 more items cut"), so the text stays valid JSON. It stops too where
+the program's own serializers and `repr`s are slow; one of them that never ends cannot be stopped.
+Secrets are redacted before anything is cut: half of one would no longer be known for what it is.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from json.encoder import encode_basestring
+from time import monotonic
 from typing import Any, Final
 
 from flujo_otel.interruption import passes
-from flujo_otel.recording.model import shown
-from flujo_otel.recording.shape import Items, Pairs, name_of, reader_of, shown_of
 from flujo_otel.redaction import REDACTED, Redactor, redactor
 from flujo_otel.redaction.documents import rewritten
+from flujo_otel.shape import Items, Pairs, name_of, reader_of, shown, shown_of
 from flujo_otel.wire.values import clean_text, json_encoder
 
 _DEPTH_LIMIT: Final = 20
 _MARKER_ROOM_BYTES: Final = 1024
 """Kept back for the closing brackets and the cut marks of at most `_DEPTH_LIMIT` open levels."""
+_MOST_SECONDS: Final = 0.25
+"""A value of 64 KiB takes 2 ms, so whatever takes as long is code of the program's."""
 _INTEGER_BIT_LIMIT: Final = 4096
 _KEPT_KEY_LENGTH: Final = 64
 _NAMING_LENGTH: Final = 256
@@ -110,11 +113,12 @@ def _reviewed(text: str, hides: Redactor) -> str:
 
 
 class _Writer:
-    __slots__ = ("hides", "left", "open", "parts", "was_cut")
+    __slots__ = ("ends_at", "hides", "left", "open", "parts", "was_cut")
 
     def __init__(self, budget_bytes: int, hides: Redactor) -> None:
         self.hides = hides
         self.left = budget_bytes
+        self.ends_at = monotonic() + _MOST_SECONDS
         self.open: set[int] = set()
         self.parts: list[str] = []
         self.was_cut = False
@@ -145,6 +149,8 @@ class _Writer:
 
     def _other(self, value: Any, kind: type, depth: int) -> None:
         plain = reader_of(kind)(value)
+        if monotonic() > self.ends_at:
+            self.left = min(self.left, 0)
         shape = type(plain)
         if shape is not Pairs and shape is not Items:
             self._write(plain, depth)

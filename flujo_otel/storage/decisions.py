@@ -12,7 +12,6 @@ from flujo_otel.interruption import passes
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference, xray
 from flujo_otel.storage.llm import gen_ai_attributes
-from flujo_otel.storage.plain import to_plain
 from flujo_otel.storage.snapshot import snapshot
 from flujo_otel.storage.traces import Step, Trace
 from flujo_otel.wire.values import json_encoder
@@ -26,7 +25,7 @@ _PATTERNS: Final = (
     (RANKED_CANDIDATES, list, xray.RANKED_CANDIDATES),
     (LLM, dict, xray.LLM),
 )
-_encode: Final = json_encoder(", ", ": ", to_plain)
+_encode: Final = json_encoder(", ", ": ", snapshot)
 
 
 def first_of_trace(trace: Trace) -> dict[str, Any]:

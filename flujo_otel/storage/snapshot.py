@@ -4,24 +4,24 @@ A copy: what the program does to a list or an object afterwards is not part of w
 costs what writing the value as JSON costs, and looks no further into an object than JSON could say.
 """
 
-import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence, Set
-from datetime import date, datetime, time
-from enum import Enum
+from collections.abc import Mapping, Sequence, Set
+from time import monotonic
 from typing import Any, Final
 
 from flujo_otel.interruption import passes
 from flujo_otel.redaction import redactor
+from flujo_otel.shape import Items, Pairs, attributes, reader_of
 from flujo_otel.storage.bound import MAX_DEPTH, MOST_NODES
 from flujo_otel.storage.plain import to_plain
 from flujo_otel.wire.values import clean_text
 
 MOST_CHARACTERS: Final = 4 << 20
 """Of one value's texts: what is more is cut."""
+_MOST_SECONDS: Final = 2.0
+"""500,000 plain values take 0.5 s; what takes longer is code of the program's."""
 _OBJECT_NODES: Final = 10
 """What an object counts for: its class's own code is called, which takes so much longer."""
-_MOST_ARRAY_ITEMS: Final = 10_000
 _MOST_BITS: Final = 4096
 """The interpreter refuses to write more than 4,300 decimal digits."""
 _MOST_HEX_BITS: Final = 1 << 16
@@ -98,9 +98,10 @@ class _Copy:
     """One value being copied. Its nodes and texts are counted as they are read: a length says
     nothing of how much there is to come."""
 
-    __slots__ = ("_left", "_open", "_room")
+    __slots__ = ("_ends_at", "_left", "_open", "_room")
 
     def __init__(self) -> None:
+        self._ends_at = monotonic() + _MOST_SECONDS
         self._left = MOST_NODES
         self._room = MOST_CHARACTERS
         self._open: set[int] = set()
@@ -144,23 +145,20 @@ class _Copy:
     def _other(self, value: Any, kind: type, depth: int) -> Any:
         if depth >= MAX_DEPTH:
             return f"<{kind.__name__} below depth {MAX_DEPTH}>"
-        if kind is dict or isinstance(value, Mapping):
-            return self._container(value, depth, self._mapping)
-        if isinstance(value, Enum):
-            return self.of(value.value, depth + 1)
-        if isinstance(value, str | int | float):
-            return self.of(to_plain(value), depth + 1)
-        if isinstance(value, Set | Sequence | memoryview):
-            return self._sequence(value, depth)
-        self._left -= _OBJECT_NODES
-        return self._object(value, depth)
-
-    def _sequence(self, value: Any, depth: int) -> Any:
         if isinstance(value, bytes | bytearray | memoryview):
             return self._bytes(value)
-        return self._container(
-            value, depth, self._members if isinstance(value, Set) else self._items
-        )
+        reader = reader_of(kind)
+        if reader is attributes:
+            # Of whatever a method was called on: it may hold half of the program.
+            return f"<unserializable: {kind.__name__}>"
+        if not isinstance(value, str | int | float | Mapping | Set | Sequence):
+            self._left -= _OBJECT_NODES
+        plain = reader(value)
+        if monotonic() > self._ends_at:
+            self._left = 0
+        if type(plain) is Pairs or type(plain) is Items:
+            return self._container(value, plain, depth)
+        return self.of(plain, depth + 1)
 
     def _bytes(self, value: bytes | bytearray | memoryview) -> str:
         size_bytes = memoryview(value).nbytes
@@ -168,47 +166,24 @@ class _Copy:
             return f"<{type(value).__name__} of {size_bytes} bytes>"
         return self._text(str(to_plain(value)))
 
-    def _object(self, value: Any, depth: int) -> Any:
-        # What an object has is looked up on its class: a mock's instances have everything.
-        kind = type(value)
-        if isinstance(value, type):
-            return self._text(str(to_plain(value)))
-        if dataclasses.is_dataclass(value):
-            return self._container(value, depth, self._fields)
-        if hasattr(kind, "model_dump"):
-            return self.of(value.model_dump(), depth + 1)
-        if hasattr(kind, "tolist"):  # numpy's scalars and arrays
-            return self._array(value, depth)
-        if isinstance(value, datetime | date | time | complex):
-            return to_plain(value)
-        name = getattr(value, "__name__", None) if callable(value) else None
-        return self._text(name) if type(name) is str else f"<unserializable: {kind.__name__}>"
-
-    def _array(self, value: Any, depth: int) -> Any:
-        shape = tuple(getattr(value, "shape", ()))
-        if math.prod(shape) <= _MOST_ARRAY_ITEMS:
-            return self.of(value.tolist(), depth + 1)
-        return {"shape": list(shape), "dtype": str(getattr(value, "dtype", ""))}
-
-    def _container(self, value: Any, depth: int, copy: Any) -> Any:
-        name = type(value).__name__
-        if id(value) in self._open:
+    def _container(self, owner: Any, content: Pairs | Items, depth: int) -> Any:
+        name = type(owner).__name__
+        if id(owner) in self._open:
             return f"<{name} that contains itself>"
-        if hasattr(value, "__len__") and len(value) > self._left:
+        if content.size > self._left > 0:
             return f"<{name}: more than {MOST_NODES} values>"
-        self._open.add(id(value))
+        self._open.add(id(owner))
         try:
-            return copy(value, depth + 1)
+            if isinstance(content, Pairs):
+                return self._pairs(content, depth + 1)
+            items = self._items(content, depth + 1)
+            return sorted(items, key=str) if isinstance(owner, Set) else items
         finally:
-            self._open.discard(id(value))
+            self._open.discard(id(owner))
 
-    def _fields(self, value: Any, depth: int) -> dict[str, Any]:
-        names = [member.name for member in dataclasses.fields(value) if member.repr]
-        return {name: self.of(getattr(value, name), depth) for name in names}
-
-    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    def _pairs(self, content: Pairs, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for key, member in value.items():
+        for key, member in content.pairs:
             if self._left <= 0 or self._room <= 0:
                 found["…"] = _CUT
                 break
@@ -216,12 +191,9 @@ class _Copy:
             found[self._text(name)] = self.of(member, depth)
         return found
 
-    def _members(self, value: Set[Any], depth: int) -> list[Any]:
-        return sorted(self._items(value, depth), key=str)
-
-    def _items(self, value: Iterable[Any], depth: int) -> list[Any]:
+    def _items(self, content: Items, depth: int) -> list[Any]:
         found: list[Any] = []
-        for item in value:
+        for item in content.items:
             if self._left <= 0 or self._room <= 0:
                 found.append(_CUT)
                 break

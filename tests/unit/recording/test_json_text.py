@@ -6,11 +6,13 @@ import tracemalloc
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from unittest.mock import Mock
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -30,6 +32,29 @@ VALUES = st.recursive(
 
 def read(value: object, limit: int = LIMIT) -> Any:
     return json.loads(as_json(value, limit)[0])
+
+
+class Credentials(dict[str, str]):
+    def __repr__(self) -> str:
+        return f"Credentials(user={self['user']!r})"
+
+
+class Named(dict[str, str]):
+    def __repr__(self) -> str:
+        return f"Named({dict(self)})"
+
+
+class Sealed(str):
+    def __repr__(self) -> str:
+        return "Sealed()"
+
+
+class Login(NamedTuple):
+    user: str
+    seal: str
+
+    def __repr__(self) -> str:
+        return f"Login({self.user})"
 
 
 class Colour(Enum):
@@ -91,7 +116,15 @@ class Array:
         (Colour.RED, "red"),
         (Order(1, ["milk"]), {"number": 1, "lines": ["milk"]}),
         (datetime(2025, 1, 2, tzinfo=UTC), "2025-01-02T00:00:00+00:00"),
-        (PurePosixPath("/a"), "PurePosixPath('/a')"),
+        (PurePosixPath("/a"), "/a"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (Decimal("1.50"), "1.50"),
+        (timedelta(seconds=90), "0:01:30"),
+        (range(3), [0, 1, 2]),
+        (Credentials(user="ann", seal="zzz"), "Credentials(user='ann')"),
+        (Sealed("zzz"), "Sealed()"),
+        (Login("ann", "zzz"), "Login(ann)"),
+        (Named(user="ann"), {"user": "ann"}),
         (ValueError("sour"), {"type": "ValueError", "message": "sour"}),
         (Plain(), {"name": "plain"}),
         (Order, "Order"),

@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from time import sleep
 from typing import Annotated, Any, NewType
 
 import pytest
@@ -27,7 +28,7 @@ from pydantic import dataclasses as pydantic_dataclasses
 from typing_extensions import TypeAliasType, TypedDict
 
 from flujo_otel.recording.json_text import as_json
-from flujo_otel.recording.shape import shown_of
+from flujo_otel.shape import shown_of
 from support.panics import PanicException
 
 SSN = "123-45-6789"
@@ -242,7 +243,7 @@ class Breaks(BaseModel):
         (Around(), {"accounts": [ANN], "note": "kept"}),
         (AroundAll(), {"account": ANN, "version": 1}),
         (Breaks(), {"name": "ann", "ssn": "<ssn cannot be shown: PanicException>"}),
-        (Ordinary(), {"name": "ann", "home": "PosixPath('/home/ann')", "inner": None}),
+        (Ordinary(), {"name": "ann", "home": "/home/ann", "inner": None}),
     ],
 )
 def test_what_is_shown(value: object, expected: object) -> None:
@@ -394,3 +395,23 @@ def test_a_value_too_large_to_look_through_is_shown_by_its_own_fields() -> None:
         "secret"
         not in as_json(OpensField(value=[{} for _ in range(2000)] + [Hiding()]), 1 << 20)[0]
     )
+
+
+def test_slow_serializers_cost_a_value_no_more_than_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flujo_otel.recording.json_text._MOST_SECONDS", 0.02)
+    text, was_cut = as_json([SlowToSay(name="ann") for _ in range(1000)], 64 * 1024)
+    first, *_, last = json.loads(text)
+    assert (True, {"name": "ANN"}) == (was_cut, first)
+    assert "more items cut" in last
+    assert int(last.split()[1]) > 970
+
+
+class SlowToSay(BaseModel):
+    name: str
+
+    @field_serializer("name")
+    def shouted(self, name: str) -> str:
+        sleep(0.002)
+        return name.upper()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence, Set
+from time import sleep
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -36,7 +37,9 @@ class EndlessSet(Set[int]):
 
 
 class Two:
-    def model_dump(self) -> Any:
+    shape = ()
+
+    def tolist(self) -> Any:
         return [Two(), Two()]
 
 
@@ -54,9 +57,10 @@ def test_what_never_ends_is_read_as_far_as_there_is_room(value: Any) -> None:
     assert len(text) < 32 * MOST_NODES
 
 
-def test_a_mock_is_its_types_name() -> None:
-    assert "<unserializable: MagicMock>" == snapshot(MagicMock())
-    assert {"a": ["<unserializable: MagicMock>"]} == snapshot({"a": [MagicMock()]})
+def test_a_mock_is_its_repr() -> None:
+    mock = MagicMock()
+    assert repr(mock) == snapshot(mock)
+    assert {"a": [repr(mock)]} == snapshot({"a": [mock]})
 
 
 def test_a_long_text_is_cut_and_says_by_how_much() -> None:
@@ -108,3 +112,17 @@ def test_what_has_no_beginning_to_show_is_named(value: Any, expected: str) -> No
 )
 def test_whatever_is_given_for_a_text_becomes_one(value: Any, expected: str) -> None:
     assert expected == snapshot_text(value)
+
+
+def test_what_is_slow_is_read_as_far_as_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flujo_otel.storage.snapshot._MOST_SECONDS", 0.02)
+    copy = snapshot([Slow() for _ in range(1000)])
+    assert "… more is cut" == copy[-1]
+    assert "slow" == copy[0]
+    assert len(copy) < 30
+
+
+class Slow:
+    def __repr__(self) -> str:
+        sleep(0.002)
+        return "slow"

@@ -3,13 +3,17 @@
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
 from enum import Enum
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from flujo_otel.storage.bound import MOST_NODES
 from flujo_otel.storage.snapshot import snapshot, snapshot_object
@@ -37,6 +41,19 @@ class Point:
 class Model(BaseModel):
     name: str
     key: SecretStr
+    hidden: str = Field("h", repr=False)
+
+
+class Masked(BaseModel):
+    card: str = "c"
+
+    def __repr__(self) -> str:
+        return "Masked(***)"
+
+
+class Pair(NamedTuple):
+    a: int
+    b: str
 
 
 class Scalar:
@@ -80,7 +97,15 @@ def test_what_is_done_to_the_original_does_not_touch_it(value: dict[str, list[in
         ({1: 2, None: 3}, {"1": 2, "None": 3}),
         (Colour.RED, "red"),
         (Point(1), {"x": 1}),
-        (Model(name="n", key=SecretStr("k")), {"name": "n", "key": "<unserializable: SecretStr>"}),
+        (Model(name="n", key=SecretStr("k")), {"name": "n", "key": "SecretStr('**********')"}),
+        (Masked(), "Masked(***)"),
+        (Pair(1, "b"), {"a": 1, "b": "b"}),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (Decimal("1.50"), "1.50"),
+        (PurePosixPath("/a"), "/a"),
+        (timedelta(seconds=90), "0:01:30"),
+        (ValueError("sour"), {"type": "ValueError", "message": "sour"}),
+        (range(3), [0, 1, 2]),
         (float("inf"), "Infinity"),
         (b"\xff", "/w=="),
         (Scalar(), 0.5),
@@ -100,7 +125,7 @@ def test_lists_that_hold_one_another_end() -> None:
     value: list[Any] = [1]
     for _ in range(40):
         value = [value, value]
-    assert "more than" in json.dumps(snapshot(value))
+    assert "more is cut" in json.dumps(snapshot(value))
     assert MOST_NODES >= 10_000
 
 

@@ -4,22 +4,27 @@ import base64
 import math
 from codecs import utf_8_decode
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache, partial
 from itertools import islice
+from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
-from flujo_otel.recording.model import Model, model_of, read, shown
-from flujo_otel.recording.own_repr import has_own_repr
 from flujo_otel.redaction import MARGIN, redactor
+from flujo_otel.shape.model import Model, model_of, read, shown
+from flujo_otel.shape.own_repr import has_own_repr
 
 _ARRAY_ITEM_LIMIT: Final = 10_000
 _BYTES_LIMIT: Final = 64 * 1024
 _SORTED_LIMIT: Final = 1000
+_MOST_COMPARED: Final = 1000
+_DATA: Final = (Mapping, str, tuple, list)
 
 
 class Pairs(NamedTuple):
@@ -37,7 +42,12 @@ def reader_of(kind: Any) -> Callable[[Any], Any]:
     """What brings a value of class `kind` one step nearer to JSON: a scalar, Pairs or Items."""
     for types, reader in _READERS:
         if issubclass(kind, types):
-            return reader
+            may_hide = issubclass(kind, _DATA) and has_own_repr(kind)
+            return partial(_unless_hidden, reader) if may_hide else reader
+    return _reader_of_object(kind)
+
+
+def _reader_of_object(kind: Any) -> Callable[[Any], Any]:
     model = model_of(kind)
     if model is not None:
         return partial(_fields if model.is_plain else _model, model)
@@ -45,8 +55,10 @@ def reader_of(kind: Any) -> Callable[[Any], Any]:
         return partial(_named, [field.name for field in fields(kind) if field.repr])
     if hasattr(kind, "tolist"):
         return _array
+    if issubclass(kind, Sequence) and not has_own_repr(kind):
+        return _sequence
     if kind.__repr__ is object.__repr__:
-        return _attributes
+        return attributes
     return repr
 
 
@@ -55,6 +67,23 @@ def shown_of(kind: Any) -> tuple[str, ...] | None:
     """The fields that a class of models shows as they are; None: no such class."""
     model = model_of(kind)
     return model.names if model is not None and model.is_plain else None
+
+
+def _unless_hidden(reader: Callable[[Any], Any], value: Any) -> Any:
+    """Data of a class with a `repr` of its own: as that where it keeps a text of it back, as a dict
+    of credentials does. Most only say which class it is, and large data hide nothing."""
+    if len(value) <= _MOST_COMPARED:
+        said = repr(value)
+        parts = [value] if isinstance(value, str) else _values_in(value)
+        if not all(repr(str.__str__(part))[1:-1] in said for part in parts):
+            return said
+    return reader(value)
+
+
+def _values_in(value: Any) -> list[str]:
+    """The texts in `value`, but for names and what is deeper."""
+    values = value.values() if isinstance(value, Mapping) else value
+    return [each for each in values if isinstance(each, str)]
 
 
 def _fields(model: Model, value: Any) -> Pairs:
@@ -70,7 +99,7 @@ def _named(names: list[str], value: Any) -> "Pairs":
     return Pairs(((name, getattr(value, name)) for name in names), len(names))
 
 
-def _attributes(value: Any) -> Any:
+def attributes(value: Any) -> Any:
     """An object without a `repr` of its own: its attributes, if it has any."""
     return _mapping(vars(value)) if getattr(value, "__dict__", None) else repr(value)
 
@@ -86,6 +115,10 @@ def _array(value: Any) -> Any:
 
 def _mapping(value: Mapping[Any, Any]) -> Pairs:
     return Pairs(value.items(), len(value))
+
+
+def _sequence(value: Sequence[Any]) -> Items:
+    return Items(value, len(value))
 
 
 def _tuple(value: tuple[Any, ...]) -> Pairs | Items:
@@ -138,12 +171,13 @@ _READERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
     (str, str.__str__),
     (Mapping, _mapping),
     (tuple, _tuple),
-    ((list, deque), lambda value: Items(value, len(value))),
+    ((list, deque), _sequence),
     (Set, _set),
     ((bytes, bytearray, memoryview), _bytes),
     (int, int.__int__),
     (float, float.__float__),
     ((date, time), lambda value: value.isoformat()),
+    ((UUID, Decimal, PurePath, timedelta), str),
     (BaseException, _exception),
 )
 

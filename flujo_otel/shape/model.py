@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.interruption import passes
-from flujo_otel.recording.hidden import hidden_in, hidden_names
-from flujo_otel.recording.own_repr import has_own_repr, says_fields
-from flujo_otel.recording.serializers import Serializers, serializers_of
+from flujo_otel.shape.hidden import hidden_in, hidden_names
+from flujo_otel.shape.own_repr import has_own_repr, says_fields
+from flujo_otel.shape.serializers import Serializers, serializers_of
 
 _LEFT_OUT: Final = object()
 

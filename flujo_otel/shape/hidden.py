@@ -9,7 +9,7 @@ from collections.abc import Mapping, Set
 from dataclasses import fields, is_dataclass
 from typing import Any, Final, NamedTuple
 
-from flujo_otel.recording.own_repr import has_own_repr, says_fields
+from flujo_otel.shape.own_repr import has_own_repr, says_fields
 
 _MOST_VALUES: Final = 1000
 _PLAIN: Final = (str, int, float, bool, bytes, type(None))

@@ -3,7 +3,9 @@
 from types import FunctionType
 from typing import Any, Final
 
-_BRIEF: Final = frozenset({"pydantic", "langchain_core", "flujo", "pydantic_ai", "pydantic_graph"})
+_BRIEF: Final = frozenset(
+    {"pydantic", "langchain_core", "flujo", "pydantic_ai", "pydantic_graph", "collections", "enum"}
+)
 """Packages whose own `repr` leaves out what is empty or at its default, and hides nothing: as
 fields these values say more."""
 _GENERATED: Final = "<string>"
