@@ -9,13 +9,18 @@ import json
 import math
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence, Set
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
+from pathlib import PurePath
 from typing import Any, Final
+from uuid import UUID
 
 from flujo_otel.interruption import passes
 from flujo_otel.storage.bound import Bound
 
+_SAID_BY_TEXT: Final = (UUID, Decimal, PurePath, timedelta)
+"""As keys: flujo has one word for all of a kind, and entries would be lost."""
 _Reader = Callable[[Any, Bound], Any]
 
 MOST_BITS: Final = 14_000
@@ -102,7 +107,13 @@ def _read(value: Any, size: int, read: _Reader, bound: Bound) -> Any:
 
 
 def _mapping(value: Mapping[Any, Any], bound: Bound) -> dict[str, Any]:
-    return {_key(key, bound): to_plain(member, bound) for key, member in value.items()}
+    found: dict[str, Any] = {}
+    for key, member in value.items():
+        name = plain = _key(key, bound)
+        while name in found:  # two of a kind that has no words of its own, or 1 beside "1"
+            name = f"{plain} {len(found) + 1}"
+        found[name] = to_plain(member, bound)
+    return found
 
 
 def _members(value: Set[Any], bound: Bound) -> list[Any]:
@@ -123,7 +134,9 @@ def _dump(value: Any, bound: Bound) -> Any:
 
 
 def _key(key: Any, bound: Bound) -> str:
-    return key if type(key) is str else str(to_plain(key, bound))
+    if type(key) is str:
+        return key
+    return str(key) if isinstance(key, _SAID_BY_TEXT) else str(to_plain(key, bound))
 
 
 def _non_finite(value: float) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from time import thread_time
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -123,3 +124,9 @@ def test_what_is_deep_is_cut_where_it_cannot_be_written_as_it_is() -> None:
         value = [value]
     assert has_lost(encode(value))
     assert f"<list below depth {MAX_DEPTH}>" in json.dumps(to_plain(value))
+
+
+def test_no_two_keys_become_one() -> None:
+    first, second = UUID(int=1), UUID(int=2)
+    assert {str(first): 1, str(second): 2} == to_plain({first: 1, second: 2})
+    assert [1, 2, 3, 4] == list(to_plain({object(): 1, object(): 2, 1: 3, "1": 4}).values())
