@@ -73,6 +73,7 @@ STEMS: Final = (
     "card",
     "ccn",
     "cc_n",
+    "cc-n",
     "cv",
     "conn",
     "sessid",
@@ -86,5 +87,5 @@ STEMS: Final = (
 )
 """One of these is in each name of a secret, in lower case: what text is searched for, each of them
 0.6 us a KB. Not `cc` nor `recover`, which many texts have (success, recovered), and which cost as
-much as ten then; so `cc-number` is none in text, where the number itself is known for a card's."""
+much as ten then."""
 IDS: Final = frozenset({flujo.RUN_ID, flujo.NESTED_RUN_ID, flujo.STEP_ID, xray.STEP_ID})

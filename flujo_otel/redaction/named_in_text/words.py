@@ -14,6 +14,8 @@ from flujo_otel.redaction.naming import Naming
 
 _WORD: Final = re.compile(r"""[^\s"'`<>&;]++""")
 _END: Final = re.compile(r",(?=[A-Za-z_]{1,64}=)|\\[nrt]")
+_NUMBER: Final = re.compile(r"[0-9](?:[ \-]?[0-9]){11,18}+(?![0-9A-Za-z])")
+"""In groups, as cards have it."""
 _INDENT: Final = 40
 _LINE_BEFORE: Final = re.compile(r"""(?:\A|[\n"'`]|\\[nr])[ \t\-]{0,40}\Z""")
 _LINE_AFTER: Final = re.compile(r"""[ \t,]{0,40}+(?:\Z|[\r\n"'`\\#])""")
@@ -26,8 +28,11 @@ def word_end(text: str, start: int) -> int:
 
 
 def word_value(text: str, name: Name) -> Replacement | None:
-    """The word behind `name`, if it is a secret as it stands there."""
+    """The word behind `name`, or the number in groups, if it is a secret as it stands there."""
     start = name.value
+    number = _NUMBER.match(text, start) if name.naming is Naming.STRONG else None
+    if number is not None:
+        return start, number.end(), REDACTED
     value = _trimmed(text[start : word_end(text, start)])
     end = start + len(value)
     return (start, end, REDACTED) if value and _is_secret(text, name, value, end) else None
