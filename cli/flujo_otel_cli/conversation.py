@@ -53,7 +53,7 @@ def told_exchange(
         return
     found = conversation_of(span) if span is not None else Conversation()
     given = _in_short(exchange.asked, found.asked.messages[-1:])
-    answered = _in_short(exchange.output, found.answered.messages[:1])
+    answered = _in_short(exchange.output, _last_of(found.answered.messages))
     yield from content_lines("   in   ", given, to, full=False, piped=PIPED_MOST)
     yield from content_lines("   out  ", answered, to, full=False, piped=PIPED_MOST)
 
@@ -68,6 +68,12 @@ def drawn_of(span: Span, *, full: bool) -> frozenset[str]:
     if full and found.answered.messages:
         drawn -= {openinference.OUTPUT_VALUE, openinference.OUTPUT_MIME_TYPE}
     return drawn | read
+
+
+def _last_of(answered: Sequence[Message]) -> Sequence[Message]:
+    """What a conversation came to, a prompt's too; of a model's choices the first."""
+    are_choices = all(each.role == "assistant" for each in answered)
+    return answered[:1] if are_choices else answered[-1:]
 
 
 def _in_short(text: str | None, messages: Sequence[Message]) -> str | None:

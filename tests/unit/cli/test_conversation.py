@@ -110,6 +110,21 @@ def test_a_refused_answer_is_drawn_at_length_and_in_a_line() -> None:
     assert told == "   out    refused: I cannot.\n"
 
 
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [("system user", "last"), ("assistant assistant", "first"), ("assistant tool", "last")],
+)
+def test_of_what_came_out_a_line_tells_what_it_came_to(roles: str, expected: str) -> None:
+    said = [
+        {"role": role, "content": content}
+        for role, content in zip(roles.split(), ("first", "last"), strict=True)
+    ]
+    span = a_span(1, "prompt", 0, 1, attributes={"output.value": json.dumps(said)})
+    to = screen()
+    out = shown(to, told_exchange(span, exchange_of(span.attributes), to, full=False))
+    assert out.strip() == f"out    {expected}"
+
+
 def test_messages_are_not_repeated_among_the_attributes() -> None:
     fields = {"llm.input_messages.0.message.role": "user"}
     fields["llm.input_messages.0.message.content"] = "Sunny?"
