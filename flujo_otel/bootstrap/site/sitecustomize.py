@@ -3,6 +3,7 @@
 This may be the Python of another environment, which has neither OpenTelemetry nor flujo-otel.
 """
 
+import logging
 import os
 import sys
 from importlib.machinery import PathFinder
@@ -25,10 +26,19 @@ def _trace() -> None:
     path = os.environ.get("PYTHONPATH", "")
     # A Python started by the set-up itself would set up again, and so on without end.
     os.environ["PYTHONPATH"] = os.pathsep.join(p for p in path.split(os.pathsep) if p != _HERE)
+    loading = logging.getLogger("opentelemetry.instrumentation.auto_instrumentation._load")
+    loading.addFilter(_is_news)
     try:
         initialize()
     finally:
+        loading.removeFilter(_is_news)
         os.environ["PYTHONPATH"] = path
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """That another configurator than ours is not loaded, `lens run` has asked for."""
+    message = record.getMessage()
+    return not (message.startswith("Configuration of ") and " not loaded" in message)
 
 
 def _run_users_own() -> None:
