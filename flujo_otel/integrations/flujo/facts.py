@@ -221,7 +221,7 @@ def first_of_body(parent: Any, step: object) -> object | None:
 
 def run_status(result: Any, context: Any) -> str:
     """flujo's own verdict on a run: `completed`, `failed` or `paused` (0.4 also `cancelled`)."""
-    history = getattr(result, "step_history", None) or ()
+    history: Sequence[Any] = getattr(result, "step_history", None) or ()
     # 0.6 says paused, too, of a run in which a loop's body failed after its first step. What really
     # pauses says why, and is no part of the history.
     has_failed = bool(history) and not history[-1].success and not pause_message(context)
