@@ -112,7 +112,7 @@ def test_a_refused_answer_is_drawn_at_length_and_in_a_line() -> None:
 
 @pytest.mark.parametrize(
     ("roles", "expected"),
-    [("system user", "last"), ("assistant assistant", "first"), ("assistant tool", "last")],
+    [("system user", "last"), ("assistant assistant", "first"), ("assistant user", "last")],
 )
 def test_of_what_came_out_a_line_tells_what_it_came_to(roles: str, expected: str) -> None:
     said = [
