@@ -20,13 +20,14 @@ class Deadlines:
         self._stopping = False
 
     @asynccontextmanager
-    async def start(self) -> AsyncIterator[None]:
-        """Around reading one request. Raises Refusal where it takes too long."""
+    async def start(self) -> AsyncIterator[asyncio.Timeout]:
+        """Around reading one request; it may be given less time than it has. Raises Refusal where
+        it takes too long."""
         try:
             async with asyncio.timeout(self._seconds) as timeout:
                 self._open.add(timeout)
                 try:
-                    yield
+                    yield timeout
                 finally:
                     self._open.discard(timeout)
         except TimeoutError:
@@ -38,4 +39,5 @@ class Deadlines:
         self._stopping = True
         now = asyncio.get_running_loop().time()
         for timeout in self._open:
-            timeout.reschedule(now)
+            if not timeout.expired():  # which refuses another time
+                timeout.reschedule(now)

@@ -5,7 +5,6 @@ limit (10 MB would become 10 GB before anybody is asked), so it is switched off 
 A request is read as a stream of one message, which lets the token be looked at before the data.
 """
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -14,6 +13,7 @@ from flujo_otel.collector.access import Access, authorization_of
 from flujo_otel.collector.answers import Code, Encoding, Refusal, accepted, status, verdict
 from flujo_otel.collector.body import Body
 from flujo_otel.collector.deadline import Deadlines
+from flujo_otel.collector.readers import Readers
 from flujo_otel.collector.reception import Reception
 from flujo_otel.forward.destination import Signal
 from flujo_otel.wire.transport import STATUS_DETAILS
@@ -33,8 +33,6 @@ _SERVICES: Final = {
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 """No OTLP request starts so: it would be field 3 of wire type 7, which there is not."""
 _IDENTITY_AND_GZIP: Final = 0b101
-_READERS: Final = 16
-"""Requests whose message is read and unpacked at once: others wait in their clients."""
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 Context = Any
@@ -53,7 +51,7 @@ class GrpcReceiver:
         self._reception = reception
         self._access = access
         self._deadlines = deadlines
-        self._readers = asyncio.Semaphore(_READERS)
+        self._readers = Readers()
 
     def server(self) -> Any:
         """A grpc.aio.Server with the services, bound to nothing yet."""
@@ -93,7 +91,7 @@ class GrpcReceiver:
 
     async def _taken(self, signal: Signal, context: Context) -> bytes:
         self._access.check_token(authorization_of(_headers(context.invocation_metadata())))
-        async with self._deadlines.start(), self._readers:
+        async with self._deadlines.start() as timeout, self._readers.place(timeout):
             body = await self._unpacked(await _only_message(context))
         try:
             result = await self._reception.take(signal, body.complete(), Encoding.PROTOBUF)

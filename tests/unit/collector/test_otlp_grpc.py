@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from flujo_otel.collector import otlp_grpc
+from flujo_otel.collector import readers
 from flujo_otel.collector.access import Access
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.otlp_grpc import GrpcReceiver
@@ -49,7 +49,7 @@ class Call:
 async def test_no_message_is_read_before_a_reader_has_unpacked_its_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(otlp_grpc, "_READERS", 1)
+    monkeypatch.setattr(readers, "READERS", 1)
     commit = NoCommit()
     reception = Reception(commit, Unstored(commit.count_losses), 64 << 20)
     export = GrpcReceiver(reception, Access("127.0.0.1"), Deadlines(60.0))._export(Signal.TRACES)
