@@ -6,7 +6,8 @@ from flujo_otel.model import Run, Span
 from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import exchange_of
 from flujo_otel.query.failure import Failure, failure_of
-from flujo_otel.query.tree import Node, build_tree
+from flujo_otel.query.fold import fold
+from flujo_otel.query.tree import Fold, Node, build_tree
 from flujo_otel_cli.conversation import drawn_of, opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.detail import (
@@ -24,11 +25,9 @@ from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.notes import notes
 from flujo_otel_cli.runs import lasted, status_within
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import cell_len, escape, head, value_text
+from flujo_otel_cli.text import brief, cell_len, escape, head, value_text
 from flujo_otel_cli.theme import STYLES
 
-SPANS_SHOWN = 200
-"""Of the top-level spans; `lens trace --all` has the rest."""
 _ERRORS_SHOWN = 3
 _EXCEPTION = "exception  "
 
@@ -42,10 +41,11 @@ def overview(
     *,
     db: str | None,
     full: bool,
+    unfold: bool,
 ) -> Iterator[Line]:
     """What failed and where, the top-level spans, and the command that shows more.
 
-    `db`: what --db named."""
+    `db`: what --db named. `unfold`: each span, also where many are equal."""
     roots = build_tree(spans)
     for failure in list(unexplained_failures(roots).values())[:_ERRORS_SHOWN]:
         yield from failure_lines(failure, to)
@@ -53,12 +53,12 @@ def overview(
     # A lone root says as little as the header does: what it did is in its children.
     shown = [root] if root and not tops else tops
     shown = [*shown, *shown[0].children] if len(shown) == 1 else shown
-    for node in shown[:SPANS_SHOWN]:
-        if node.span is not None:
+    for node in shown if unfold else fold(shown):
+        if node.fold is not None:
+            yield _fold_line(run, node, node.fold, to, now_ns)
+        elif node.span is not None:
             is_told = node.is_run_root and node.span.run_id == run.run_id  # beside the header
             yield from _lines(run, node, to, now_ns, is_told=is_told, full=full)
-    if len(shown) > SPANS_SHOWN:
-        yield [Piece(f"{len(shown) - SPANS_SHOWN:,} more spans.", "dim")]
     yield [Command(hint("trace", run_name, "--attributes", db=db), "dim")]
 
 
@@ -142,6 +142,17 @@ def _decided_by(span: Span) -> frozenset[str]:
 
 def _indented(lines: Iterator[Line]) -> Iterator[Line]:
     return ([Piece("  "), *line] for line in lines)
+
+
+def _fold_line(run: Run, node: Node, folded: Fold, to: Terminal, now_ns: int) -> Line:
+    """Many equal spans: how many, what they took, the worst of them."""
+    status = status_within(run, node.status, node.end_time_ns)
+    took = lasted(run, node.start_time_ns, node.end_time_ns, now_ns, to.theme)
+    return [
+        Piece(f"{to.theme.mark(status)} ", STYLES.get(status, "")),
+        Piece(f"{brief(node.name, 80)} {to.theme.times}{len(folded.members):,}", "bold"),
+        Piece("  " + "  ".join([took, *notes(node, None, to.theme)]), "dim"),
+    ]
 
 
 def _heading(run: Run, span: Span, name: str, to: Terminal, now_ns: int) -> Line:

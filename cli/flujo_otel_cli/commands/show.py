@@ -78,7 +78,7 @@ def command(
         bool, typer.Option("--full", help="Whole inputs, outputs and contexts.")
     ] = False,
     unfold: Annotated[
-        bool, typer.Option("--all", help="Every step, also where many are alike.")
+        bool, typer.Option("--all", help="Every step or span, also where many are alike.")
     ] = False,
     db: Db = None,
     json: Json = False,
@@ -296,7 +296,16 @@ def _lines(
         spans = list(session.reader.spans(run.run_id, SpanFilter()))
         shown_id = short_id(session.reader, run.run_id)
         yield from (
-            overview(run, spans, shown_id, to, session.now_ns, db=session.db, full=full)
+            overview(
+                run,
+                spans,
+                shown_id,
+                to,
+                session.now_ns,
+                db=session.db,
+                full=full,
+                unfold=unfold or full,
+            )
             if spans
             else _NO_STEPS
         )

@@ -239,6 +239,18 @@ def test_a_run_that_went_on_without_saying_so_waits_no_more(
     assert "waiting" not in answer(capsys, "show")[1] + answer(capsys, "trace")[1]
 
 
+def test_equal_spans_of_a_run_without_steps_are_one_line_unless_all_are_asked_for(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = a_span(1, "wide", 0, 900, role=Role.RUN_ROOT)
+    items = [a_span(n + 2, f"item {n}", n, n + 1, 1) for n in range(300)]
+    store(here / "flujo_otel.db", [root, *items])
+    out = answer(capsys, "show")[1]
+    assert "✔ item * ×300  300 ms  worst 1 ms (item 0)  --all unfolds\n" in out
+    for option in ("--all", "--full"):
+        assert answer(capsys, "show", option)[1].count("✔ item ") == 300
+
+
 def test_a_run_that_nobody_was_asked_in_waited_for_nobody(
     filled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
