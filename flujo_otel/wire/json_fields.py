@@ -113,6 +113,16 @@ def items(fields: Fields, name: str) -> list[Fields]:
     return value
 
 
+def texts(fields: Fields, name: str) -> list[str]:
+    """A list of strings, each as `text` has it."""
+    value = fields.get(name)
+    if value is None:
+        return []
+    if type(value) is not list:
+        raise BadValue(name, "a list of strings")
+    return [text({name: item}, name) for item in value]
+
+
 def attributes(fields: Fields) -> list[KeyValue]:
     """The field of that name."""
     return _pairs(fields, "attributes", 0)

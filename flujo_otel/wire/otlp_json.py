@@ -9,7 +9,7 @@ https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -27,10 +27,15 @@ from flujo_otel.wire.json_fields import (
     items,
     part,
     text,
+    texts,
     uint32,
     uint64,
 )
+from flujo_otel.wire.message import string
 from flujo_otel.wire.otlp import Decoded, RequestDecoder
+from flujo_otel.wire.protobuf import DELIMITED, delimited, tag
+
+_ENTITY_REFS: Final = tag(3, DELIMITED)
 
 
 def decode_json(body: bytes, redactor: Redactor | None = None) -> Decoded:
@@ -112,9 +117,25 @@ def _take_scope_spans(decoder: RequestDecoder, scope_spans: Fields) -> None:
 
 
 def _resource(fields: Fields) -> Resource:
-    return Resource(
+    resource = Resource(
         attributes=attributes(fields),
         dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
+    )
+    for entity in items(fields, "entityRefs"):
+        # As bytes: opentelemetry-proto 1.30 has no such message, and keeps what it does not know.
+        resource.MergeFromString(delimited(_ENTITY_REFS, _entity_ref(entity)))
+    return resource
+
+
+def _entity_ref(fields: Fields) -> bytes:
+    keys = [(3, key) for key in texts(fields, "idKeys")]
+    keys += [(4, key) for key in texts(fields, "descriptionKeys")]
+    return b"".join(
+        (
+            string(tag(1, DELIMITED), text(fields, "schemaUrl")),
+            string(tag(2, DELIMITED), text(fields, "type")),
+            *(delimited(tag(number, DELIMITED), key.encode()) for number, key in keys),
+        )
     )
 
 

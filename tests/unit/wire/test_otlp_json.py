@@ -10,6 +10,7 @@ from flujo_otel.errors import MalformedRequest
 from flujo_otel.model.record import SpanRecord
 from flujo_otel.wire.otlp import Decoded
 from flujo_otel.wire.otlp_json import decode_json
+from flujo_otel.wire.protobuf import delimited
 from support.otlp import as_json, request, span
 
 
@@ -221,3 +222,27 @@ def test_what_is_no_request_is_malformed(raw: bytes) -> None:
 def test_an_empty_request_is_sound(raw: bytes) -> None:
     found = decode_json(raw)
     assert (0, "", []) == (found.outcome.rejected, found.outcome.message, list(found.batch.records))
+
+
+def test_the_entities_of_a_resource_are_kept() -> None:
+    entity = {
+        "schemaUrl": "url",
+        "type": "host",
+        "idKeys": ["host.id", ""],
+        "descriptionKeys": ["host.name"],
+    }
+    resource = {"entityRefs": [entity, {}]}
+    body = json.dumps({"resourceSpans": [{"resource": resource}]}).encode()
+    [found] = decode_json(body).batch.resources
+    expected = b"\x0a\x03url\x12\x04host\x1a\x07host.id\x1a\x00\x22\x09host.name"
+    assert delimited(b"\x1a", expected) + b"\x1a\x00" == found.otlp
+
+
+@pytest.mark.parametrize("keys", ["host.id", [1], {}])
+def test_entities_that_are_none_cost_the_spans_of_their_resource(keys: object) -> None:
+    resource = {"entityRefs": [{"idKeys": keys}]}
+    spans = {"resource": resource, "scopeSpans": [{"spans": [{}]}]}
+    body = json.dumps({"resourceSpans": [spans]}).encode()
+    assert {"idKeys that is not": 1} == {
+        reason[:18]: count for reason, count in decode_json(body).outcome.refused.items()
+    }
