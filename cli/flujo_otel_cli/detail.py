@@ -2,6 +2,7 @@
 attributes, events."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from flujo_otel.model import Event, Run, Span
 from flujo_otel.query.decision import Decision, decision_of
 from flujo_otel.query.failure import Failure, Location, failure_of, is_users_own, repeats
 from flujo_otel.query.tree import Node, walk
+from flujo_otel.semconv import graph
 from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE, FALLBACK_ORIGINAL_ERROR
 from flujo_otel_cli import decision as decisions
 from flujo_otel_cli.hint import hint
@@ -25,6 +27,7 @@ _WRAPPED_LINES = 3
 """Of each of those, on a terminal that has no room for it."""
 _REASONS_SHOWN = 3
 _ROOM_LEAST = 20
+_EXECUTION = re.compile("([0-9a-f]{32})-[0-9a-f]{16}")
 _BODY_INDENT = 4
 """Columns before what is told of a step or span that is opened, at most."""
 
@@ -78,6 +81,7 @@ class Details:
             yield from failure_lines(self.failures[node], self.to, self._hint(node), room)
         if node.span is None:
             return
+        yield from original_lines(node.span, self.to, room)
         yield from reason_lines(node.span, self.to, room)
         decision = self._decision_of(node)
         if decision is not None:
@@ -154,6 +158,19 @@ def failure_lines(
         yield from ([Piece(line, "dim")] for line in lines)
     if opens:
         yield opens
+
+
+def original_lines(span: Span, to: Terminal, room: int) -> Iterator[Line]:
+    """Of which execution a graph's run is the replay, or goes on: by the id of that one's trace,
+    which names its run to every command."""
+    original = span.attributes.get(graph.ORIGINAL_EXECUTION_ID)
+    if original is None:
+        return
+    word = "goes on with" if span.attributes.get(graph.IS_RESUMED) else "replay of"
+    execution = _EXECUTION.fullmatch(str(original))
+    said = execution[1] if execution else brief(str(original))
+    text = cut(said, max(room - len(word) - 1, _ROOM_LEAST), to.theme.ellipsis) if to.cuts else said
+    yield [Piece(f"{word} {text}", "dim")]
 
 
 def reason_lines(span: Span, to: Terminal, room: int) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from flujo_otel.model import Event, Run, RunStatus, Span, Writer
 from flujo_otel.model.record import Role
 from flujo_otel.query.tree import build_tree
-from flujo_otel.semconv import flujo
+from flujo_otel.semconv import flujo, graph
 from flujo_otel_cli.detail import Drawing
 from flujo_otel_cli.drawing import draw
 from flujo_otel_cli.terminal import Terminal
@@ -332,3 +332,17 @@ def test_the_place_of_what_failed_in_a_library_is_where_the_program_called_it() 
     text = drawn(a_run(spans), spans)
     assert "at /srv/app.py:41 in answer   lens show last --step chat" in text
     assert text.count("E: 429") == 1
+
+
+@pytest.mark.parametrize(
+    ("original", "resumed", "expected"),
+    [
+        (f"{'a' * 32}-{'b' * 16}", False, f"replay of {'a' * 32}"),
+        ("order 7\x1b", True, "goes on with order 7\\x1b"),
+    ],
+)
+def test_a_graph_s_run_says_which_it_replays(original: str, resumed: bool, expected: str) -> None:
+    attributes = {graph.ORIGINAL_EXECUTION_ID: original, graph.IS_RESUMED: resumed}
+    root = replace(ROOT, attributes=attributes)
+    lines = drawn(a_run(), [root, a_span(2, "node", 0, 1, parent=1)]).splitlines()
+    assert expected == lines[1].strip()
