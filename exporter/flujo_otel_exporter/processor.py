@@ -40,6 +40,8 @@ class LiveSpanProcessor(SpanProcessor):
         self._runs_before_fork: dict[_Key, str | None] = {}
         self._forked_time_ns = 0
         self._is_shut_down = False
+        self._is_asleep = False
+        """Shut down, or in a forked child where no span has begun yet."""
         self._put = self._writer.put
         self._writer.watch(self)
 
@@ -52,7 +54,7 @@ class LiveSpanProcessor(SpanProcessor):
         """Remember `span` as open, with the run id that its living parent has."""
         try:
             context = span.context
-            if self._is_shut_down:
+            if self._is_asleep and not self._woke():
                 return
             if context.trace_flags & _SAMPLED and len(self._open) < MAX_OPEN:
                 parent = span.parent
@@ -88,7 +90,7 @@ class LiveSpanProcessor(SpanProcessor):
         if not self._is_shut_down:
             with guard.guarded("shutdown"):
                 self._writer.settle()
-            self._is_shut_down = True
+            self._is_shut_down = self._is_asleep = True
             self._writer.forget(self)
 
     def collect(self) -> Iterator[Snapshot]:
@@ -114,6 +116,15 @@ class LiveSpanProcessor(SpanProcessor):
         self._forked_time_ns = time.time_ns()
         self._open = {}
         self._shown = set()
+        self._is_asleep = True
+
+    def _woke(self) -> bool:
+        """False where it was shut down. A forked child has no writer's thread, and what runs in it
+        is to be shown as well."""
+        if not self._is_shut_down:
+            self._writer.wake()
+            self._is_asleep = False
+        return not self._is_asleep
 
     def _run_of(self, parent: SpanContext) -> str | None:
         entry = self._open.get(parent[:2])

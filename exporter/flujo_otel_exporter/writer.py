@@ -84,6 +84,10 @@ class StoreWriter:
         termination.install(self.terminate)
         self._start()
 
+    def wake(self) -> None:
+        """See that there is a thread to write what runs."""
+        self._start()
+
     def forget(self, source: Source) -> None:
         """The reverse of `watch`."""
         if source in self._sources:

@@ -191,6 +191,30 @@ def test_a_grandchild_is_traced_too(db: Path) -> None:
     assert names(db) == {"child": 3, "grandchild": 3, "parent": 3}
 
 
+def test_what_runs_in_a_child_is_seen_and_stays_when_that_is_killed(db: Path) -> None:
+    source = """
+        import signal, sqlite3, time
+        provider = traced()
+        tracer = provider.get_tracer("t")
+        spans(tracer, 1, "parent")
+        child = os.fork()
+        if child == 0:
+            with tracer.start_as_current_span("child"):
+                time.sleep(30)
+        for _ in range(1000):
+            time.sleep(0.02)
+            if provider.force_flush():
+                with sqlite3.connect(DB) as connection:
+                    if connection.execute("SELECT 1 FROM spans WHERE name = 'child'").fetchone():
+                        break
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    """
+    run(db, PATIENT + dedent(source).replace("DB", repr(str(db))))
+    statuses = "SELECT name, status FROM spans ORDER BY name"
+    assert query(db, statuses) == [("child", "running"), ("parent", "completed")]
+
+
 def test_a_fork_amid_a_write_that_hangs_neither_waits_for_it_nor_touches_the_database(
     db: Path,
 ) -> None:
