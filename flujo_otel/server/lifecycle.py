@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,16 +39,17 @@ class Server:
     def __init__(self, options: ServerOptions) -> None:
         """Raises SettingsError."""
         self.options = options
-        self._settings = load(
+        settings = load(
             db=options.db,
             queue_bytes=options.queue_bytes,
             token=options.token,
             max_request_bytes=options.max_request_bytes,
         )
+        self.database: Path = resolve(settings).path
+        """The file that spans go to, whatever becomes of the folder that it was named from."""
+        self._settings = replace(settings, db=str(self.database))
         self._redaction = options_of(self._settings, received=options.redact)
         rates_of(self._settings)  # what cannot be used is said now, not with the first span
-        self.database: Path = resolve(self._settings).path
-        """The file that spans go to."""
         self.token: str | None = self._settings.token
         """What clients must send; made here where one is needed and none was given."""
         if self.token is None and not is_loopback(options.host):

@@ -7,10 +7,11 @@ replaces run rows, and renames a database away that it finds locked.
 import importlib.util
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flujo_otel.errors import UnsupportedUri
+from flujo_otel.errors import SettingsError, UnsupportedUri
 from flujo_otel.settings import Settings, working_directory
 from flujo_otel.spanstore.kind import FileKind, kind_of
 
@@ -40,7 +41,7 @@ def resolve(settings: Settings) -> Location:
     Raises UnsupportedUri where a setting names no file that SQLite can open.
     """
     if settings.db is not None:
-        named = _file_of(settings.db, settings.folder("db"), "db", settings)
+        named = _file_of(settings.db, "db", settings)
         if named is None:
             raise UnsupportedUri(
                 f"db is {settings.db!r} ({settings.origin('db')}): a database in memory is not "
@@ -56,7 +57,9 @@ def resolve(settings: Settings) -> Location:
 def _location(path: Path, state: Path | None, origin: str) -> Location:
     # flujo 0.4's runner does not heed FLUJO_STATE_URI: its runs are in the working directory even
     # where another file is named.
-    candidates = (path, state, working_directory() / FLUJO_NAME)
+    candidates = [path, state]
+    with suppress(SettingsError):  # it is gone
+        candidates.append(working_directory() / FLUJO_NAME)
     flujo = next((p for p in candidates if p and kind_of(p) is FileKind.FLUJO), None)
     return Location(path, flujo, origin)
 
@@ -83,15 +86,15 @@ def _is_flujo_installed() -> bool:
 def _named_by_state_uri(settings: Settings) -> Path | None:
     if settings.state_uri is None:
         return None
-    return _file_of(settings.state_uri, settings.folder("state_uri"), "state_uri", settings)
+    return _file_of(settings.state_uri, "state_uri", settings)
 
 
-def _file_of(text: str, folder: Path, name: str, settings: Settings) -> Path | None:
+def _file_of(text: str, name: str, settings: Settings) -> Path | None:
     """The file that a path or URI names; None: one in memory."""
     if text == ":memory:":
         return None
     if "://" not in text and not text.startswith(("sqlite:", "file:")):
-        return _absolute(folder, os.path.expanduser(text))  # noqa: PTH111 -- an unknown ~user is a name
+        return _absolute(os.path.expanduser(text), name, settings)  # noqa: PTH111 -- an unknown ~user is a name
     from urllib.parse import urlsplit  # a plain path does without
 
     parts = urlsplit(text)
@@ -111,10 +114,12 @@ def _file_of(text: str, folder: Path, name: str, settings: Settings) -> Path | N
             f"{name} is {text!r} ({settings.origin(name)}): it names no file; "
             "write sqlite:///relative.db or sqlite:////absolute.db."
         )
-    return None if path == ":memory:" else _absolute(folder, path)
+    return None if path == ":memory:" else _absolute(path, name, settings)
 
 
-def _absolute(folder: Path, path: str) -> Path:
+def _absolute(path: str, name: str, settings: Settings) -> Path:
+    # The working directory may be gone by now, which is no matter to an absolute path.
+    folder = Path() if os.path.isabs(path) else settings.folder(name)  # noqa: PTH117 -- as below
     return Path(os.path.abspath(folder / path))  # noqa: PTH100 -- shown as it was named
 
 

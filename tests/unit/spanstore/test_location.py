@@ -244,3 +244,14 @@ class TestLooking:
                 check=True,
             )
             assert other.stdout.strip() == "database is locked"
+
+
+@pytest.mark.parametrize("named", ["{}/otel.db", "sqlite:///{}/otel.db"])
+def test_an_absolute_path_is_found_from_a_folder_that_is_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    (gone := folder / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    settings = load(db=named.format(folder))
+    gone.rmdir()
+    assert Location(folder / "otel.db", None, "argument") == resolve(settings)
