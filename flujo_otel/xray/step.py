@@ -1,6 +1,7 @@
 """StepContext: one decision while it is made."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -98,7 +99,8 @@ class StepContext(Lifetime):
                 {
                     "item_id": snapshot(item_id),
                     "rank": len(candidates) + 1 if rank is None else snapshot(rank),
-                    "score": snapshot(score),
+                    # As JSON a Decimal is a text, of which no bar can be drawn.
+                    "score": float(score) if isinstance(score, Decimal) else snapshot(score),
                     "reason": snapshot(reason),
                     "item_data": snapshot(item_data),
                 }

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ def test_what_is_kept_is_what_the_live_models_say(way: Way) -> None:
             step.set_metadata({"a": 1, "b": 1})
             step.set_metadata({"b": 2})
             step.add_ranking("x", 0.9, "close", item_data={"price": 3})
-            step.add_ranking("y", 0.4)
+            step.add_ranking("y", Decimal("0.4"))
             step.add_llm_metadata("m", provider="openai", finish_reason="stop", own=[1])
             step.set_output({})
             step.set_reasoning("it was near")
@@ -72,8 +73,8 @@ def test_what_is_kept_is_what_the_live_models_say(way: Way) -> None:
     assert {"tenant": "acme", "attempt": 1} == kept.metadata
     metadata = kept.steps[0].metadata
     assert {"a": 1, "b": 2} == {key: metadata[key] for key in "ab"}
-    assert [("x", 1), ("y", 2)] == [
-        (c["item_id"], c["rank"]) for c in metadata["ranked_candidates"]
+    assert [("x", 1, 0.9), ("y", 2, 0.4)] == [
+        (c["item_id"], c["rank"], c["score"]) for c in metadata["ranked_candidates"]
     ]
     assert ("openai", "stop", [1]) == tuple(
         metadata["llm"][key] for key in ("provider", "finish_reason", "own")
