@@ -5,9 +5,9 @@ exception texts, inputs, outputs, contexts.
 
     table, process -> redactor      what the settings say; the doors, by which all comes in
         data          by names      keys: naming, vocabulary; evidence, schemas
-                      by neighbours fields, pairs, items
+                      by neighbours fields (beside), neighbours (before)
                       by looks      looks.cards, text
-        text          clean         memory: nothing to redact was found before
+        text          clean         Memory: nothing to redact was found before
                       in its turn   named_in_text, validation, commands, looks (needles first)
                       as it is JSON documents, data
         own           rules of whoever runs the program, after ours

@@ -10,12 +10,11 @@ from typing import Any, Final
 
 from flujo_otel.redaction.evidence import is_hidden
 from flujo_otel.redaction.fields import naming_among
-from flujo_otel.redaction.items import redact_items
 from flujo_otel.redaction.keys import Keys
 from flujo_otel.redaction.looks import cards
 from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.naming import NAMINGS, Naming
-from flujo_otel.redaction.pairs import names_second
+from flujo_otel.redaction.neighbours import names_second, redact_items
 
 _DEPTH_LIMIT: Final = 64
 _CARELESS_PARTS: Final = 50_000

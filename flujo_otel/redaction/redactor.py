@@ -16,10 +16,9 @@ from flujo_otel.redaction.faults import swallow
 from flujo_otel.redaction.fields import asks_beside, naming_among
 from flujo_otel.redaction.keys import Keys
 from flujo_otel.redaction.mark import REDACTED
-from flujo_otel.redaction.memory import Memory
 from flujo_otel.redaction.naming import NAMINGS, Naming
 from flujo_otel.redaction.own import OwnRules
-from flujo_otel.redaction.text import TextRedactor
+from flujo_otel.redaction.text import Memory, TextRedactor
 
 _REMEMBERED_LENGTH: Final = 128
 _MOST_REMEMBERED: Final = 2048

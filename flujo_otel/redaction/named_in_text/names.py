@@ -2,6 +2,8 @@
 
 before: the password is = of old, password=hunter
 after:  the password is = of old, password=[REDACTED]
+before: {"value": "hunter", "n": 1, "name": "password"}
+after:  {"value": "[REDACTED]", "n": 1, "name": "password"}
 """
 
 import re
@@ -12,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 from flujo_otel.redaction.fields import BESIDE, is_beside
 from flujo_otel.redaction.keys import Keys
 from flujo_otel.redaction.naming import NAMINGS, Naming
-from flujo_otel.redaction.pairs import COMMA, begins_pair
+from flujo_otel.redaction.neighbours import COMMA, begins_pair
 
 _KEY_LIMIT: Final = 48
 _BLANKS: Final = r"(?:\s++|\\{1,8}[nrt])*+"
@@ -112,3 +114,22 @@ def beginning(text: str, position: int) -> int:
         start += 1  # of an escape
     option = text.rfind(" -", start, position)
     return start if option < 0 else option + 1
+
+
+def mentions_name(text: str, keys: Keys) -> bool:
+    """Whether the value of a field is the name of a secret, in a text that is JSON: a field beside
+    may hold that then, in whichever order, which only the data say."""
+    low = lowered(text)
+    if not keys.may_be_in(low):
+        return False
+    for stem in keys.stems:
+        for match in _to_end_of_string(stem).finditer(low) if stem in low else ():
+            start = beginning(text, match.start())
+            if keys.naming(text[start : match.end(1)]) in NAMINGS:
+                return True
+    return False
+
+
+@lru_cache(maxsize=256)
+def _to_end_of_string(stem: str) -> re.Pattern[str]:
+    return re.compile(rf"""{re.escape(stem)}(?=([A-Za-z0-9_.\-]{{0,48}}+)\\*["']\s*+[,}}])""")

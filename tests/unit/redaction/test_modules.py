@@ -19,7 +19,6 @@ WITHOUT_A_RULE = {
     "faults",
     "looks.rules",
     "mark",
-    "memory",
     "naming",
     "needles",
     "own",

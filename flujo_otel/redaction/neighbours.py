@@ -1,15 +1,20 @@
-"""Secrets that are the second of two whose first is their name, as servers have headers, in a text
-and in data.
+"""Secrets that the item before them gives away: the second of two whose first is its name, as
+servers have headers, in a text and in data; an argument; the lines of a private key.
 
 before: [("x-api-key", "abc"), ("host", "db")]
 after:  [("x-api-key", "[REDACTED]"), ("host", "db")]
+before: ["mysql", "--password", "hunter"]
+after:  ["mysql", "--password", "[REDACTED]"]
 """
 
 import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from flujo_otel.redaction.commands import names_next
 from flujo_otel.redaction.keys import Keys
+from flujo_otel.redaction.looks.private_keys import begins_key, redact_lines
+from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.naming import Naming
 
 COMMA: Final = r""",(?=\s{0,8}+[bBrRuU]?\\*["'][^"'\r\n]{1,1024}+["']\s{0,8}+[)\]])"""
@@ -44,3 +49,19 @@ def names_second(two: Sequence[Any], keys: Keys) -> bool:
 def _is_header(name: str) -> bool:
     """One as headers and variables have it, no word."""
     return _HEADER.search(name) is not None
+
+
+def redact_items(found: list[Any], items: Sequence[Any], keys: Keys) -> None:
+    """Redact in `found` what is left of `items`' secrets."""
+    for place in [place for place, item in enumerate(items) if _is_option(item)]:
+        item = items[place]
+        if begins_key(item):
+            redact_lines(found, items, place)
+        elif place + 1 < len(items) and names_next(item, keys):
+            value = items[place + 1]
+            if isinstance(value, str) and value and not value.startswith(("--", REDACTED)):
+                found[place + 1] = REDACTED
+
+
+def _is_option(item: Any) -> bool:
+    return type(item) is str and item[:2] == "--"
