@@ -129,4 +129,5 @@ def _occurrence(name: str, attributes: Mapping[str, Any] | None) -> Occurrence:
         key: value if isinstance(value, str | bool | int | float) else to_text(value)
         for key, value in given.items()
     }
-    return Occurrence(snapshot_text(name), time_ns(), redactor().attributes(plain))
+    called = redactor().text(snapshot_text(name))
+    return Occurrence(called, time_ns(), redactor().attributes(plain))

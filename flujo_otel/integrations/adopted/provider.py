@@ -14,6 +14,7 @@ from flujo_otel.integrations.adopted.library import Library
 from flujo_otel.integrations.adopted.span import RunSpan
 from flujo_otel.integrations.adopted.values import Values
 from flujo_otel.recording.content import Recording
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo
 
 MAX_PLACES: Final = 10_000
@@ -57,7 +58,7 @@ class RunTracer(trace.Tracer):
         place, facts = self._place(name, context, attributes or {})
         values = Values(self._library, self._recording)
         given = {**values.kept(attributes or {}), **facts}
-        called = str(facts.get(flujo.PIPELINE_NAME, name))
+        called = str(facts.get(flujo.PIPELINE_NAME) or redactor().text(name))
         span = self._tracer.start_span(called, context, kind, given, *args, **kwargs)
         if place is not None:
             self._places[_key(span)] = place
@@ -91,7 +92,7 @@ class RunTracer(trace.Tracer):
     ) -> "tuple[_Place | None, dict[str, Any]]":
         above = get_current_span(context)
         if not above.get_span_context().is_valid:
-            run_name = self._library.run_name(name, attributes)
+            run_name = redactor().text(self._library.run_name(name, attributes))
             return _Place(name), {flujo.PIPELINE_NAME: run_name}
         place = self._places.get(_key(above))
         if place is None:

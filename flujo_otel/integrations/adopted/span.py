@@ -41,7 +41,11 @@ class RunSpan(wrapt.ObjectProxy):  # type: ignore[type-arg]
         self.__wrapped__.set_attributes(self._self_values.kept(attributes))
 
     def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
-        self.__wrapped__.add_event(name, redactor().attributes(attributes or {}), timestamp)
+        hides = redactor()
+        self.__wrapped__.add_event(hides.text(name), hides.attributes(attributes or {}), timestamp)
+
+    def update_name(self, name: str) -> None:
+        self.__wrapped__.update_name(redactor().text(name))
 
     def record_exception(self, exception: BaseException, *args: Any, **kwargs: Any) -> None:
         add_exception(self.__wrapped__, exception)

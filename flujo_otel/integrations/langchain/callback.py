@@ -23,6 +23,7 @@ from flujo_otel.integrations.langchain.open_runs import OpenRuns
 from flujo_otel.integrations.langchain.root import Root, root_of
 from flujo_otel.integrations.langchain.run import Making, OpenRun
 from flujo_otel.recording.content import Recording
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference
 from flujo_otel.semconv import langchain as semconv
 from flujo_otel.semconv import model_call as calls
@@ -143,14 +144,13 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         run_id = kwargs["run_id"]
         parent, context = self._place(self._open.get(kwargs.get("parent_run_id")))
         attributes = {
-            **known,
-            **facts.placing(kwargs.get("tags")),
+            **redactor().attributes({**known, **facts.placing(kwargs.get("tags"))}),
             semconv.RUN_ID: str(run_id),
             semconv.RUN_TYPE: kind,
         }
         if parent is not None:
             parent.begin_child(attributes.get(flujo.ATTEMPT_NUMBER))
-        name = facts.run_name(serialized, kwargs, kind)
+        name = redactor().text(facts.run_name(serialized, kwargs, kind))
         run = OpenRun(self._making, run_id, name, attributes, parent=parent, context=context)
         self._open.add(run)
         run.set(*facts.labels(run, kwargs))

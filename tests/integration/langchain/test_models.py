@@ -8,6 +8,7 @@ from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import Generation, LLMResult
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.tools import tool
 
 from support.langchain_runs import Described, Traced, answering, chat_chain
 
@@ -240,7 +241,12 @@ def test_secrets_are_redacted_wherever_they_stand(traced: Traced) -> None:
     model = answering(AIMessage(f"Your key is {secret}"))
     config = {**traced.config, "metadata": {"api_key": secret}, "tags": [secret]}
     chain = chat_chain("x") | (lambda said: model.invoke(f"{said} api_key={secret}"))
-    chain.invoke({"topic": secret}, config=config)
-    recorded = str([dict(span.attributes or {}) for span in traced.spans()])
+    chain.with_config(run_name=f"for {secret}").invoke({"topic": secret}, config=config)
+    tool(description=f"Asks by {secret}")(_ask).invoke({"what": "x"}, config=config)
+    recorded = str([(span.name, dict(span.attributes or {})) for span in traced.spans()])
     assert secret not in recorded
     assert "[REDACTED]" in recorded
+
+
+def _ask(what: str) -> str:
+    return what

@@ -492,7 +492,9 @@ def test_secrets_are_kept_nowhere_but_in_the_live_model(way: Way) -> None:
         trace.set_metadata({"password": "hunter2-hunter2"})
         with trace.step("one") as step:
             step.set_input({"api_key": "sk-live-0123456789abcdefABCDEF"})
-            step.add_event("e", {"authorization": "Bearer abcdefghijklmnop"})
+            step.add_event(
+                "e sk-live-0123456789abcdefABCDEF", {"authorization": "Bearer abcdefghijklmnop"}
+            )
             raise ValueError("password=hunter2-hunter2")
     assert "sk-live-0123456789abcdefABCDEF" == step.step.input["api_key"]
     kept = way.kept(trace)
