@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from flujo_otel_cli.line import Piece
 from flujo_otel_cli.problem import Exit, Problem, problem_of
-from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.terminal import Terminal, forget
 from flujo_otel_cli.text import escape
 
 COMMANDS = (
@@ -93,8 +93,9 @@ def _options(
 
 def main() -> None:
     """The `lens` command."""
-    if sys.stdout is None:  # as `lens list >&-` has it
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # as `lens list >&-` has it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     code = call(sys.argv[1:])
     # Else the interpreter looks through all that was imported for cycles: 10 ms of 110.
     gc.freeze()
@@ -116,7 +117,7 @@ def call(arguments: Sequence[str]) -> int:
         # click makes SystemExit(1) of a closed pipe, which here would be a run that is not there.
         if not any(isinstance(each, BrokenPipeError) for each in (error, error.__context__)):
             raise
-        _forget_output()
+        forget(sys.stdout)
         return Exit.CLOSED_PIPE
     except Exception as error:
         return _tell(problem_of(error), wants_json=wants_json)
@@ -152,14 +153,9 @@ def _tell(problem: Problem, *, wants_json: bool) -> int:
             # Whole, also where the terminal has to break them.
             to = Terminal.of(sys.stderr)._replace(cuts=False)
             to.write([Piece(line)] for line in lines)
-    except BrokenPipeError:
-        _forget_output()
+    except OSError:
+        forget(sys.stdout if wants_json else sys.stderr)
     return problem.exit_code
-
-
-def _forget_output() -> None:
-    """Nobody reads any more: what is still in the buffer must not fail at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

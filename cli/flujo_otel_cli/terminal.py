@@ -71,6 +71,11 @@ class Terminal(NamedTuple):
         return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
+def forget(stream: TextIO) -> None:
+    """Nobody reads it any more: what is still in the buffer must not fail at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _painted(text: str, style: str) -> str:
     return f"\x1b[{_codes(style)}m{text}\x1b[0m" if style and text else text
 

@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 
 from flujo_otel import process
-from flujo_otel.errors import FlujoOtelError, NoDatabase
 from flujo_otel.model import Run, RunStatus, Writer
 from flujo_otel.query.nesting import outermost
 from flujo_otel.spanstore.api import RunFilter, TraceReader
@@ -25,8 +24,9 @@ from flujo_otel_cli.hint import hint
 from flujo_otel_cli.inside import picture_of
 from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json
+from flujo_otel_cli.problem import problem_of
 from flujo_otel_cli.program import Program
-from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.terminal import Terminal, forget
 from flujo_otel_cli.text import escape, wrapped
 
 SETTINGS = {
@@ -64,7 +64,10 @@ def command(
         exit_code = _watched(program, environment, db, started_ns)
     else:
         exit_code = Program(program, environment).wait()
-    _tell(db, started_ns, json=json)
+    try:
+        _tell(db, started_ns, json=json)
+    except OSError:  # standard error leads nowhere, which is no matter of the program's
+        forget(sys.stderr)
     raise typer.Exit(exit_code)
 
 
@@ -92,29 +95,33 @@ def _tell(db: str | None, started_ns: int, *, json: bool) -> None:
 
     to = Terminal.of(sys.stderr)
     try:
-        reader = open_reader(db)
-    except NoDatabase:
-        to.write(_told(_NO_RUN, to))
-        return
-    except FlujoOtelError as error:
-        to.write(_told(str(error), to))
-        return
+        with closing(open_reader(db)) as reader:
+            _show(reader, to, db, started_ns, json=json)
+    except OSError:
+        raise
+    except Exception as error:
+        problem = problem_of(error)
+        said = _NO_RUN if problem.code == "no_database" else problem.message
+        to.write(_told(said, to))
+
+
+def _show(
+    reader: TraceReader, to: Terminal, db: str | None, started_ns: int, *, json: bool
+) -> None:
     runs = runs_of_program(reader, started_ns)
     if not runs:
         to.write(_told(_NO_RUN, to))
-        reader.close()
         return
     ours = {run.run_id for run in runs}
     run = outermost(reader, chosen_of(runs), lambda outer: outer.run_id in ours)
     roots, drawing, beside = picture_of(reader, run, db=db)
     if json:
         write_document(trace_document(run, roots) | beside, to.stream)
-    else:
-        to.write(draw(run, roots, drawing, to, time.time_ns()))
-        shown = {run.run_id, *drawing.inside}
-        more = [each for each in runs if each.run_id not in shown]
-        to.write(_others(more, db, is_all=len(runs) < _LOOKED_AT))
-    reader.close()
+        return
+    to.write(draw(run, roots, drawing, to, time.time_ns()))
+    shown = {run.run_id, *drawing.inside}
+    more = [each for each in runs if each.run_id not in shown]
+    to.write(_others(more, db, is_all=len(runs) < _LOOKED_AT))
 
 
 def runs_of_program(reader: TraceReader, started_ns: int) -> list[Run]:

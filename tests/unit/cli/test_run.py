@@ -104,6 +104,30 @@ def test_run_has_the_exit_codes_of_a_shell(command: list[str], code: int) -> Non
     assert lens_run(*command).returncode == code
 
 
+@pytest.mark.parametrize("options", ["", "--json"])
+@pytest.mark.parametrize("redirected", ["2>/dev/full", "2>&-", "2>&1 >/dev/null | true"])
+def test_run_has_the_programs_exit_code_where_nobody_can_be_shown_the_tree(
+    redirected: str, options: str, tmp_path: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(TRACED.replace('print("said", sys.stdin.read())', "pass"))
+    command = f"{LENS} run {options} -- {sys.executable} {program}"
+    script = f"({command}; echo $? > code) {redirected}"
+    if "|" not in redirected:
+        script = f"{command} {redirected}; echo $? > code"
+    subprocess.run(["bash", "-c", script], stdin=subprocess.DEVNULL, cwd=tmp_path, check=True)
+    assert "7\n" == (tmp_path / "code").read_text()
+
+
+def test_run_has_the_programs_exit_code_where_the_database_is_damaged(tmp_path: Path) -> None:
+    assert 7 == lens_run(sys.executable, "-c", TRACED, cwd=tmp_path, input="").returncode
+    [db] = tmp_path.glob("*.db")
+    header = db.read_bytes()[:200]
+    db.write_bytes(header + b"\xff" * (1 << 16))
+    done = lens_run(sys.executable, "-c", TRACED, cwd=tmp_path, input="")
+    assert (7, True) == (done.returncode, "damaged" in done.stderr)
+
+
 def test_run_passes_signals_on() -> None:
     program = (
         "import signal, sys; signal.signal(15, lambda *_: sys.exit(5)); print('on', flush=True)"
