@@ -1,9 +1,11 @@
 """XRayLangChainCallback: each run of LangChain is a span (docs/langchain.md)."""
 
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,6 +37,22 @@ _AT_END: Final = guarded("the end of a LangChain run")
 _BETWEEN: Final = guarded("an event of a LangChain run")
 
 
+_logger: Final = logging.getLogger("flujo_otel")
+
+
+def _is_nobody(provider: trace.TracerProvider) -> bool:
+    """Whether the process has no provider yet: an XRay with a storage of its own needs none."""
+    return isinstance(provider, trace.ProxyTracerProvider)
+
+
+@cache
+def _say_that_nobody_records() -> None:
+    _logger.warning(
+        "flujo-otel: nothing of LangChain is recorded before flujo_otel.configure() is called:"
+        " an XRay's storage takes X-Ray's steps alone (said once)"
+    )
+
+
 class XRayLangChainCallback(BaseCallbackHandler, Bodies):
     """Pass it to any runnable: `chain.invoke(x, config={"callbacks": [callback]})`.
 
@@ -61,6 +79,8 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         # LangChain swallows what a handler raises; our tests are to see our faults.
         self.raise_error = os.environ.get(RAISE_VARIABLE) == "1"
         self._root: Root = root_of(xray_trace, self.close)
+        if tracer_provider is None and _is_nobody(trace.get_tracer_provider()):
+            _say_that_nobody_records()
         tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
         recording = Recording.chosen(content, value_limit_bytes)
         self._open = OpenRuns()

@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableLambda
 from opentelemetry import trace as otel
 
 from flujo_otel.integrations.langchain import XRayLangChainCallback
+from flujo_otel.storage.sqlite import SQLiteStorage
 from flujo_otel.xray import XRay
 from support.langchain_runs import Traced, chat_chain
 
@@ -124,3 +125,14 @@ def test_a_span_may_be_given_instead(traced: Traced) -> None:
 def test_anything_else_is_refused_with_what_to_give() -> None:
     with pytest.raises(TypeError, match="an open X-Ray trace or step, or a span, not a dict"):
         XRayLangChainCallback({"trace": 1})
+
+
+def test_where_nobody_records_it_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(otel, "get_tracer_provider", otel.ProxyTracerProvider)
+    with XRay(storage=SQLiteStorage(":memory:")).trace("workflow") as trace:
+        XRayLangChainCallback(trace)
+        XRayLangChainCallback(trace)
+    [said] = [record.message for record in caplog.records]
+    assert "flujo_otel.configure()" in said
