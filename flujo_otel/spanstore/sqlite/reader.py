@@ -61,8 +61,21 @@ _NAME: Final = f"""
     THEN '{RESUMED_PART}' ELSE name END
 """
 
+# The first part of a run tells for all of it: where it paused, how the run ended says whether it
+# failed. Attributes are looked at of those alone.
+_FAILED: Final = f"""
+    status = 'failed' OR (
+        status = 'paused'
+        AND name = '{flujo.PIPELINE_RUN}'
+        AND (SELECT r.status FROM runs r WHERE r.run_id = spans.run_id) = 'failed'
+        AND {_NAME} = name
+        AND json_valid(attributes)
+        AND json_extract(attributes, '$."{flujo.NESTED_PIPELINE_NAME}"') IS NULL
+    )
+"""
+
 _STATISTICS_PAGE: Final = f"""
-    SELECT start_time, rowid, {_NAME}, {_PIPELINE}, end_time - start_time, status = 'failed'
+    SELECT start_time, rowid, {_NAME}, {_PIPELINE}, end_time - start_time, {_FAILED}
     FROM spans
     WHERE (start_time, rowid) > (?, ?)
         AND start_time <= ?

@@ -71,6 +71,26 @@ def test_a_run_that_was_resumed_is_one_run(here: Path, capsys: pytest.CaptureFix
     ]
 
 
+def test_a_run_that_failed_when_it_went_on_has_failed(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, again = flujo.PIPELINE_RUN, {flujo.RESUMED: True}
+    inner = {flujo.NESTED_PIPELINE_NAME: "inner"}
+    spans = [
+        a_span(1, name, 0, 9, role=Role.RUN_ROOT, status="paused"),
+        a_span(2, name, 1, 8, 1, status="paused", attributes=inner),
+        a_span(3, name, 50, 59, 1, role=Role.RUN_ROOT, status="paused", attributes=again),
+        a_span(4, name, 90, 99, 2, role=Role.RUN_ROOT, status="failed", attributes=again),
+    ]
+    store(here / "flujo_otel.db", spans, **ROOT)
+    rows = document(capsys, "stats", "--hours", "900000", "--sort", "name")[1]["statistics"]
+    assert [(row["name"], row["pipeline"], row["count"], row["error_count"]) for row in rows] == [
+        (name, "inner", 1, 0),
+        (name, "support-triage", 1, 1),
+        ("resumed", "support-triage", 2, 1),
+    ]
+
+
 def test_a_narrow_terminal_cuts_the_name_that_all_have_and_not_the_pipeline_s(
     here: Path,
 ) -> None:
