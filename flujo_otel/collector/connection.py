@@ -2,13 +2,16 @@
 
 uvicorn 0.54 with httptools bounds neither the size of a request's head (or of the trailers behind a
 chunked body) nor the time it takes to come, nor the number of connections; it reads on for ever
-where a client sends on behind an early answer; and it hangs up on a client that has closed its side
-(`curl`'s and `nc`'s way to end a request) before the answer is out.
+where a client sends on behind an early answer; it hangs up on a client that has closed its side
+(`curl`'s and `nc`'s way to end a request) before the answer is out; and it loses the body of a
+request that offers to go on in another protocol (`Upgrade: h2c`, from Java's HttpClient and
+`curl --http2`), which an empty one of OTLP looks like.
 """
 
 import asyncio
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES: Final = 64 * 1024
@@ -33,6 +36,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.parser: Any = _Parser(self)
         self._idle_bytes = 0
         self._is_whole = True
         """Nothing of the current request is still to come."""
@@ -70,6 +74,8 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self.parser.is_offer():
+            return
         self._idle_bytes = 0
         self._expect_nothing()
         super().on_headers_complete()
@@ -79,11 +85,22 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.is_offer():
+            return
         self._idle_bytes = 0
         self._is_whole = True
         super().on_message_complete()
         if self.cycle.response_complete:
             self._expect_within(HEAD_SECONDS)
+
+    def declined(self) -> bytes:
+        """The head of the current request without its offer of another protocol, for a parser that
+        has not seen it."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b" ".join((method, self.url, b"HTTP/" + version))]
+        lines += [b": ".join(pair) for pair in self.headers if pair[0] != b"upgrade"]
+        self.parser = _Parser(self)
+        return b"\r\n".join((*lines, b"", b""))
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -106,3 +123,30 @@ class Connection(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(answer)
         self.transport.close()
+
+
+class _Parser(httptools.HttpRequestParser):
+    """It takes whatever follows an offer of another protocol for that protocol."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self._connection = connection
+
+    def is_offer(self) -> bool:
+        """Whether the request would go on in another protocol; CONNECT has no other way."""
+        return bool(self.should_upgrade()) and self.get_method() != b"CONNECT"
+
+    def feed_data(self, data: Any) -> None:
+        """As the parser does, but for offers."""
+        parser = self
+        while True:
+            try:
+                super(_Parser, parser).feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                if not parser.is_offer():
+                    raise
+                data = self._connection.declined() + data[offer.args[0] :]
+                parser = self._connection.parser
+            else:
+                return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flujo_otel.collector.access import Access, is_loopback, new_token
 from flujo_otel.collector.ports import addresses_of, is_free, listen, taken
 from flujo_otel.collector.stop_signals import StopSignals
-from flujo_otel.errors import MissingExtra, PortTaken
+from flujo_otel.errors import MissingExtra, PortTaken, SettingsError
 from flujo_otel.redaction import options_of
 from flujo_otel.server.options import ServerOptions
 from flujo_otel.server.report import Addresses, Counts, health
@@ -38,6 +38,11 @@ class Server:
 
     def __init__(self, options: ServerOptions) -> None:
         """Raises SettingsError."""
+        if options.http_port == options.grpc_port != 0:
+            raise SettingsError(
+                f"HTTP and gRPC cannot both have port {options.http_port}: choose another with "
+                "--http-port or --grpc-port (0: a free one)."
+            )
         self.options = options
         settings = load(
             db=options.db,

@@ -3,6 +3,7 @@
 import gzip
 import json
 import select
+import socket
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ ENCODINGS = pytest.mark.parametrize(
 )
 NO_TRACE = SpanSpec("bad", trace_id=bytes(16))
 SHORT_ID = SpanSpec("bad", span_id=b"short")
+
+
+def statuses(connection: socket.socket, count: int) -> list[int]:
+    """Of so many responses, which may come in one piece."""
+    came = b""
+    while came.count(b"HTTP/1.1 ") < count:
+        piece = connection.recv(1 << 16)
+        assert piece, came
+        came += piece
+    return [int(each[:3]) for each in came.split(b"HTTP/1.1 ")[1:]]
 
 
 class TestSuccess:
@@ -67,6 +78,30 @@ class TestSuccess:
         for number in range(1, 30):
             assert 200 == shared.post(in_protobuf(numbered(f"at once {number}", number))).status
             assert f"at once {number}" in shared.names()
+
+    @pytest.mark.parametrize("pieces", [1, 2, 1000])
+    @pytest.mark.parametrize("protocol", ["h2c", "websocket"])
+    def test_a_request_that_offers_another_protocol_is_taken_whole(
+        self, shared: Collector, protocol: str, pieces: int
+    ) -> None:
+        """Java's HttpClient and `curl --http2` offer it; the body was taken for an empty one."""
+        names = [f"{protocol} {pieces} {n}" for n in range(2)]
+        offer = {"content-type": PROTOBUF, "connection": "Upgrade", "upgrade": protocol}
+        bodies = [in_protobuf(numbered(name, 500 + n)) for n, name in enumerate(names)]
+        raw = b"".join(request(body, offer) for body in bodies)
+        size = -(-len(raw) // pieces)
+        with shared.connect() as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for start in range(0, len(raw), size):
+                connection.sendall(raw[start : start + size])
+            assert [200, 200] == statuses(connection, 2)
+        assert set(names) <= set(shared.names())
+
+    def test_many_such_requests_at_once_are_answered(self, shared: Collector) -> None:
+        offer = {"content-type": PROTOBUF, "connection": "Upgrade", "upgrade": "h2c"}
+        with shared.connect() as connection:
+            connection.sendall(request(b"", offer) * 1500)
+            assert [200] * 1500 == statuses(connection, 1500)
 
     @pytest.mark.parametrize("parts", [1, 3])
     def test_gzip_of_any_number_of_members_is_unpacked(self, shared: Collector, parts: int) -> None:
