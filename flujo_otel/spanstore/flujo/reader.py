@@ -159,7 +159,7 @@ def _clauses(where: RunFilter, layout: Layout) -> tuple[str, list[Any]]:
 def _ended(row: Sequence[Any]) -> Ended | None:
     name, status, start, end, run_start, first, pipeline = row
     start_ns, end_ns = times.of_seconds(start), times.of_seconds(end)
-    if start_ns is None or end_ns is None:
+    if start_ns is None or end_ns is None or end_ns < start_ns:  # by two clocks
         return None
     shift = times.anchor_ns(first, times.of_iso(run_start) or 0)
     failed, of_pipeline = rows.status_of(status) == "failed", name == PIPELINE_RUN

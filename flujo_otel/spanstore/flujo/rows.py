@@ -119,6 +119,9 @@ def _span_of(row: Sequence[Any], run: Run, shift: int) -> Span:
     if status == "running":
         # 0.4 saves the root, and a step that an agent's exception left, while they are still open.
         status, end_ns = run.status.value, run.end_time_ns
+    elif end_ns is not None and end_ns < start_ns:
+        # 0.6 ends, by the machine's clock, a root that a hook gave its start in Unix time.
+        end_ns = run.end_time_ns
     return Span(
         span_id=str(span_id),
         run_id=run.run_id,

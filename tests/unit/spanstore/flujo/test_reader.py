@@ -241,6 +241,23 @@ def test_one_attribute_that_is_no_json_spoils_nothing_else(tmp_path: Path, path:
     assert names(reader) == ["breaks", "works"]
 
 
+def test_a_root_that_was_ended_by_another_clock_lasted_as_long_as_its_run(
+    tmp_path: Path, path: Path
+) -> None:
+    copy = tmp_path / "flujo_ops.db"
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+        target.execute("UPDATE spans SET start_time = 2e9, end_time = 2e9 + 1, status = 'ok'")
+        target.execute("UPDATE spans SET end_time = 61303.5 WHERE parent_span_id IS NULL")
+        target.commit()
+    reader = FlujoReader(copy)
+    run = reader.list_runs(RunFilter(pipeline="works"), 1)[0]
+    (root,) = [span for span in reader.spans(run.run_id) if span.otel_parent_id is None]
+    assert root.end_time_ns == run.end_time_ns
+    assert {each.name for each in reader.statistics(None, None, None, 0)} >= {"double", "shout"}
+    assert all(each.mean_ns == 10**9 for each in reader.statistics(None, None, None, 0))
+
+
 def test_a_file_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "flujo_ops.db").write_text("no database, but long enough to look like one" * 50)
     with pytest.raises(StoreUnavailable, match=r"flujo_ops\.db cannot be read"):
