@@ -233,6 +233,17 @@ def test_a_connection_that_breaks_is_tried_again(
     assert set(names(3)) == set(backend.taken.names)
 
 
+def test_a_backend_that_is_away_is_told_of_in_words(
+    db: Path, backend: HttpBackend, deliver: Deliver
+) -> None:
+    one = deliver(backend.url)
+    store(db, *some(1))
+    backend.kill()
+    one.work()
+    told = cursor(db).error
+    assert told.startswith("Failed to establish a new connection: ") and "refused" in told
+
+
 def test_no_answer_in_time_is_tried_again(db: Path, backend: HttpBackend) -> None:
     (db.parent / "flujo.toml").write_text(
         f'[forward.slow]\nendpoint = "{backend.url}"\ntimeout_seconds = 0.2\n'
