@@ -13,6 +13,10 @@ from flujo_otel_cli.theme import Theme
 PIPE_WIDTH = 120
 """Columns to lay out for where there is no terminal; nothing is cut to it."""
 
+_PLAIN_C = ("C", "POSIX")
+_COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
+"""What Python makes of them."""
+
 _SGR = {
     "bold": "1",
     "dim": "2",
@@ -95,11 +99,14 @@ def _wants_colour(is_terminal: bool, environ: Mapping[str, str]) -> bool:
 def _speaks_unicode(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """UTF-8, and neither a dumb terminal nor a locale that was set to plain C.
 
-    Python itself writes UTF-8 under LC_ALL=C (PEP 540), so the encoding alone does not say it.
+    Python itself writes UTF-8 under LC_ALL=C (PEP 540), so the encoding alone does not say it; and
+    under LANG=C it sets LC_CTYPE (PEP 538), so that says nothing there.
     """
-    named = (environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
-    locale = next((value for value in named if value), "")
-    return _is_utf8(stream) and environ.get("TERM") != "dumb" and locale not in ("C", "POSIX")
+    named = [environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    if named[1] in _COERCED and named[2] in _PLAIN_C:
+        del named[1]
+    locale = next(filter(None, named), "")
+    return _is_utf8(stream) and environ.get("TERM") != "dumb" and locale not in _PLAIN_C
 
 
 def _is_utf8(stream: TextIO) -> bool:

@@ -42,6 +42,8 @@ COLUMNS = (
 )
 
 _FEW = 100
+_ALL = 2**31
+"""More than SQLite counts is no limit either."""
 _OWN = "Cost, tokens and spans are each run's own; lens trace adds those of the runs in it."
 
 
@@ -70,6 +72,7 @@ def command(
     json: Json = False,
 ) -> None:
     """The runs, newest first."""
+    limit = min(limit, _ALL)
     with open_session(db, json=json) as session:
         where = RunFilter(status, pipeline, since_ns(since, session.now_ns))
         runs = session.reader.list_runs(where, limit)

@@ -182,6 +182,14 @@ def test_a_dumb_terminal_has_no_unicode(filled: Path) -> None:
     assert on_a_terminal("trace", TERM="dumb", COLUMNS="100").isascii()
 
 
+@pytest.mark.parametrize("name", ["LANG", "LC_ALL"])
+def test_the_locale_c_has_no_unicode(filled: Path, name: str) -> None:
+    others = dict.fromkeys(("LC_ALL", "LC_CTYPE", "LANG"), "")
+    drawn = on_a_terminal("trace", TERM="xterm", NO_COLOR="1", **{**others, name: "C"})
+    assert drawn.isascii()
+    assert not on_a_terminal("trace", TERM="xterm", **{**others, "LANG": "C.UTF-8"}).isascii()
+
+
 def test_a_database_one_folder_up_is_mentioned(
     filled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,12 @@ def test_list_of_nothing_is_an_answer(filled: Path, capsys: pytest.CaptureFixtur
     assert document(capsys, "list", "--since", "1h")[1] == {"runs": [], "total": 0}
 
 
+def test_a_limit_beyond_all_counting_is_none(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert document(capsys, "list", "--limit", "9" * 20)[1]["total"] == 1
+
+
 def test_list_as_json(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = document(capsys, "list", "--status", "failed", "--pipeline", "support-triage")
     assert (code, found["total"]) == (0, 1)
