@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from flujo_otel.model import Run
+from flujo_otel.model import Run, RunStatus
 from flujo_otel.query.prune import only_failed
 from flujo_otel_cli.document import trace_document
 from flujo_otel_cli.drawing import draw, no_spans
 from flujo_otel_cli.header import header
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.inside import picture_of
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.runs import find_run, short_id
 from flujo_otel_cli.session import Session, open_session
@@ -57,6 +58,10 @@ def _no_tree(session: Session, run: Run, name: str, *, any_spans: bool) -> list[
     shown_id = short_id(session.reader, run.run_id)
     lines = [header(run, shown_id, session.to, session.now_ns)]
     if any_spans:
-        return [*lines, [Piece("No span of it failed.")]]
+        lines.append([Piece("No span of it failed.")])
+        if run.status is RunStatus.DIED:
+            open_ones = hint("spans", shown_id, "--status", "died", db=session.db)
+            lines.append([Piece("What was open when it died:  "), Command(open_ones)])
+        return lines
     steps = session.reader.steps(run.run_id)
     return [*lines, *no_spans(run, steps, name, session.to, session.db)]

@@ -26,6 +26,10 @@ def test_a_killed_program_s_run_died(here: Path, capsys: pytest.CaptureFixture[s
     out = answer(capsys, "trace")[1]
     assert out.startswith("✝ hangs  died after")
     assert f"(pid {child.pid} on " in out and "is gone" in out
+    *_, said, opens = answer(capsys, "trace", "--errors")[1].splitlines()
+    assert said == "No span of it failed."
+    command = opens.removeprefix("What was open when it died:  lens ").split()
+    assert "hangs   ✝ died" in answer(capsys, *command)[1]
 
 
 def test_what_was_open_in_a_killed_process_is_marked_alike_by_every_command(
