@@ -17,6 +17,8 @@ _DEPTH: Final = 4
 """Deeper differences are told as a whole."""
 _BOOKKEEPING: Final = frozenset({"current_step", "current_step_index", "step_outputs"})
 """What flujo 0.6 itself notes with each step; the outputs are told as such."""
+_CUT: Final = "…"
+"""The key that says how many more there are."""
 _BEFORE, _AFTER = flujo.EVENT_CONTEXT_BEFORE, flujo.EVENT_CONTEXT_AFTER
 
 Changes = Mapping[str, Sequence["Change"]]
@@ -194,6 +196,11 @@ def _touches(path: str, others: Sequence[str]) -> bool:
     )
 
 
+def _is_cut_off(name: str, recorded: Mapping[str, Any]) -> bool:
+    """Whether nobody knows if it is there: keys that there was no room for were left out."""
+    return name == _CUT or (name not in recorded and _CUT in recorded)
+
+
 def _between(path: str, before: Any, after: Any, depth: int) -> Iterator[Change]:
     if not (depth and isinstance(before, dict) and isinstance(after, dict)):
         is_blank = before is ABSENT and after is None
@@ -201,6 +208,8 @@ def _between(path: str, before: Any, after: Any, depth: int) -> Iterator[Change]
             yield Change(path, before, after)
         return
     for name in {**before, **after}:
+        if _is_cut_off(name, before) or _is_cut_off(name, after):
+            continue
         inner = f"{path}.{name}" if path else name
         if inner not in _BOOKKEEPING:
             yield from _between(inner, before.get(name, ABSENT), after.get(name, ABSENT), depth - 1)

@@ -164,6 +164,16 @@ def test_a_context_that_is_no_json_or_was_cut_is_told_as_a_whole() -> None:
     assert told(root({"n": 0}), cut) == {2: [("", {"n": 0}, "{cut")]}
 
 
+def test_keys_that_were_cut_off_are_not_told_as_gone() -> None:
+    whole = {"a": 1, "b": {"x": 1, "y": 2}, "c": 3}
+    cut = {"a": 2, "b": {"x": 5, "…": "1 more keys cut"}, "…": "1 more keys cut"}
+    first, second = step(2, 0, 9, cut), step(3, 10, 19, whole)
+    assert told(root(whole), first, second) == {
+        2: [("a", 1, 2), ("b.x", 1, 5)],
+        3: [("a", 2, 1), ("b.x", 5, 1)],
+    }
+
+
 def test_parents_in_a_circle_end_somewhere() -> None:
     one, other = step(2, 1, 2, {"n": 1}, parent=3), step(3, 3, 4, {"n": 2}, parent=2)
     assert told(root({"n": 0}), one, other) in ({}, {3: [("n", 1, 2)]})
