@@ -30,7 +30,7 @@ def root(number: int, run_id: str, /, **given: Any) -> SpanRecord:
     )
 
 
-def step(number: int, parent: int, index: int, /, **given: Any) -> SpanRecord:
+def step(number: int, parent: int, index: int | None, /, **given: Any) -> SpanRecord:
     attributes = {"flujo.step.type": "Step", "flujo.step.index": index, **given.pop("more", {})}
     return record(number, parent, role=int(Role.STEP), attributes=json.dumps(attributes), **given)
 
@@ -177,6 +177,23 @@ def test_a_running_step_becomes_the_ended_one(store: Store) -> None:
     assert ["running"] == [s.status for s in store.steps("r1")]
     store.write(step(2, 1, 0, run_id="r1"))
     assert ["completed"] == [s.status for s in store.steps("r1")]
+
+
+def test_nested_steps_are_numbered_without_gaps_where_they_come_in_many_batches(
+    store: Store,
+) -> None:
+    store.write(root(1, "r1"), *steps("r1", 2, 4, status="running"))
+    store.write(*steps("r1", 2, 5))
+    store.write(*steps("r1", 6, 6))
+    assert [0, 1, 2, 3, 4] == [step.step_index for step in store.steps("r1")]
+
+
+def steps(run_id: str, first: int, last: int, **given: Any) -> list[SpanRecord]:
+    """The spans of these numbers, each a step within the one before it, but for the 2nd."""
+    return [
+        step(number, number - 1, 0 if number == 2 else None, run_id=run_id, **given)
+        for number in range(first, last + 1)
+    ]
 
 
 def test_a_step_that_ran_again_after_a_pause_is_one_row(store: Store) -> None:

@@ -430,7 +430,11 @@ BEGIN
         COALESCE(
             stated_index,
             (SELECT COUNT(*) FROM steps o WHERE o.run_id = step_spans.run_id)
-                + ROW_NUMBER() OVER (PARTITION BY run_id ORDER BY start_time_ns) - 1
+                -- one that has its row keeps its number
+                + ROW_NUMBER() OVER (
+                    PARTITION BY run_id, span_id IN (SELECT o.span_id FROM steps o)
+                    ORDER BY start_time_ns
+                ) - 1
         ),
         status,
         strftime('%Y-%m-%dT%H:%M:%S', start_time_ns / 1000000000, 'unixepoch')
