@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from flujo_otel.errors import MalformedTrace
 from flujo_otel.model import Loss, SpanRecord
 from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_trace_log
@@ -31,8 +32,8 @@ class SQLiteStorage(StorageBackend):
 
     `path`: a path or a `sqlite:///` URI; ":memory:": a database of this object's own, gone with it;
     None: as the settings say (docs/database.md). What a method wrote is committed when it returns.
-    May be used from any thread. Methods raise MalformedTrace for what cannot be stored,
-    StoreUnavailable (retryable) and ForeignDatabase.
+    May be used from any thread. Methods raise MalformedTrace for what cannot be stored and for an
+    id that is no text, StoreUnavailable (retryable) and ForeignDatabase.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -60,6 +61,8 @@ class SQLiteStorage(StorageBackend):
 
     def get_trace(self, trace_id: str) -> Trace | None:
         """The trace, with its steps in order of step_order; None where there is none."""
+        if not isinstance(trace_id, str):
+            raise MalformedTrace(f"trace_id is {trace_id!r}; it must be text.")
         found = self._log.read(clean_text(trace_id))
         return None if found is None else trace_of(*found)
 

@@ -54,3 +54,9 @@ def test_a_closed_storage_opens_anew(storage: SQLiteStorage) -> None:
     assert [] == storage.conn.execute("SELECT * FROM traces").fetchall()
     storage.close()
     assert [] == storage.conn.execute("SELECT * FROM traces").fetchall()
+
+
+@pytest.mark.parametrize("trace_id", [5, None, b"t"])
+def test_an_id_that_is_no_text_is_refused(storage: SQLiteStorage, trace_id: Any) -> None:
+    with pytest.raises(MalformedTrace, match=f"trace_id is {trace_id!r}; it must be text"):
+        storage.get_trace(trace_id)
