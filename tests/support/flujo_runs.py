@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import StatusCode
 
-from flujo_otel.integrations.flujo.run import open_runs
+from flujo_otel.integrations.flujo import open_runs
 from flujo_otel.integrations.flujo.step import current_step
 from flujo_otel.semconv import flujo as semconv
 from support.watched import Watched
@@ -68,9 +68,7 @@ class Traced(Watched):
 
     def check(self) -> None:
         """What must hold after every run, whatever became of it."""
-        left_open = dict(open_runs)
-        open_runs.clear()
-        assert left_open == {}
+        assert open_runs.take_all() == []
         super().check()
         indexes: dict[str, list[int]] = {}
         for span in self.spans:

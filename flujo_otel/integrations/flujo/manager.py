@@ -7,20 +7,11 @@ from typing import Any, Final
 from opentelemetry import trace
 
 from flujo_otel.guard import guarded
-from flujo_otel.integrations.flujo import facts
+from flujo_otel.integrations.flujo import facts, open_runs, paused_runs
 from flujo_otel.integrations.flujo.hook import Hook
+from flujo_otel.integrations.flujo.paused_runs import Paused
 from flujo_otel.integrations.flujo.pipeline import PipelineFacts
-from flujo_otel.integrations.flujo.run import (
-    Paused,
-    Run,
-    add_run,
-    end_run,
-    escaping,
-    open_run,
-    open_runs,
-    paused_run,
-    paused_runs,
-)
+from flujo_otel.integrations.flujo.run import Run
 from flujo_otel.integrations.flujo.step import Attached, Step
 from flujo_otel.recording.content import Recording
 from flujo_otel.semconv import flujo as semconv
@@ -72,9 +63,9 @@ class TraceManager:
                 handle(payload)
 
     def _pre_run(self, payload: Any) -> None:
-        if open_run(payload.context) is None:
+        if open_runs.of_context(payload.context) is None:
             run_id = run_id_of(payload)
-            paused = paused_runs.get(run_id)
+            paused = paused_runs.of_id(run_id)
             run = self._start(payload.context, run_id, self._pipeline(payload), paused=paused)
             run.begin(payload.initial_input)
 
@@ -88,7 +79,7 @@ class TraceManager:
         headless: bool = False,
     ) -> Run:
         if paused is not None:
-            paused_runs.pop(paused.run_id, None)
+            paused_runs.take(paused.run_id)
         run = Run(
             self._tracer,
             self._recording,
@@ -99,7 +90,7 @@ class TraceManager:
             paused=paused,
             headless=headless,
         )
-        add_run(run, context)
+        open_runs.add(run, context)
         return run
 
     def _pipeline(self, payload: Any) -> PipelineFacts:
@@ -140,14 +131,13 @@ class TraceManager:
             attached.undo()
         step.finish(outcome, context)
         if run.headless:
-            open_runs.pop(id(run.context_object), None)
-            run.keep_paused()
+            open_runs.pause(run)
 
     def _post_run(self, payload: Any) -> None:
         run = self._run(payload)
         if run is None:
             return
-        error = escaping(run)
+        error = open_runs.escaping(run)
         if error is not None:
             outcome = facts.outcome_of_exception(error)
         elif facts.is_paused(payload.context):
@@ -157,13 +147,13 @@ class TraceManager:
         try:
             self._end(run, outcome, payload.context)
         finally:  # with a fault of ours on its way, too
-            end_run(run, payload.pipeline_result, payload.context)
+            open_runs.end(run, payload.pipeline_result, payload.context)
 
     def _run(self, payload: Any) -> Run | None:
         """This manager's open run of the payload's context; one that goes on after a pause too."""
-        run = open_run(payload.context)
+        run = open_runs.of_context(payload.context)
         if run is None:
-            paused = paused_run(payload.context)
+            paused = paused_runs.of_context(payload.context)
             return self._go_on(paused, payload) if paused is not None else None
         return run if run.owner is self else None
 

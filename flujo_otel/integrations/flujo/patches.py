@@ -11,9 +11,8 @@ import wrapt
 from opentelemetry import trace
 
 from flujo_otel.guard import guarded
-from flujo_otel.integrations.flujo import facts
+from flujo_otel.integrations.flujo import facts, open_runs
 from flujo_otel.integrations.flujo.default_backend import DefaultBackend
-from flujo_otel.integrations.flujo.run import end_run, open_run, open_runs
 from flujo_otel.integrations.flujo.runner import RunnerHook
 from flujo_otel.integrations.flujo.step import Attached, Step, current_step
 from flujo_otel.recording.content import Recording
@@ -61,7 +60,7 @@ class Patches:
             if owner.__dict__.get(name) is ours:
                 setattr(owner, name, original)
         self._undo.clear()
-        busy = {id(run.owner) for run in list(open_runs.values())}
+        busy = set(map(id, open_runs.owners()))
         for runner in list(self._runners):
             if id(hook_of(runner)) not in busy:
                 del runner._dispatch_hook
@@ -113,9 +112,9 @@ class Patches:
                 return await original(runner, paused_result, *args, **kwargs)
             finally:
                 with guarded("the end of a resumed run"):
-                    run = open_run(context)
+                    run = open_runs.of_context(context)
                     if run is not None:
-                        end_run(run, paused_result, context)
+                        open_runs.end(run, paused_result, context)
 
         return resume_async
 
@@ -146,7 +145,7 @@ class Patches:
         with _AT_START:
             step, value, context = _call(args, kwargs)
             parent = current_step.get()
-            run = open_run(context)
+            run = open_runs.of_context(context)
             if run is not None and (parent is None or parent.run is not run):
                 parent = None
             elif parent is None or parent.step is step:

@@ -1,17 +1,15 @@
-"""The span of one run of a pipeline, from pre_run to post_run, and where open runs are found."""
+"""The span of one run of a pipeline, from pre_run to post_run."""
 
 import sys
 import weakref
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from flujo_otel.integrations.flujo import facts, tree
+from flujo_otel.integrations.flujo.paused_runs import Paused
 from flujo_otel.integrations.flujo.pipeline import Numbering, PipelineFacts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.integrations.flujo.step import Step, current_step
@@ -21,19 +19,6 @@ from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 from flujo_otel.semconv import openinference
 from flujo_otel.words import words_of
-
-_PAUSED_LIMIT: Final = 1024
-
-
-@dataclass(slots=True)
-class Paused:
-    """What is kept of a paused run, so that it can go on in its first trace."""
-
-    run_id: str
-    span_context: SpanContext
-    numbering: Numbering
-    pipeline: PipelineFacts
-    context: "weakref.ref[Any] | None"
 
 
 class Run(OpenSpan):
@@ -55,7 +40,7 @@ class Run(OpenSpan):
         self.outer = outer
         self.tracer = tracer
         self.owner = owner
-        self._context = _weakly(context, _lost) or (lambda: context)
+        self._context = _weakly(context) or (lambda: context)
         self.pipeline = pipeline
         self.run_id: str = outer.run.run_id if outer else paused.run_id if paused else run_id
         self.numbering = paused.numbering if paused else Numbering(pipeline.steps)
@@ -64,7 +49,8 @@ class Run(OpenSpan):
         self.news: BaseException | None = None
         self.caught = sys.exc_info()[1]
         """What the caller was already handling when the run began is none of the run's."""
-        self.alone = _alone(owner, None)
+        self.is_alone = True
+        """Its owner has no other open run."""
         self.headless = headless
         """No span of its own: its steps go under the span that paused."""
         attributes = self._first_attributes(run_id, paused is not None)
@@ -96,9 +82,6 @@ class Run(OpenSpan):
         """flujo's context, which is one object from the start of the run to its end."""
         return self._context()
 
-    def holds(self, reference: object) -> bool:
-        return self._context is reference
-
     def below(self) -> Context:
         """The OpenTelemetry context for this run's top-level steps."""
         return trace.set_span_in_context(self.span)
@@ -118,9 +101,8 @@ class Run(OpenSpan):
         return True
 
     def adopt(self, owner: object, pipeline: PipelineFacts) -> None:
-        """Hand the run, whose first hook knew less, on to `owner`."""
+        """Belong to `owner` from now on, which knows the pipeline better."""
         self.owner = owner
-        self.alone = _alone(owner, self)
         self.numbering.know(pipeline.steps)
         name = semconv.PIPELINE_NAME if self.outer is None else semconv.NESTED_PIPELINE_NAME
         self.set({name: pipeline.name} | pipeline.attributes())
@@ -202,82 +184,21 @@ class Run(OpenSpan):
     def leave_tree(self, result: Any) -> None:
         """Put the finished tree on the result (FSD-09, 5.1)."""
         existing = getattr(result, "trace_tree", None)
-        if self.alone and self.outer is None and tree.graft(self.node, existing):
+        if self.is_alone and self.outer is None and tree.graft(self.node, existing):
             return
         if result is not None:
             result.trace_tree = self.node
 
-    def keep_paused(self) -> None:
-        """Remember where a paused run stopped; of very many the oldest are forgotten."""
+    def paused(self) -> Paused:
+        """What it takes to go on later."""
         self.numbering.pause()
-        paused_runs[self.run_id] = Paused(
+        return Paused(
             self.run_id,
             self.span.get_span_context(),
             self.numbering,
             self.pipeline,
             _weakly(self.context_object),
         )
-        while len(paused_runs) > _PAUSED_LIMIT:
-            paused_runs.popitem(last=False)
-
-
-open_runs: Final[dict[int, Run]] = {}
-"""Runs between pre_run and post_run by the id of their context object, which each run holds."""
-lost_runs: Final[deque[Run]] = deque()
-"""Runs whose context is gone without a post_run: 0.4 sends none if its state backend fails."""
-paused_runs: Final[OrderedDict[str, Paused]] = OrderedDict()
-
-
-def add_run(run: Run, context: object) -> None:
-    """Make `run` the open one of `context`; end those that flujo has lost meanwhile."""
-    open_runs[id(context)] = run
-    while lost_runs:
-        lost_runs.popleft().end(semconv.STATUS_FAILED, "flujo never told how it ended")
-
-
-def _lost(reference: object) -> None:
-    # The garbage collector calls this, perhaps inside a span processor's lock: nothing ends here.
-    for key, run in list(open_runs.items()):
-        if run.holds(reference):
-            del open_runs[key]
-            lost_runs.append(run)
-
-
-def end_run(run: Run, result: Any, context: Any) -> None:
-    """End `run` and leave its tree on `result`; to be called from flujo's own clean-up code."""
-    open_runs.pop(id(context), None)
-    error = escaping(run)
-    try:
-        run.finish(result, context, error)
-    finally:  # of a fault of ours before the end of the span the run is not told
-        if not run.closed:
-            run.end(run.status(result, context, error))
-        if run.node.status == semconv.STATUS_PAUSED and run.outer is None:
-            run.keep_paused()
-        run.leave_tree(result)
-
-
-def escaping(run: Run) -> BaseException | None:
-    """The exception on its way out of the run: flujo sends post_run from a `finally`."""
-    error = sys.exc_info()[1]
-    if error is run.caught or isinstance(error, GeneratorExit):
-        return None
-    return error
-
-
-def open_run(context: object) -> Run | None:
-    """The open run whose context this very object is: its id() may change names during a run."""
-    run = open_runs.get(id(context))
-    return run if run is not None and run.context_object is context else None
-
-
-def paused_run(context: Any) -> Paused | None:
-    """The run that this context was paused in, in this process."""
-    found = paused_runs.get(str(getattr(context, "run_id", None)))
-    if found is not None:
-        return found
-    held = (each for each in paused_runs.values() if each.context is not None)
-    return next((each for each in held if each.context and each.context() is context), None)
 
 
 def _outer_step() -> Step | None:
@@ -288,22 +209,12 @@ def _outer_step() -> Step | None:
     return step
 
 
-def _alone(owner: object, itself: Run | None) -> bool:
-    """Whether `owner` has no other open run, and tell those that it has."""
-    others = [run for run in list(open_runs.values()) if run.owner is owner and run is not itself]
-    for run in others:
-        run.alone = False
-    return not others
-
-
 def _under(parent: SpanContext) -> Context:
     return trace.set_span_in_context(NonRecordingSpan(parent))
 
 
-def _weakly(
-    value: Any, callback: "Callable[[weakref.ref[Any]], None] | None" = None
-) -> "weakref.ref[Any] | None":
+def _weakly(value: Any) -> "weakref.ref[Any] | None":
     try:
-        return weakref.ref(value, callback)
+        return weakref.ref(value)
     except TypeError:
         return None

@@ -7,17 +7,11 @@ from typing import Any, Protocol
 from opentelemetry import trace
 
 from flujo_otel.guard import guarded
-from flujo_otel.integrations.flujo import facts
+from flujo_otel.integrations.flujo import facts, open_runs, paused_runs
 from flujo_otel.integrations.flujo.manager import run_id_of
+from flujo_otel.integrations.flujo.paused_runs import Paused
 from flujo_otel.integrations.flujo.pipeline import PipelineFacts
-from flujo_otel.integrations.flujo.run import (
-    Run,
-    add_run,
-    end_run,
-    open_run,
-    paused_run,
-    paused_runs,
-)
+from flujo_otel.integrations.flujo.run import Run
 from flujo_otel.recording.content import Recording
 
 
@@ -52,31 +46,29 @@ class RunnerHook:
                 self._post_run(SimpleNamespace(**payload))
 
     def _post_run(self, payload: Any) -> None:
-        run = open_run(payload.context)
+        run = open_runs.of_context(payload.context)
         if run is not None and run.owner is self:
-            end_run(run, payload.pipeline_result, payload.context)
+            open_runs.end(run, payload.pipeline_result, payload.context)
 
     def _pre_run(self, payload: Any) -> None:
-        run = open_run(payload.context)
+        run = open_runs.of_context(payload.context)
         if run is not None:
             # A TraceManager was quicker: its span stays the run's, what follows is ours.
-            run.adopt(self, self._pipeline())
+            open_runs.hand_on(run, self, self._pipeline())
             return
         run_id = run_id_of(payload)
-        self._start(payload.context, run_id, paused_runs.pop(run_id, None)).begin(
-            payload.initial_input
-        )
+        self._start(payload.context, run_id, paused_runs.take(run_id)).begin(payload.initial_input)
 
     def resume(self, context: Any, answer: Any) -> None:
         """Go on in the trace of the run that was paused with `context`, if this process saw it."""
-        paused = paused_run(context)
+        paused = paused_runs.of_context(context)
         run_id = paused.run_id if paused else str(getattr(context, "run_id", ""))
-        paused_runs.pop(run_id, None)
+        paused_runs.take(run_id)
         run = self._start(context, run_id, paused)
         run.resume()
         run.answer(answer)
 
-    def _start(self, context: Any, run_id: str, paused: Any) -> Run:
+    def _start(self, context: Any, run_id: str, paused: Paused | None) -> Run:
         run = Run(
             self._settings.tracer,
             self._settings.recording,
@@ -86,7 +78,7 @@ class RunnerHook:
             pipeline=self._pipeline(),
             paused=paused,
         )
-        add_run(run, context)
+        open_runs.add(run, context)
         return run
 
     def _pipeline(self) -> PipelineFacts:

@@ -10,7 +10,7 @@ from flujo import Step
 from flujo.domain.models import UsageLimits
 from flujo.exceptions import PipelineAbortSignal, UsageLimitExceededError
 
-from flujo_otel.integrations.flujo.run import paused_runs
+from flujo_otel.integrations.flujo import paused_runs
 from support.flujo_runs import FLUJO, Traced, by_version, last_of
 from support.flujo_steps import Costs, Streams, adds, call, hang, loop, pipe, sour
 from support.watched import events

@@ -1,0 +1,111 @@
+"""Where runs are found between flujo's pre_run and post_run, and how they end."""
+
+import sys
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from flujo_otel.integrations.flujo import paused_runs
+from flujo_otel.integrations.flujo.pipeline import PipelineFacts
+from flujo_otel.integrations.flujo.run import Run
+from flujo_otel.semconv import flujo as semconv
+
+
+class _Open(NamedTuple):
+    run: Run
+    watched: "weakref.ref[Any] | None"
+    """Its context, which tells when it is gone."""
+
+
+_open: Final[dict[int, _Open]] = {}
+"""By the id of their context object, which each run holds."""
+_lost: Final[deque[Run]] = deque()
+"""Runs whose context is gone without a post_run: 0.4 sends none if its state backend fails."""
+
+
+def add(run: Run, context: object) -> None:
+    """Make `run` the open one of `context`; end those that flujo has lost meanwhile."""
+    _note_company(run)
+    _open[id(context)] = _Open(run, _watched(context))
+    while _lost:
+        _lost.popleft().end(semconv.STATUS_FAILED, "flujo never told how it ended")
+
+
+def hand_on(run: Run, owner: object, pipeline: PipelineFacts) -> None:
+    """To `owner`, which knows the pipeline better than whose hook came first."""
+    run.adopt(owner, pipeline)
+    _note_company(run)
+
+
+def of_context(context: object) -> Run | None:
+    """The open run whose context this very object is: its id() may change names during a run."""
+    found = _open.get(id(context))
+    return found.run if found is not None and found.run.context_object is context else None
+
+
+def owners() -> Iterator[object]:
+    """Whose hooks are in mid-run."""
+    return (each.run.owner for each in list(_open.values()))
+
+
+def end(run: Run, result: Any, context: Any) -> None:
+    """End `run` and leave its tree on `result`; to be called from flujo's own clean-up code."""
+    _open.pop(id(context), None)
+    error = escaping(run)
+    try:
+        run.finish(result, context, error)
+    finally:  # of a fault of ours before the end of the span the run is not told
+        if not run.closed:
+            run.end(run.status(result, context, error))
+        if run.node.status == semconv.STATUS_PAUSED and run.outer is None:
+            paused_runs.keep(run.paused())
+        run.leave_tree(result)
+
+
+def pause(run: Run) -> None:
+    """Without an end: `run` has no span of its own."""
+    _open.pop(id(run.context_object), None)
+    paused_runs.keep(run.paused())
+
+
+def escaping(run: Run) -> BaseException | None:
+    """The exception on its way out of the run: flujo sends post_run from a `finally`."""
+    error = sys.exc_info()[1]
+    if error is run.caught or isinstance(error, GeneratorExit):
+        return None
+    return error
+
+
+def take_all() -> list[Run]:
+    """Those that are open, which are so no more."""
+    found = [each.run for each in _open.values()]
+    _open.clear()
+    return found
+
+
+def _watched(context: object) -> "weakref.ref[Any] | None":
+    try:
+        return weakref.ref(context, _on_loss)
+    except TypeError:
+        return None
+
+
+def _on_loss(reference: object) -> None:
+    # The garbage collector calls this, perhaps inside a span processor's lock: nothing ends here.
+    for key, each in list(_open.items()):
+        if each.watched is reference:
+            del _open[key]
+            _lost.append(each.run)
+
+
+def _note_company(run: Run) -> None:
+    """Whether its owner has no other open run; those that it has are told."""
+    others = [
+        each.run
+        for each in list(_open.values())
+        if each.run.owner is run.owner and each.run is not run
+    ]
+    run.is_alone = not others
+    for each in others:
+        each.is_alone = False
