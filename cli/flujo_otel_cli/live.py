@@ -84,11 +84,18 @@ class _Painter:
 
 class LiveTree:
     """The newest of the runs that `is_ours`, with those around it and in it, as lines that fit the
-    terminal. For one thread."""
+    terminal; while one runs that `is_main`, the newest of those. For one thread."""
 
-    def __init__(self, db: str | None, started_ns: int, is_ours: Callable[[Run], bool]) -> None:
+    def __init__(
+        self,
+        db: str | None,
+        started_ns: int,
+        is_ours: Callable[[Run], bool],
+        is_main: Callable[[Run], bool],
+    ) -> None:
         self._db = db
         self._is_ours = is_ours
+        self._is_main = is_main
         self._follower = Follower(db, started_ns)
         self._run: Run | None = None
         self._drawn: frozenset[str] = frozenset()
@@ -127,12 +134,17 @@ class LiveTree:
         return True
 
     def _take(self, run: Run) -> bool:
-        """Whether there is something else to show: of the newest run that there is, of those around
+        """Whether there is something else to show: of the run that matters most, of those around
         it or of those in them."""
-        if self._run is None or run.start_time_ns >= self._run.start_time_ns:
+        shown = self._run
+        if shown is None or run.run_id == shown.run_id or self._rank(run) >= self._rank(shown):
             self._run = run
             return True
         return run.run_id in self._drawn
+
+    def _rank(self, run: Run) -> tuple[bool, int]:
+        is_main = run.status is RunStatus.RUNNING and self._is_main(run)
+        return is_main, run.start_time_ns
 
     def _lines(self) -> list[str]:
         from flujo_otel.spanstore.factory import open_reader

@@ -61,11 +61,12 @@ def command(
     started_ns = time.time_ns()
     environment = child_environment(os.environ, db)
     if live and not json:
-        exit_code = _watched(program, environment, db, started_ns)
+        child = _watched(program, environment, db, started_ns)
     else:
-        exit_code = Program(program, environment).wait()
+        child = Program(program, environment)
+    exit_code = child.wait()
     try:
-        _tell(db, started_ns, json=json)
+        _tell(db, started_ns, child.pid, json=json)
     except OSError:  # standard error leads nowhere, which is no matter of the program's
         forget(sys.stderr)
     raise typer.Exit(exit_code)
@@ -73,30 +74,35 @@ def command(
 
 def _watched(
     program: list[str], environment: Mapping[str, str], db: str | None, started_ns: int
-) -> int:
-    """Its exit code; where standard error is no terminal, without the drawing."""
+) -> Program:
+    """Drawn until it is over; where standard error is no terminal, started alone."""
     from flujo_otel_cli.live import LiveTree, can_draw, watch
     from flujo_otel_cli.relay import Relay
 
     if not can_draw():
-        return Program(program, environment).wait()
+        return Program(program, environment)
     me = process.current()
-    tree = LiveTree(db, started_ns, lambda run: _is_of_program(run, started_ns, me))
     with closing(Relay()) as relay:
         child = Program(program, environment, relay.theirs)
         relay.started()
+        tree = LiveTree(
+            db,
+            started_ns,
+            lambda run: _is_of_program(run, started_ns, me),
+            lambda run: _is_own(run, child.pid),
+        )
         watch(child, relay, tree)
-        return child.wait()
+        return child
 
 
-def _tell(db: str | None, started_ns: int, *, json: bool) -> None:
+def _tell(db: str | None, started_ns: int, pid: int, *, json: bool) -> None:
     """Show what it ran; whatever is wrong with the store, the program's exit code stands."""
     from flujo_otel.spanstore.factory import open_reader
 
     to = Terminal.of(sys.stderr)
     try:
         with closing(open_reader(db)) as reader:
-            _show(reader, to, db, started_ns, json=json)
+            _show(reader, to, db, started_ns, pid, json=json)
     except OSError:
         raise
     except Exception as error:
@@ -106,14 +112,14 @@ def _tell(db: str | None, started_ns: int, *, json: bool) -> None:
 
 
 def _show(
-    reader: TraceReader, to: Terminal, db: str | None, started_ns: int, *, json: bool
+    reader: TraceReader, to: Terminal, db: str | None, started_ns: int, pid: int, *, json: bool
 ) -> None:
     runs = runs_of_program(reader, started_ns)
     if not runs:
         to.write(_told(_NO_RUN, to))
         return
     ours = {run.run_id for run in runs}
-    run = outermost(reader, chosen_of(runs), lambda outer: outer.run_id in ours)
+    run = outermost(reader, chosen_of(runs, pid), lambda outer: outer.run_id in ours)
     roots, drawing, beside = picture_of(reader, run, db=db)
     if json:
         write_document(trace_document(run, roots) | beside, to.stream)
@@ -145,9 +151,16 @@ def _is_of_program(run: Run, started_ns: int, me: Writer) -> bool:
     return run.writer is None or _is_later(run.writer, me)
 
 
-def chosen_of(runs: list[Run]) -> Run:
-    """The newest, but for a failure: where the newest is fine, the newest that is not."""
-    return runs[0] if runs[0].status in _FAILED else next(filter(_has_failed, runs), runs[0])
+def chosen_of(runs: list[Run], pid: int) -> Run:
+    """Of the command's own process, where it made any: children's may be newer. The newest, but for
+    a failure: where the newest is fine, the newest that is not."""
+    runs = [run for run in runs if _is_own(run, pid)] or runs
+    return next(filter(_has_failed, runs), runs[0])
+
+
+def _is_own(run: Run, pid: int) -> bool:
+    """Whether, of what we started, the process `pid` made it, and not one that that started."""
+    return run.writer is not None and run.writer.pid == pid
 
 
 def _has_failed(run: Run) -> bool:

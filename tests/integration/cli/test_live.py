@@ -97,6 +97,31 @@ def test_a_run_inside_another_is_drawn_in_its_place_while_both_run(tmp_path: Pat
     assert "more run" not in last
 
 
+WITH_CHILD = """
+import pathlib, subprocess, sys, time
+from opentelemetry import trace
+tracer = trace.get_tracer("t")
+if "child" in sys.argv:
+    tracer.start_span("in the child").end()
+    sys.exit()
+with tracer.start_as_current_span("main"):
+    subprocess.run([*sys.orig_argv, "child"])
+    with tracer.start_as_current_span("after"):
+        while not pathlib.Path("seen after").exists():
+            time.sleep(0.02)
+"""
+
+
+def test_a_run_of_a_child_does_not_take_the_place_of_the_command_s_that_still_runs(
+    tmp_path: Path,
+) -> None:
+    with run(tmp_path, WITH_CHILD) as lens:
+        lens.until("● after")
+        seen(tmp_path, "after")
+        last = "\n".join(lens.rest()).rpartition(CLEAR)[2]
+    assert "✔ main  completed in" in last and "1 more run: lens list" in last
+
+
 PROMPT = """
 import sys, time
 from opentelemetry import trace
@@ -182,7 +207,7 @@ class Laborious(LiveTree):
     """A tree that takes until the program has written all that it has to."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(None, 0, lambda run: False)
+        super().__init__(None, 0, lambda run: False, lambda run: False)
         self.folder = folder
         self.times_given_up = 0
 

@@ -66,6 +66,23 @@ def test_run_shows_the_run_of_a_process_that_the_command_started() -> None:
     assert "✘ short fail  failed" in done.stderr
 
 
+WITH_CHILDREN = """
+import subprocess, sys
+from opentelemetry import trace
+with trace.get_tracer("t").start_as_current_span(sys.argv[1]) as span:
+    span.set_status(trace.StatusCode(2 if sys.argv[1] == "failing child" else 1))
+for name in sys.argv[2:]:
+    subprocess.run([*sys.orig_argv[:3], name])
+"""
+
+
+def test_run_shows_the_command_s_own_run_before_those_of_the_processes_that_it_started() -> None:
+    command = (sys.executable, "-c", WITH_CHILDREN, "main", "failing child", "child")
+    done = lens_run(*command)
+    assert done.stderr.startswith("✔ main  completed")
+    assert done.stderr.splitlines()[-1] == "2 more runs, 1 failed: lens list"
+
+
 BUSY = """
 import pathlib, time, flujo_otel
 flujo_otel.configure()
