@@ -9,15 +9,16 @@ from flujo_otel_cli.text import escape
 from flujo_otel_cli.times import since
 
 
-def complete_run(incomplete: str) -> list[str]:
-    """Shell completion of a run: `last`, `prev`, or the id of a recent one."""
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Shell completion of a run: `last`, `prev`, or the id of a recent one in the database that the
+    line names so far."""
     from flujo_otel.errors import FlujoOtelError
     from flujo_otel.spanstore.api import RunFilter
     from flujo_otel.spanstore.factory import open_reader
 
     words = ["last", "prev"]
     try:
-        reader = open_reader()
+        reader = open_reader(ctx.params.get("db"))
         words += [run.run_id for run in reader.list_runs(RunFilter(), 50)]
         reader.close()
     except FlujoOtelError:
