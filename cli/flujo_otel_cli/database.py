@@ -43,9 +43,12 @@ def _problem(error: Exception, db: str | None) -> Problem | None:
         return Problem(Exit.NO_DATABASE, "no_database", message)
     if not isinstance(error, NoDatabase):
         return None
-    message = escape(str(error))
     if path.exists():
         message = f"{named} is empty: nothing was traced into it yet."
+    elif db is not None:
+        message = f"No database here (looked for {named}, named by --db)."
+    else:
+        message = escape(str(error))
     hints = [*first_trace(db), *(_one_up(path) if db is None else ())]
     hints += _elsewhere() if db is None else ()
     return Problem(Exit.NO_DATABASE, "no_database", message, hints)

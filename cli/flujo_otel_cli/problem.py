@@ -82,7 +82,7 @@ def problem_of(error: Exception) -> Problem:
     said = escape(str(error))
     # By name: which database module is behind the store is the store's own affair.
     if type(error).__module__ == "sqlite3":
-        message = f"The database cannot be read: {said}. lens doctor says more."
+        message = f"The database cannot be read: {said}. lens doctor, with its --db, says more."
         return Problem(Exit.NO_DATABASE, "database_error", message)
     if isinstance(error, OSError):
         return Problem(Exit.FAILED, "failed", f"lens cannot go on: {said}.")

@@ -28,6 +28,15 @@ def test_without_a_database_it_says_how_to_get_one_and_makes_none(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_one_that_was_named_and_is_not_there_is_said_to_be_named_by_db(
+    command: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = answer(capsys, command, "--db", "none.db")
+    said = f"No database here (looked for {here}/none.db, named by --db).\n"
+    assert (code, err[: len(said)]) == (3, said)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_database_of_another_program_is_refused_untouched(
     command: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
