@@ -24,6 +24,7 @@ from flujo_otel_cli.changes import change_document, change_lines
 from flujo_otel_cli.content import PIPED_MOST, content_lines
 from flujo_otel_cli.conversation import told_exchange
 from flujo_otel_cli.decision import account
+from flujo_otel_cli.detail import original_lines
 from flujo_otel_cli.document import (
     Document,
     decided,
@@ -287,6 +288,7 @@ def _lines(
         yield from sender(root.resource, to, full=full)
     root_span = _root_span(session, run, root)
     if root_span is not None:
+        yield from original_lines(root_span, to, to.width)
         yield from told_exchange(root_span, _exchange(session, run, root_span), to, full=full)
     decision = decision_of(root_span.attributes) if root_span is not None else None
     if decision is not None:

@@ -9,7 +9,7 @@ import pytest
 
 from flujo_otel.model import Event
 from flujo_otel.model.record import Role
-from flujo_otel.semconv import flujo, model_call
+from flujo_otel.semconv import flujo, graph, model_call
 from unit.cli.lens import ROOT, answer, document
 from unit.cli.scenes import MS, STACK, START_NS, a_span, a_step, exception, store
 
@@ -69,6 +69,16 @@ def test_show_says_who_sent_the_run(plain: Path, capsys: pytest.CaptureFixture[s
     assert '\nsender\n  {\n    "service.name": "app"\n  }\n' in answer(capsys, "show", "--full")[1]
     assert document(capsys, "show")[1]["resource"] == {"service.name": "app"}
     assert "│ root     GET /orders" in answer(capsys, "show")[1]
+
+
+def test_show_says_which_run_a_graph_s_run_replays(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph_run = a_span(1, "writing", 0, 9, role=Role.RUN_ROOT)
+    node = a_step(2, "Write", 0, 9, 1)
+    original = {graph.ORIGINAL_EXECUTION_ID: f"{'a' * 32}-{'b' * 16}"}
+    store(here / "flujo_otel.db", [graph_run, node], **original)
+    assert f"replay of {'a' * 32}\n" in answer(capsys, "show")[1]
 
 
 @pytest.fixture
