@@ -23,7 +23,7 @@ from flujo_otel_cli.runs import (
     took,
 )
 from flujo_otel_cli.session import Session
-from flujo_otel_cli.table import Column, table
+from flujo_otel_cli.table import Column, parted
 from flujo_otel_cli.text import escape, head
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import HOUR
@@ -62,12 +62,13 @@ def lines(session: Session, now: Now) -> Iterator[Line]:
     shown = [each.run for each in found]
     roots = session.reader.roots([run.run_id for run in shown])
     columns, rows = with_outer(session, _COLUMNS, rows, shown, roots)
-    heading, *runs = table(columns, rows, session.to)
+    heading, runs, left_out = parted(columns, rows, session.to)
     if runs:
         yield heading
-    for line, each in zip(runs, found, strict=True):
-        yield line
+    for of_run, each in zip(runs, found, strict=True):
+        yield from of_run
         yield from _open_lines(session, each)
+    yield from left_out
 
 
 def footer(session: Session, now: Now, *, everything: bool) -> str:

@@ -25,7 +25,7 @@ def draw(
 ) -> Iterator[Line]:
     """All lines; alters `roots`."""
     inside = [inner.run for inner in drawing.inside.values()]
-    yield header(run, drawing.shown_id, to, now_ns, outer_id=drawing.outer_id, inside=inside)
+    yield from header(run, drawing.shown_id, to, now_ns, outer_id=drawing.outer_id, inside=inside)
     mark_resumed(roots)
     group_rounds(roots)
     window = window_of(roots, Window(run.start_time_ns, end_of(run, now_ns)))

@@ -16,6 +16,8 @@ ITEMS_SHOWN = 20
 """Of more, `--full` shows the rest too."""
 _FILTERS = 8
 """Filters with a column of their own: those that kept out most."""
+_TEXT_LEAST = 20
+"""Columns of a reason; where there are fewer, it stands beneath."""
 
 
 def evaluated(decision: Decision, to: Terminal, *, full: bool) -> Iterator[Line]:
@@ -34,11 +36,11 @@ def _evaluations(found: Sequence[Evaluation], most: int | None, to: Terminal) ->
         Column("ITEM", shrinks=True, least=24),
         Column("PASSED"),
         *(
-            Column(brief(name, 40) or "(no name)", rank=3 + index)
+            Column(brief(name, 40) or "(no name)", rank=1 + index, beneath=True)
             for index, name in enumerate(filters[:_FILTERS])
         ),
-        Column("WHY", shrinks=True, least=12, rank=1),
-        Column("DATA", shrinks=True, least=12, rank=2 + _FILTERS + len(filters)),
+        Column("WHY", shrinks=True, least=_TEXT_LEAST, rank=1 + _FILTERS, beneath=True),
+        Column("DATA", shrinks=True, least=12, rank=2 + _FILTERS, beneath=True),
     ]
     if to.cuts and most is not None:
         del columns[-1]  # the room is for the rest
@@ -87,8 +89,8 @@ def _candidates(decision: Decision, most: int | None, to: Terminal) -> Iterator[
         Column("CANDIDATE", shrinks=True, least=24),
         Column("SCORE", right=True),
         Column("", rank=2),
-        Column("REASON", shrinks=True, least=12, rank=1),
-        Column("DATA", shrinks=True, least=12, rank=3),
+        Column("REASON", shrinks=True, least=_TEXT_LEAST, rank=1, beneath=True),
+        Column("DATA", shrinks=True, least=12, rank=3, beneath=True),
     ]
     if to.cuts and most is not None:
         del columns[-1]

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from flujo_otel.model import Run, RunStatus
 from flujo_otel_cli import amounts
-from flujo_otel_cli.line import Line, Piece, width_of
+from flujo_otel_cli.line import Line, Piece, flowed, width_of
 from flujo_otel_cli.runs import process_of, spent, title, took, waiting
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import cut, escape
+from flujo_otel_cli.text import escape
 from flujo_otel_cli.theme import STYLES
 
 _JOINED_BY = {
@@ -24,9 +24,9 @@ def header(
     *,
     outer_id: str = "",
     inside: Sequence[Run] = (),
-) -> Line:
+) -> list[Line]:
     """Mark, name, how it went and how long, cost and tokens with those of the runs inside, spans,
-    id, the run around it."""
+    id, the run around it: on a terminal in as many lines as it takes."""
     theme = to.theme
     word = _JOINED_BY.get(run.status, "after")
     colour = STYLES.get(run.status, "")
@@ -47,23 +47,13 @@ def header(
     mark = Piece(f"{theme.mark(run.status)} ", colour)
     lasted = took(run, now_ns, theme)
     length = f" {word} {lasted}" if lasted != theme.none else ""
-    how = Piece(f"  {escape(run.status)}{length}", colour)
-    name = Piece(title(run), "bold")
-    shown = [Piece(theme.dot + fact, "dim") for fact in facts if fact]
-    own = Piece(f"{theme.dot}{named}", "dim")
-    if to.cuts:
-        # Whatever there is no room for, the id by which to ask for more stays.
-        if width_of([mark, name, how, *shown]) > to.width:
-            shown = shown[: shown.index(own) + 1]
-        for fact in (tokens, cost):
-            piece = Piece(theme.dot + fact, "dim")
-            if piece in shown and width_of([mark, name, how, *shown]) > to.width:
-                shown.remove(piece)
-        while shown[0] != own and width_of([mark, name, how, *shown]) > to.width:
-            del shown[0]
-        room = to.width - width_of([mark, how, *shown])
-        name = Piece(cut(name.text, max(room, 1), theme.ellipsis), name.style)
-    return [mark, name, how, *shown]
+    how = Piece(f"{escape(run.status)}{length}", colour)
+    begins = [mark, Piece(title(run), "bold"), Piece("  "), how]
+    told = [Piece(fact, "dim") for fact in facts if fact]
+    dot = Piece(theme.dot, "dim")
+    if not to.cuts:
+        return [[*begins, *(piece for fact in told for piece in (dot, fact))]]
+    return list(flowed([begins, *([fact] for fact in told)], to.width, dot, width_of([mark])))
 
 
 def _failed(runs: Sequence[Run], where: str = "") -> str:

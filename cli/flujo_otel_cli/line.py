@@ -1,9 +1,9 @@
 """A line of output: pieces of text, each with a style. What is not styled here is not styled."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from flujo_otel_cli.text import cell_len, cut
+from flujo_otel_cli.text import cell_len, cut, wrapped
 
 
 class Piece(NamedTuple):
@@ -52,6 +52,33 @@ def cut_line(line: Line, width: int, ellipsis: str) -> Line:
         kept.append(Piece(text, style))
         left -= length
     return kept
+
+
+def flowed(parts: Iterable[Line], width: int, between: Piece, indent: int = 0) -> Iterator[Line]:
+    """`parts` in lines of `width` columns, as many on each as fit with `between` them, the further
+    lines indented. A part that is wider than a line is broken between its words."""
+    line: Line = []
+    for joint, part in _fitting(parts, between, max(width - indent, 1)):
+        if line and width_of([*line, joint, *part]) > width:
+            yield line
+            line = [Piece(" " * indent), *part]
+        else:
+            line = [*line, joint, *part] if line else part
+    if line:
+        yield line
+
+
+def _fitting(parts: Iterable[Line], between: Piece, room: int) -> Iterator[tuple[Piece, Line]]:
+    """What fits into `room`, and what joins it to what stands before it."""
+    for part in parts:
+        if width_of(part) <= room:
+            yield between, part
+            continue
+        joint = between
+        for text, style in part:
+            for word in (chunk for each in text.split() for chunk in wrapped(each, room)):
+                yield joint, [Piece(word, style)]
+                joint = Piece(" ")
 
 
 def padded(line: Line, width: int, *, right: bool = False) -> Line:

@@ -27,7 +27,7 @@ def with_outer(
         return list(columns), list(rows)
     cells = [[Piece(_typed(session, outer.get(run.run_id, "")), "dim")] for run in runs]
     wider = [[*row[:_AT], cell, *row[_AT:]] for row, cell in zip(rows, cells, strict=True)]
-    return [*columns[:_AT], Column("IN"), *columns[_AT:]], wider
+    return [*columns[:_AT], Column("IN", rank=1), *columns[_AT:]], wider
 
 
 def _typed(session: Session, run_id: str) -> str:

@@ -3,65 +3,134 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from flujo_otel_cli.line import Line, Piece, cut_line, padded, width_of
+from flujo_otel_cli.line import Line, Piece, cut_line, flowed, padded, width_of
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import cell_len
 
-GAP = 3
+GAPS = 3, 2
+"""Columns between columns, the second where there is no room for the first."""
+_LEAST = 4
+"""Columns that a cell is left where all else has given way."""
+_INDENT, _HANGING = 4, 2
+"""Columns before what stands beneath a row, and before what it goes on with."""
 
 
 class Column(NamedTuple):
-    """`shrinks`: may be cut down to `least` columns. `rank`: the highest is left out first."""
+    """`shrinks`: may be cut down to `least` columns. `rank`: the highest is left out first.
+    `beneath`: what there is no room for stands on lines of its own beneath its row."""
 
     title: str
     right: bool = False
     shrinks: bool = False
     least: int = 8
     rank: int = 0
+    beneath: bool = False
+
+
+class Layout(NamedTuple):
+    """Which columns are shown, how wide each of all is, and how far they are apart."""
+
+    shown: list[int]
+    widths: list[int]
+    gap: int
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Line]], to: Terminal) -> list[Line]:
-    """The heading and the rows. Only a terminal cuts or leaves out: a pipe gets everything."""
+    """The heading and the rows; a last line names the columns that there was no room for. Only a
+    terminal cuts or leaves out: a pipe gets everything."""
+    heading, lines, left_out = parted(columns, rows, to)
+    return [heading, *(line for each in lines for line in each), *left_out]
+
+
+def parted(
+    columns: Sequence[Column], rows: Sequence[Sequence[Line]], to: Terminal
+) -> tuple[Line, list[list[Line]], list[Line]]:
+    """The same in parts: the heading, the lines of each row, and what names the columns that there
+    was no room for."""
     widths = [
         max([cell_len(column.title), *(width_of(row[index]) for row in rows)])
         for index, column in enumerate(columns)
     ]
-    shown = list(range(len(columns)))
+    layout = Layout(list(range(len(columns))), widths, GAPS[0])
     if to.cuts:
-        shown = _fitted(columns, widths, to.width)
+        layout = _fitted(columns, widths, to.width)
     heading = [[Piece(column.title, "dim")] for column in columns]
-    return [
-        list(_joined(columns, widths, shown, row, to.theme.ellipsis)) for row in [heading, *rows]
+    lines = [
+        [list(_joined(columns, layout, row, to)), *_beneath(columns, layout, row, to)]
+        for row in rows
     ]
+    return list(_joined(columns, layout, heading, to)), lines, _left_out(columns, layout, to)
 
 
-def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
-    """Which columns there is room for; shrinks `widths` in place."""
+def _fitted(columns: Sequence[Column], natural: list[int], width: int) -> Layout:
+    """What there is room for."""
     shown = list(range(len(columns)))
-    natural = list(widths)
     while True:
-        widths[:] = natural
-        over = sum(widths[index] for index in shown) + GAP * (len(shown) - 1) - width
-        for index in shown:
-            if over > 0 and columns[index].shrinks:
-                give = min(over, max(widths[index] - columns[index].least, 0))
-                widths[index] -= give
-                over -= give
+        for gap in GAPS:
+            room = width - gap * (len(shown) - 1)
+            least = [column.least for column in columns]
+            widths = _shrunk(columns, natural, shown, room, least)
+            if sum(widths[index] for index in shown) <= room:
+                return Layout(shown, widths, gap)
         droppable = [index for index in shown if columns[index].rank]
-        if over <= 0 or not droppable:
-            return shown
+        if not droppable:
+            least = [_LEAST] * len(columns)
+            return Layout(shown, _shrunk(columns, natural, shown, room, least), gap)
         shown.remove(max(droppable, key=lambda index: columns[index].rank))
 
 
-def _joined(
+def _shrunk(
     columns: Sequence[Column],
-    widths: Sequence[int],
-    shown: Sequence[int],
-    row: Sequence[Line],
-    ellipsis: str,
+    natural: list[int],
+    shown: list[int],
+    room: int,
+    least: Sequence[int],
+) -> list[int]:
+    """The widths, as many of them down to `least` as it takes."""
+    widths = list(natural)
+    over = sum(widths[index] for index in shown) - room
+    for index in shown:
+        if over > 0 and columns[index].shrinks:
+            give = min(over, max(widths[index] - least[index], 0))
+            widths[index] -= give
+            over -= give
+    return widths
+
+
+def _joined(
+    columns: Sequence[Column], layout: Layout, row: Sequence[Line], to: Terminal
 ) -> Iterator[Piece]:
-    for place, index in enumerate(shown):
+    for place, index in enumerate(layout.shown):
         if place:
-            yield Piece(" " * GAP)
-        cell = cut_line(row[index], widths[index], ellipsis)
-        yield from padded(cell, widths[index], right=columns[index].right)
+            yield Piece(" " * layout.gap)
+        cell = cut_line(row[index], layout.widths[index], to.theme.ellipsis)
+        yield from padded(cell, layout.widths[index], right=columns[index].right)
+
+
+def _missing(columns: Sequence[Column], layout: Layout, *, beneath: bool) -> list[int]:
+    """Columns without a title say nothing that another does not."""
+    return [
+        index
+        for index, column in enumerate(columns)
+        if index not in layout.shown and column.title and column.beneath is beneath
+    ]
+
+
+def _beneath(
+    columns: Sequence[Column], layout: Layout, row: Sequence[Line], to: Terminal
+) -> Iterator[Line]:
+    """What has no column, each behind its title."""
+    cells = [
+        [Piece(f"{columns[index].title} ", "dim"), *row[index]]
+        for index in _missing(columns, layout, beneath=True)
+        if width_of(row[index])
+    ]
+    if cells:
+        lines = flowed(cells, to.width - _INDENT, Piece("  "), _HANGING)
+        yield from ([Piece(" " * _INDENT), *line] for line in lines)
+
+
+def _left_out(columns: Sequence[Column], layout: Layout, to: Terminal) -> list[Line]:
+    names = [columns[index].title for index in _missing(columns, layout, beneath=False)]
+    said = f"No room here for {', '.join(names)}."
+    return list(flowed([[Piece(said, "dim")]], to.width, Piece(" "))) if names else []

@@ -81,8 +81,10 @@ class TreeView:
     def _line(self, row: Row, left: int, took: int, bars: int) -> Line:
         theme, node = self.to.theme, row.node
         if self.to.width < DURATIONS_FROM:
-            return [*row.label, Piece(f"  {row.took}", "dim")]
-        label = cut_line(row.label, left, theme.ellipsis) if self.to.cuts else row.label
+            follows = Piece(f"  {row.took}", "dim")
+            left = max(self.to.width - width_of([follows]), 1)
+            return [*self._within(row.label, left), follows]
+        label = self._within(row.label, left)
         bright = "bold" if node in self.bright else ""
         lasted = padded([Piece(row.took, bright)], took, right=True)
         line = [*padded(label, left), Piece(" " * _GAP), *lasted]
@@ -98,6 +100,9 @@ class TreeView:
             style = f"{'bold' if bright else 'dim'} {colour}"
             line += [Piece(" " * _GAP), Piece(drawn, style)]
         return line
+
+    def _within(self, label: Line, width: int) -> Line:
+        return cut_line(label, width, self.to.theme.ellipsis) if self.to.cuts else label
 
     def _rows(self) -> Iterator[Row]:
         theme = self.to.theme

@@ -11,7 +11,7 @@ from flujo_otel.spanstore.api import Root, RunFilter
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import root_document, run_document
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Command, Line, Piece, width_of
+from flujo_otel_cli.line import Command, Line, Piece, flowed, width_of
 from flujo_otel_cli.options import Db, Json, since_ns
 from flujo_otel_cli.outer import with_outer
 from flujo_otel_cli.problem import first_trace
@@ -34,11 +34,11 @@ COLUMNS = (
     Column("RUN"),
     Column("PIPELINE", shrinks=True, least=14),
     Column("STATUS"),
-    Column("STARTED", rank=1),
+    Column("STARTED", rank=2),
     Column("TOOK"),
-    Column("COST", right=True, rank=3),
-    Column("TOKENS", right=True, rank=4),
-    Column("SPANS", rank=2),
+    Column("COST", right=True, rank=4),
+    Column("TOKENS", right=True, rank=5),
+    Column("SPANS", rank=3),
 )
 
 _FEW = 100
@@ -108,7 +108,8 @@ def _lines(
     of = f"{len(runs):,} of {amounts.plural(total, 'run')}"
     lines = [*table(columns, rows, session.to), *_footer(of, filter(None, (more, newest)), session)]
     if outer:
-        lines.append([Piece(_OWN, "dim")])
+        own: Line = [Piece(_OWN, "dim")]
+        lines += flowed([own], session.to.width, Piece(" ")) if session.to.cuts else [own]
     return lines
 
 

@@ -56,7 +56,7 @@ def command(
 
 def _no_tree(session: Session, run: Run, name: str, *, any_spans: bool) -> list[Line]:
     shown_id = short_id(session.reader, run.run_id)
-    lines = [header(run, shown_id, session.to, session.now_ns)]
+    lines = header(run, shown_id, session.to, session.now_ns)
     if any_spans:
         lines.append([Piece("No span of it failed.")])
         if run.status is RunStatus.DIED:

@@ -167,7 +167,18 @@ def test_ten_thousand_items_are_counted_and_full_shows_all() -> None:
     short = shown(to, evaluated(decided(many), to, full=False)).splitlines()
     assert (22, "and 9,980 more items: --full shows all") == (len(short), short[-1])
     to = screen(80)
-    assert 10_001 == len(shown(to, evaluated(decided(many), to, full=True)).splitlines())
+    shown_all = shown(to, evaluated(decided(many), to, full=True))
+    assert (10_000, 10_000) == (shown_all.count("\nB"), shown_all.count("\n    DATA "))
+
+
+def test_in_a_narrow_terminal_what_was_said_of_each_stands_beneath_it() -> None:
+    to = screen(45)
+    lines = shown(to, evaluated(decided(FILTERED | RANKED), to, full=False)).splitlines()
+    assert lines[:3] == [
+        "ITEM            PASSED   price_range   rating",
+        "B0 Bottle 0     ✘        ✘             ✘",
+        "    WHY price_range failed: $0; rating failed",
+    ]
 
 
 def test_more_filters_than_there_is_room_for_are_counted() -> None:

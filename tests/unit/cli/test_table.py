@@ -45,6 +45,7 @@ def test_then_whole_columns_the_least_telling_first() -> None:
     assert drawn("7f3a", "nightly-eval", "$1.25", "14", width=23) == [
         "RUN    PIPELINE   SPANS",
         "7f3a   nightly…   14",
+        "No room here for COST.",
     ]
 
 
@@ -55,5 +56,36 @@ def test_a_pipe_gets_all_of_it() -> None:
 
 @given(st.lists(st.text(max_size=12), min_size=4, max_size=4), st.integers(20, 90))
 def test_all_columns_start_where_their_heading_does(row: list[str], width: int) -> None:
-    heading, line = drawn(*map(escape, row), width=width)
-    assert max(cell_len(heading), cell_len(line)) <= width
+    assert max(map(cell_len, drawn(*map(escape, row), width=width))) <= width
+
+
+def test_before_a_column_goes_they_come_nearer_together() -> None:
+    assert drawn("7f3a", "nightly-eval", "$1.25", "14", width=26)[1] == "7f3a  night…  $1.25  14"
+
+
+def test_a_column_that_says_why_stands_beneath_where_there_is_no_room() -> None:
+    to = screen(30)
+    columns = [
+        Column("ITEM"),
+        Column("price", rank=1, beneath=True),
+        Column("WHY", shrinks=True, least=20, rank=2, beneath=True),
+    ]
+    rows = [
+        [[Piece("a bottle of thirty columns")], [Piece("no")], [Piece("it costs more than one")]],
+        [[Piece("a cup")], [Piece("yes")], [Piece("")]],
+    ]
+    assert shown(to, table(columns, rows, to)).splitlines() == [
+        "ITEM",
+        "a bottle of thirty columns",
+        "    price no  WHY it costs",
+        "      more than one",
+        "a cup",
+        "    price yes",
+    ]
+
+
+def test_no_duration_is_cut_where_a_name_can_be() -> None:
+    to = screen(20)
+    columns = Column("RUN"), Column("PIPELINE", shrinks=True, least=14), Column("TOOK")
+    rows = [[[Piece("7f3a")], [Piece("nightly evaluation")], [Piece("131 µs")]]]
+    assert shown(to, table(columns, rows, to)).splitlines()[1] == "7f3a  night…  131 µs"

@@ -39,7 +39,8 @@ def test_a_run_at_100_columns() -> None:
     assert (
         drawn(*support_triage())
         == """\
-✘ support-triage 1.2  failed after 4.21 s · $0.013 · 13 spans, 2 failed · run 7f3a91c2
+✘ support-triage 1.2  failed after 4.21 s · $0.013 · 3,410 tokens · 13 spans, 2 failed
+  run 7f3a91c2
                                                      0 s        1          2          3       4.21 s
 ├─ ✔ classify                                310 ms  ███▌
 ├─ ✔ climb  loop, 3 rounds, exit: met        1.90 s     █████████████████████▋
@@ -63,7 +64,8 @@ def test_the_same_run_without_unicode() -> None:
     assert (
         drawn(*support_triage(), screen(100, unicode=False))
         == """\
-!! support-triage 1.2  failed after 4.21 s - $0.013 - 13 spans, 2 failed - run 7f3a91c2
+!! support-triage 1.2  failed after 4.21 s - $0.013 - 3,410 tokens - 13 spans, 2 failed
+   run 7f3a91c2
                                                           0 s                 2               4.21 s
 |-- ok classify                                   310 ms  ###
 |-- ok climb  loop, 3 rounds, exit: met           1.90 s     ###################
@@ -114,7 +116,7 @@ def test_a_round_of_several_steps_has_them_beneath() -> None:
         a_step(4, "act", 4, 9, 2, attributes={flujo.ITERATION_NUMBER: 1}),
     ]
     text = drawn(a_run([ROOT]), [ROOT, loop, *body], screen(50))
-    assert text.splitlines()[1:] == [
+    assert text.splitlines()[2:] == [
         "└─ ✔ loop  loop  9 ms",
         "   └─ ✔ #1  9 ms",
         "      ├─ ✔ think  4 ms",
@@ -185,9 +187,24 @@ def test_equal_children_that_ran_at_once_say_what_they_took_added_up() -> None:
 
 def test_the_run_s_id_is_never_cut_from_the_header() -> None:
     run, spans = support_triage()
-    for width in (60, 50, 40):
-        heading = drawn(run, spans, screen(width)).splitlines()[0]
-        assert heading.endswith("run 7f3a91c2") and len(heading) <= width
+    for width in (60, 50, 40, 20):
+        lines = drawn(run, spans, screen(width)).split("├─")[0].splitlines()
+        assert " ".join(lines[-1].split()[-2:]) == "run 7f3a91c2" and max(map(len, lines)) <= width
+
+
+def test_a_heading_is_wrapped_and_not_cut() -> None:
+    assert drawn(*support_triage(), screen(40)).split("├─")[0].splitlines() == [
+        "✘ support-triage 1.2 failed after 4.21 s",
+        "  $0.013 · 3,410 tokens",
+        "  13 spans, 2 failed · run 7f3a91c2",
+    ]
+
+
+def test_a_duration_stays_whole_where_the_name_is_cut() -> None:
+    spans = [ROOT, a_step(2, "n" * 60, 0, 64, 1)]
+    assert drawn(a_run([ROOT]), spans, screen(30)).splitlines()[-1] == (
+        "└─ ✔ nnnnnnnnnnnnnnnnn…  64 ms"
+    )
 
 
 def test_one_of_several_spans_of_a_name_is_opened_by_its_id() -> None:
@@ -235,7 +252,7 @@ def test_a_resumed_run_says_what_waited_and_what_came_after() -> None:
         a_step(4, "again", 500, 900, 3, status="paused", attributes=waits),
     ]
     text = drawn(a_run(spans, status=RunStatus.PAUSED), spans, screen(59))
-    assert text.splitlines()[1:] == [
+    assert text.splitlines()[2:] == [
         "├─ ⏸ ask  waited 490 ms for a human  9 ms",
         '└─ ⏸ resumed  reply: "go\\non"  paused  400 ms',
         "   └─ ⏸ again  waits for a human  400 ms",
