@@ -54,12 +54,17 @@ class SpanWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs to list; None: all."""
+    """Which runs to list; None: all.
+
+    `still`: of ours, those alone in which nothing happened after their end. In one that is called
+    paused something did where it went on, which flujo 0.4 tells its own file but no hook.
+    """
 
     status: str | None = None
     pipeline: str | None = None
     since_ns: int | None = None
     until_ns: int | None = None
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,15 @@ def test_a_step_that_ran_again_after_a_pause_is_one_row(store: Store) -> None:
     assert ["completed"] == [s.status for s in store.steps("r1")]
 
 
+def test_a_paused_run_that_went_on_is_not_still(store: Store) -> None:
+    store.write(root(1, "r1", status="paused"))
+    where = RunFilter(status="paused", still=True)
+    assert ["r1"] == [run.run_id for run in store.runs(where)]
+    store.write(record(12, 1, run_id="r1"))
+    assert [] == store.runs(where)
+    assert ["r1"] == [run.run_id for run in store.runs(RunFilter(status="paused"))]
+
+
 def test_a_step_moves_with_its_span(store: Store) -> None:
     store.write(step(2, 1, 0), step(3, 1, 1))
     store.write(root(1, "r1"))

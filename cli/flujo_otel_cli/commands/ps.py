@@ -14,7 +14,7 @@ from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.session import Session, open_session
 
-_PAUSED = RunFilter(RunStatus.PAUSED)
+_WAITING = RunFilter(RunStatus.PAUSED, still=True)
 
 
 def command(
@@ -31,7 +31,7 @@ def command(
         if json:
             facts = {"running": len(now.living) + now.more_living, "died_earlier": now.died_earlier}
             facts["more_open_spans"] = now.more_open_spans
-            facts["paused"] = session.reader.count_runs(_PAUSED)
+            facts["paused"] = session.reader.count_runs(_WAITING)
             session.answer(facts | {"runs": document(session, [*now.living, *now.died])})
             return
         session.show(lines(session, now))
@@ -41,7 +41,7 @@ def command(
 
 def _paused_lines(session: Session) -> Iterator[Line]:
     """How many runs wait for a human, and the command that names them."""
-    count = session.reader.count_runs(_PAUSED)
+    count = session.reader.count_runs(_WAITING)
     if count:
         verb = "waits" if count == 1 else "wait"
         yield [

@@ -256,6 +256,8 @@ class SQLiteTraceReader:
             if value is not None:
                 conditions.append(condition)
                 values.append(value)
+        if where.still:
+            conditions.append("last_time_ns <= end_time_ns")
         if where.status in (RunStatus.RUNNING, RunStatus.DIED):
             # By their writers, of which there are few, and not row by row: died runs stay for ever.
             conditions.append(_OF_GONE if where.status == RunStatus.DIED else _OF_OTHERS)

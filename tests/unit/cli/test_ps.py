@@ -122,6 +122,15 @@ def test_who_waits_for_a_human_is_counted(here: Path, capsys: pytest.CaptureFixt
     assert document(capsys, "ps")[1]["paused"] == 1
 
 
+def test_who_went_on_without_saying_so_waits_no_more(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paused = a_span(1, "pipeline_run", 0, 9, status="paused", role=Role.RUN_ROOT)
+    store(here / "flujo_otel.db", [paused, a_span(2, "publish", 900, 910, 1)])
+    assert answer(capsys, "ps")[1] == "0 running\n"
+    assert document(capsys, "ps")[1]["paused"] == 0
+
+
 def test_the_open_spans_are_in_the_document(capsys: pytest.CaptureFixture[str]) -> None:
     with program(1):
         _, found = document(capsys, "ps")
