@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flujo_otel.query.context import ABSENT, Change
+from flujo_otel.model import Step
+from flujo_otel.query.context import ABSENT, Change, Changes
 from flujo_otel_cli.content import PIPED_MOST
 from flujo_otel_cli.document import Document
 from flujo_otel_cli.line import Line, Piece
@@ -25,7 +26,13 @@ def change_lines(changes: Sequence[Change], to: Terminal, *, full: bool) -> Iter
         yield [Piece(f"{_LABEL}  {len(changes) - len(shown):,} more: --full shows them", "dim")]
 
 
-def change_document(change: Change) -> Document:
+def changed_document(changes: Changes, step: Step) -> Document:
+    """`context_changes`: of `changes` those of `step`."""
+    changed = changes.get(step.span_id or "", ())
+    return {"context_changes": [_change_document(change) for change in changed]}
+
+
+def _change_document(change: Change) -> Document:
     """`path`, `before` and `after` where there was and is something, what became of a copy."""
     values = {"before": change.before, "after": change.after}
     facts = {"is_copy": change.is_copy, "is_lost": change.is_lost}
