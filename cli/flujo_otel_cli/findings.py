@@ -7,6 +7,7 @@ from flujo_otel.model import Loss, Writer
 from flujo_otel.spanstore.api import Health
 from flujo_otel.spanstore.destinations import Cursor, CursorState
 from flujo_otel.spanstore.diagnosis import Diagnosis
+from flujo_otel.usage.library import is_installed
 from flujo_otel_cli import amounts
 from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.service_counts import ServiceCounts, services_of
@@ -104,6 +105,18 @@ def of_diagnosis(diagnosis: Diagnosis, health: Health) -> Iterator[Finding]:
             f" (of the newest {diagnosis.orphans_among:,}) without their parent: it is not over "
             "yet, or its program was killed or sends elsewhere; send that one's spans here too",
         )
+    if diagnosis.unpriced:
+        yield _unpriced(diagnosis.unpriced)
+
+
+def _unpriced(calls: int) -> Finding:
+    said = f"{amounts.plural(calls, 'model call')} with tokens and no known cost"
+    if is_installed():
+        return Finding(
+            "completed", "prices", f"{said}: docs/usage.md, Prices, says how to name one"
+        )
+    remedy = "pip install 'flujo-otel[prices]' prices what is traced from then on"
+    return Finding("warning", "prices", f"{said}: {remedy}")
 
 
 def of_losses(health: Health, now_ns: int) -> Iterator[Finding]:

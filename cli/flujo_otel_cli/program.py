@@ -1,9 +1,11 @@
 """Another program, run in our place: its streams, its signals and its exit code pass unchanged."""
 
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 
 from flujo_otel_cli.problem import Problem
@@ -71,10 +73,20 @@ def _started(
     try:
         return subprocess.Popen(arguments, env=environment, stdout=stdout, stderr=terminal)
     except FileNotFoundError:
-        raise Problem(_NOT_FOUND, "no_such_command", f"lens run: {name}: not found.") from None
+        message = f"lens run: {name}: not found.{_instead(arguments)}"
+        raise Problem(_NOT_FOUND, "no_such_command", message) from None
     except OSError as error:
         message = f"lens run: {name}: {error.strerror}."
         raise Problem(_NOT_EXECUTABLE, "not_executable", message) from None
+
+
+def _instead(arguments: Sequence[str]) -> str:
+    """What was meant, where the name is that of a file that is here."""
+    if not Path(arguments[0]).is_file():
+        return ""
+    found = shlex.join(arguments)
+    meant = f"python {found}" if arguments[0].endswith(".py") else f"./{found}"
+    return f" Did you mean: lens run -- {escape(meant)}"
 
 
 def _is_in_foreground() -> bool:

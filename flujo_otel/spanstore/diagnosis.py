@@ -34,6 +34,8 @@ class Diagnosis:
     orphans: Sequence[Orphans]
     orphans_among: int
     """Of so many spans, the newest, their parents were looked for."""
+    unpriced: int
+    """Model calls with tokens whose cost nobody knows."""
 
 
 class Diagnostician(Protocol):

@@ -7,6 +7,7 @@ has a child that can never import the same.
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from datetime import UTC, datetime
 from functools import lru_cache
 from threading import RLock
@@ -56,6 +57,11 @@ def load() -> Library | None:
         except ImportError:
             return None
         return Library(get_snapshot().find_provider_model, TieredPrices, LibraryUsage)
+
+
+def is_installed() -> bool:
+    """Whether it is there, without loading it."""
+    return find_spec("genai_prices") is not None
 
 
 def may_load(request: bytes) -> bool:

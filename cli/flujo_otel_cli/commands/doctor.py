@@ -106,6 +106,7 @@ def document_of(examined: Examined) -> Document:
         "free_bytes": diagnosis.free_bytes,
         "services": [_service(each) for each in services_of(diagnosis, examined.health.losses)],
         "orphans_among": diagnosis.orphans_among,
+        "unpriced_count": diagnosis.unpriced,
     }
 
 

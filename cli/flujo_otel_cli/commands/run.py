@@ -41,6 +41,11 @@ _NO_RUN = (
     "themselves; what else is a run says so with @xray.traced or xray.trace(...), xray being an "
     "XRay() of flujo_otel."
 )
+_KILLED = (
+    "lens run: the command was killed, and no span of it was written by then: what begins and ends "
+    "within the last 0.2 s (FLUJO_OTEL_FLUSH_INTERVAL) is lost with it."
+)
+_KILLED_FROM = 128
 _FAILED = (RunStatus.FAILED, RunStatus.DIED)
 
 
@@ -66,7 +71,9 @@ def command(
         child = Program(program, environment)
     exit_code = child.wait()
     try:
-        _tell(db, started_ns, child.pid, json=json)
+        _tell(
+            db, started_ns, child.pid, _KILLED if exit_code > _KILLED_FROM else _NO_RUN, json=json
+        )
     except OSError:  # standard error leads nowhere, which is no matter of the program's
         forget(sys.stderr)
     raise typer.Exit(exit_code)
@@ -95,39 +102,41 @@ def _watched(
         return child
 
 
-def _tell(db: str | None, started_ns: int, pid: int, *, json: bool) -> None:
+def _tell(db: str | None, started_ns: int, pid: int, no_run: str, *, json: bool) -> None:
     """Show what it ran; whatever is wrong with the store, the program's exit code stands."""
     from flujo_otel.spanstore.factory import open_reader
 
     to = Terminal.of(sys.stderr)
     try:
         with closing(open_reader(db)) as reader:
-            _show(reader, to, db, started_ns, pid, json=json)
+            if not _show(reader, to, db, started_ns, pid, json=json):
+                to.write(_told(no_run, to))
     except OSError:
         raise
     except Exception as error:
         problem = problem_of(error)
-        said = _NO_RUN if problem.code == "no_database" else problem.message
+        said = no_run if problem.code == "no_database" else problem.message
         to.write(_told(said, to))
 
 
 def _show(
     reader: TraceReader, to: Terminal, db: str | None, started_ns: int, pid: int, *, json: bool
-) -> None:
+) -> bool:
+    """False: there is no run of it."""
     runs = runs_of_program(reader, started_ns)
     if not runs:
-        to.write(_told(_NO_RUN, to))
-        return
+        return False
     ours = {run.run_id for run in runs}
     run = outermost(reader, chosen_of(runs, pid), lambda outer: outer.run_id in ours)
     roots, drawing, beside = picture_of(reader, run, db=db)
     if json:
         write_document(trace_document(run, roots) | beside, to.stream)
-        return
+        return True
     to.write(draw(run, roots, drawing, to, time.time_ns()))
     shown = {run.run_id, *drawing.inside}
     more = [each for each in runs if each.run_id not in shown]
     to.write(_others(more, db, is_all=len(runs) < _LOOKED_AT))
+    return True
 
 
 def runs_of_program(reader: TraceReader, started_ns: int) -> list[Run]:

@@ -23,6 +23,7 @@ _SETTLED_SECONDS: Final = 60
 """Children come before their parents: a parent has so long to come too."""
 
 _SERVICES: Final = "SELECT service, received, unchanged FROM services ORDER BY received DESC"
+_UNPRICED: Final = "SELECT COALESCE(SUM(unpriced_count), 0) FROM runs"
 _SERVICE_NAMES: Final = "SELECT resource_id, COALESCE(service_name, '') FROM resources"
 # A run's root may have a parent elsewhere. `role` lies behind `attributes`: only of the few that
 # have no parent here is it looked up.
@@ -58,8 +59,9 @@ class SQLiteDiagnostician:
             with faults.reading(self._path):
                 services = [Received(*row) for row in connection.execute(_SERVICES).fetchall()]
                 orphans, looked_at = _orphans(connection)
+                (unpriced,) = connection.execute(_UNPRICED).fetchone()
         free_bytes = shutil.disk_usage(self._path.parent).free
-        return Diagnosis(obstacle, free_bytes, services, orphans, looked_at)
+        return Diagnosis(obstacle, free_bytes, services, orphans, looked_at, unpriced)
 
     def _obstacle(self) -> str:
         try:

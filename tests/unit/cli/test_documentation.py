@@ -84,7 +84,7 @@ def test_every_line_that_doctor_can_say() -> None:
 
 
 def test_every_word_of_doctor_s_json() -> None:
-    diagnosis = Diagnosis("", 0, (Received("app", 1, 0),), (), 0)
+    diagnosis = Diagnosis("", 0, (Received("app", 1, 0),), (), 0, 0)
     examined = Examined(health(), diagnosis, (), None)
     document = doctor_document(examined)
     [service] = document["services"]

@@ -44,6 +44,7 @@ def diagnosed(writers: tuple[Writer, ...] = (), **changes: Any) -> list[tuple[st
         "services": (),
         "orphans": (),
         "orphans_among": 100_000,
+        "unpriced": 0,
     }
     losses = changes.pop("losses", ())
     diagnosis = Diagnosis(**{**facts, **changes})
@@ -278,3 +279,16 @@ def test_where_a_server_stores_is_not_known_without_its_token() -> None:
     status, _, text = found.of_server(said, "/srv/flujo_otel.db")
     assert status == "warning" and "token" in text
     assert found.of_server({**said, "state": "store unavailable"}, "/srv/x.db").status == "failed"
+
+
+def test_calls_without_a_price_are_told_of_with_what_prices_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert diagnosed() == []
+    monkeypatch.setattr(found, "is_installed", lambda: False)
+    (finding,) = diagnosed(unpriced=3)
+    assert finding[:2] == ("warning", "prices")
+    assert "3 model calls" in finding[2] and "pip install 'flujo-otel[prices]'" in finding[2]
+    monkeypatch.setattr(found, "is_installed", lambda: True)
+    (finding,) = diagnosed(unpriced=1)
+    assert finding[0] == "completed" and "1 model call with" in finding[2]

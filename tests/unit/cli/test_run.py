@@ -113,6 +113,17 @@ def test_run_of_a_program_that_makes_no_run_says_so() -> None:
     assert -1 not in places and places == sorted(places)
 
 
+def test_run_of_a_program_that_was_killed_at_once_does_not_blame_it() -> None:
+    done = lens_run("sh", "-c", "kill -9 $$")
+    assert "was killed" in done.stderr and "made no run" not in done.stderr
+
+
+def test_run_of_a_script_says_how_it_is_run(here: Path) -> None:
+    (here / "app.py").write_text("print('ran')")
+    done = lens_run("app.py", "--fast")
+    assert "Did you mean: lens run -- python app.py --fast" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [(["sh", "-c", "kill -9 $$"], 137), (["no-such-command"], 127), (["/etc/passwd"], 126)],
