@@ -19,8 +19,8 @@ def reading(path: Path) -> Iterator[None]:
         raise damaged(path, error) from error
 
 
-def damaged(path: Path, error: sqlite3.DatabaseError) -> DamagedDatabase:
-    """The error for a file of ours that SQLite finds broken."""
+def damaged(path: Path, error: sqlite3.DatabaseError | str) -> DamagedDatabase:
+    """The error for a file of ours that SQLite finds broken; `error`: what it says of it."""
     return DamagedDatabase(
         f"{path} is damaged: {error}. Keep a copy of it, then try: sqlite3 {path} .recover"
     )

@@ -53,6 +53,8 @@ def inspect(connection: sqlite3.Connection, path: Path, newest: int) -> tuple[La
         if error.sqlite_errorname == "SQLITE_NOTADB":
             raise ForeignDatabase(f"{path} is not a SQLite database.") from error
         raise damaged(path, error) from error
+    except UnicodeDecodeError as error:  # SQLite's message quotes the SQL that it cannot parse
+        raise damaged(path, "malformed database schema") from error
     if application_id == APPLICATION_ID and version > newest:
         raise ForeignDatabase(
             f"{path} was made by a newer flujo-otel (schema {version}, this one knows {newest}). "

@@ -110,6 +110,16 @@ def test_a_file_that_is_not_ours_is_refused_and_not_altered(path: Path, make: ob
     assert before == path.read_bytes()
 
 
+def test_a_file_whose_schema_is_broken_is_damaged(path: Path) -> None:
+    write(path, 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"CREATE TABLE runs", b"CREATE TABLE\x95runs"))
+    with pytest.raises(DamagedDatabase, match="schema"):
+        SQLiteTraceReader(path)
+    with pytest.raises(StoreUnavailable, match="schema"):  # it may be moved away yet
+        write(path, 2)
+
+
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo.db"
     os.mkfifo(fifo)
