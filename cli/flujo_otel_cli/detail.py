@@ -98,15 +98,17 @@ class Details:
         return self._decision[1]
 
     def _hint(self, node: Node) -> str:
-        """The command that shows more of a failed span; a run's root is what the header is of."""
-        if node.span is None or node.is_run_root:
+        """The command that shows more of a failed span, of a run's root of the run."""
+        if node.span is None:
             return ""
+        inner = self.drawing.inside.get(node.span.run_id)
+        run_name = inner.shown_id if inner else self.drawing.run_name
+        if node.is_run_root:
+            return hint("show", run_name, db=self.drawing.db)
         # A name that is not shown as it is cannot be pasted, nor does one that others have too open
         # this span alone; an id always can.
         is_enough = escape(node.name) == node.name and self._names[node.name] == 1
         name = node.name if is_enough else node.span.span_id
-        inner = self.drawing.inside.get(node.span.run_id)
-        run_name = inner.shown_id if inner else self.drawing.run_name
         return hint("show", run_name, "--step", name, db=self.drawing.db)
 
 

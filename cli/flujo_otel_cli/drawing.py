@@ -13,8 +13,9 @@ from flujo_otel_cli import amounts
 from flujo_otel_cli.detail import Details, Drawing
 from flujo_otel_cli.header import header
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Command, Line, Piece
-from flujo_otel_cli.runs import end_of, status_within
+from flujo_otel_cli.line import Command, Line, Piece, flowed
+from flujo_otel_cli.notes import notes
+from flujo_otel_cli.runs import end_of, spent, status_within
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.tree import TreeView
@@ -36,8 +37,19 @@ def draw(
         root.children = tops
     details = Details([root] if root else tops, drawing, to)
     if root is not None:
+        yield from _said_of(root, run, to)
         yield from details.lines(root, "")
     yield from TreeView(run, tops, window, details, now_ns).lines()
+
+
+def _said_of(root: Node, run: Run, to: Terminal) -> Iterator[Line]:
+    """What explains the run, as it does a span; its cost is in the header."""
+    said = [[Piece(note, "dim")] for note in notes(root, None, to.theme) if note != spent(run)]
+    between = Piece("  ")
+    if to.cuts:
+        yield from flowed(said, to.width, between)
+    elif said:
+        yield [piece for note in said for piece in (between, *note)][1:]
 
 
 def top_level(run: Run, roots: list[Node]) -> tuple[Node | None, list[Node]]:

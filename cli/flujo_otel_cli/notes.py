@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flujo_otel.model import Span
+from flujo_otel.query.failure import failure_of
 from flujo_otel.query.resume import question_of
+from flujo_otel.query.subject import answer_of, subject_of
 from flujo_otel.query.tree import Node
-from flujo_otel.semconv import flujo, gen_ai, graph
+from flujo_otel.semconv import flujo, graph
 from flujo_otel.usage.tokens import usage_of
 from flujo_otel_cli import amounts
 from flujo_otel_cli.text import brief, escape
@@ -18,6 +20,8 @@ WAITS = "waits for a human"
 """The kind of a step that asks a human."""
 _QUESTION = 80
 """Characters of what it asks."""
+_SUBJECT = 80
+"""Characters of an address or a query."""
 _KINDS = {
     "LoopStep": "loop",
     "MapStep": "map",
@@ -50,12 +54,15 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
     if isinstance(visit, int) and visit > 1:
         yield f"visit {visit}"
     if kind not in ("loop", "map"):  # their attempts are their rounds
-        yield from _attempt_notes(attributes, failed=node.status == "failed")
+        yield from _attempt_notes(attributes)
     if attributes.get(flujo.FALLBACK_TRIGGERED) is True:
         yield "fallback"
-    yield from _model_notes(node.span, theme)
-    if "http.response.status_code" in attributes:
-        yield f"HTTP {escape(str(attributes['http.response.status_code']))}"
+    yield from subject_notes(node.span)
+    yield from _usage_notes(node.span, theme)
+    answer = answer_of(attributes)
+    failure = failure_of(node.span) if answer and node.status == "failed" else None
+    if answer and (failure is None or failure.message != answer):  # which is said beneath
+        yield brief(answer, _SUBJECT)
     if node.status == "paused" and not node.went_on and kind != WAITS:
         yield "paused"
 
@@ -124,23 +131,20 @@ def _branch_notes(name: str, attributes: Mapping[str, Any], parent: Node | None)
         yield f"branch {escape(str(branch)[:80])}"
 
 
-def _attempt_notes(attributes: Mapping[str, Any], *, failed: bool) -> Iterator[str]:
+def _attempt_notes(attributes: Mapping[str, Any]) -> Iterator[str]:
     attempts = attributes.get(flujo.STEP_ATTEMPTS)
     if not isinstance(attempts, int) or attempts < 2:
         return
-    if failed:
-        yield f"{attempts} attempts"
-    else:
-        yield _TIMES.get(attempts, f"retried {attempts - 1} times")
+    yield _TIMES.get(attempts, f"retried {attempts - 1} times")
 
 
-def _model_notes(span: Span, theme: Theme) -> Iterator[str]:
-    name, attributes = span.name, span.attributes
-    model = attributes.get(gen_ai.RESPONSE_MODEL) or attributes.get(gen_ai.REQUEST_MODEL)
-    asked = attributes.get(gen_ai.REQUEST_MODEL)
-    if model and str(model) not in name and not (asked and str(asked) in name):
-        yield escape(str(model)[:80])
-    used = usage_of(attributes)
+def subject_notes(span: Span) -> Iterator[str]:
+    """What it called, or was asked for: it tells it from others of its name."""
+    return (brief(text, _SUBJECT) for text in subject_of(span.name, span.attributes))
+
+
+def _usage_notes(span: Span, theme: Theme) -> Iterator[str]:
+    used = usage_of(span.attributes)
     if used is None:
         return
     if used.input_tokens is None and used.output_tokens is None:

@@ -1,9 +1,11 @@
 """What went wrong in a span, and where in the code, from what OpenTelemetry records of it."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from flujo_otel.model import Event, Span
+from flujo_otel.query.subject import answer_of
 from flujo_otel.semconv.flujo import ERROR_MESSAGE, ERROR_TYPE
 
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+), in ([^\n]+)')
@@ -35,14 +37,21 @@ class Failure(NamedTuple):
 
 
 def failure_of(span: Span) -> Failure | None:
-    """From the last `exception` event, else the status message, else flujo's error; else None."""
+    """From the last `exception` event, else the status message, else flujo's error, else the status
+    code that it was answered with; else None."""
     exception = next((e for e in reversed(span.events) if e.name == "exception"), None)
     if exception is None:
-        message = span.status_message or _text(span.attributes.get(ERROR_MESSAGE))
-        message = message or _text(span.attributes.get(ERROR_TYPE))
+        message = span.status_message or _recorded(span.attributes)
         return Failure(_plain(message), None, None) if message else None
     stack = _text(exception.attributes.get("exception.stacktrace"))
     return Failure(_plain(_said(exception)), _location(stack), stack or None)
+
+
+def _recorded(attributes: Mapping[str, Any]) -> str:
+    message, kind = _text(attributes.get(ERROR_MESSAGE)), _text(attributes.get(ERROR_TYPE))
+    if kind.isdecimal():  # the bare status code, say the conventions of what was answered
+        kind = answer_of(attributes) or kind
+    return message or kind or answer_of(attributes)
 
 
 def repeats(failure: Failure, message: str) -> bool:

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from flujo_otel.model import Run
-from flujo_otel.spanstore.api import Root, RunFilter
+from flujo_otel.semconv.flujo import PIPELINE_RUN
+from flujo_otel.spanstore.api import Root, RunFilter, SpanFilter
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import root_document, run_document
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Piece, flowed, width_of
+from flujo_otel_cli.notes import subject_notes
 from flujo_otel_cli.options import Db, Json, since_ns
 from flujo_otel_cli.outer import with_outer
 from flujo_otel_cli.problem import first_trace
@@ -136,7 +138,7 @@ def _row(
     head, tail = escape(run.run_id[:unique]), escape(run.run_id[unique:width])
     return [
         [Piece(head, "bold"), Piece(tail, "dim")],
-        [Piece(title(run)), *_beside(run, root)],
+        [Piece(title(run)), *_beside(session, run, root)],
         [*status_line(run.status, theme), *_waiting(run, session)],
         [Piece(ago(run.start_time_ns, session.now_ns))],
         [Piece(took(run, session.now_ns, theme))],
@@ -154,8 +156,11 @@ def _waiting(run: Run, session: Session) -> Iterator[Piece]:
         yield Piece(f" for {waited}", "dim")
 
 
-def _beside(run: Run, root: Root | None) -> Iterator[Piece]:
-    """What it began with, which tells one request to a service from the next."""
-    name = began_with(run, root) if root is not None else ""
-    if name:
-        yield Piece(f"  {name}", "dim")
+def _beside(session: Session, run: Run, root: Root | None) -> Iterator[Piece]:
+    """What it began with, and of what: it tells one request to a service from the next."""
+    if root is None or root.name == PIPELINE_RUN:
+        return
+    where = SpanFilter(span_ids=(root.span_id,))
+    span = next(session.reader.spans(run.run_id, where), None)
+    said = [began_with(run, root), *(subject_notes(span) if span is not None else ())]
+    yield from (Piece(f"  {text}", "dim") for text in said if text)

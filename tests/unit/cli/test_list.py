@@ -51,6 +51,18 @@ def test_requests_to_a_service_are_told_apart_by_what_they_began_with(
     assert [run["root_name"] for run in found] == ["app", "POST /orders", "GET /orders"]
 
 
+def test_requests_of_one_name_are_told_apart_by_what_they_asked_for(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spans = [
+        a_span(n, "GET", n, n + 1, role=Role.RUN_ROOT, run_id=f"run-{n}", attributes={key: url})
+        for n, (key, url) in enumerate((("http.url", "http://a/b"), ("url.full", "http://a/c")), 1)
+    ]
+    store(here / "flujo_otel.db", spans)
+    rows = [line.split("   ")[1] for line in answer(capsys, "list")[1].splitlines()[1:-1]]
+    assert [row.split()[-1] for row in rows] == ["http://a/c", "http://a/b"]
+
+
 def test_a_list_that_is_cut_says_how_to_see_all(
     filled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

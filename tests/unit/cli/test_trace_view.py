@@ -53,7 +53,7 @@ def test_a_run_at_100_columns() -> None:
 │  ├─ ✔ orders  cached                         2 ms                            ▍
 │  └─ ✔ history                              1.20 s                            █████████████▊
 │     └─ ✔ chat gpt-4o-mini  910→120 tok     1.10 s                            ▐████████████▏
-└─ ✘ answer  2 attempts                      640 ms                                         ▐███████
+└─ ✘ answer  retried once                    640 ms                                         ▐███████
    ValueError: sour milk
    at /srv/app.py:41 in answer   lens show last --step answer
 """
@@ -78,7 +78,7 @@ def test_the_same_run_without_unicode() -> None:
 |   |-- ok orders  cached                           2 ms                         #
 |   `-- ok history                                1.20 s                         #############
 |       `-- ok chat gpt-4o-mini  910->120 tok     1.10 s                         ############
-`-- !! answer  2 attempts                         640 ms                                     #######
+`-- !! answer  retried once                       640 ms                                     #######
     ValueError: sour milk
     at /srv/app.py:41 in answer   lens show last --step answer
 """
@@ -262,7 +262,27 @@ def test_a_resumed_run_says_what_waited_and_what_came_after() -> None:
 def test_a_run_of_one_span_has_no_axis_without_a_bar() -> None:
     root = a_span(1, "work", 0, 9, role=Role.RUN_ROOT, status="failed", message="boom")
     text = drawn(a_run([root], pipeline_name="work"), [root])
-    assert text.splitlines()[1:] == ["boom"]
+    assert text.splitlines()[1:] == ["boom", "lens show last"]
+
+
+def test_a_request_says_of_what_and_how_it_was_answered() -> None:
+    asked = {"http.method": "GET", "http.url": "http://a/b", "http.status_code": 503}
+    root = a_span(1, "GET", 0, 7, role=Role.RUN_ROOT, status="failed", attributes=asked)
+    text = drawn(a_run([root], pipeline_name="GET"), [root])
+    assert text.splitlines()[1:] == ["http://a/b", "HTTP 503", "lens show last"]
+    text = drawn(a_run([ROOT]), [ROOT, a_span(2, "GET", 0, 7, 1, attributes=asked)])
+    assert "└─ ✔ GET  http://a/b  HTTP 503  " in text
+
+
+def test_a_run_of_one_model_call_says_model_and_tokens() -> None:
+    call = {
+        "llm.model_name": "gpt-4o",
+        "llm.token_count.prompt": 12,
+        "llm.token_count.completion": 2,
+    }
+    root = a_span(1, "ChatCompletion", 0, 9, role=Role.RUN_ROOT, attributes=call)
+    text = drawn(a_run([root], pipeline_name="ChatCompletion"), [root])
+    assert text.splitlines()[1] == "gpt-4o  12→2 tok"
 
 
 def test_depth_says_how_much_lies_below() -> None:
