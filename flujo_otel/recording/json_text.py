@@ -11,20 +11,21 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from json.encoder import encode_basestring
-from time import monotonic
 from typing import Any, Final
 
 from flujo_otel.interruption import passes
 from flujo_otel.redaction import REDACTED, Redactor, redactor
 from flujo_otel.redaction.documents import rewritten
-from flujo_otel.shape import Items, Pairs, name_of, reader_of, shown, shown_of
+from flujo_otel.shape import Items, Pairs, TimeLimit, name_of, reader_of, shown, shown_of
 from flujo_otel.wire.values import clean_text, json_encoder
 
 _DEPTH_LIMIT: Final = 20
 _MARKER_ROOM_BYTES: Final = 1024
 """Kept back for the closing brackets and the cut marks of at most `_DEPTH_LIMIT` open levels."""
 _MOST_SECONDS: Final = 0.25
-"""A value of 64 KiB takes 2 ms, so whatever takes as long is code of the program's."""
+_SECONDS_PER_BYTE: Final = 2.5e-7
+"""A value of 64 KiB takes 2 ms, so whatever takes eight times as long, and 0.25 s, is code of the
+program's."""
 _INTEGER_BIT_LIMIT: Final = 4096
 _KEPT_KEY_LENGTH: Final = 64
 _NAMING_LENGTH: Final = 256
@@ -113,12 +114,12 @@ def _reviewed(text: str, hides: Redactor) -> str:
 
 
 class _Writer:
-    __slots__ = ("ends_at", "hides", "left", "open", "parts", "was_cut")
+    __slots__ = ("hides", "left", "open", "parts", "time", "was_cut")
 
     def __init__(self, budget_bytes: int, hides: Redactor) -> None:
         self.hides = hides
         self.left = budget_bytes
-        self.ends_at = monotonic() + _MOST_SECONDS
+        self.time = TimeLimit(_MOST_SECONDS + budget_bytes * _SECONDS_PER_BYTE)
         self.open: set[int] = set()
         self.parts: list[str] = []
         self.was_cut = False
@@ -149,7 +150,7 @@ class _Writer:
 
     def _other(self, value: Any, kind: type, depth: int) -> None:
         plain = reader_of(kind)(value)
-        if monotonic() > self.ends_at:
+        if self.time.is_over:
             self.left = min(self.left, 0)
         shape = type(plain)
         if shape is not Pairs and shape is not Items:

@@ -3,7 +3,7 @@
 import base64
 import math
 from codecs import utf_8_decode
-from collections import deque
+from collections import UserString, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from datetime import date, time, timedelta
@@ -25,6 +25,8 @@ _BYTES_LIMIT: Final = 64 * 1024
 _SORTED_LIMIT: Final = 1000
 _MOST_COMPARED: Final = 1000
 _DATA: Final = (Mapping, str, tuple, list)
+_STARS: Final = "***"
+_BEGINNING: Final = 4
 
 
 class Pairs(NamedTuple):
@@ -53,7 +55,7 @@ def _reader_of_object(kind: Any) -> Callable[[Any], Any]:
         return partial(_fields if model.is_plain else _model, model)
     if is_dataclass(kind) and not has_own_repr(kind):
         return partial(_named, [field.name for field in fields(kind) if field.repr])
-    if hasattr(kind, "tolist"):
+    if hasattr(kind, "tolist") and hasattr(kind, "shape"):
         return _array
     if issubclass(kind, Sequence) and not has_own_repr(kind):
         return _sequence
@@ -70,20 +72,40 @@ def shown_of(kind: Any) -> tuple[str, ...] | None:
 
 
 def _unless_hidden(reader: Callable[[Any], Any], value: Any) -> Any:
-    """Data of a class with a `repr` of its own: as that where it keeps a text of it back, as a dict
-    of credentials does. Most only say which class it is, and large data hide nothing."""
+    """Data of a class with a `repr` of its own: by that where it hides something. Most are only
+    brief, and large data hide nothing."""
     if len(value) <= _MOST_COMPARED:
         said = repr(value)
-        parts = [value] if isinstance(value, str) else _values_in(value)
-        if not all(repr(str.__str__(part))[1:-1] in said for part in parts):
+        hides = _hides_text if isinstance(value, str) else _hides_a_part
+        if _STARS in said or hides(value, said):
             return said
     return reader(value)
 
 
-def _values_in(value: Any) -> list[str]:
-    """The texts in `value`, but for names and what is deeper."""
+def _hides_text(value: str, said: str) -> bool:
+    """Nothing of it is there, not even its beginning."""
+    return repr(str.__str__(value[:_BEGINNING]))[1:-1] not in said
+
+
+def _hides_a_part(value: Any, said: str) -> bool:
+    """Some of the texts in it are there and others are not, as with a dict of credentials. Names
+    and what is deeper are not looked at."""
     values = value.values() if isinstance(value, Mapping) else value
-    return [each for each in values if isinstance(each, str)]
+    texts = [str.__str__(each) for each in values if isinstance(each, str) and each]
+    shown = [_is_told(text, said) for text in texts]
+    return any(shown) and not all(shown)
+
+
+def _is_told(text: str, said: str) -> bool:
+    """Whether it stands in `said` as words of their own: the name of a class holds many an `a`."""
+    words = repr(text)[1:-1]
+    start = said.find(words)
+    while start >= 0:
+        end = start + len(words)
+        if not (said[start - 1 : start].isalnum() or said[end : end + 1].isalnum()):
+            return True
+        start = said.find(words, start + 1)
+    return False
 
 
 def _fields(model: Model, value: Any) -> Pairs:
@@ -107,10 +129,18 @@ def attributes(value: Any) -> Any:
 def _array(value: Any) -> Any:
     """numpy's and its kin: small ones in full, large ones by shape."""
     shape = tuple(getattr(value, "shape", ()))
-    if math.prod(shape) <= _ARRAY_ITEM_LIMIT and (shape or not hasattr(value, "__len__")):
+    if math.prod(shape) <= _ARRAY_ITEM_LIMIT and (shape or not _has_length(value)):
         return value.tolist()
     facts = {"shape": list(shape), "dtype": str(getattr(value, "dtype", ""))}
     return Pairs(facts.items(), len(facts))
+
+
+def _has_length(value: Any) -> bool:
+    try:
+        len(value)
+    except TypeError:  # of no dimension, though its class has `__len__`
+        return False
+    return True
 
 
 def _mapping(value: Mapping[Any, Any]) -> Pairs:
@@ -169,6 +199,7 @@ _READERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
     ((type, FunctionType, MethodType, BuiltinFunctionType), lambda value: value.__qualname__),
     (Enum, lambda value: value.value),
     (str, str.__str__),
+    (UserString, str),
     (Mapping, _mapping),
     (tuple, _tuple),
     ((list, deque), _sequence),

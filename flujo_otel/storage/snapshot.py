@@ -1,17 +1,17 @@
 """Values as they are at the moment they are handed in, as JSON will say them.
 
 A copy: what the program does to a list or an object afterwards is not part of what went in. It
-costs what writing the value as JSON costs, and looks no further into an object than JSON could say.
+costs what writing the value as JSON costs. Of an object whose attributes are all there is to say it
+tells the class alone: it may hold half of the program.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
-from time import monotonic
 from typing import Any, Final
 
 from flujo_otel.interruption import passes
 from flujo_otel.redaction import redactor
-from flujo_otel.shape import Items, Pairs, attributes, reader_of
+from flujo_otel.shape import Items, Pairs, TimeLimit, attributes, reader_of
 from flujo_otel.storage.bound import MAX_DEPTH, MOST_NODES
 from flujo_otel.storage.plain import to_plain
 from flujo_otel.wire.values import clean_text
@@ -98,10 +98,10 @@ class _Copy:
     """One value being copied. Its nodes and texts are counted as they are read: a length says
     nothing of how much there is to come."""
 
-    __slots__ = ("_ends_at", "_left", "_open", "_room")
+    __slots__ = ("_left", "_open", "_room", "_time")
 
     def __init__(self) -> None:
-        self._ends_at = monotonic() + _MOST_SECONDS
+        self._time = TimeLimit(_MOST_SECONDS)
         self._left = MOST_NODES
         self._room = MOST_CHARACTERS
         self._open: set[int] = set()
@@ -157,12 +157,11 @@ class _Copy:
         """What it is by its class."""
         reader = reader_of(kind)
         if reader is attributes:
-            # Of whatever a method was called on: it may hold half of the program.
             return f"<unserializable: {kind.__name__}>"
         if not isinstance(value, str | int | float | Mapping | Set | Sequence):
             self._left -= _OBJECT_NODES
         plain = reader(value)
-        if monotonic() > self._ends_at:
+        if self._time.is_over:
             self._left = 0
         if type(plain) is Pairs:
             return self._container(value, *plain, depth, self._pairs)

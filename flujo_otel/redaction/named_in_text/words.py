@@ -32,7 +32,8 @@ def word_value(text: str, name: Name) -> Replacement | None:
     start = name.value
     number = _NUMBER.match(text, start) if name.naming is Naming.STRONG else None
     if number is not None:
-        return start, number.end(), REDACTED
+        end = number.end()
+        return start, end + len(_trimmed(text[end : word_end(text, end)])), REDACTED
     value = _trimmed(text[start : word_end(text, start)])
     end = start + len(value)
     return (start, end, REDACTED) if value and _is_secret(text, name, value, end) else None

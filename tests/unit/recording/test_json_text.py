@@ -3,7 +3,8 @@
 import json
 import math
 import tracemalloc
-from collections import deque
+from array import array
+from collections import UserString, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -49,6 +50,28 @@ class Sealed(str):
         return "Sealed()"
 
 
+class Brief(list[str]):
+    def __repr__(self) -> str:
+        return f"<Batch of {len(self)}>"
+
+
+class Document(str):
+    def __repr__(self) -> str:
+        return f"Document({self[:6]}…)"
+
+
+class Scalar:
+    """As numpy's array of no dimension, whose class has a length all the same."""
+
+    shape = ()
+
+    def __len__(self) -> int:
+        raise TypeError("len() of unsized object")
+
+    def tolist(self) -> float:
+        return 0.5
+
+
 class Login(NamedTuple):
     user: str
     seal: str
@@ -85,6 +108,8 @@ class Hostile:
 
 class Array:
     """Looks like numpy's to a reader that knows none of it."""
+
+    shape: tuple[int, ...] = ()
 
     def __init__(self, *shape: int) -> None:
         self.shape = shape
@@ -125,6 +150,11 @@ class Array:
         (Sealed("zzz"), "Sealed()"),
         (Login("ann", "zzz"), "Login(ann)"),
         (Named(user="ann"), {"user": "ann"}),
+        (Brief(["a", "hello"]), ["a", "hello"]),
+        (Document("a long document"), "a long document"),
+        (array("i", [1, 2]), [1, 2]),
+        (Scalar(), 0.5),
+        (UserString("hi"), "hi"),
         (ValueError("sour"), {"type": "ValueError", "message": "sour"}),
         (Plain(), {"name": "plain"}),
         (Order, "Order"),

@@ -119,7 +119,7 @@ def test_what_is_slow_is_read_as_far_as_there_is_time(monkeypatch: pytest.Monkey
     copy = snapshot([Slow() for _ in range(1000)])
     assert "… more is cut" == copy[-1]
     assert "slow" == copy[0]
-    assert len(copy) < 30
+    assert len(copy) < 200  # asleep it takes ten times as long as at work
 
 
 class Slow:
