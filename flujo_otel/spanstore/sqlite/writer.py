@@ -35,8 +35,11 @@ _DATA_ERRORS: Final = (
 
 _SQLITE_ERROR: Final = 1
 SCRIPTS: Final = [
-    Path(__file__).with_name(name) for name in ("staged.sql", "usage.sql", "pour.sql")
+    Path(__file__).with_name(name)
+    for name in ("staged.sql", "usage.sql", "pour.sql", "replacement.sql")
 ]
+POUR: Final = "INSERT INTO pour VALUES (?, ?, ?, ?, ?, ?)"
+_REPLACEMENT: Final = "INSERT INTO replacement VALUES (?, ?, ?, ?, ?, ?)"
 _ADD_LOSSES: Final = """
     INSERT INTO ledger (service, reason, detail, count, first_time_ns, last_time_ns)
     SELECT
@@ -48,17 +51,6 @@ _ADD_LOSSES: Final = """
         count = count + excluded.count,
         first_time_ns = MIN(first_time_ns, excluded.first_time_ns),
         last_time_ns = MAX(last_time_ns, excluded.last_time_ns)
-"""
-_OTHER_START: Final = "span_id = ?2 AND trace_id = ?3 AND start_time_ns <> ?1"
-_STARTED_ELSEWHEN: Final = f"SELECT 1 FROM spans WHERE {_OTHER_START}"
-_RESTART_SPAN: Final = f"""
-    UPDATE spans SET start_time_ns = ?1, start_time = ?1 / 1e9 WHERE {_OTHER_START}
-"""
-_RESTART_RUN: Final = f"""
-    UPDATE runs SET root_start_ns = ?1, start_time_ns = ?1
-    WHERE (run_id, root_start_ns) IN (
-        SELECT run_id, start_time_ns FROM spans WHERE {_OTHER_START} AND role & 2
-    )
 """
 
 
@@ -88,24 +80,11 @@ class SQLiteSpanWriter:
 
     def write(self, batch: Batch) -> WriteResult:
         """See `api.SpanWriter.write`."""
-        rejected: list[Rejected] = []
-        with self._using() as opened:
-            describe(opened, batch.resources, batch.scopes)
-            for records in pours(batch.records, self._tuning.rows_per_pour):
-                self._pour(opened, records, rejected)
-        return WriteResult(rejected)
+        return self._write(batch, POUR)
 
     def replace(self, batch: Batch) -> WriteResult:
-        """`write`, of spans whose ids nobody uses twice: one that is stored with another start is
-        the same span, and replaced."""
-        with self._using() as opened:
-            for record in batch.records:
-                key = (record.start_time_ns, record.otel_span_id, record.trace_id)
-                if opened.connection.execute(_STARTED_ELSEWHEN, key).fetchone():
-                    with opened.turns.writing():
-                        opened.connection.execute(_RESTART_RUN, key)
-                        opened.connection.execute(_RESTART_SPAN, key)
-        return self.write(batch)
+        """`write`, of spans whose ids nobody uses twice (replacement.sql)."""
+        return self._write(batch, _REPLACEMENT)
 
     def count_losses(self, losses: Sequence[Loss]) -> None:
         """See `api.SpanWriter.count_losses`."""
@@ -162,15 +141,23 @@ class SQLiteSpanWriter:
             service=self._service,
         )
 
+    def _write(self, batch: Batch, into: str) -> WriteResult:
+        rejected: list[Rejected] = []
+        with self._using() as opened:
+            describe(opened, batch.resources, batch.scopes)
+            for records in pours(batch.records, self._tuning.rows_per_pour):
+                self._pour(opened, records, into, rejected)
+        return WriteResult(rejected)
+
     def _pour(
-        self, opened: "Opened", records: Sequence[SpanRecord], rejected: list[Rejected]
+        self, opened: "Opened", records: Sequence[SpanRecord], into: str, rejected: list[Rejected]
     ) -> None:
         """Write one pour; halve it where its data is refused, until the culprit stands alone."""
         connection = opened.connection
         try:
             stage(connection, records)
             with opened.turns.writing():
-                pour(opened, records)
+                pour(opened, records, into)
         except (*_DATA_ERRORS, sqlite3.OperationalError) as error:
             connection.execute("DELETE FROM staged")
             if isinstance(error, sqlite3.OperationalError) and not _is_of_data(error):
@@ -179,8 +166,8 @@ class SQLiteSpanWriter:
                 rejected.append(Rejected(records[0], f"{type(error).__name__}: {error}"))
                 return
             middle = len(records) // 2
-            self._pour(opened, records[:middle], rejected)
-            self._pour(opened, records[middle:], rejected)
+            self._pour(opened, records[:middle], into, rejected)
+            self._pour(opened, records[middle:], into, rejected)
             return
         except BaseException:
             connection.execute("DELETE FROM staged")
@@ -306,14 +293,14 @@ def _identity(path: Path) -> _Identity | None:
     return _Identity(status.st_dev, status.st_ino, status.st_size == 0)
 
 
-def pour(opened: Opened, records: Sequence[SpanRecord]) -> None:
+def pour(opened: Opened, records: Sequence[SpanRecord], into: str = POUR) -> None:
     """Write what is staged, `records`, in one statement; the caller holds its turn."""
     ended = Counter(map(attrgetter("resource_id"), filter(attrgetter("end_time_ns"), records)))
     now_ns = time.time_ns()
     # As CURRENT_TIMESTAMP writes it, which SQLite would do anew for each row.
     created_at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now_ns // 10**9))
     opened.connection.execute(
-        "INSERT INTO pour VALUES (?, ?, ?, ?, ?, ?)",
+        into,
         (len(records), opened.writer_id, opened.service, json.dumps(ended), now_ns, created_at),
     )
 

@@ -136,22 +136,51 @@ def test_saving_again_replaces(storage: SQLiteStorage) -> None:
     assert trace == storage.get_trace("t")
 
 
-@pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(hours=-1)])
+@pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(hours=-1), timedelta()])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("running", "failed"), ("completed", "running"), ("failed", "running"), ("failed", "failed")],
+)
 def test_saving_again_with_another_start_replaces_too(
-    storage: SQLiteStorage, later: timedelta
+    storage: SQLiteStorage, first: str, second: str, later: timedelta
 ) -> None:
     at = datetime(2026, 1, 1)
-    for start, note in ((at, "first"), (at + later, "second")):
-        step = Step(step_id="s", trace_id="t", start_time=start, reasoning=note)
+    for start, status, note in ((at, first, "first"), (at + later, second, "second")):
+        end = None if status == "running" else start + timedelta(seconds=1)
+        duration_ms = None if end is None else 1000.0
+        step = Step(
+            step_id="s", trace_id="t", start_time=start, end_time=end, duration_ms=duration_ms
+        )
+        step.status = status
         step.metadata["llm"] = {"model": "gpt-4", "tokens_used": 7}
         trace = Trace(trace_id="t", name=note, start_time=start, metadata={"note": note})
+        trace.end_time, trace.duration_ms, trace.status = end, duration_ms, status
         trace.steps = [step]
         storage.save_trace(trace)
     assert [trace] == storage.get_all_traces()
-    counted = "SELECT span_count, total_tokens, start_time_ns FROM main.runs"
+    counted = """SELECT span_count, total_tokens, start_time_ns, running_count, error_count
+        FROM main.runs"""
     start_ns = int(trace.start_time.timestamp()) * 10**9
-    assert [(2, 7, start_ns)] == storage.conn.execute(counted).fetchall()
+    running, failed = 2 * (second == "running"), 2 * (second == "failed")
+    assert [(2, 7, start_ns, running, failed)] == storage.conn.execute(counted).fetchall()
     assert [] == storage.conn.execute("SELECT * FROM main.ledger").fetchall()
+
+
+def test_what_is_refused_moves_nothing(tmp_path: Path) -> None:
+    at = datetime(2026, 1, 1)
+    storage = SQLiteStorage(tmp_path / "refused.db")
+    trace = Trace(trace_id="t", start_time=at, end_time=at + timedelta(seconds=1))
+    trace.status, trace.duration_ms = "completed", 1000.0
+    storage.save_trace(trace)
+    with closing(sqlite3.connect(tmp_path / "refused.db")) as connection:
+        connection.execute("""
+            CREATE TRIGGER refusing BEFORE UPDATE OF name ON spans WHEN NEW.name = 'refused'
+            BEGIN SELECT RAISE(ABORT, 'a fault'); END
+        """)
+    with pytest.raises(MalformedTrace, match="a fault"):
+        storage.save_trace(Trace(trace_id="t", name="refused", start_time=at + timedelta(hours=1)))
+    assert [trace] == storage.get_all_traces()
+    storage.close()
 
 
 def test_a_step_may_come_before_its_trace(storage: SQLiteStorage) -> None:
