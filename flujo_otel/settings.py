@@ -220,9 +220,13 @@ def _checked(setting: Setting, value: Any, origin: str) -> Any:
 
 
 def _nearest_toml() -> Path | None:
-    here = working_directory()
+    """Raises SettingsError where a relative path names it and the working directory is gone."""
     if named := os.environ.get(TOML_VARIABLE):
-        return here / named
+        return Path(named) if Path(named).is_absolute() else working_directory() / named
+    try:
+        here = working_directory()
+    except SettingsError:
+        return None
     for folder in (here, *here.parents):
         if (folder / TOML_NAME).is_file():
             return folder / TOML_NAME

@@ -111,8 +111,6 @@ def _tell(db: str | None, started_ns: int, pid: int, no_run: str, *, json: bool)
         with closing(open_reader(db)) as reader:
             if not _show(reader, to, db, started_ns, pid, json=json):
                 to.write(_told(no_run, to))
-    except OSError:
-        raise
     except Exception as error:
         problem = problem_of(error)
         said = no_run if problem.code == "no_database" else problem.message

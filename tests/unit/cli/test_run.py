@@ -156,6 +156,23 @@ def test_run_has_the_programs_exit_code_where_the_database_is_damaged(tmp_path: 
     assert (7, True) == (done.returncode, "damaged" in done.stderr)
 
 
+def test_run_says_why_the_store_cannot_be_read() -> None:
+    no_path = f"/tmp/{'x' * 300}"
+    done = subprocess.run(
+        [LENS, "run", "--db", no_path, "--", "true"], check=False, capture_output=True, text=True
+    )
+    assert (0, True) == (done.returncode, "File name too long" in done.stderr)
+
+
+def test_run_shows_the_tree_where_the_working_directory_is_gone(tmp_path: Path) -> None:
+    script = f"rmdir $PWD; {LENS} run --db {tmp_path}/otel.db -- {sys.executable} -c '{TRACED}'"
+    (gone := tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=gone, check=False, input="", capture_output=True, text=True
+    )
+    assert (7, True) == (done.returncode, "└─ ✔ inner" in done.stderr), done.stderr
+
+
 def test_run_passes_signals_on() -> None:
     program = (
         "import signal, sys; signal.signal(15, lambda *_: sys.exit(5)); print('on', flush=True)"

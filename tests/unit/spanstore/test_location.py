@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flujo_otel.errors import UnsupportedUri
+from flujo_otel.errors import SettingsError, UnsupportedUri
 from flujo_otel.settings import SETTINGS, load
 from flujo_otel.spanstore.kind import APPLICATION_ID, FileKind, kind_of
 from flujo_otel.spanstore.location import Location, resolve
@@ -252,6 +252,22 @@ def test_an_absolute_path_is_found_from_a_folder_that_is_gone(
 ) -> None:
     (gone := folder / "gone").mkdir()
     monkeypatch.chdir(gone)
-    settings = load(db=named.format(folder))
     gone.rmdir()
+    settings = load(db=named.format(folder))
     assert Location(folder / "otel.db", None, "argument") == resolve(settings)
+
+
+def test_a_relative_path_from_a_folder_that_is_gone_is_an_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (gone := folder / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SettingsError, match="does not exist any more"):
+        resolve(load(db="otel.db"))
+    monkeypatch.setenv("FLUJO_OTEL_CONFIG", "flujo.toml")
+    with pytest.raises(SettingsError, match="does not exist any more"):
+        load()
+    (folder / "named.toml").write_text('[otel]\ndb = "otel.db"')
+    monkeypatch.setenv("FLUJO_OTEL_CONFIG", str(folder / "named.toml"))
+    assert folder / "otel.db" == resolve(load()).path
