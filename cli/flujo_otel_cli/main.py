@@ -45,21 +45,22 @@ class LateCommands(TyperGroup):
         try:
             return super().resolve_command(ctx, args)
         except _COMMAND_LINE_ERROR as error:
-            import difflib  # only a mistyped command needs it
+            from flujo_otel_cli.mistyped import command_meant
 
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
             said = getattr(error, "message", "")
-            if near and "Did you mean" not in said:  # some versions of typer say it themselves
-                vars(error)["message"] = f"{said} Did you mean {near[0]}?"
+            if "Did you mean" not in said:  # some versions of typer say it themselves
+                vars(error)["message"] = said + command_meant(args[0], COMMANDS)
             raise
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"flujo_otel_cli.commands.{cmd_name}")
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name, **getattr(module, "SETTINGS", {}))(module.command)
-        return typer.main.get_command(single)
+        return _command(cmd_name) if cmd_name in COMMANDS else None
+
+
+def _command(name: str) -> Any:
+    module = import_module(f"flujo_otel_cli.commands.{name}")
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name, **getattr(module, "SETTINGS", {}))(module.command)
+    return typer.main.get_command(single)
 
 
 # Plain help: rich's panels cost as much again as all the rest of `lens --help`.
@@ -110,7 +111,7 @@ def call(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else Exit.OK
     except _COMMAND_LINE_ERROR as error:
-        return _usage(error, wants_json=wants_json)
+        return _usage(error, arguments, wants_json=wants_json)
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
     except (BrokenPipeError, SystemExit) as error:
@@ -123,21 +124,40 @@ def call(arguments: Sequence[str]) -> int:
         return _tell(problem_of(error), wants_json=wants_json)
 
 
-def _usage(error: Any, *, wants_json: bool) -> int:
+def _usage(error: Any, arguments: Sequence[str], *, wants_json: bool) -> int:
+    said = ""
     if type(error) is typer.BadParameter and error.param is not None:
-        return _tell(Problem(Exit.USAGE, "usage", _plainly(error)), wants_json=wants_json)
+        said = _plainly(error, arguments)
+    elif hasattr(error, "option_name") and error.ctx is not None:
+        from flujo_otel_cli.mistyped import option_meant
+
+        said = option_meant(error, COMMANDS, _command)
+    if said:
+        return _tell(Problem(Exit.USAGE, "usage", said), wants_json=wants_json)
     if not wants_json:
         error.show()
         return Exit.USAGE
     return _tell(Problem(Exit.USAGE, "usage", error.format_message()), wants_json=True)
 
 
-def _plainly(error: Any) -> str:
-    """What is wrong with an option's value, without the names of click's types."""
+def _plainly(error: Any, arguments: Sequence[str]) -> str:
+    """What is wrong with an option's value as it was typed, without the names of click's types."""
     said = str(error.message)
+    typed = _typed(error.param.opts, arguments)
+    if typed is not None:
+        said = re.sub(r"^\S+(?= is not in the range)", lambda _: typed, said)
     for pattern, plain in _PLAINLY:
         said = re.sub(pattern, plain, said)
     return escape(f"{error.param.opts[0]} {said}")
+
+
+def _typed(names: Sequence[str], arguments: Sequence[str]) -> str | None:
+    """The value of the option with these names: click has made a number of it."""
+    for word, following in zip(arguments, [*arguments[1:], None], strict=True):
+        option, _, value = word.partition("=")
+        if option in names:
+            return value or following
+    return None
 
 
 def _tell(problem: Problem, *, wants_json: bool) -> int:

@@ -12,6 +12,8 @@ from flujo_otel.spanstore.api import Root, TraceReader
 from flujo_otel_cli import amounts
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.nearest import did_you_mean, nearest
+from flujo_otel_cli.pipelines import pipeline_names
 from flujo_otel_cli.problem import Exit, Problem, first_trace
 from flujo_otel_cli.text import brief, escape, head
 from flujo_otel_cli.theme import STYLES, Theme
@@ -43,12 +45,16 @@ def find_run(reader: TraceReader, name: str, now_ns: int, db: str | None) -> Run
 
 def _unknown(reader: TraceReader, error: NoSuchRun, now_ns: int, db: str | None) -> Problem:
     hints = [_named(reader, run_id, now_ns) for run_id in error.near]
-    message = f"No run {escape(error.run_id)!r} here."
+    name = error.run_id
+    message = f"No run {escape(name)!r} here.{did_you_mean(name, (LAST, PREVIOUS))}"
     if error.run_id in (LAST, PREVIOUS):
         message = "There is no run before this one:" if hints else "No runs here yet."
         hints = hints or [first_trace(db)[0]]
     elif hints:
         message += " Near it:"
+    elif pipeline := nearest(name, pipeline_names(reader)):
+        of_it = hint("list", "--pipeline", pipeline, db=db)
+        hints = [f"The runs of the pipeline {brief(pipeline, 80)}:  {of_it}"]
     else:
         hints = [f"All there are:  {hint('list', db=db)}"]
     return Problem(Exit.NOT_FOUND, "no_such_run", message, hints, {"near": list(error.near)})

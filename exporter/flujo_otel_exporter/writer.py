@@ -119,7 +119,8 @@ class StoreWriter:
         if not self.settle():
             reason = self._delivery.unavailable or f"not done within {EXIT_SECONDS:.0f} s."
             count = self._delivery.count_held()
-            self._say("flujo-otel: the process ends with %d spans unwritten: %s", count, reason)
+            spans = "1 span" if count == 1 else f"{count} spans"
+            self._say("flujo-otel: the process ends with %s unwritten: %s", spans, reason)
 
     def _say(self, message: str, *values: object) -> None:
         if message not in self._said:

@@ -16,6 +16,7 @@ from flujo_otel_cli.line import Command, Line, Piece, flowed, width_of
 from flujo_otel_cli.notes import subject_notes
 from flujo_otel_cli.options import Db, Json, since_ns
 from flujo_otel_cli.outer import with_outer
+from flujo_otel_cli.pipelines import no_such_pipeline
 from flujo_otel_cli.problem import first_trace
 from flujo_otel_cli.runs import (
     ID_WIDTH,
@@ -86,13 +87,17 @@ def command(
         elif runs:
             session.show(_lines(session, runs, roots, total, limit))
         else:
-            session.show(_nothing(where, db))
+            session.show(_nothing(session, where))
 
 
-def _nothing(where: RunFilter, db: str | None) -> list[Line]:
+def _nothing(session: Session, where: RunFilter) -> list[Line]:
     if where == RunFilter():
-        return [[Piece(text)] for text in ("No runs here yet.", *first_trace(db))]
-    return [[Piece("No runs match. All there are:  "), Command(hint("list", db=db))]]
+        return [[Piece(text)] for text in ("No runs here yet.", *first_trace(session.db))]
+    unknown = where.pipeline and no_such_pipeline(session.reader, where.pipeline)
+    return [
+        *([[Piece(unknown)]] if unknown else []),
+        [Piece("No runs match. All there are:  "), Command(hint("list", db=session.db))],
+    ]
 
 
 def _lines(

@@ -6,25 +6,24 @@ from typing import Annotated
 import typer
 
 from flujo_otel.query.statistics import Sort, statistics
-from flujo_otel.spanstore.api import NameStatistics, RunFilter
+from flujo_otel.spanstore.api import NameStatistics
 from flujo_otel_cli import amounts
 from flujo_otel_cli.bar import spark
 from flujo_otel_cli.document import statistics_document
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json
+from flujo_otel_cli.pipelines import no_such_pipeline
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, cell_len, head
+from flujo_otel_cli.text import brief, cell_len
 from flujo_otel_cli.times import duration
 
 _ALL_HOURS = 1_000_000
 """Longer ago than any span: a window beyond that is the same window."""
 _PIPELINE_MOST = 30
 """Columns that a pipeline's name is not cut below."""
-_RUNS_ASKED = 1000
-"""Of the newest runs, so many are asked for their pipelines' names."""
 
 
 def command(
@@ -57,12 +56,9 @@ def command(
 
 
 def _nothing(session: Session, pipeline: str | None, hours: float) -> list[Line]:
-    if pipeline is not None and not session.reader.list_runs(RunFilter(pipeline=pipeline), 1):
-        runs = session.reader.list_runs(RunFilter(), _RUNS_ASKED)
-        names = ", ".join(dict.fromkeys(head(run.pipeline_name, 80) for run in runs))
-        return [
-            [Piece(f"No run of a pipeline {head(pipeline, 80)!r}. There are: {names or 'none'}.")]
-        ]
+    unknown = no_such_pipeline(session.reader, pipeline) if pipeline is not None else None
+    if unknown is not None:
+        return [[Piece(unknown)]]
     lines = [[Piece(f"No ended spans in the last {_figure(hours)} hours.")]]
     if hours < _ALL_HOURS:
         further = _figure(min(max(hours * 30, 24), _ALL_HOURS))

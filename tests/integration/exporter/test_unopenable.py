@@ -21,18 +21,20 @@ def messages(errors: str) -> list[str]:
     return [line for line in errors.splitlines() if line.startswith("flujo-otel:")]
 
 
-@pytest.mark.parametrize("shutdown", ["", "provider.shutdown()"])
+@pytest.mark.parametrize(
+    ("shutdown", "count", "lost"), [("", 3, "3 spans"), ("provider.shutdown()", 1, "1 span")]
+)
 def test_a_short_programs_end_says_how_many_spans_are_lost_where_and_why(
-    db: Path, shutdown: str
+    db: Path, shutdown: str, count: int, lost: str
 ) -> None:
     source = f"""
         provider = traced("/proc/nope/x.db")
-        spans(provider.get_tracer("t"), 3)
+        spans(provider.get_tracer("t"), {count})
         {shutdown}
     """
     _, errors = run(db, source, prelude=PRELUDE + NOBODY_WAITS)
     assert messages(errors)[-1] == (
-        "flujo-otel: the process ends with 3 spans unwritten: /proc/nope/x.db cannot be opened for"
+        f"flujo-otel: the process ends with {lost} unwritten: /proc/nope/x.db cannot be opened for"
         " writing: [Errno 2] No such file or directory: '/proc/nope'."
     )
 

@@ -61,6 +61,10 @@ def test_a_wrong_command_line(
     [
         (["list", "--limit", "many"], "--limit 'many' is no whole number.\n"),
         (["list", "--limit", "0"], "--limit 0 is less than 1.\n"),
+        (["stats", "--hours", "0"], "--hours 0 is less than 0.01.\n"),
+        (["stats", "--hours=-1"], "--hours -1 is less than 0.01.\n"),
+        (["trace", "--step", "x"], "trace has no option --step. There is  lens show RUN --step "),
+        (["--db", "x", "list"], "--db comes after the command, as in  lens list --db PATH\n"),
         (["stats", "--hours", "few"], "--hours 'few' is no number.\n"),
         (["list", "--status", "odd"], "--status 'odd' is not one of 'running', 'completed', "),
     ],
@@ -134,6 +138,22 @@ def test_a_mistyped_command_is_told_the_near_one(capsys: pytest.CaptureFixture[s
     code, _, err = answer(capsys, "lst")
     assert code == 2
     assert err.endswith("No such command 'lst'. Did you mean list?\n")
+    for word in ("version", "help"):
+        told = f"No such command {word!r}. Did you mean lens --{word}?\n"
+        assert answer(capsys, word)[2].endswith(told)
+
+
+def test_a_mistyped_run_pipeline_or_step_is_told_the_near_one(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(capsys, "trace", "lst")[2].startswith("No run 'lst' here. Did you mean last?\n")
+    of_it = "lens list --pipeline support-triage --db flujo_otel.db\n"
+    assert answer(capsys, "trace", "Support-triag", "--db", "flujo_otel.db")[2].endswith(of_it)
+    assert "Did you mean answer?\n" in answer(capsys, "show", "--step", "ANSWR")[2]
+    for command in ("list", "stats"):
+        out = answer(capsys, command, "--pipeline", "support")[1].splitlines()
+        there_is = "Did you mean support-triage? There are: support-triage."
+        assert out[0] == f"No run of a pipeline 'support'. {there_is}"
 
 
 def test_a_closed_pipe_is_no_traceback(filled: Path) -> None:
