@@ -11,6 +11,7 @@ from flujo_otel.query.resume import mark_resumed
 from flujo_otel.query.tree import build_tree, walk
 from flujo_otel_cli.changes import changed_document
 from flujo_otel_cli.document import decided, run_document, span_document, step_document
+from flujo_otel_cli.nearest import did_you_mean
 from flujo_otel_cli.problem import Exit, Problem
 from flujo_otel_cli.run_spans import root_span_of, spans_of, waits_within
 from flujo_otel_cli.session import Session
@@ -145,7 +146,8 @@ def _no_such(name: str, steps: Sequence[Step], spans: Sequence[Span]) -> Problem
     return Problem(
         Exit.NOT_FOUND,
         "no_such_step",
-        f"No {'step or span' if steps else 'span'} {escape(name)!r} in this run.",
+        f"No {'step or span' if steps else 'span'} {escape(name)!r} in this run."
+        f"{did_you_mean(name, [*of_steps, *of_spans])}",
         hints or ["It has neither steps nor spans."],
         {what: names for what, names in named.items() if names},
     )
