@@ -44,7 +44,7 @@ def notes(decision: Decision, theme: Theme) -> Iterator[str]:
 def glance(decision: Decision, to: Terminal) -> Iterator[Line]:
     """A few lines: each filter, the best candidates, the reasoning on one line, the metadata."""
     yield from _filter_lines(tallies(decision.evaluations), _FILTERS_IN_TREE, to)
-    yield from misshapen_lines(decision.misshapen_evaluations, "item")
+    yield from _odd_lines(decision)
     if len(decision.candidates) > 1:  # a single one is said on the span's line
         yield from _ranking_lines(decision.candidates, _CANDIDATES_IN_TREE, to)
     yield from misshapen_lines(decision.misshapen_candidates, "candidate")
@@ -60,28 +60,35 @@ def glance(decision: Decision, to: Terminal) -> Iterator[Line]:
 def account(decision: Decision, to: Terminal, *, full: bool) -> Iterator[Line]:
     """The same at length; `full`: all of each part."""
     yield from _labelled("why", _reason_lines(decision.reasoning, to, full=full))
-    yield from _labelled("eval", _evaluation_lines(decision, to, full=full))
-    most = None if full else _CANDIDATES
-    ranked = _ranking_lines(decision.candidates, most, to)
+    whole = full or not to.cuts
+    yield from _labelled("eval", _evaluation_lines(decision, to, whole=whole))
+    ranked = _ranking_lines(decision.candidates, None if whole else _CANDIDATES, to)
     misshapen = misshapen_lines(decision.misshapen_candidates, "candidate")
     yield from _labelled("rank", [*ranked, *misshapen])
     yield from _mapping_lines("llm", decision.llm, to, full=full)
     yield from _mapping_lines("meta", decision.metadata, to, full=full)
 
 
-def _evaluation_lines(decision: Decision, to: Terminal, *, full: bool) -> list[Line]:
-    misshapen = list(misshapen_lines(decision.misshapen_evaluations, "item"))
-    if not decision.evaluations:
-        return misshapen
-    counts = f"{decision.qualified_count:,} of {len(decision.evaluations):,} passed"
-    found = tallies(decision.evaluations)
-    return [[Piece(counts)], *_filter_lines(found, None if full else _FILTERS, to), *misshapen]
+def _evaluation_lines(decision: Decision, to: Terminal, *, whole: bool) -> Iterator[Line]:
+    if decision.evaluations:
+        counts = f"{decision.qualified_count:,} of {len(decision.evaluations):,} passed"
+        yield [Piece(counts)]
+        yield from _filter_lines(tallies(decision.evaluations), None if whole else _FILTERS, to)
+    yield from _odd_lines(decision)
+
+
+def _odd_lines(decision: Decision) -> Iterator[Line]:
+    """How many items were not understood, or not all of them."""
+    if decision.half_understood_count:
+        items = amounts.plural(decision.half_understood_count, "item")
+        yield [Piece(f"{items} partly understood", "yellow")]
+    yield from misshapen_lines(decision.misshapen_evaluations, "item")
 
 
 def misshapen_lines(count: int, noun: str) -> Iterator[Line]:
     """That there are some of another shape than the documented one."""
     if count:
-        yield [Piece(f"{amounts.plural(count, noun)} not understood", "yellow")]
+        yield [Piece(f"{amounts.plural(count, noun)} not understood: no object", "yellow")]
 
 
 def label_of(item: Any) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flujo_otel.query.decision import Decision, Evaluation, tallies
+from flujo_otel.query.decision import Decision, Evaluation, Verdict, tallies
 from flujo_otel_cli import amounts
 from flujo_otel_cli.decision import best_score, label_of, misshapen_lines, score_bar, score_text
 from flujo_otel_cli.line import Line, Piece
@@ -13,7 +13,7 @@ from flujo_otel_cli.text import brief, value_text
 from flujo_otel_cli.theme import STYLES, Theme
 
 ITEMS_SHOWN = 20
-"""Of more, `--full` shows the rest too."""
+"""Of more, `--full` shows the rest too; a pipe gets all."""
 _FILTERS = 8
 """Filters with a column of their own: those that kept out most."""
 _TEXT_LEAST = 20
@@ -22,7 +22,7 @@ _TEXT_LEAST = 20
 
 def evaluated(decision: Decision, to: Terminal, *, full: bool) -> Iterator[Line]:
     """Two tables: each evaluated item with what every filter said; each candidate."""
-    most = None if full else ITEMS_SHOWN
+    most = None if full or not to.cuts else ITEMS_SHOWN
     if decision.evaluations:
         yield from _evaluations(decision.evaluations, most, to)
     if decision.candidates:
@@ -71,11 +71,16 @@ def _mark(passed: bool | None, theme: Theme) -> Line:
 
 
 def _why(each: Evaluation, filters: Sequence[str]) -> str:
-    """Its reasoning, else what the filters say that kept it out, in the order of the columns."""
-    if each.reasoning:
-        return each.reasoning
+    """What of it was not understood; its reasoning, else what the filters say that kept it out, in
+    the order of the columns."""
+    odd = [f"{name} not understood: {value_text(of)}" for name, of in each.not_understood.items()]
+    said = each.reasoning or _kept_out(each.verdicts, filters)
+    return "; ".join([*odd, said] if said else odd)
+
+
+def _kept_out(verdicts: Sequence[Verdict], filters: Sequence[str]) -> str:
     failed = sorted(
-        (verdict for verdict in each.verdicts if not verdict.passed),
+        (verdict for verdict in verdicts if not verdict.passed),
         key=lambda verdict: filters.index(verdict.filter),
     )
     return "; ".join(f"{v.filter} failed{f': {v.detail}' if v.detail else ''}" for v in failed)

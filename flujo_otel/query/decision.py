@@ -36,6 +36,8 @@ class Evaluation(NamedTuple):
     verdicts: Sequence[Verdict]
     qualified: bool
     reasoning: str
+    not_understood: Mapping[str, Any] = {}
+    """By member, what was recorded of it and says nothing: of `filters`, a list of those."""
 
 
 class Tally(NamedTuple):
@@ -74,12 +76,17 @@ class Decision(NamedTuple):
     read: frozenset[str] = frozenset()
     """The attributes that it was read from, all of each."""
     misshapen_evaluations: int = 0
-    """Items that were not understood, and candidates likewise."""
+    """Items that are no objects, and candidates likewise."""
     misshapen_candidates: int = 0
 
     @property
     def qualified_count(self) -> int:
         return sum(evaluation.qualified for evaluation in self.evaluations)
+
+    @property
+    def half_understood_count(self) -> int:
+        """Evaluated items of which something was not understood."""
+        return sum(bool(evaluation.not_understood) for evaluation in self.evaluations)
 
 
 def decision_of(attributes: Mapping[str, Any]) -> Decision | None:
@@ -120,44 +127,45 @@ def _each(value: Any, read: Callable[[int, dict[str, Any]], T]) -> tuple[Sequenc
     items = _parsed(value)
     if not isinstance(items, list):
         return (), 0
-    found: list[T] = []
-    for index, item in enumerate(items):
-        try:
-            found.append(read(index, _object(item)))
-        except _Misshapen:
-            continue
+    found = [read(index, item) for index, item in enumerate(items) if isinstance(item, dict)]
     return found, len(items) - len(found)
 
 
-def _object(item: Any) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise _Misshapen
-    return item
-
-
-class _Misshapen(Exception):
-    """Not what semconv/xray.py says."""
-
-
 def _evaluation(_: int, item: dict[str, Any]) -> Evaluation:
-    filters = item.get("filters") or []
-    if not isinstance(filters, list):
-        raise _Misshapen
-    verdicts = [_verdict(each) for each in filters]
-    qualified = item.get("qualified")
+    verdicts, odd = _verdicts(item.get("filters"))
+    not_understood: dict[str, Any] = {"filters": odd} if odd else {}
+    given = item.get("qualified")
+    qualified = _truth(given)
+    if qualified is None:
+        if given is not None:
+            not_understood["qualified"] = given
+        qualified = not not_understood and all(verdict.passed for verdict in verdicts)
     return Evaluation(
         item_id=_text(item.get("item_id")),
         item_data=item.get("item_data"),
         verdicts=verdicts,
-        qualified=all(v.passed for v in verdicts) if qualified is None else qualified is True,
+        qualified=qualified,
         reasoning=_text(item.get("reasoning")),
+        not_understood=not_understood,
     )
 
 
-def _verdict(each: Any) -> Verdict:
-    if not isinstance(each, dict) or not isinstance(each.get("passed"), bool):
-        raise _Misshapen
-    return Verdict(_text(each.get("name")), each["passed"], _text(each.get("detail")))
+def _verdicts(filters: Any) -> tuple[list[Verdict], list[Any]]:
+    """What they said, and those of which nobody knows what they said."""
+    found: list[Verdict] = []
+    odd: list[Any] = []
+    for each in filters if isinstance(filters, list) else [filters] if filters else []:
+        passed = _truth(each.get("passed")) if isinstance(each, dict) else None
+        if passed is None:
+            odd.append(each)
+        else:
+            found.append(Verdict(_text(each.get("name")), passed, _text(each.get("detail"))))
+    return found, odd
+
+
+def _truth(value: Any) -> bool | None:
+    """None of what is neither bool nor number: SQLite and pandas say 0 and 1."""
+    return bool(value) if isinstance(value, (bool, int, float)) else None
 
 
 def _candidate(index: int, item: dict[str, Any]) -> Candidate:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast
 
 from flujo_otel.storage.snapshot import snapshot_text
 from flujo_otel.xray.calls import StepCall
@@ -21,6 +21,15 @@ class FreeStep:
         self._name = None if name is None else snapshot_text(name)
         self._calls: list[StepCall] = []
         """Those that are open: several tasks and threads may share one FreeStep."""
+
+    if not TYPE_CHECKING:  # to a type checker, any name would be there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(
+                f'no {name!r} before the step is entered: with xray.step("name") as step:',
+                name=name,
+                obj=self,
+            )
 
     def __call__(self, function: F) -> F:
         name = self._name or str(getattr(function, "__name__", "step"))

@@ -15,6 +15,7 @@ from flujo_otel.storage.moments import from_ns
 from flujo_otel.storage.snapshot import snapshot_object, snapshot_text
 from flujo_otel.storage.traces import Occurrence, Step, Trace
 from flujo_otel.xray import failure
+from flujo_otel.xray.mistake import say
 from flujo_otel.xray.moment import Moment
 from flujo_otel.xray.recorder import Recorder
 from flujo_otel.xray.scope import Scope
@@ -35,11 +36,15 @@ class Lifetime(Scope):
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Anything else; added to what is there, a member of the same name is replaced."""
+        if not self.is_open:
+            self._say_not_open()
         with NOTING:
             self._model.metadata.update(snapshot_object(metadata))
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Something that happens at this moment. OpenTelemetry keeps the last 128 of a span."""
+        if not self.is_open:
+            self._say_not_open()
         with self.recorder.guard:
             self.recorder.event(self._model, self.span, _occurrence(name, attributes))
 
@@ -106,6 +111,17 @@ class Lifetime(Scope):
         self._model.status = "running"
         outside = self._outside()
         self._enter(self._record_start(outside, self._moment.time_ns), outside)
+
+    def _say_not_open(self) -> None:
+        """Not of one that tracing's own fault kept from beginning, which was said."""
+        kind = "step" if isinstance(self._model, Step) else "trace"
+        if self._moment is None:
+            say(
+                f"an X-Ray {kind} is used outside of `with`: nothing of it is recorded until"
+                f" `with ... as {kind}:` enters it"
+            )
+        elif self._model.end_time is not None:
+            say(f"an X-Ray {kind} is used after its `with`: nothing of that is recorded")
 
     def _outside(self) -> Context:
         """The context that it begins in."""

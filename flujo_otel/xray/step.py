@@ -13,6 +13,7 @@ from flujo_otel.storage.decisions import EVALUATIONS, LLM, RANKED_CANDIDATES
 from flujo_otel.storage.snapshot import snapshot, snapshot_name, snapshot_object, snapshot_text
 from flujo_otel.storage.traces import SpanFacts, Step
 from flujo_otel.xray import failure
+from flujo_otel.xray.evaluation import evaluation_of
 from flujo_otel.xray.lifetime import NOTING, Lifetime
 from flujo_otel.xray.scope import Scope, current_scope
 
@@ -54,13 +55,19 @@ class StepContext(Lifetime):
         if self.is_open:
             with self.recorder.guard:
                 self.recorder.note_input(self.step, self.span)
+        else:
+            self._say_not_open()
 
     def set_output(self, output_data: Mapping[str, Any] | None) -> None:
         """What comes out; None: nothing."""
+        if not self.is_open:
+            self._say_not_open()
         self.step.output = None if output_data is None else snapshot_object(output_data)
 
     def set_reasoning(self, reasoning: str) -> None:
         """Why it was decided so."""
+        if not self.is_open:
+            self._say_not_open()
         self.step.reasoning = None if reasoning is None else snapshot_text(reasoning)
 
     def add_evaluation(
@@ -71,16 +78,11 @@ class StepContext(Lifetime):
         qualified: bool,
         reasoning: str | None = None,
     ) -> None:
-        """What the filters said of one item: `[{"name": ..., "passed": ..., "detail": ...}]`."""
+        """What the filters said of one item: `[{"name": ..., "passed": ..., "detail": ...}]`.
+        `qualified` and each `passed` are true where Python takes the value for true."""
         with NOTING:
             self._pattern(EVALUATIONS).append(
-                {
-                    "item_id": snapshot(item_id),
-                    "item_data": snapshot(item_data),
-                    "filters": snapshot(filters),
-                    "qualified": snapshot(qualified),
-                    "reasoning": snapshot(reasoning),
-                }
+                evaluation_of(item_id, item_data, filters, qualified, reasoning)
             )
 
     def add_ranking(
@@ -92,7 +94,8 @@ class StepContext(Lifetime):
         rank: int | None = None,
         item_data: Mapping[str, Any] | None = None,
     ) -> None:
-        """One candidate of a ranking, best first. `rank` None: the next one."""
+        """One candidate of a ranking, best first. `rank` None: the next one, whatever the `score`:
+        of a distance the smallest is the best."""
         with NOTING:
             candidates = self._pattern(RANKED_CANDIDATES)
             candidates.append(
@@ -116,6 +119,8 @@ class StepContext(Lifetime):
         """What model was asked, and how. Of `kwargs` these become `gen_ai.*` too: provider,
         input_tokens and output_tokens (or prompt_tokens and completion_tokens; or both in `usage`),
         finish_reason, response_model, top_p, max_tokens and others (docs/xray.md)."""
+        if not self.is_open:
+            self._say_not_open()
         given = {"model": model, "tokens_used": tokens_used, "temperature": temperature, **kwargs}
         with NOTING:
             self.step.metadata[LLM] = snapshot_object(given)
@@ -152,6 +157,8 @@ class StepContext(Lifetime):
 
     def _pattern(self, member: str) -> list[Any]:
         """The list of this name in the metadata."""
+        if not self.is_open:
+            self._say_not_open()
         found = self.step.metadata.get(member)
         if not isinstance(found, list):
             found = self.step.metadata[member] = []

@@ -32,6 +32,8 @@ class TraceContext(Lifetime):
 
     def step(self, name: str) -> StepContext:
         """A step of this trace; inside one that is open just here, a step inside that."""
+        if self._moment is None:  # a step may begin after its trace has ended
+            self._say_not_open()
         return StepContext(self, name, None)
 
     def _record_start(self, outside: Context, start_ns: int) -> Span:

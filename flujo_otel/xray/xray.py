@@ -184,7 +184,7 @@ class XRay:
                 name, _OtherRun(self._current_tracer(), content=self._records_content())
             )
             run.trace.trace_id = format_trace_id(outer.trace_id)
-            return StepCall(run.step(name))
+            return StepCall(StepContext(run, name, None))
         trace = self.trace(name)
         return StepCall(trace.step(name), trace)
 

@@ -189,7 +189,16 @@ def test_more_filters_than_there_is_room_for_are_counted() -> None:
     assert "and 492 more filters" in shown(to, evaluated(many, to, full=False))
 
 
-def test_a_pipe_gets_all_of_a_reason_and_the_items_data() -> None:
+def test_a_pipe_gets_all_items_all_of_a_reason_and_the_items_data() -> None:
+    to = screen(80, cuts=False)
+    many = {
+        xray.EVALUATIONS: json.dumps([an_item(number) for number in range(50)]),
+        xray.RANKED_CANDIDATES: json.dumps([a_candidate(rank, 0.5) for rank in range(50)]),
+    }
+    lines = shown(to, evaluated(decided(many), to, full=False)).splitlines()
+    assert 2 * (1 + 50) == len(lines)
+    to = screen(80, cuts=False)
+    assert "B49 " in shown(to, account(decided(many), to, full=False))
     to = screen(80, cuts=False)
     long = "because of this and that " * 40
     assert long.strip() in shown(to, account(decided({xray.REASONING: long}), to, full=False))
@@ -273,12 +282,29 @@ def test_why_has_the_filters_in_the_order_of_the_columns_and_says_that_they_fail
 
 
 def test_an_item_that_is_not_understood_is_counted_and_the_others_are_drawn() -> None:
-    broken = {"item_id": "B9", "filters": [{"name": "rating"}]}
-    attributes = {xray.EVALUATIONS: json.dumps([an_item(1), broken])}
+    attributes = {xray.EVALUATIONS: json.dumps([an_item(1), "B9"])}
     to = screen()
     lines = shown(to, account(decided(attributes), to, full=False)).splitlines()
     assert lines[0] == "   eval   1 of 1 passed"
-    assert lines[-1] == "          1 item not understood"
+    assert lines[-1] == "          1 item not understood: no object"
+
+
+def test_an_item_says_on_its_line_what_of_it_was_not_understood() -> None:
+    odd = {"item_id": "B9", "filters": {"price": True}, "qualified": True, "reasoning": "cheap"}
+    worse = {"item_id": "B8", "filters": [], "qualified": "perhaps"}
+    found = decided({xray.EVALUATIONS: json.dumps([an_item(1), odd, worse])})
+    to = screen()
+    lines = shown(to, account(found, to, full=False)).splitlines()
+    assert (lines[0], lines[-1]) == (
+        "   eval   2 of 3 passed",
+        "          2 items partly understood",
+    )
+    to = screen(120, cuts=False)
+    of_odd, of_worse = shown(to, evaluated(found, to, full=False)).splitlines()[2:]
+    assert ["B9", "✔", "–", "–"] == of_odd.split()[:4]
+    assert 'filters not understood: [{"price": true}]; cheap' in of_odd
+    assert ["B8", "✘", "–", "–"] == of_worse.split()[:4]
+    assert "qualified not understood: perhaps" in of_worse
 
 
 def test_scores_that_are_no_numbers_are_shown_as_they_are_without_bars() -> None:

@@ -99,9 +99,6 @@ def test_the_values_themselves_are_read_like_their_json() -> None:
         "[]",
         "{}",
         "[1]",
-        '[{"filters": 3}]',
-        '[{"filters": [3]}]',
-        '[{"filters": [{"name": "x", "passed": "yes"}]}]',
         "9" * 5000,
         '[{"item_data": ' + "[" * 60 + "]" * 60 + "}]",
     ],
@@ -112,7 +109,7 @@ def test_what_is_not_of_the_documented_shape_is_not_read(value: str) -> None:
 
 
 def test_items_are_counted_where_none_is_understood() -> None:
-    found = decision_of({xray.EVALUATIONS: '[1, {"filters": 3}]', xray.RANKED_CANDIDATES: "[2]"})
+    found = decision_of({xray.EVALUATIONS: '[1, "B3"]', xray.RANKED_CANDIDATES: "[2]"})
     assert found is not None
     assert (found.misshapen_evaluations, found.misshapen_candidates) == (2, 1)
 
@@ -135,7 +132,43 @@ def test_reading_never_fails(attributes: dict[str, Any]) -> None:
 
 
 def test_items_that_are_not_of_the_shape_are_counted_and_leave_the_others_readable() -> None:
-    found = read(xray.EVALUATIONS, [an_item("B1", price=True), {"filters": 7}, "B3"])
+    found = read(xray.EVALUATIONS, [an_item("B1", price=True), 7, "B3"])
     assert found is not None
     assert (["B1"], 2) == ([e.item_id for e in found.evaluations], found.misshapen_evaluations)
     assert frozenset() == found.read  # the attribute stays to be looked at
+
+
+@pytest.mark.parametrize("told", [True, 1, 1.0, 2, False, 0, 0.0])
+def test_numbers_say_passed_or_not_as_python_takes_them(told: Any) -> None:
+    filters = [{"name": "x", "passed": told}]
+    found = read(xray.EVALUATIONS, [{"filters": filters}, {"filters": filters, "qualified": told}])
+    assert found is not None
+    assert [bool(told)] * 2 == [each.qualified for each in found.evaluations]
+    assert [bool(told)] * 2 == [each.verdicts[0].passed for each in found.evaluations]
+
+
+@pytest.mark.parametrize(
+    ("filters", "odd"),
+    [
+        ({"price": True}, [{"price": True}]),
+        (3, [3]),
+        (["price"], ["price"]),
+        ([{"name": "x"}], [{"name": "x"}]),
+        ([{"passed": "yes"}, {"name": "y", "passed": True}], [{"passed": "yes"}]),
+    ],
+)
+def test_an_item_whose_filters_say_nothing_is_counted_by_its_own_word(
+    filters: Any, odd: list[Any]
+) -> None:
+    items = [{"filters": filters, "qualified": told} for told in (True, False, None)]
+    found = read(xray.EVALUATIONS, items)
+    assert found is not None
+    assert [True, False, False] == [each.qualified for each in found.evaluations]
+    assert [{"filters": odd}] * 3 == [each.not_understood for each in found.evaluations]
+    assert (3, 0) == (found.half_understood_count, found.misshapen_evaluations)
+
+
+def test_a_word_for_qualified_is_not_understood_and_lets_nothing_pass() -> None:
+    found = read(xray.EVALUATIONS, [an_item("a", x=True) | {"qualified": "no"}])
+    assert found is not None
+    assert (False, {"qualified": "no"}) == found.evaluations[0][3::2]
