@@ -21,6 +21,8 @@ from flujo_otel_cli.text import brief, escape
 
 _ID_LEAST = 4
 """Characters of a span's id that may name it."""
+_NAMES_SHOWN = 30
+"""Of the steps and spans that there are, where none is the one; JSON has all."""
 
 
 def open_named(session: Session, run: Run, steps: list[Step], name: str, *, full: bool) -> None:
@@ -138,11 +140,7 @@ def _no_such(name: str, steps: Sequence[Step], spans: Sequence[Span]) -> Problem
     of_steps = list(dict.fromkeys(step.step_name for step in steps))
     of_spans = [each for each in dict.fromkeys(s.name for s in spans) if each not in of_steps]
     named = {"steps": of_steps, "spans": of_spans}
-    hints = [
-        f"Its {what}: {', '.join(escape(each) for each in names[:30])}"
-        for what, names in named.items()
-        if names
-    ]
+    hints = [f"Its {what}: {_some(names)}" for what, names in named.items() if names]
     return Problem(
         Exit.NOT_FOUND,
         "no_such_step",
@@ -151,3 +149,9 @@ def _no_such(name: str, steps: Sequence[Step], spans: Sequence[Span]) -> Problem
         hints or ["It has neither steps nor spans."],
         {what: names for what, names in named.items() if names},
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(escape(each) for each in names[:_NAMES_SHOWN])
+    more = len(names) - _NAMES_SHOWN
+    return f"{shown} and {more:,} more" if more > 0 else shown

@@ -131,6 +131,18 @@ def test_a_name_that_is_neither_a_step_s_nor_a_span_s_names_both(
     ]
 
 
+def test_of_many_names_thirty_are_said_and_how_many_more_there_are(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = a_span(1, flujo.PIPELINE_RUN, 0, 99, role=Role.RUN_ROOT)
+    steps = [a_step(2 + n, f"item {n}", n, n + 1, 1) for n in range(31)]
+    store(here / "flujo_otel.db", [root, *steps], **ROOT)
+    _, _, err = answer(capsys, "show", "last", "--step", "item 99")
+    assert err.splitlines()[1].endswith(", item 28, item 29 and 1 more")
+    _, found = document(capsys, "show", "last", "--step", "item 99")
+    assert 31 == len(found["error"]["steps"])
+
+
 def test_what_failed_beneath_a_step_says_how_to_open_it(
     assistant: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
