@@ -104,19 +104,19 @@ class SpanRecorder:
 
     def end_step(self, step: Step, span: Span, end_ns: int) -> None:
         """See `Recorder`."""
-        if span.is_recording():
-            attributes = decisions.last_of_step(step, content=self.content)
-            noted = step._span.noted_input if step._span is not None else ""
-            if noted and attributes.get(openinference.INPUT_VALUE) == noted:
-                del attributes[openinference.INPUT_VALUE], attributes[openinference.INPUT_MIME_TYPE]
-            _end(span, step, attributes)
-        span.end(end_ns)
+        try:
+            if span.is_recording():
+                _end(span, step, self._last_of(step))
+        finally:  # of a model that the program broke too
+            span.end(end_ns)
 
     def end_trace(self, trace: Trace, span: Span, end_ns: int) -> None:
         """See `Recorder`."""
-        if span.is_recording():
-            _end(span, trace, decisions.last_of_trace(trace, content=self.content))
-        span.end(end_ns)
+        try:
+            if span.is_recording():
+                _end(span, trace, decisions.last_of_trace(trace, content=self.content))
+        finally:
+            span.end(end_ns)
 
     def replay(self, trace: Trace, context: Context, held: Sequence[Held]) -> None:
         """See `Recorder`. The API gives new ids: those that were current while it ran named no
@@ -145,6 +145,13 @@ class SpanRecorder:
             self.event(held.step, span, event)
         _end(span, held.step, held.attributes)
         span.end(held.end_ns)
+
+    def _last_of(self, step: Step) -> dict[str, Any]:
+        attributes = decisions.last_of_step(step, content=self.content)
+        noted = step._span.noted_input if step._span is not None else ""
+        if noted and attributes.get(openinference.INPUT_VALUE) == noted:
+            del attributes[openinference.INPUT_VALUE], attributes[openinference.INPUT_MIME_TYPE]
+        return attributes
 
     def _begin(
         self, model: Trace | Step, attributes: dict[str, Any], context: Context, start_ns: int

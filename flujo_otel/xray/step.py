@@ -98,12 +98,14 @@ class StepContext(Lifetime):
         of a distance the smallest is the best."""
         with NOTING:
             candidates = self._pattern(RANKED_CANDIDATES)
+            # As JSON a Decimal is a text, of which no bar can be drawn; float() refuses an sNaN.
+            if isinstance(score, Decimal) and not score.is_snan():
+                score = float(score)
             candidates.append(
                 {
                     "item_id": snapshot(item_id),
                     "rank": len(candidates) + 1 if rank is None else snapshot(rank),
-                    # As JSON a Decimal is a text, of which no bar can be drawn.
-                    "score": float(score) if isinstance(score, Decimal) else snapshot(score),
+                    "score": snapshot(score),
                     "reason": snapshot(reason),
                     "item_data": snapshot(item_data),
                 }

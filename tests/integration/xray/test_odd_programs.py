@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from threading import Barrier, Thread
 from typing import Any
 
@@ -53,6 +54,15 @@ def test_whatever_is_given_to_the_methods_of_a_step_is_recorded(traced: Any, odd
     assert ["completed", "completed"] == [step.status for step in stored.steps]
 
 
+@pytest.mark.parametrize("score", ["sNaN", "NaN", "1e999", "-0.5"])
+def test_a_candidate_stays_whatever_its_score(traced: Any, score: str) -> None:
+    with XRay().trace("ranking") as trace, trace.step("rank") as step:
+        step.add_ranking("a", Decimal(score))
+        step.add_ranking("b", 0.5)
+    [stored] = only_trace(traced).steps
+    assert ["a", "b"] == [each["item_id"] for each in stored.metadata["ranked_candidates"]]
+
+
 def test_what_the_program_breaks_on_the_live_model_breaks_nothing_else(
     traced: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,6 +71,12 @@ def test_what_the_program_breaks_on_the_live_model_breaks_nothing_else(
         step.step.metadata = None  # type: ignore[assignment]
         step.set_metadata({"a": 1})
         step.add_evaluation("a", {}, [], True)
+        with step.nested("two") as nested:
+            nested.set_output({"b": 2})
+    stored = only_trace(traced)
+    assert ("broken", "completed") == (stored.name, stored.status)
+    steps = [(step.name, step.status, step.output) for step in stored.steps]
+    assert [("one", "completed", None), ("two", "completed", {"b": 2})] == steps
 
 
 def test_a_storage_that_is_none_is_refused() -> None:
