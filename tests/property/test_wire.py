@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OTLPSpan
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
@@ -127,8 +127,12 @@ def test_depth_is_bounded_and_a_value_within_itself_ends() -> None:
     circular.append(circular)
     for value in (deep, circular):
         exact, text = encode_value(value)
-        KeyValue(key="k", value=AnyValue.FromString(exact))
-        json.loads(text)
+        otlp_value, read, depth = AnyValue.FromString(exact), json.loads(text), 0
+        while isinstance(read, list):
+            [read], [otlp_value] = read, otlp_value.array_value.values
+            depth += 1
+        assert MAX_DEPTH == depth
+        assert read == otlp_value.string_value
 
 
 def finished(build: Any, **limits: Any) -> ReadableSpan:

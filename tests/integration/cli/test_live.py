@@ -8,12 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from flujo_otel import XRay
+from flujo_otel.storage.sqlite import SQLiteStorage
+from flujo_otel_cli import live
 from flujo_otel_cli.live import LiveTree, watch
 from flujo_otel_cli.program import Program
 from flujo_otel_cli.relay import Relay
+from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import cell_len
+from flujo_otel_cli.theme import UNICODE
 from support.lens import LENS, Lens, environment
 
 STEPS = """
@@ -191,6 +198,26 @@ def test_a_tree_taller_than_the_terminal_keeps_its_first_and_last_lines(tmp_path
         assert drawn[start + 1].startswith("… ") and drawn[start + 1].endswith(" lines")
         seen(tmp_path, "all")
         lens.rest()
+
+
+def test_no_line_is_wider_than_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is cuts off what was drawn before it; a command is no exception here."""
+    storage = SQLiteStorage(tmp_path / "otel.db")
+    with (
+        pytest.raises(ValueError),
+        XRay(storage=storage).trace("narrow") as trace,
+        trace.step("漢字 in a name that has no room here"),
+    ):
+        raise ValueError("sour milk")
+    storage.close()
+    narrow = Terminal(sys.stderr, width=24, cuts=True, colour=False, theme=UNICODE)
+    monkeypatch.setattr(live, "Terminal", SimpleNamespace(of=lambda stream: narrow))
+    with closing(LiveTree(str(tmp_path / "otel.db"), 0, bool, bool)) as view:
+        lines = view.lines()
+    assert lines is not None and any("lens show" in line for line in lines)
+    assert 24 >= max(map(cell_len, lines))
 
 
 WRITES_MUCH = """

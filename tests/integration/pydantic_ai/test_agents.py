@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 from pydantic_ai import Agent
 from pydantic_ai.models.instrumented import InstrumentationSettings, InstrumentedModel
@@ -138,6 +139,18 @@ def test_secrets_are_redacted_wherever_they_are(traced: TracedAgents) -> None:
     ask(weather_agent(f"api_key={SECRET}", system_prompt=f"Use {SECRET}"), f"What is {SECRET}?")
     assert SECRET not in recorded(traced)
     assert "[REDACTED]" in traced.facts("weatherman")["input.value"]
+
+
+def test_a_span_is_given_no_secret_as_its_new_name(traced: TracedAgents) -> None:
+    agent: Any = Agent(TestModel(), name="renamer")
+
+    @agent.tool_plain  # type: ignore[untyped-decorator,unused-ignore]
+    def rename() -> str:
+        trace.get_current_span().update_name(f"call with {SECRET}")
+        return "done"
+
+    ask(agent, "Rename it.")
+    assert "call with [REDACTED]" in [span.name for span in traced.spans()]
 
 
 def test_long_values_are_cut_and_it_is_said(traced: TracedAgents) -> None:

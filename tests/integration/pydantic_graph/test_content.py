@@ -115,8 +115,16 @@ def test_a_node_may_say_that_its_result_was_cached(traced: TracedGraphs) -> None
     assert "completed" == traced.named("single").attributes[graph.STATUS]
 
 
-def test_outside_of_a_node_nothing_is_marked() -> None:
+def test_outside_of_a_node_nothing_is_marked(traced: TracedGraphs) -> None:
+    async def work(ctx: StepContext[Any, None, str]) -> str:
+        return "made"
+
     mark_cached()
+    traced.run(single(work), inputs="question")
+    mark_cached()
+    node = traced.named("only")
+    assert "completed" == node.attributes[graph.STATUS]
+    assert flujo.CACHE_HIT not in node.attributes
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A large request in parts says what it said as a whole."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -54,6 +54,7 @@ def told(request: ExportTraceServiceRequest) -> list[tuple[bytes, ...]]:
     ]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(request=requests(), part_bytes=st.integers(1, 400))
 def test_every_span_is_in_one_part_with_its_resource_and_scope(
     request: ExportTraceServiceRequest, part_bytes: int

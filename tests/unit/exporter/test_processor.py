@@ -10,6 +10,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 
+from flujo_otel import guard
 from flujo_otel.semconv.flujo import RUN_ID
 from flujo_otel_exporter import processor as processor_module
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
@@ -206,7 +207,9 @@ def test_a_fault_of_ours_never_reaches_the_program(
 ) -> None:
     monkeypatch.delenv("FLUJO_OTEL_RAISE")
     live = LiveSpanProcessor(exporter)
+    before = guard.faults().get(method, 0)
     getattr(live, method)(_Broken())
+    assert before + 1 == guard.faults()[method]
 
 
 class _Broken(ReadableSpan):
