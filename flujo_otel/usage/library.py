@@ -7,9 +7,9 @@ has a child that can never import the same.
 
 import os
 from collections.abc import Callable
-from importlib.util import find_spec
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib.util import find_spec
 from threading import RLock
 from typing import Any, Final, NamedTuple
 

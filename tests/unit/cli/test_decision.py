@@ -214,7 +214,7 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.sampled_from([xray.EVALUATIONS, xray.RANKED_CANDIDATES, xray.LLM,
                                         xray.METADATA, xray.REASONING]), HOSTILE))  # fmt: skip
 def test_nothing_in_an_attribute_breaks_the_drawing(attributes: dict[str, Any]) -> None:
