@@ -1,6 +1,6 @@
 """`lens list`: the runs, newest first."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -44,6 +44,7 @@ COLUMNS = (
     Column("SPANS", rank=3),
 )
 
+_CALLED = Column("CALLED", rank=6, beneath=True)
 _FEW = 100
 _ALL = 2**31
 """More than SQLite counts is no limit either."""
@@ -107,6 +108,7 @@ def _lines(
     width = max(ID_WIDTH, *unique.values()) if session.to.cuts else None
     rows = [_row(session, run, roots.get(run.run_id), unique[run.run_id], width) for run in runs]
     columns, rows = with_outer(session, COLUMNS, rows, runs, roots)
+    columns, rows = _with_called(session, columns, rows, runs, roots)
     outer = {run_id for run_id, root in roots.items() if root.outer_run_id}
     newest_id = next((run.run_id for run in runs if run.run_id not in outer), runs[0].run_id)
     newest = hint("trace", short_name(newest_id, unique[newest_id]), db=session.db)
@@ -143,7 +145,7 @@ def _row(
     head, tail = escape(run.run_id[:unique]), escape(run.run_id[unique:width])
     return [
         [Piece(head, "bold"), Piece(tail, "dim")],
-        [Piece(title(run)), *_beside(session, run, root)],
+        [Piece(title(run)), *_beside(run, root)],
         [*status_line(run.status, theme), *_waiting(run, session)],
         [Piece(ago(run.start_time_ns, session.now_ns))],
         [Piece(took(run, session.now_ns, theme))],
@@ -161,11 +163,30 @@ def _waiting(run: Run, session: Session) -> Iterator[Piece]:
         yield Piece(f" for {waited}", "dim")
 
 
-def _beside(session: Session, run: Run, root: Root | None) -> Iterator[Piece]:
-    """What it began with, and of what: it tells one request to a service from the next."""
+def _beside(run: Run, root: Root | None) -> Iterator[Piece]:
+    """What it began with, which tells one request to a service from the next."""
+    name = began_with(run, root) if root is not None else ""
+    if name:
+        yield Piece(f"  {name}", "dim")
+
+
+def _with_called(
+    session: Session,
+    columns: Sequence[Column],
+    rows: Sequence[list[Line]],
+    runs: Sequence[Run],
+    roots: Mapping[str, Root],
+) -> tuple[list[Column], list[list[Line]]]:
+    """`columns` and `rows` with what the span that a run began with called, where any says so."""
+    cells = [_called(session, run, roots.get(run.run_id)) for run in runs]
+    if not any(cells):
+        return list(columns), list(rows)
+    wider = [[*row, [Piece(cell, "dim")]] for row, cell in zip(rows, cells, strict=True)]
+    return [*columns, _CALLED], wider
+
+
+def _called(session: Session, run: Run, root: Root | None) -> str:
     if root is None or root.name == PIPELINE_RUN:
-        return
-    where = SpanFilter(span_ids=(root.span_id,))
-    span = next(session.reader.spans(run.run_id, where), None)
-    said = [began_with(run, root), *(subject_notes(span) if span is not None else ())]
-    yield from (Piece(f"  {text}", "dim") for text in said if text)
+        return ""
+    spans = session.reader.spans(run.run_id, SpanFilter(span_ids=(root.span_id,)))
+    return "  ".join(note for span in spans for note in subject_notes(span))

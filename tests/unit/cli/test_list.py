@@ -6,7 +6,7 @@ import pytest
 
 from flujo_otel.model.record import Role
 from flujo_otel_cli import neighbour
-from unit.cli.lens import answer, document
+from unit.cli.lens import answer, document, on_a_terminal
 from unit.cli.scenes import a_run, a_span, store
 
 
@@ -59,8 +59,10 @@ def test_requests_of_one_name_are_told_apart_by_what_they_asked_for(
         for n, (key, url) in enumerate((("http.url", "http://a/b"), ("url.full", "http://a/c")), 1)
     ]
     store(here / "flujo_otel.db", spans)
-    rows = [line.split("   ")[1] for line in answer(capsys, "list")[1].splitlines()[1:-1]]
-    assert [row.split()[-1] for row in rows] == ["http://a/c", "http://a/b"]
+    rows = answer(capsys, "list")[1].splitlines()[:-1]
+    assert [row.split()[-1] for row in rows] == ["CALLED", "http://a/c", "http://a/b"]
+    narrow = on_a_terminal("list", COLUMNS="60", LANG="C.UTF-8", NO_COLOR="1").splitlines()
+    assert [narrow[2], narrow[4]] == ["    CALLED http://a/c", "    CALLED http://a/b"]
 
 
 def test_a_list_that_is_cut_says_how_to_see_all(
