@@ -11,9 +11,9 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from flujo_otel.bell import Bell
 from flujo_otel.wire.snapshot import Snapshot, snapshot
 from flujo_otel_exporter import patience
-from flujo_otel_exporter.bell import Bell
 from flujo_otel_exporter.limits import STALL_SECONDS, WAIT_SECONDS, Limits
 
 _STEP_SECONDS: Final = 0.001

@@ -6,8 +6,8 @@ import threading
 from types import CodeType, FrameType
 from typing import Any
 
+from flujo_otel.quiet import is_working
 from flujo_otel_exporter import fork
-from flujo_otel_exporter.quiet import is_working
 
 
 def may_wait() -> bool:

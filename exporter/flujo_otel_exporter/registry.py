@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
+from flujo_otel.quiet import suppressed
 from flujo_otel.settings import Settings
 from flujo_otel.spanstore.factory import open_writer
 from flujo_otel.spanstore.location import resolve
 from flujo_otel_exporter.limits import BUSY_SECONDS, Limits
-from flujo_otel_exporter.quiet import suppressed
 from flujo_otel_exporter.writer import StoreWriter
 
 _lock = Lock()

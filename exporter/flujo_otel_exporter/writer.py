@@ -9,17 +9,17 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from flujo_otel.bell import Bell
 from flujo_otel.errors import StoreError, StoreUnavailable
 from flujo_otel.guard import guarded
+from flujo_otel.quiet import suppress_in_this_thread, suppressed
 from flujo_otel.spanstore.api import SpanWriter
 from flujo_otel_exporter import children, fork, termination
 from flujo_otel_exporter import exit as process_exit
-from flujo_otel_exporter.bell import Bell
 from flujo_otel_exporter.delivery import Delivery, Source
 from flujo_otel_exporter.intake import Intake
 from flujo_otel_exporter.limits import EXIT_SECONDS, FORK_SECONDS, Limits
 from flujo_otel_exporter.losses import LossCounter, service_of
-from flujo_otel_exporter.quiet import suppress_in_this_thread, suppressed
 
 _logger = logging.getLogger("flujo_otel")
 _RETRY_SECONDS: Final = 0.05

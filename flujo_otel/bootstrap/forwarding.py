@@ -12,13 +12,13 @@ from flujo_otel.errors import SettingsError
 from flujo_otel.forward.choice import destinations
 from flujo_otel.forward.destination import Destination, Protocol
 from flujo_otel.forward.forwarders import Forwarders
+from flujo_otel.quiet import suppress_in_this_thread, suppressed
 from flujo_otel.settings import Settings
 from flujo_otel.spanstore.factory import open_destinations
 from flujo_otel.spanstore.location import resolve
 from flujo_otel_exporter import exit as process_exit
 from flujo_otel_exporter import fork
 from flujo_otel_exporter.limits import BUSY_SECONDS
-from flujo_otel_exporter.quiet import suppress_in_this_thread, suppressed
 from flujo_otel_exporter.registry import writer_for
 
 EXIT_SECONDS: Final = 2.0

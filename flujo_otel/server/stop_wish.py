@@ -2,7 +2,7 @@
 
 from threading import TIMEOUT_MAX
 
-from flujo_otel_exporter.bell import Bell
+from flujo_otel.bell import Bell
 
 
 class StopWish:

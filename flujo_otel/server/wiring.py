@@ -22,12 +22,12 @@ from flujo_otel.errors import StoreUnavailable
 from flujo_otel.forward.destination import Destination, Signal
 from flujo_otel.forward.forwarders import Forwarders
 from flujo_otel.forward.passing import PassThrough
+from flujo_otel.quiet import suppress_in_this_thread
 from flujo_otel.redaction import Options
 from flujo_otel.server.report import Counts
 from flujo_otel.settings import Settings
 from flujo_otel.spanstore.api import SpanWriter
 from flujo_otel.spanstore.factory import open_destinations
-from flujo_otel_exporter.quiet import suppress_in_this_thread
 
 
 class Wiring:

@@ -12,8 +12,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from flujo_otel.errors import ForeignDatabase
+from flujo_otel.quiet import suppressed
 from flujo_otel_exporter import fork, intake, limits, patience
-from flujo_otel_exporter.quiet import suppressed
 from flujo_otel_exporter.writer import StoreWriter
 from support.fake_store import FakeStore
 
