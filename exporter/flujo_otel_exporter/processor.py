@@ -54,7 +54,7 @@ class LiveSpanProcessor(SpanProcessor):
         """Remember `span` as open, with the run id that its living parent has."""
         try:
             context = span.context
-            if self._is_asleep and not self._woke():
+            if self._is_asleep and not self._wake():
                 return
             if context.trace_flags & _SAMPLED and len(self._open) < MAX_OPEN:
                 parent = span.parent
@@ -118,7 +118,7 @@ class LiveSpanProcessor(SpanProcessor):
         self._shown = set()
         self._is_asleep = True
 
-    def _woke(self) -> bool:
+    def _wake(self) -> bool:
         """False where it was shut down. A forked child has no writer's thread, and what runs in it
         is to be shown as well."""
         if not self._is_shut_down:

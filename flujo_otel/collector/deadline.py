@@ -20,7 +20,7 @@ class Deadlines:
         self._stopping = False
 
     @asynccontextmanager
-    async def start(self) -> AsyncIterator[asyncio.Timeout]:
+    async def reading(self) -> AsyncIterator[asyncio.Timeout]:
         """Around reading one request; it may be given less time than it has. Raises Refusal where
         it takes too long."""
         try:

@@ -91,7 +91,7 @@ class GrpcReceiver:
 
     async def _taken(self, signal: Signal, context: Context) -> bytes:
         self._access.check_token(authorization_of(_headers(context.invocation_metadata())))
-        async with self._deadlines.start() as timeout, self._readers.place(timeout):
+        async with self._deadlines.reading() as timeout, self._readers.place(timeout):
             body = await self._unpacked(await _only_message(context))
         try:
             result = await self._reception.take(signal, body.complete(), Encoding.PROTOBUF)

@@ -145,7 +145,7 @@ class HttpReceiver:
             )
         body = self._reception.body(gzipped=_is_gzipped(headers, self._reception.limit_bytes))
         try:
-            async with self._deadlines.start():
+            async with self._deadlines.reading():
                 await _read(receive, body)
             content = body.complete()
             result = await self._reception.take(signal, content, encoding)

@@ -38,8 +38,7 @@ class _Stream(io.RawIOBase):
     def __init__(self, sock: Any, stream: Any) -> None:
         self._sock = sock
         self._stream = stream
-        self._timeout_seconds = sock.gettimeout()
-        self._deadline_monotonic_seconds = time.monotonic() + self._timeout_seconds
+        self._deadline_monotonic_seconds = time.monotonic() + sock.gettimeout()
 
     def readable(self) -> bool:
         return True
@@ -49,11 +48,7 @@ class _Stream(io.RawIOBase):
         if left_seconds <= 0:
             raise TimeoutError("The answer was not all there in time.")
         self._sock.settimeout(left_seconds)
-        try:
-            count: int | None = self._stream.readinto(into)
-        finally:
-            # The next request goes over the same socket.
-            self._sock.settimeout(self._timeout_seconds)
+        count: int | None = self._stream.readinto(into)
         return count
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from flujo_otel.forward.sender import Sender
 from flujo_otel.spanstore.destinations import DestinationStore, DueSpan, Page, Progress
 
 
-class Step(NamedTuple):
+class Sent(NamedTuple):
     """What one request came to. `progress` None: nothing is settled by it."""
 
     answer: Answer
@@ -46,18 +46,18 @@ class Shipment:
                     fault = f"it cannot be sent: {type(error).__name__}: {error}"
                     self._chunks[0] = [spans[0]._replace(fault=fault)]
 
-    def send(self, body: bytes, timeout_seconds: float) -> Step:
+    def send(self, body: bytes, timeout_seconds: float) -> Sent:
         """Send what `load` gave."""
         answer = self._sender.send(body, timeout_seconds) if body else Answer(Verdict.TAKEN)
         spans = self._chunks[0]
         if answer.verdict is Verdict.TAKEN:
-            return Step(answer, self._settled(spans, answer.rejected, answer.words))
+            return Sent(answer, self._settled(spans, answer.rejected, answer.words))
         if answer.verdict is Verdict.TOO_LARGE and len(spans) > 1:
             self._halve(spans)
-            return Step(answer, None)
+            return Sent(answer, None)
         if answer.verdict in (Verdict.REFUSED, Verdict.TOO_LARGE):
-            return Step(answer, self._settled(spans, len(spans), answer.words))
-        return Step(answer, None)
+            return Sent(answer, self._settled(spans, len(spans), answer.words))
+        return Sent(answer, None)
 
     def _halve(self, spans: Sequence[DueSpan]) -> None:
         self._chunks.popleft()

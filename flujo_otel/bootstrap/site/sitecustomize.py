@@ -36,7 +36,7 @@ def _trace() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """That another configurator than ours is not loaded, `lens run` has asked for."""
+    """`lens run` asks for our configurator alone; that others are not loaded is no news."""
     message = record.getMessage()
     return not (message.startswith("Configuration of ") and " not loaded" in message)
 

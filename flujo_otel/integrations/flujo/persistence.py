@@ -72,7 +72,7 @@ def _kept_by(manager: Any, run_id: str) -> _Kept:
     of_manager = vars(manager).setdefault(_KEPT, {})
     if run_id not in of_manager:
         of_run = _kept.setdefault((id(manager.state_backend), run_id), _Kept())
-        of_manager.clear()
+        of_manager.clear()  # a manager that serves many runs, one by one, keeps none but the latest
         of_manager[run_id] = of_run
     found: _Kept = of_manager[run_id]
     return found
@@ -118,7 +118,7 @@ def apply_when_imported() -> None:
 _applied: Final[set[type]] = set()
 
 
-def _apply(module: Any) -> None:
+def _apply(_: Any) -> None:
     with guarded("taking over the persistence of flujo"):
         state = import_module("flujo.state")
         # So that isinstance says what it is good for: it has no base class of flujo's, for it must
@@ -133,7 +133,6 @@ def _apply(module: Any) -> None:
                 for method in _RECORDS:
                     _replace(manager, method, _outermost)
                 _replace(manager, _LOADS, _forgiving)
-    del module
 
 
 def _replace(owner: type, name: str, wrap: Callable[[Any], Any]) -> None:

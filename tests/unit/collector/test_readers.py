@@ -20,7 +20,7 @@ def few_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def reading(places: Readers, deadlines: Deadlines, until: asyncio.Event) -> str:
     try:
-        async with deadlines.start() as timeout, places.place(timeout):
+        async with deadlines.reading() as timeout, places.place(timeout):
             await until.wait()
     except Refusal:
         return "refused"
