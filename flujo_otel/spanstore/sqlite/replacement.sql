@@ -9,7 +9,7 @@ CREATE TEMP VIEW replacement AS SELECT * FROM pour;
 CREATE TEMP VIEW restarted AS
 SELECT o.span_id, o.run_id, o.role, o.status, o.start_time_ns AS old_start_ns, s.start_time_ns
 FROM staged s CROSS JOIN spans o ON o.span_id = s.otel_span_id
-WHERE o.trace_id = s.trace_id
+WHERE o.trace_id = s.trace_id AND o.kind = s.kind
     AND (o.start_time_ns <> s.start_time_ns OR (s.status = 'running' AND o.status <> 'running'));
 
 CREATE TEMP TRIGGER replacing INSTEAD OF INSERT ON replacement
