@@ -10,6 +10,7 @@ nothing happens.
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
@@ -64,14 +65,19 @@ def report(what: str, error: BaseException) -> bool:
     if os.environ.get(RAISE_VARIABLE) == "1":
         return False
     if count == 1 and not _is_said(error):
-        _logger.warning(
-            "flujo-otel: %s failed: %s: %s (logged once; the traced program is not affected)",
-            what,
-            type(error).__name__,
-            words_of(error),
-        )
-        _logger.debug("flujo-otel: %s failed", what, exc_info=error)
+        with suppress(Exception):  # a filter or a handler of the program's
+            _say(what, error)
     return True
+
+
+def _say(what: str, error: BaseException) -> None:
+    _logger.warning(
+        "flujo-otel: %s failed: %s: %s (logged once; the traced program is not affected)",
+        what,
+        type(error).__name__,
+        words_of(error),
+    )
+    _logger.debug("flujo-otel: %s failed", what, exc_info=error)
 
 
 def _is_said(error: BaseException) -> bool:

@@ -24,9 +24,10 @@ _ARRAY_ITEM_LIMIT: Final = 10_000
 _BYTES_LIMIT: Final = 64 * 1024
 _SORTED_LIMIT: Final = 1000
 _MOST_COMPARED: Final = 1000
-_DATA: Final = (Mapping, str, tuple, list)
+_DATA: Final = (Mapping, str, UserString, tuple, list)
 _STARS: Final = "***"
-_BEGINNING: Final = 4
+_BEGINNING: Final = 100
+"""Characters of a text, after which a `repr` may end for want of room."""
 
 
 class Pairs(NamedTuple):
@@ -72,40 +73,21 @@ def shown_of(kind: Any) -> tuple[str, ...] | None:
 
 
 def _unless_hidden(reader: Callable[[Any], Any], value: Any) -> Any:
-    """Data of a class with a `repr` of its own: by that where it hides something. Most are only
-    brief, and large data hide nothing."""
+    """Data of a class with a `repr` of its own: as that where it keeps a text of it back, as a dict
+    of credentials does. To hide it or to be brief, nobody knows. Large data hide nothing."""
     if len(value) <= _MOST_COMPARED:
         said = repr(value)
-        hides = _hides_text if isinstance(value, str) else _hides_a_part
-        if _STARS in said or hides(value, said):
+        if _STARS in said or not all(repr(text)[1:-1] in said for text in _texts_of(value)):
             return said
     return reader(value)
 
 
-def _hides_text(value: str, said: str) -> bool:
-    """Nothing of it is there, not even its beginning."""
-    return repr(str.__str__(value[:_BEGINNING]))[1:-1] not in said
-
-
-def _hides_a_part(value: Any, said: str) -> bool:
-    """Some of the texts in it are there and others are not, as with a dict of credentials. Names
-    and what is deeper are not looked at."""
+def _texts_of(value: Any) -> list[str]:
+    """The texts in `value`, but for names and what is deeper; of a text its beginning."""
+    if isinstance(value, str | UserString):
+        return [str.__str__(value[:_BEGINNING]) if isinstance(value, str) else str(value)]
     values = value.values() if isinstance(value, Mapping) else value
-    texts = [str.__str__(each) for each in values if isinstance(each, str) and each]
-    shown = [_is_told(text, said) for text in texts]
-    return any(shown) and not all(shown)
-
-
-def _is_told(text: str, said: str) -> bool:
-    """Whether it stands in `said` as words of their own: the name of a class holds many an `a`."""
-    words = repr(text)[1:-1]
-    start = said.find(words)
-    while start >= 0:
-        end = start + len(words)
-        if not (said[start - 1 : start].isalnum() or said[end : end + 1].isalnum()):
-            return True
-        start = said.find(words, start + 1)
-    return False
+    return [str.__str__(each) for each in values if isinstance(each, str)]
 
 
 def _fields(model: Model, value: Any) -> Pairs:

@@ -3,21 +3,20 @@
 from time import monotonic, thread_time
 from typing import Final
 
-_WAITS: Final = 10
-"""Times the limit, on the clock: beside busy threads a value waits for its turns, and its own code
-may sleep."""
+_WAIT_SECONDS: Final = 1.0
+"""More, on the clock: beside busy threads a value waits for its turns, and its code may sleep."""
 
 
 class TimeLimit:
-    """So many seconds of this thread's CPU, from a little after its making on; ten times as many on
-    the clock. To ask whether it is over costs a look at the clock, 50 ns."""
+    """So many seconds of this thread's CPU, from a little after its making on; a second more on the
+    clock. To ask whether it is over costs a look at the clock, 50 ns."""
 
     __slots__ = ("_cpu_ends_at", "_ends_at", "_next_at", "_seconds")
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._next_at = monotonic() + seconds
-        self._ends_at = self._next_at + seconds * (_WAITS - 1)
+        self._ends_at = self._next_at + _WAIT_SECONDS
         self._cpu_ends_at = 0.0
         """Not asked for at the start, which costs ten times what the clock does: few values ever
         take so long."""

@@ -7,8 +7,8 @@ from flujo_otel.storage.snapshot import snapshot
 from flujo_otel.xray.mistake import say
 
 _FILTERS: Final = (
-    "add_evaluation: `filters` must be a list of dicts, such as"
-    " [{'name': 'price', 'passed': True, 'detail': '40 is under 100'}]; what is none is not counted"
+    "add_evaluation: `filters` must be a list of dicts, such as [{'name': 'price', 'passed': True, "
+    "'detail': '40 is under 100'}]; one that is no dict is not counted"
 )
 
 

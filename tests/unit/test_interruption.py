@@ -75,7 +75,7 @@ def test_all_else_is_the_value_s_own_fault(kind: Any) -> None:
         (lambda it: as_json({"a": [it]}, 999)[0], '{"a": ["' + NOT_SHOWN + '"]}'),
         (words_of, "<Frame: PanicException in str()>"),
         (snapshot_text, "<Frame: PanicException>"),
-        (lambda it: snapshot({it: 1}), {"<unserializable: Frame>": 1}),
+        (lambda it: snapshot({it: 1}), {"<Frame: PanicException>": 1}),
         (lambda it: to_plain([it]), ["<unserializable: Frame>"]),
     ],
 )

@@ -60,6 +60,11 @@ class Document(str):
         return f"Document({self[:6]}…)"
 
 
+class Starred(UserString):
+    def __repr__(self) -> str:
+        return "Starred('***')"
+
+
 class Scalar:
     """As numpy's array of no dimension, whose class has a length all the same."""
 
@@ -150,8 +155,10 @@ class Array:
         (Sealed("zzz"), "Sealed()"),
         (Login("ann", "zzz"), "Login(ann)"),
         (Named(user="ann"), {"user": "ann"}),
-        (Brief(["a", "hello"]), ["a", "hello"]),
-        (Document("a long document"), "a long document"),
+        (Brief(["a", "hello"]), "<Batch of 2>"),
+        (Document("a long document"), "Document(a long…)"),
+        (Document("short"), "short"),
+        (Starred("correct-horse"), "Starred('***')"),
         (array("i", [1, 2]), [1, 2]),
         (Scalar(), 0.5),
         (UserString("hi"), "hi"),
