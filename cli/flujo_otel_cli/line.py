@@ -76,7 +76,8 @@ def _fitting(parts: Iterable[Line], between: Piece, room: int) -> Iterator[tuple
             continue
         joint = between
         for text, style in part:
-            for word in (chunk for each in text.split() for chunk in wrapped(each, room)):
+            words = (chunk for each in text.split() for chunk in wrapped(each, room))
+            for word in filter(None, words):
                 yield joint, [Piece(word, style)]
                 joint = Piece(" ")
 

@@ -152,12 +152,13 @@ def _plainly(error: Any, arguments: Sequence[str]) -> str:
 
 
 def _typed(names: Sequence[str], arguments: Sequence[str]) -> str | None:
-    """The value of the option with these names: click has made a number of it."""
+    """The value of the option with these names, the last one: click has made a number of it."""
+    typed = None
     for word, following in zip(arguments, [*arguments[1:], None], strict=True):
         option, _, value = word.partition("=")
         if option in names:
-            return value or following
-    return None
+            typed = value or following
+    return typed
 
 
 def _tell(problem: Problem, *, wants_json: bool) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from flujo_otel.model import Span
 from flujo_otel.query.failure import failure_of
 from flujo_otel.query.resume import question_of
-from flujo_otel.query.subject import answer_of, subject_of
+from flujo_otel.query.subject import answer_of, called_of, model_of
 from flujo_otel.query.tree import Node
 from flujo_otel.semconv import flujo, graph
 from flujo_otel.usage.tokens import usage_of
@@ -139,8 +139,15 @@ def _attempt_notes(attributes: Mapping[str, Any]) -> Iterator[str]:
 
 
 def subject_notes(span: Span) -> Iterator[str]:
-    """What it called, or was asked for: it tells it from others of its name."""
-    return (brief(text, _SUBJECT) for text in subject_of(span.name, span.attributes))
+    """What it called and the model that it asked, which tell it from others of its name. Without
+    secrets: others' spans are stored as they come, but these lines are what people pass on."""
+    for called in called_of(span.name, span.attributes):
+        from flujo_otel.redaction import redactor  # 65 ms, which few runs need
+
+        yield brief(redactor().text(called), _SUBJECT)
+    model = model_of(span.name, span.attributes)
+    if model:
+        yield brief(model, _SUBJECT)
 
 
 def _usage_notes(span: Span, theme: Theme) -> Iterator[str]:

@@ -55,6 +55,12 @@ class Program:
         code = self._process.wait()
         return 128 - code if code < 0 else code
 
+    @property
+    def was_killed(self) -> bool:
+        """By a signal; not before `wait`."""
+        assert self._process is not None and self._process.returncode is not None
+        return self._process.returncode < 0
+
     def _forward(self, number: int, _: FrameType | None) -> None:
         if self._process is None:
             self._early.append(number)

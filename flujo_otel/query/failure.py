@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flujo_otel.model import Event, Span
-from flujo_otel.query.subject import answer_of
+from flujo_otel.query.subject import fault_of
 from flujo_otel.semconv.flujo import ERROR_MESSAGE, ERROR_TYPE
 
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d+), in ([^\n]+)')
@@ -50,8 +50,8 @@ def failure_of(span: Span) -> Failure | None:
 def _recorded(attributes: Mapping[str, Any]) -> str:
     message, kind = _text(attributes.get(ERROR_MESSAGE)), _text(attributes.get(ERROR_TYPE))
     if kind.isdecimal():  # the bare status code, say the conventions of what was answered
-        kind = answer_of(attributes) or kind
-    return message or kind or answer_of(attributes)
+        kind = fault_of(attributes) or kind
+    return message or kind or fault_of(attributes)
 
 
 def repeats(failure: Failure, message: str) -> bool:

@@ -1,17 +1,17 @@
 """What tells a span from others of its name, by OpenTelemetry's conventions: `GET` of what?"""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from flujo_otel.semconv import gen_ai, remote
 
-_GRPC_OK = ("0", "OK")
+_GRPC_OK: Final = ("0", "OK")
+_FIRST_HTTP_ERROR: Final = 400
 
 
-def subject_of(name: str, attributes: Mapping[str, Any]) -> Iterator[str]:
-    """What it called or was asked for, and the model; not what its `name` says already."""
-    asked = _first(attributes, (gen_ai.REQUEST_MODEL,))
-    model = _first(attributes, gen_ai.RESPONSE_MODELS) or asked
+def called_of(name: str, attributes: Mapping[str, Any]) -> Iterator[str]:
+    """What it called, where its `name` does not say so already."""
     parts = [
         _joined(name, attributes, remote.HTTP_METHOD, remote.HTTP_URL),
         _joined(name, attributes, remote.DB_SYSTEM, remote.DB_QUERY)
@@ -19,22 +19,35 @@ def subject_of(name: str, attributes: Mapping[str, Any]) -> Iterator[str]:
         else _joined(name, attributes, remote.DB_SYSTEM, remote.DB_OPERATION, remote.DB_COLLECTION),
         _joined(name, attributes, remote.RPC_SERVICE, remote.RPC_METHOD),
         _joined(name, attributes, remote.MESSAGING_SYSTEM, remote.MESSAGING_DESTINATION),
-        "" if asked and asked in name else _unsaid(name, model),
     ]
     return filter(None, parts)
 
 
+def model_of(name: str, attributes: Mapping[str, Any]) -> str:
+    """The model that it asked, where its `name` does not say so already; "" where it asked none."""
+    asked = _first(attributes, (gen_ai.REQUEST_MODEL,))
+    if asked and not _unsaid(name, asked):
+        return ""
+    return _unsaid(name, _first(attributes, gen_ai.RESPONSE_MODELS) or asked)
+
+
 def answer_of(attributes: Mapping[str, Any]) -> str:
-    """The status code that it was answered with: `HTTP 503`; "" where there is none, or gRPC's for
-    well."""
+    """The status code that it was answered with: `HTTP 200`; "" where there is none, or, but for
+    HTTP, where all was well."""
     http = _first(attributes, remote.HTTP_STATUS)
-    if http:
-        return f"HTTP {http}"
+    return fault_of(attributes) or (f"HTTP {http}" if http else "")
+
+
+def fault_of(attributes: Mapping[str, Any]) -> str:
+    """The status code that says what failed: `HTTP 503`; "" where none does."""
     rpc = _first(attributes, remote.RPC_STATUS)
     if rpc and rpc not in _GRPC_OK:
         return f"RPC status {rpc}"
+    http = _first(attributes, remote.HTTP_STATUS)
+    if http.isdecimal() and int(http) >= _FIRST_HTTP_ERROR:
+        return f"HTTP {http}"
     database = _first(attributes, remote.DB_STATUS)
-    return f"database status {database}" if database else ""
+    return f"database status {database}" if database not in ("", "0") else ""
 
 
 def _joined(name: str, attributes: Mapping[str, Any], *names: Sequence[str]) -> str:
@@ -43,8 +56,11 @@ def _joined(name: str, attributes: Mapping[str, Any], *names: Sequence[str]) -> 
 
 
 def _unsaid(name: str, text: str) -> str:
-    return "" if text in name else " ".join(text.split())
+    """`text`, where it does not stand in `name` as words of their own."""
+    is_said = text in name and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", name)
+    return "" if is_said else " ".join(text.split())
 
 
 def _first(attributes: Mapping[str, Any], names: Sequence[str]) -> str:
-    return next((str(attributes[name]) for name in names if name in attributes), "")
+    found = (attributes.get(name) for name in names)
+    return next((str(each) for each in found if each not in (None, "")), "")

@@ -68,7 +68,7 @@ class Traced(Watched):
 
     def check(self) -> None:
         """What must hold after every run, whatever became of it."""
-        assert open_runs.take_all() == []
+        assert list(open_runs.owners()) == []
         super().check()
         indexes: dict[str, list[int]] = {}
         for span in self.spans:

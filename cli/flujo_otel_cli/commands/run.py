@@ -45,7 +45,6 @@ _KILLED = (
     "lens run: the command was killed, and no span of it was written by then: what begins and ends "
     "within the last 0.2 s (FLUJO_OTEL_FLUSH_INTERVAL) is lost with it."
 )
-_KILLED_FROM = 128
 _FAILED = (RunStatus.FAILED, RunStatus.DIED)
 
 
@@ -71,9 +70,7 @@ def command(
         child = Program(program, environment)
     exit_code = child.wait()
     try:
-        _tell(
-            db, started_ns, child.pid, _KILLED if exit_code > _KILLED_FROM else _NO_RUN, json=json
-        )
+        _tell(db, started_ns, child.pid, _KILLED if child.was_killed else _NO_RUN, json=json)
     except OSError:  # standard error leads nowhere, which is no matter of the program's
         forget(sys.stderr)
     raise typer.Exit(exit_code)

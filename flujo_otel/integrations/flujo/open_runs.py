@@ -77,13 +77,6 @@ def escaping(run: Run) -> BaseException | None:
     return error
 
 
-def take_all() -> list[Run]:
-    """Those that are open, which are so no more."""
-    found = [each.run for each in _open.values()]
-    _open.clear()
-    return found
-
-
 def _watched(context: object) -> "weakref.ref[Any] | None":
     try:
         return weakref.ref(context, _on_loss)

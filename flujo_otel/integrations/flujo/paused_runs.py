@@ -24,6 +24,9 @@ class Paused:
     """flujo's, where it can be referred to."""
 
 
+_paused: Final[OrderedDict[str, Paused]] = OrderedDict()
+
+
 def keep(paused: Paused) -> None:
     """Until it goes on; of very many the oldest are forgotten."""
     _paused[paused.run_id] = paused
@@ -48,11 +51,3 @@ def of_context(context: Any) -> Paused | None:
 def take(run_id: str) -> Paused | None:
     """It goes on."""
     return _paused.pop(run_id, None)
-
-
-def clear() -> None:
-    """Forget all, as another process would not know of them."""
-    _paused.clear()
-
-
-_paused: Final[OrderedDict[str, Paused]] = OrderedDict()

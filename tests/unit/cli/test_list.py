@@ -65,6 +65,18 @@ def test_requests_of_one_name_are_told_apart_by_what_they_asked_for(
     assert [narrow[2], narrow[4]] == ["    CALLED http://a/c", "    CALLED http://a/b"]
 
 
+def test_what_was_called_is_told_without_the_secrets_in_it(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called = {"url.full": "https://ann:hunter2@a.example/b?token=abcdef123456"}
+    spans = [a_span(1, "GET", 1, 2, role=Role.RUN_ROOT, run_id="run-1", attributes=called)]
+    store(here / "flujo_otel.db", spans)
+    for command in (["list"], ["trace", "run-1"]):
+        text = answer(capsys, *command)[1]
+        assert "https://ann:[REDACTED]@a.example/b" in text
+        assert "hunter2" not in text and "abcdef123456" not in text
+
+
 def test_a_list_that_is_cut_says_how_to_see_all(
     filled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -118,6 +118,12 @@ def test_run_of_a_program_that_was_killed_at_once_does_not_blame_it() -> None:
     assert "was killed" in done.stderr and "made no run" not in done.stderr
 
 
+def test_run_of_a_program_that_ends_by_itself_with_a_large_code_is_not_called_killed() -> None:
+    done = lens_run("sh", "-c", "exit 255")
+    assert done.returncode == 255
+    assert "made no run" in done.stderr and "killed" not in done.stderr
+
+
 def test_run_of_a_script_says_how_it_is_run(here: Path) -> None:
     (here / "app.py").write_text("print('ran')")
     done = lens_run("app.py", "--fast")

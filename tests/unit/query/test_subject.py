@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from flujo_otel.query.failure import failure_of
-from flujo_otel.query.subject import answer_of, subject_of
+from flujo_otel.query.subject import answer_of, called_of, model_of
 from unit.cli.scenes import a_span
 
 
@@ -31,12 +31,16 @@ from unit.cli.scenes import a_span
         ("chat gpt-4o", {"gen_ai.request.model": "gpt-4o", "gen_ai.response.model": "x"}, []),
         ("ChatCompletion", {"llm.model_name": "gpt-4o"}, ["gpt-4o"]),
         ("work", {"answer": 42, "url.full": ""}, []),
+        ("GET /users", {"url.full": "", "http.url": None, "url.path": "/"}, ["/"]),
+        ("budget report", {"http.request.method": "get"}, ["get"]),
+        ("chat gpt-4o", {"gen_ai.request.model": "gpt-4"}, ["gpt-4"]),
     ],
 )
 def test_it_is_what_the_conventions_old_and_new_say_and_the_name_does_not(
     name: str, attributes: dict[str, Any], expected: list[str]
 ) -> None:
-    assert list(subject_of(name, attributes)) == expected
+    model = model_of(name, attributes)
+    assert [*called_of(name, attributes), *([model] if model else [])] == expected
 
 
 @pytest.mark.parametrize(
@@ -47,6 +51,10 @@ def test_it_is_what_the_conventions_old_and_new_say_and_the_name_does_not(
         ({"rpc.grpc.status_code": 14}, "RPC status 14"),
         ({"error.type": "TimeoutError", "http.status_code": 200}, "TimeoutError"),
         ({"error.type": "500"}, "500"),
+        (
+            {"error.type": "14", "http.status_code": 200, "rpc.grpc.status_code": 14},
+            "RPC status 14",
+        ),
         ({"db.response.status_code": "ORA-17002"}, "database status ORA-17002"),
     ],
 )
@@ -59,3 +67,10 @@ def test_what_failed_without_a_message_says_its_status_code(
 
 def test_a_call_that_grpc_calls_well_has_no_answer_to_tell() -> None:
     assert answer_of({"rpc.grpc.status_code": 0}) == ""
+    assert answer_of({"db.response.status_code": "0"}) == ""
+
+
+def test_what_http_answered_is_told_and_is_no_reason_of_a_failure_where_it_was_well() -> None:
+    attributes = {"http.response.status_code": 200}
+    assert answer_of(attributes) == "HTTP 200"
+    assert failure_of(a_span(1, "GET", 0, 1, status="failed", attributes=attributes)) is None
