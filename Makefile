@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Side by side: 5 minutes instead of 12 on two cores.
+PYTEST := $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 .PHONY: demo test test-flujo check bench format clean peers venv
 .DELETE_ON_ERROR:
@@ -19,11 +21,11 @@ demo: $(STAMP)
 	@$(BIN)/python examples/demo.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 # What depends on flujo's version: run again by .ci/run on Python 3.13.
 test-flujo: $(STAMP)
-	$(BIN)/python -m pytest -q tests/integration/flujo tests/integration/storage tests/e2e
+	$(PYTEST) tests/integration/flujo tests/integration/storage tests/e2e
 
 # The real programs that tests/peers starts; what is built already is not built again.
 peers:

@@ -5,29 +5,29 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from flujo_otel.model.writer import Writer
+from flujo_otel.model.process import Process
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def current() -> Writer:
+def current() -> Process:
     """This process. Cheap after its first call in a process; right in a forked child too."""
-    return _writer(os.getpid())
+    return _process(os.getpid())
 
 
-def is_alive(writer: Writer) -> bool:
-    """Whether the process still runs. True where that cannot be known, as on another host."""
-    if writer.host != _host() or not writer.process_start:
+def is_alive(known: Process) -> bool:
+    """Whether that process still runs. True where that cannot be known, as on another host."""
+    if known.host != _host() or not known.process_start:
         return True
-    start = _process_start(writer.pid)
+    start = _process_start(known.pid)
     if start is not None:
-        return start == writer.process_start
-    return _may_exist(writer.pid)
+        return start == known.process_start
+    return _may_exist(known.pid)
 
 
 @lru_cache(maxsize=1)
-def _writer(pid: int) -> Writer:
-    return Writer(
+def _process(pid: int) -> Process:
+    return Process(
         host=_host(),
         pid=pid,
         process_start=_process_start(pid) or "",

@@ -7,12 +7,12 @@ from flujo_otel.model import Run, RunStatus
 from flujo_otel.query.failure import failure_of, repeats
 from flujo_otel.query.tree import Node, build_tree, walk
 from flujo_otel.spanstore.api import SpanFilter
-from flujo_otel_cli.detail import failure_lines, unexplained_failures
+from flujo_otel_cli.failures import failure_lines, unexplained_failures
+from flujo_otel_cli.handle import handle_in
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line
 from flujo_otel_cli.runs import short_id
 from flujo_otel_cli.session import Session
-from flujo_otel_cli.text import escape
 
 _FAILED_SPANS = 1_000
 """That are looked through."""
@@ -35,13 +35,11 @@ def cause_lines(session: Session, run: Run) -> Iterator[Line]:
     beneath = (node for node, _ in walk([last]) if node in failures)
     fitting = [n for n in beneath if whole is None or repeats(whole, failures[n].message)]
     if fitting:
-        opens = "" if fitting[-1] is last else _opens(session, run, fitting[-1], nodes)
+        opens = "" if fitting[-1] is last else _opens(session, run, fitting[-1])
         yield from failure_lines(failures[fitting[-1]], session.to, opens)
 
 
-def _opens(session: Session, run: Run, node: Node, nodes: list[Node]) -> str:
-    """By its name where that is a name of its own, and can be pasted."""
+def _opens(session: Session, run: Run, node: Node) -> str:
     assert node.span is not None
-    is_enough = escape(node.name) == node.name and [n.name for n in nodes].count(node.name) == 1
-    name = node.name if is_enough else node.span.span_id
+    name = handle_in(session.reader, run, node.span)
     return hint("show", short_id(session.reader, run.run_id), "--step", name, db=session.db)

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flujo_otel.model import Step
-from flujo_otel.query.context import ABSENT, Change, Changes
+from flujo_otel.query.change import ABSENT, Change
+from flujo_otel.query.context import Changes
 from flujo_otel_cli.content import PIPED_MOST
 from flujo_otel_cli.document import Document
 from flujo_otel_cli.line import Line, Piece

@@ -32,7 +32,8 @@ def content_lines(
         return
     if full:
         yield [Piece(label, "dim")]
-        yield from ([Piece("  " + escape(line), style)] for line in whole(text).split("\n"))
+        indent = _indent(label)
+        yield from ([Piece(indent + escape(line), style)] for line in whole(text).split("\n"))
     else:
         line = head(text, to.width) if to.cuts else brief(text, piped or len(text))
         yield [Piece(f"{label}  ", "dim"), Piece(line, style)]
@@ -51,17 +52,23 @@ def opened_lines(
         yield [Piece(f"{label}  ", "dim"), Piece(short, style)]
         return
     yield [Piece(label, "dim")]
+    indent = _indent(label)
     shown = whole(text) if len(text) <= _SPREAD_MOST else text
     if not to.cuts:
-        yield from ([Piece(f"  {escape(line)}", style)] for line in shown.splitlines())
+        yield from ([Piece(indent + escape(line), style)] for line in shown.splitlines())
         return
-    room = max(to.width - 2, 20)
+    room = max(to.width - len(indent), 20)
     # Of a huge one, no more is wrapped than can be shown.
     most = room * LINES_SHOWN * 2
     lines = wrapped(shown[:most], room)
-    yield from ([Piece(f"  {line}", style)] for line in lines[:LINES_SHOWN])
+    yield from ([Piece(indent + line, style)] for line in lines[:LINES_SHOWN])
     if len(lines) > LINES_SHOWN or len(shown) > most:
-        yield [Piece("  --full shows the rest", "dim")]
+        yield [Piece(f"{indent}--full shows the rest", "dim")]
+
+
+def _indent(label: str) -> str:
+    """Two columns deeper than `label` begins."""
+    return " " * (len(label) - len(label.lstrip()) + 2)
 
 
 def _on_one_line(text: str) -> str | None:

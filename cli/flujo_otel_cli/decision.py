@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from flujo_otel.query.decision import Candidate, Decision, Tally, tallies
+from flujo_otel.query.decision import Candidate, Decision, FilterTally, tallies
 from flujo_otel_cli import amounts
 from flujo_otel_cli.bar import gauge
 from flujo_otel_cli.content import content_lines
@@ -117,7 +117,7 @@ def best_score(candidates: Iterable[Candidate]) -> float:
     return max((each.score for each in candidates if each.score is not None), default=0.0)
 
 
-def _filter_lines(found: list[Tally], most: int | None, to: Terminal) -> Iterator[Line]:
+def _filter_lines(found: list[FilterTally], most: int | None, to: Terminal) -> Iterator[Line]:
     shown = found[:most]
     width = _name_width((brief(tally.filter) for tally in shown), to)
     digits = max((len(f"{tally.seen:,}") for tally in shown), default=0)

@@ -1,59 +1,27 @@
 """What stands beneath a span's line: its error with the place in the code, how it was decided,
 attributes, events."""
 
-import os
 import re
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterator
 
-from flujo_otel.model import Event, Run, Span
+from flujo_otel.model import Event, Span
 from flujo_otel.query.decision import Decision, decision_of
-from flujo_otel.query.failure import Failure, Location, failure_of, is_users_own, repeats
-from flujo_otel.query.tree import Node, walk
+from flujo_otel.query.tree import Node
 from flujo_otel.semconv import graph
-from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE, FALLBACK_ORIGINAL_ERROR
+from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE
 from flujo_otel_cli import decision as decisions
+from flujo_otel_cli.failures import ROOM_LEAST, failure_lines, reason_lines, unexplained_failures
+from flujo_otel_cli.handle import handle_of
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Command, Line, Piece
+from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.picture import Drawing
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len, cut, escape, head, value_text, wrapped
-from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import duration
 
-_MESSAGE_LINES = 4
-"""Of a message, as a validation error's, the first lines; `lens show --step` has all."""
-_WRAPPED_LINES = 3
-"""Of each of those, on a terminal that has no room for it."""
-_REASONS_SHOWN = 3
-_ROOM_LEAST = 20
 _EXECUTION = re.compile("([0-9a-f]{32})-[0-9a-f]{16}")
 _BODY_INDENT = 4
 """Columns before what is told of a step or span that is opened, at most."""
-
-
-class Drawing(NamedTuple):
-    """What is to be shown, and the run's id as shown; `run_name`: what the reader called it; `db`:
-    the database, where --db named it."""
-
-    shown_id: str
-    run_name: str
-    depth: int | None = None
-    attributes: bool = False
-    events: bool = False
-    unfold: bool = False
-    db: str | None = None
-    outer_id: str = ""
-    """The run that it is in, as shown."""
-    inside: Mapping[str, "Inner"] = {}
-    """Runs in it, by their ids."""
-
-
-class Inner(NamedTuple):
-    """A run inside the one that is drawn, and its id as shown."""
-
-    run: Run
-    shown_id: str
 
 
 class Details:
@@ -63,7 +31,6 @@ class Details:
         self.drawing = drawing
         self.to = to
         self.failures = unexplained_failures(roots)
-        self._names = _names(roots) if self.failures else Counter()
         self._decision: tuple[Node | None, Decision | None] = (None, None)
 
     def notes(self, node: Node) -> Iterator[str]:
@@ -105,61 +72,8 @@ class Details:
         run_name = inner.shown_id if inner else self.drawing.run_name
         if node.is_run_root:
             return hint("show", run_name, db=self.drawing.db)
-        # A name that is not shown as it is cannot be pasted, nor does one that others have too open
-        # this span alone; an id always can.
-        is_enough = escape(node.name) == node.name and self._names[node.name] == 1
-        name = node.name if is_enough else node.span.span_id
-        return hint("show", run_name, "--step", name, db=self.drawing.db)
-
-
-def _names(roots: list[Node]) -> Counter[str]:
-    """How many nodes have each name, the folded ones too."""
-    return Counter(
-        each.name
-        for node, _ in walk(roots)
-        for each in (node.fold.members if node.fold is not None else [node])
-    )
-
-
-def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:
-    """Failures by node, but for those that only repeat what failed beneath them: of these the place
-    counts where what failed was in a library."""
-    failures: dict[Node, Failure] = {}
-    said: dict[Node, dict[str, Node]] = {}
-    for node in reversed([node for node, _ in walk(roots)]):  # children before their parents
-        below = {k: v for child in node.children for k, v in said.pop(child, {}).items()}
-        said[node] = below
-        span = node.fold.worst.span if node.fold else node.span
-        failure = failure_of(span) if span is not None and node.status == "failed" else None
-        if failure is None:
-            continue
-        first = next((at for message, at in below.items() if repeats(failure, message)), None)
-        if first is None:
-            failures[node] = failure
-            said[node] = {failure.message: node}
-        elif is_users_own(failure.location) and not is_users_own(failures[first].location):
-            failures[first] = failures[first]._replace(location=failure.location)
-    return failures
-
-
-def failure_lines(
-    failure: Failure, to: Terminal, hint: str = "", room: int | None = None
-) -> Iterator[Line]:
-    """What went wrong and where: a terminal of which `room` columns are left (None: all) gets it in
-    as many lines as it takes, for what is cut off is what one looks for."""
-    room = max(to.width if room is None else room, _ROOM_LEAST)
-    for text in failure.message.rstrip().split("\n", _MESSAGE_LINES)[:_MESSAGE_LINES]:
-        yield from message_lines(text, to, room)
-    where = f"at {place(failure.location)}" if failure.location is not None else ""
-    opens: Line = [Command(hint, "dim")] if hint else []
-    if where and hint and (not to.cuts or cell_len(where) + 3 + cell_len(hint) <= room):
-        yield [Piece(f"{where}   ", "dim"), *opens]
-        return
-    if where:
-        lines = broken(where, room) if to.cuts else [where]
-        yield from ([Piece(line, "dim")] for line in lines)
-    if opens:
-        yield opens
+        opens = handle_of(node.span, named_so=self.drawing.names.get(node.span.name, 0))
+        return hint("show", run_name, "--step", opens, db=self.drawing.db)
 
 
 def original_lines(span: Span, to: Terminal, room: int) -> Iterator[Line]:
@@ -171,52 +85,8 @@ def original_lines(span: Span, to: Terminal, room: int) -> Iterator[Line]:
     word = "goes on with" if span.attributes.get(graph.IS_RESUMED) else "replay of"
     execution = _EXECUTION.fullmatch(str(original))
     said = execution[1] if execution else brief(str(original))
-    text = cut(said, max(room - len(word) - 1, _ROOM_LEAST), to.theme.ellipsis) if to.cuts else said
+    text = cut(said, max(room - len(word) - 1, ROOM_LEAST), to.theme.ellipsis) if to.cuts else said
     yield [Piece(f"{word} {text}", "dim")]
-
-
-def reason_lines(span: Span, to: Terminal, room: int) -> Iterator[Line]:
-    """Why it was tried again, or something else in its place: a line each, of the first few."""
-    if not span.events and FALLBACK_ORIGINAL_ERROR not in span.attributes:
-        return
-    from flujo_otel.query.attempts import reasons_of  # most trees have none to tell
-
-    reasons = list(reasons_of(span))
-    for word, reason in reasons[:_REASONS_SHOWN]:
-        said = brief(reason.split("\n", 1)[0])
-        text = cut(said, max(room - len(word) - 8, _ROOM_LEAST), to.theme.ellipsis)
-        yield [Piece(f"{word} after ", "dim"), Piece(text if to.cuts else said)]
-    if len(reasons) > _REASONS_SHOWN:
-        yield [Piece(f"and after {len(reasons) - _REASONS_SHOWN:,} more", "dim")]
-
-
-def message_lines(text: str, to: Terminal, room: int) -> Iterator[Line]:
-    """One line of a message: a pipe gets it as it is."""
-    style = STYLES["failed"]
-    if not to.cuts:
-        yield [Piece(escape(text), style)]
-        return
-    lines = wrapped(text[: room * (_WRAPPED_LINES + 1)], room) or [""]
-    shown = lines[:_WRAPPED_LINES]
-    if len(shown) < len(lines):
-        shown[-1] = cut(shown[-1] + to.theme.ellipsis, room, to.theme.ellipsis)
-    yield from ([Piece(line, style)] for line in shown)
-
-
-def broken(text: str, room: int) -> Iterator[str]:
-    """`text`, which is escaped, in lines of `room` columns, the further ones indented."""
-    first, *rest = wrapped(text, room)
-    yield first
-    if rest:
-        left = text[len(first) :].lstrip()
-        yield from (f"  {line}" for line in wrapped(left, room - 2))
-
-
-def place(location: Location) -> str:
-    """`app.py:41 in answer`, the file as seen from here."""
-    file = location.file
-    here = os.getcwd() + os.sep  # noqa: PTH109  (pathlib is slow to import)
-    return escape(f"{file.removeprefix(here)}:{location.line} in {location.function}")
 
 
 def attribute_lines(
@@ -237,7 +107,7 @@ def _whole_lines(key: str, value: object, to: Terminal) -> Iterator[Line]:
     """A value of one line that fits beside its key, else beneath it."""
     lines = value.rstrip("\n").splitlines() if isinstance(value, str) else [value_text(value)]
     front = f"{escape(key)} = "
-    room = max(to.width - _BODY_INDENT, _ROOM_LEAST)
+    room = max(to.width - _BODY_INDENT, ROOM_LEAST)
     if len(lines) <= 1 and (not to.cuts or cell_len(front + value_text(value)) <= room):
         yield [Piece(front, "dim"), Piece(escape("".join(lines)))]
         return

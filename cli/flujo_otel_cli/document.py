@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.decision import decision_of, tallies
+from flujo_otel.query.recorded import value_of
 from flujo_otel.query.spending import Spent, of_span
 from flujo_otel.query.tree import Node, walk
-from flujo_otel.spanstore.api import Health, NameStatistics, Root
+from flujo_otel.spanstore.api import NameStatistics, Root
 from flujo_otel_cli.times import iso
 
 if TYPE_CHECKING:
     from flujo_otel.spanstore.destinations import Cursor
+    from flujo_otel.spanstore.maintenance import Health
 
 Document = dict[str, Any]
 
@@ -181,7 +183,7 @@ def statistics_document(row: NameStatistics) -> Document:
     }
 
 
-def health_document(health: Health) -> Document:
+def health_document(health: "Health") -> Document:
     return asdict(health) | {
         "losses": [
             asdict(loss)
@@ -202,11 +204,11 @@ def cursor_document(cursor: "Cursor") -> Document:
 
 
 def parsed(text: str | None) -> Any:
-    """A recorded blob as the value that it is; the text itself where it is no JSON."""
+    """A recorded blob as the value that it is; the text itself where it is no JSON, or nested too
+    deep for most readers of ours."""
     if text is None:
         return None
     try:
-        # NaN and the infinities are no JSON: passed on as the words that they are.
-        return json.loads(text, parse_constant=str)
-    except (ValueError, RecursionError):
+        return value_of(text)
+    except ValueError:
         return text

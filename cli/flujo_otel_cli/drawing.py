@@ -10,11 +10,12 @@ from flujo_otel.query.timeline import Window, window_of
 from flujo_otel.query.tree import Node
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel_cli import amounts
-from flujo_otel_cli.detail import Details, Drawing
+from flujo_otel_cli.detail import Details
 from flujo_otel_cli.header import header
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Piece, flowed
 from flujo_otel_cli.notes import notes
+from flujo_otel_cli.picture import Drawing
 from flujo_otel_cli.runs import end_of, spent, status_within
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
@@ -43,8 +44,10 @@ def draw(
 
 
 def _said_of(root: Node, run: Run, to: Terminal) -> Iterator[Line]:
-    """What explains the run, as it does a span; its cost is in the header."""
-    said = [[Piece(note, "dim")] for note in notes(root, None, to.theme) if note != spent(run)]
+    """What explains the run, as it does a span, but for what is in the header."""
+    in_header = (spent(run), run.status)
+    found = (note for note in notes(root, None, to.theme) if note not in in_header)
+    said = [[Piece(note, "dim")] for note in found]
     between = Piece("  ")
     if to.cuts:
         yield from flowed(said, to.width, between)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flujo_otel.query.decision import Decision, Evaluation, Verdict, tallies
+from flujo_otel.query.decision import Decision, Evaluation, FilterVerdict, tallies
 from flujo_otel_cli import amounts
 from flujo_otel_cli.decision import best_score, label_of, misshapen_lines, score_bar, score_text
 from flujo_otel_cli.line import Line, Piece
@@ -78,7 +78,7 @@ def _why(each: Evaluation, filters: Sequence[str]) -> str:
     return "; ".join([*odd, said] if said else odd)
 
 
-def _kept_out(verdicts: Sequence[Verdict], filters: Sequence[str]) -> str:
+def _kept_out(verdicts: Sequence[FilterVerdict], filters: Sequence[str]) -> str:
     failed = sorted(
         (verdict for verdict in verdicts if not verdict.passed),
         key=lambda verdict: filters.index(verdict.filter),

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from flujo_otel.model import Loss, Writer
-from flujo_otel.spanstore.api import Health
+from flujo_otel.model import Loss, Process
 from flujo_otel.spanstore.destinations import Cursor, CursorState
 from flujo_otel.spanstore.diagnosis import Diagnosis
+from flujo_otel.spanstore.maintenance import Health
 from flujo_otel.usage.library import is_installed
 from flujo_otel_cli import amounts
 from flujo_otel_cli.runs import shell_word
@@ -27,6 +27,7 @@ _REMEDIES: Final = {
     "queue_full": "raise FLUJO_OTEL_QUEUE_BYTES",
     "rejected": "such values cannot be stored: change what the program records",
     "refused": "the database would not take them: name another with FLUJO_OTEL_DB",
+    "shut_down": "shut the tracer provider down when all spans have ended",
     "sampled_out": "as sampling_rate says; docs/xray.md says which are kept all the same",
     "rate_limited": "raise the rate_limit of that XRay",
     "not_submitted": "look at the machine that remote_url names",
@@ -216,7 +217,8 @@ def _disk(free_bytes: int) -> Iterator[Finding]:
         text = f"full, {free}: spans wait in memory, then the newest are dropped. Make room"
         yield Finding("failed", "disk", text)
     elif free_bytes < DISK_LOW_BYTES:
-        yield Finding("warning", "disk", f"{free}: make room before it is full")
+        text = f"{free}: make room before it is full; lens delete --before 30d takes old runs out"
+        yield Finding("warning", "disk", text)
 
 
 def _flow(service: ServiceCounts) -> str:
@@ -249,5 +251,5 @@ def _last_error(cursor: Cursor, now_ns: int) -> str:
     return f"{head(cursor.error, 200).rstrip('.')}{when}"
 
 
-def _named(writers: Sequence[Writer]) -> str:
+def _named(writers: Sequence[Process]) -> str:
     return ", ".join(f"{escape(writer.command)} (pid {writer.pid})" for writer in writers)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from flujo_otel.errors import NoDatabase, StoreError, StoreUnavailable
-from flujo_otel.spanstore.changes import ChangeFeed, Page
+from flujo_otel.spanstore.changes import ChangeFeed, ChangePage
 from flujo_otel.spanstore.factory import open_change_feed
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Follower:
         self._feed = feed
         return True
 
-    def next(self, ask: Callable[[ChangeFeed, int], Page[T]]) -> tuple[Sequence[T], bool]:
+    def next(self, ask: Callable[[ChangeFeed, int], ChangePage[T]]) -> tuple[Sequence[T], bool]:
         """What changed since the last call, and whether that is all for now.
 
         Raises what `open` raises, and DamagedDatabase.
@@ -52,17 +52,23 @@ class Follower:
         try:
             page = ask(self._feed, self._position)
         except StoreError as error:
-            if not isinstance(error, StoreUnavailable) and self._feed.is_current():
+            if not self._feed.is_current():
+                self._begin_anew()
+            elif isinstance(error, StoreUnavailable):
+                self.close()
+            else:
                 raise
-            self.close()
             return (), True
         self._position = page.position
         if page.is_last and not self._feed.is_current():
-            self.close()
-            # Of another file only what is newer than we are: it may be a copy of a large one.
-            self._position = None
-            self._since_ns = self._since_ns or self._started_ns
+            self._begin_anew()
         return page.items, page.is_last
+
+    def _begin_anew(self) -> None:
+        """With another file: only what is newer than we are, since it may be a copy of another."""
+        self.close()
+        self._position = None
+        self._since_ns = self._since_ns or self._started_ns
 
     def close(self) -> None:
         if self._feed is not None:

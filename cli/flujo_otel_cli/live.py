@@ -14,8 +14,8 @@ from flujo_otel.model import Run, RunStatus
 from flujo_otel.query.nesting import outermost
 from flujo_otel_cli.drawing import draw
 from flujo_otel_cli.follower import Follower
-from flujo_otel_cli.inside import picture_of
 from flujo_otel_cli.line import Line, Piece, cut_line
+from flujo_otel_cli.picture import picture_of
 from flujo_otel_cli.program import Program
 from flujo_otel_cli.relay import Footer, Relay
 from flujo_otel_cli.terminal import Terminal
@@ -39,10 +39,11 @@ def watch(program: Program, relay: Relay, view: "LiveTree") -> None:
     footer, painter = Footer(), _Painter(view)
     try:
         while True:
+            is_over = program.is_over()  # before it is read: what it wrote last is there by then
             output = relay.read(_LOOK_SECONDS)
             if output:
                 footer.write(output)
-            elif program.is_over():
+            elif is_over:
                 return
             elif output is None:
                 time.sleep(_LOOK_SECONDS)

@@ -1,6 +1,6 @@
 """What was probably meant by a command or an option that there is not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flujo_otel_cli.hint import hint
@@ -10,14 +10,14 @@ _OPTIONS = ("version", "help")
 """What other programs have as commands, and `lens` as options."""
 
 
-def command_meant(word: str, commands: Sequence[str]) -> str:
+def command_meant(word: str, commands: Iterable[str]) -> str:
     """What to say after that there is no command `word`."""
     if word in _OPTIONS:
         return f" Did you mean {hint(f'--{word}')}?"
     return did_you_mean(word, commands)
 
 
-def option_meant(error: Any, commands: Sequence[str], command_of: Callable[[str], Any]) -> str:
+def option_meant(error: Any, commands: Iterable[str], command_of: Callable[[str], Any]) -> str:
     """What to say of an option that a command has not, but another has; "" where none has.
 
     `error`: click's NoSuchOption. `command_of`: the click command of a name.

@@ -26,7 +26,7 @@ _NAMES_SHOWN = 30
 
 
 def open_named(session: Session, run: Run, steps: list[Step], name: str, *, full: bool) -> None:
-    """Show the steps of this name or index, else the spans of this name or id.
+    """Show the steps of this name, index or span id, else the spans of this name or id.
 
     Raises Problem with the names there are, or with the spans whose id begins so.
     """
@@ -38,11 +38,10 @@ def open_named(session: Session, run: Run, steps: list[Step], name: str, *, full
 
 
 def _chosen(steps: list[Step], name: str) -> list[Step]:
-    """Steps of this name, else the ones at this index."""
+    """Steps of this name, else the ones at this index, else the one with this span id."""
     chosen = [step for step in steps if step.step_name == name]
-    if not chosen and name.isdecimal():
-        chosen = [step for step in steps if step.step_index == int(name)]
-    return chosen
+    chosen = chosen or [step for step in steps if str(step.step_index) == name]
+    return chosen or [step for step in steps if step.span_id == name.lower()]
 
 
 def _show_steps(

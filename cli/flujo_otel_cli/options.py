@@ -28,12 +28,19 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def since_ns(text: str | None, now_ns: int) -> int | None:
     """What --since names, as Unix nanoseconds. Raises Problem."""
-    if text is None:
-        return None
+    return None if text is None else _time_ns("--since", text, now_ns)
+
+
+def before_ns(text: str, now_ns: int) -> int:
+    """The same of --before."""
+    return _time_ns("--before", text, now_ns)
+
+
+def _time_ns(option: str, text: str, now_ns: int) -> int:
     try:
         return since(text, now_ns)
     except (ValueError, OverflowError, OSError):
-        message = f"--since {escape(text)!r} is no time: 30m, 2h, 3d, or like 2026-01-31T14:00."
+        message = f"{option} {escape(text)!r} is no time: 30m, 2h, 3d, or like 2026-01-31T14:00."
         raise Problem(Exit.USAGE, "usage", message) from None
 
 

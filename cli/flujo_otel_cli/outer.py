@@ -1,6 +1,6 @@
 """The column that says which run a run is in, where any of those listed is in another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from flujo_otel.model import Run
 from flujo_otel.spanstore.api import Root
@@ -25,13 +25,15 @@ def with_outer(
     outer = {run_id: root.outer_run_id for run_id, root in roots.items() if root.outer_run_id}
     if not outer:
         return list(columns), list(rows)
-    cells = [[Piece(_typed(session, outer.get(run.run_id, "")), "dim")] for run in runs]
+    typed = _typed(session, set(outer.values())) | {"": ""}
+    cells = [[Piece(typed[outer.get(run.run_id, "")], "dim")] for run in runs]
     wider = [[*row[:_AT], cell, *row[_AT:]] for row, cell in zip(rows, cells, strict=True)]
     return [*columns[:_AT], Column("IN", rank=1), *columns[_AT:]], wider
 
 
-def _typed(session: Session, run_id: str) -> str:
-    """As much of an id as names it."""
-    if not session.to.cuts or not run_id:
-        return escape(run_id)
-    return escape(short_name(run_id, session.reader.shortest_unique_prefix(run_id)))
+def _typed(session: Session, run_ids: Collection[str]) -> dict[str, str]:
+    """As much of each id as names it."""
+    if not session.to.cuts:
+        return {run_id: escape(run_id) for run_id in run_ids}
+    unique = session.reader.unique_prefixes(list(run_ids))
+    return {run_id: escape(short_name(run_id, unique[run_id])) for run_id in run_ids}

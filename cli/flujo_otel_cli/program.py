@@ -1,10 +1,12 @@
 """Another program, run in our place: its streams, its signals and its exit code pass unchanged."""
 
 import os
+import select
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -15,6 +17,8 @@ _FORWARDED = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _FROM_THE_KEYBOARD = ("SIGINT", "SIGQUIT")
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
+_LOOK_SECONDS = 1.0
+"""Whoever started `lens` may have had SIGCHLD blocked, which says when a program ends."""
 
 
 class Program:
@@ -33,8 +37,11 @@ class Program:
         self._process: subprocess.Popen[bytes] | None = None
         shared = _FROM_THE_KEYBOARD if _is_in_foreground() else ()
         for name in _FORWARDED:
+            number = getattr(signal, name)
+            if signal.getsignal(number) is signal.SIG_IGN:  # by nohup: the program inherits that
+                continue
             # The keyboard's signals reach the whole foreground group: forwarded they come twice.
-            signal.signal(getattr(signal, name), self._ignore if name in shared else self._forward)
+            signal.signal(number, self._ignore if name in shared else self._forward)
         self._process = _started(arguments, environment, terminal)
         for number in self._early:
             self._process.send_signal(number)
@@ -52,7 +59,11 @@ class Program:
     def wait(self) -> int:
         """Its exit code; 128 + n where signal n killed it, as shells say it."""
         assert self._process is not None
-        code = self._process.wait()
+        with _heard() as signals:
+            while self._process.poll() is None:
+                if select.select([signals], [], [], _LOOK_SECONDS)[0]:
+                    os.read(signals, 4096)
+        code = self._process.returncode
         return 128 - code if code < 0 else code
 
     @property
@@ -69,6 +80,23 @@ class Program:
 
     def _ignore(self, _: int, __: FrameType | None) -> None:
         """Unlike SIG_IGN, a handler is not inherited by the program."""
+
+
+@contextmanager
+def _heard() -> Iterator[int]:
+    """A file to read from until a signal has come: also one in the moment before, or to another
+    thread, which no call of the system's notices. SIGCHLD, at the program's end, is one as well."""
+    heard, hears = os.pipe()
+    os.set_blocking(hears, False)
+    fd_before = signal.set_wakeup_fd(hears, warn_on_full_buffer=False)
+    handler_before = signal.signal(signal.SIGCHLD, lambda *_: None)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGCHLD, handler_before)
+        signal.set_wakeup_fd(fd_before)
+        os.close(heard)
+        os.close(hears)
 
 
 def _started(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from flujo_otel.model import Run, Span, Step
+from flujo_otel.model.record import Role
 from flujo_otel.query.exchange import Exchange, exchange_of
 from flujo_otel.query.resume import Wait, last_part, waits_of
 from flujo_otel.semconv.flujo import PIPELINE_RUN
@@ -12,8 +13,7 @@ from flujo_otel_cli.session import Session
 
 def root_span_of(session: Session, run: Run, root: Root | None) -> Span | None:
     """The span that `root` speaks of, with all that is recorded of it."""
-    where = SpanFilter(span_ids=(root.span_id,)) if root is not None else None
-    return next(session.reader.spans(run.run_id, where), None) if where is not None else None
+    return session.reader.root_spans([root]).get(run.run_id) if root is not None else None
 
 
 def exchange_within(session: Session, run: Run, root: Span) -> Exchange:
@@ -23,6 +23,15 @@ def exchange_within(session: Session, run: Run, root: Span) -> Exchange:
         return found
     last = last_part(session.reader.spans(run.run_id, SpanFilter(name=PIPELINE_RUN)))
     return found if last is None else found._replace(output=exchange_of(last.attributes).output)
+
+
+def plain_spans_of(session: Session, run: Run, root: Span | None) -> list[Span]:
+    """The top-level spans that are no steps, in order of start."""
+    if root is None:
+        return []
+    parts = session.reader.spans(run.run_id, SpanFilter(name=root.name))
+    parents = tuple(span.span_id for span in parts if span.role & Role.RUN_ROOT)
+    return list(session.reader.spans(run.run_id, SpanFilter(plain_beneath=parents)))
 
 
 def spans_of(session: Session, run: Run, steps: list[Step]) -> dict[str, Span]:

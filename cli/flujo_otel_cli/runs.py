@@ -73,7 +73,7 @@ def spent(*runs: Run) -> str | None:
 
 
 def short_id(reader: TraceReader, run_id: str) -> str:
-    return escape(run_id[: max(ID_WIDTH, reader.shortest_unique_prefix(run_id))])
+    return escape(run_id[: max(ID_WIDTH, reader.unique_prefixes([run_id])[run_id])])
 
 
 def short_name(run_id: str, unique: int) -> str:

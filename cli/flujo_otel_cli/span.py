@@ -3,23 +3,19 @@
 from collections.abc import Iterator, Sequence
 
 from flujo_otel.model import Run, Span
+from flujo_otel.query.attempts import reasons_of
 from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import exchange_of
-from flujo_otel.query.failure import Failure, failure_of
+from flujo_otel.query.failure import Failure, exception_of, failure_of
 from flujo_otel.query.fold import fold
 from flujo_otel.query.tree import Fold, Node, build_tree
+from flujo_otel_cli.content import opened_lines
 from flujo_otel_cli.conversation import drawn_of, opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
-from flujo_otel_cli.detail import (
-    attribute_lines,
-    broken,
-    event_lines,
-    failure_lines,
-    place,
-    unexplained_failures,
-)
+from flujo_otel_cli.detail import attribute_lines, event_lines
 from flujo_otel_cli.drawing import top_level
 from flujo_otel_cli.evaluated import evaluated
+from flujo_otel_cli.failures import broken, failure_lines, place, unexplained_failures
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.notes import notes
@@ -29,7 +25,7 @@ from flujo_otel_cli.text import brief, cell_len, escape, head, value_text
 from flujo_otel_cli.theme import STYLES
 
 _ERRORS_SHOWN = 3
-_EXCEPTION = "exception  "
+_EXCEPTION, _ERROR = "exception  ", "error  "
 
 
 def overview(
@@ -54,12 +50,22 @@ def overview(
     shown = [root] if root and not tops else tops
     shown = [*shown, *shown[0].children] if len(shown) == 1 else shown
     for node in shown if unfold else fold(shown):
-        if node.fold is not None:
-            yield _fold_line(run, node, node.fold, to, now_ns)
-        elif node.span is not None:
+        if node.span is None:
+            yield short_line(run, node, to, now_ns)
+        else:
             is_told = node.is_run_root and node.span.run_id == run.run_id  # beside the header
             yield from _lines(run, node, to, now_ns, is_told=is_told, full=full)
     yield [Command(hint("trace", run_name, "--attributes", db=db), "dim")]
+
+
+def short_line(run: Run, node: Node, to: Terminal, now_ns: int) -> Line:
+    """A span with what explains it, or many as one."""
+    if node.fold is not None:
+        return _fold_line(run, node, node.fold, to, now_ns)
+    assert node.span is not None
+    said = "  ".join(notes(node, None, to.theme))
+    heading = _heading(run, node.span, node.name, to, now_ns)
+    return [*heading, Piece(f"  {said}" if said else "", "dim")]
 
 
 def opened(
@@ -88,15 +94,22 @@ def body(
     full: bool,
     without: frozenset[str] = frozenset(),
 ) -> Iterator[Line]:
-    """Its exception with the stack, where it `failed`, its events and its attributes `without`
-    these, and without those that are drawn."""
+    """Why it was tried again; its exception with the stack, or what else it says of why, where it
+    `failed`; its events, its links, and its attributes `without` these, and without those that are
+    drawn."""
+    for word, reason in reasons_of(span):
+        yield from opened_lines(f"{word} after", reason, to, full=full)
     failure = failure_of(span) if failed else None
     if failure is not None:
-        yield from _exception_lines(failure, to)
+        label = _ERROR if exception_of(span) is None else _EXCEPTION
+        yield from _failure_lines(failure, to, label)
     whole = full or not to.cuts
     if span.events:
         yield [Piece("events", "dim")]
         yield from _indented(event_lines(span, to, whole=whole))
+    if span.links:
+        yield [Piece("links", "dim")]
+        yield from _indented(_link_lines(span, to))
     drawn = without | drawn_of(span, full=full) | _decided_by(span)
     attributes = list(_indented(attribute_lines(span, to, without=drawn, whole=whole)))
     if attributes:
@@ -104,21 +117,31 @@ def body(
         yield from attributes
 
 
-def _exception_lines(failure: Failure, to: Terminal) -> Iterator[Line]:
+def _failure_lines(failure: Failure, to: Terminal, label: str) -> Iterator[Line]:
     """All of the message and the stack: what is too long for the terminal goes on beneath."""
     first, *more = failure.message.split("\n")
-    room = to.width - len(_EXCEPTION) if to.cuts else None
+    room = to.width - len(label) if to.cuts else None
     for index, line in enumerate(_within(first, room)):
         yield [
-            Piece(" " * len(_EXCEPTION) if index else _EXCEPTION, "dim"),
+            Piece(" " * len(label) if index else label, "dim"),
             Piece(line, STYLES["failed"]),
         ]
     room = to.width - 2 if to.cuts else None
     for text in more:
         yield from ([Piece(f"  {line}", STYLES["failed"])] for line in _within(text, room))
     where = [f"at {place(failure.location)}"] if failure.location is not None else []
-    for text in (*where, *(failure.stack or "").rstrip().split("\n")):
+    stack = failure.stack.rstrip().split("\n") if failure.stack else []
+    for text in (*where, *stack):
         yield from ([Piece(f"  {line}", "dim")] for line in _within(text, room))
+
+
+def _link_lines(span: Span, to: Terminal) -> Iterator[Line]:
+    """By the ids that `lens show TRACE --step SPAN` opens, with what is said of each."""
+    room = to.width - 2 if to.cuts else None
+    for link in span.links:
+        said = (f"{key}={value_text(value)}" for key, value in sorted(link.attributes.items()))
+        text = "  ".join([f"span {link.span_id} of trace {link.trace_id}", *said])
+        yield from ([Piece(line)] for line in _within(text, room))
 
 
 def _within(text: str, room: int | None) -> list[str]:
@@ -171,12 +194,11 @@ def _lines(
     """A span: beneath it what went in and came out, where it says so; else its attributes."""
     assert node.span is not None
     exchange = exchange_of(node.span.attributes)
-    heading = _heading(run, node.span, node.name, to, now_ns)
     if not exchange.read and not drawn_of(node.span, full=full):
+        heading = _heading(run, node.span, node.name, to, now_ns)
         yield [*heading, Piece(_attributes_text(node.span, to), "dim")]
         return
-    said = "  ".join(notes(node, None, to.theme))
-    yield [*heading, Piece(f"  {said}" if said else "", "dim")]
+    yield short_line(run, node, to, now_ns)
     if not is_told:
         yield from told_exchange(node.span, exchange, to, full=full)
 

@@ -5,9 +5,10 @@ from itertools import islice
 
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.alike import Alike
-from flujo_otel.query.context import Change
+from flujo_otel.query.change import Change
 from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import Exchange, exchange_of
+from flujo_otel.query.failure import exception_of
 from flujo_otel.query.resume import Wait, question_of, wait_after
 from flujo_otel.query.rounds import round_of
 from flujo_otel.semconv import flujo
@@ -16,8 +17,8 @@ from flujo_otel_cli.changes import change_lines
 from flujo_otel_cli.content import PIPED_MOST, content_lines, opened_lines
 from flujo_otel_cli.conversation import opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
-from flujo_otel_cli.detail import message_lines, reason_lines
 from flujo_otel_cli.document import parsed
+from flujo_otel_cli.failures import message_lines, reason_lines
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.notes import WAITS, step_kind
 from flujo_otel_cli.runs import has_no_end, lasted, status_within, waited
@@ -30,7 +31,7 @@ from flujo_otel_cli.times import MILLISECOND, duration
 _ERROR = "   error  "
 _ERROR_LINES = 6
 _NO_CLASSES = frozenset({flujo.ERROR_TYPE_TIMEOUT, flujo.ERROR_TYPE_OTHER})
-_SHOWN_ABOVE = frozenset({flujo.STEP_ATTEMPTS, flujo.ERROR_MESSAGE})
+_SHOWN_ABOVE = frozenset({flujo.STEP_ATTEMPTS, flujo.ERROR_MESSAGE, flujo.FALLBACK_ORIGINAL_ERROR})
 
 
 def step_lines(
@@ -55,7 +56,7 @@ def step_lines(
     if full:
         yield from content_lines("   error", error, to, full=True, style=_style(step))
     else:
-        yield from _error_lines(error, to)
+        yield from error_lines(error, to)
     if span is not None:
         yield from ([Piece("   "), *line] for line in reason_lines(span, to, to.width - 3))
     decision = decision_of(span.attributes) if span is not None else None
@@ -87,7 +88,7 @@ def alike_lines(run: Run, found: Alike, to: Terminal) -> Iterator[Line]:
         Piece(f"{brief(found.name, 80) or '(no name)'} {theme.times}{len(steps):,}", "bold"),
         Piece("  " + theme.dot.join(fact for fact in facts if fact), "dim"),
     ]
-    yield from _error_lines(next((error_text(e.error) for e in steps if e.error), None), to)
+    yield from error_lines(next((error_text(e.error) for e in steps if e.error), None), to)
 
 
 def _duration_ns(step: Step) -> int | None:
@@ -112,7 +113,7 @@ def _reply(wait: Wait | None) -> str | None:
     return None if wait is None else exchange_of(wait.part.attributes).input
 
 
-def _error_lines(error: str | None, to: Terminal) -> Iterator[Line]:
+def error_lines(error: str | None, to: Terminal) -> Iterator[Line]:
     """The first few lines of it, on a terminal in as many as they take."""
     if error is None:
         return
@@ -164,7 +165,9 @@ def one_step(
     attempts = span.attributes.get(flujo.STEP_ATTEMPTS)
     if attempts is not None:
         yield [Piece("attempts  ", "dim"), Piece(escape(str(attempts)))]
-    yield from body(span, to, failed=step.status == "failed", full=full, without=_SHOWN_ABOVE)
+    is_said = error is not None and exception_of(span) is None
+    failed = step.status == "failed" and not is_said
+    yield from body(span, to, failed=failed, full=full, without=_SHOWN_ABOVE)
 
 
 def _heading(

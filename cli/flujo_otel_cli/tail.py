@@ -7,7 +7,7 @@ from typing import Final
 
 from flujo_otel import process
 from flujo_otel.model import Run, RunStatus
-from flujo_otel.spanstore.changes import ChangeFeed, ChangeFilter, Page, SpanChange
+from flujo_otel.spanstore.changes import ChangeFeed, ChangeFilter, ChangePage, SpanChange
 from flujo_otel_cli.follower import Follower
 from flujo_otel_cli.moment import RunMoment, SpanMoment
 
@@ -31,7 +31,7 @@ class SpanTail:
         changes, is_all = follower.next(self._page)
         return [SpanMoment(change) for change in sorted(changes, key=_happened_ns)], is_all
 
-    def _page(self, feed: ChangeFeed, after: int) -> Page[SpanChange]:
+    def _page(self, feed: ChangeFeed, after: int) -> ChangePage[SpanChange]:
         self._first = after if self._first is None else min(self._first, after)
         page = feed.spans(after, self._where)
         return page._replace(items=[c for c in page.items if self._is_news(c, after)])

@@ -1,5 +1,6 @@
 """The terminal, or the pipe, that is written to: its width, its colours, its characters."""
 
+import io
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,9 @@ from flujo_otel_cli.theme import Theme
 
 PIPE_WIDTH = 120
 """Columns to lay out for where there is no terminal; nothing is cut to it."""
+
+_WIDTH_DIGITS = 5
+"""Of COLUMNS: no terminal is wider than 65,535, and a wider bar would fill the memory."""
 
 _PLAIN_C = ("C", "POSIX")
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
@@ -43,7 +47,7 @@ class Terminal(NamedTuple):
         is_terminal = stream.isatty()
         size = shutil.get_terminal_size((PIPE_WIDTH, 24)) if is_terminal else None
         columns = environ.get("COLUMNS", "")
-        width = int(columns) if columns.isdecimal() and int(columns) else 0
+        width = int(columns[:_WIDTH_DIGITS]) if columns.isdecimal() else 0
         return cls(
             stream,
             width=width or (size.columns if size else PIPE_WIDTH),
@@ -73,6 +77,17 @@ class Terminal(NamedTuple):
             return text
         encoding = "ascii" if _is_utf8(self.stream) else self.stream.encoding or "ascii"
         return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def buffered(stream: TextIO) -> TextIO:
+    """`stream`, or under PYTHONUNBUFFERED one in its place: what an interrupted write has not got
+    rid of, Python drops there."""
+    raw = getattr(stream, "buffer", None)
+    if not isinstance(raw, io.RawIOBase):
+        return stream
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), stream.encoding, stream.errors, line_buffering=stream.isatty()
+    )
 
 
 def forget(stream: TextIO) -> None:

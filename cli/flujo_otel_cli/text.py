@@ -75,21 +75,31 @@ def wrapped(text: str, width: int) -> list[str]:
 
     # Blanks end with their line, and textwrap takes quadratic time to find that out of a million.
     blanks = re.compile(f" {{{width + 1},}}")
-    lines = [
-        line
-        for paragraph in text.splitlines()
-        for line in textwrap.wrap(
-            blanks.sub(" " * width, escape(paragraph)), width, break_on_hyphens=False
-        )
-        or [""]
-    ]
-    return [part for line in lines for part in _chopped(line, width)]
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        said = blanks.sub(" " * width, escape(paragraph))
+        if cell_len(said) == len(said):
+            lines += textwrap.wrap(said, width, break_on_hyphens=False) or [""]
+        else:
+            lines += _wrapped_wide(said, width)
+    return lines
 
 
-def _chopped(line: str, width: int) -> list[str]:
-    """Characters of two columns are more than textwrap counts."""
-    if cell_len(line) <= width:
-        return [line]
+def _wrapped_wide(text: str, width: int) -> list[str]:
+    """The same for text with characters of two columns, which textwrap counts as one. A word of
+    such may be broken anywhere: in Chinese and Japanese there are no blanks."""
     from rich.cells import chop_cells
 
-    return chop_cells(line, width)
+    lines, line = [], ""
+    for word in re.findall(" *[^ ]+", text):
+        room = width - cell_len(line)
+        length = cell_len(word)
+        if length <= room:
+            line += word
+            continue
+        is_broken = length > len(word) or length > width
+        first = chop_cells(word, room)[0] if is_broken and room > 1 else ""
+        lines.append((line + first).rstrip(" "))
+        *full, line = chop_cells(word[len(first) :].lstrip(" "), width) or [""]
+        lines += full
+    return [*lines, line]

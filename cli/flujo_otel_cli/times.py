@@ -10,6 +10,8 @@ SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+_LAST_NS = (1 << 63) - 1024
+"""Nothing that is stored is later, in the year 2262; as exact as a float has it."""
 
 _UNITS = {
     "ms": MILLISECOND,
@@ -110,7 +112,7 @@ def length(text: str) -> int:
     match = re.fullmatch(_LENGTH, text.strip())
     if not match:
         raise ValueError(text)
-    return int(float(match[1]) * _UNITS[match[2]])
+    return int(min(float(match[1]) * _UNITS[match[2]], _LAST_NS))
 
 
 def since(text: str, now_ns: int) -> int:
@@ -121,4 +123,5 @@ def since(text: str, now_ns: int) -> int:
     try:
         return now_ns - length(text)
     except ValueError:
-        return int(datetime.fromisoformat(text.strip()).timestamp()) * SECOND
+        named_ns = int(datetime.fromisoformat(text.strip()).timestamp()) * SECOND
+        return min(max(named_ns, -_LAST_NS), _LAST_NS)

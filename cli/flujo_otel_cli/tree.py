@@ -27,6 +27,7 @@ DURATIONS_FROM = 60
 """Columns from which durations have a column of their own; below, they follow the name."""
 _TOOK_LEAST = 9
 _BAR_LEAST = 16
+"""Columns; of what a terminal has beside `BARS_FROM`, half goes to the bars before names do."""
 _GAP = 2
 
 
@@ -37,6 +38,23 @@ class Row(NamedTuple):
     took: str
     node: Node
     below: list[Line]
+
+
+class _Place(NamedTuple):
+    """Where a node stands: below `parent`, behind the `guides` of those above it."""
+
+    node: Node
+    parent: Node | None
+    guides: str
+    depth: int
+    is_last: bool
+    """Of its siblings."""
+
+
+def _places(nodes: list[Node], parent: Node | None, guides: str, depth: int) -> list[_Place]:
+    """For a stack: the first on top."""
+    last = nodes[-1] if nodes else None
+    return [_Place(node, parent, guides, depth, node is last) for node in reversed(nodes)]
 
 
 class TreeView:
@@ -75,31 +93,35 @@ class TreeView:
         right = took + _GAP
         if self.to.width < BARS_FROM:
             return min(natural, self.to.width - right), 0
-        left = min(natural, self.to.width - right - _GAP - _BAR_LEAST)
+        least = _BAR_LEAST
+        if self.to.cuts:  # a label that is not cut, as in a pipe, needs all the room that there is
+            least += (self.to.width - BARS_FROM) // 2
+        left = min(natural, self.to.width - right - _GAP - least)
         return left, self.to.width - left - right - _GAP
 
     def _line(self, row: Row, left: int, took: int, bars: int) -> Line:
-        theme, node = self.to.theme, row.node
         if self.to.width < DURATIONS_FROM:
             follows = Piece(f"  {row.took}", "dim")
             left = max(self.to.width - width_of([follows]), 1)
             return [*self._within(row.label, left), follows]
         label = self._within(row.label, left)
-        bright = "bold" if node in self.bright else ""
-        lasted = padded([Piece(row.took, bright)], took, right=True)
-        line = [*padded(label, left), Piece(" " * _GAP), *lasted]
+        bright = "bold" if row.node in self.bright else ""
+        right = padded([Piece(row.took, bright)], took, right=True)
+        line = [*padded(label, left), Piece(" " * _GAP), *right]
         if bars:
-            end_ns = node.end_time_ns
-            run = self._run_of(node)
-            if has_no_end(node.status, end_ns):
-                end_ns = node.start_time_ns
-            elif end_ns is None and run.status is RunStatus.DIED:
-                end_ns = run.last_time_ns  # it runs no more, as a bar without an end would say
-            drawn = bar(self.window, node.start_time_ns, end_ns, bars, theme)
-            colour = STYLES["failed"] if node.status == "failed" else "cyan"
-            style = f"{'bold' if bright else 'dim'} {colour}"
-            line += [Piece(" " * _GAP), Piece(drawn, style)]
+            line += [Piece(" " * _GAP), self._bar(row.node, bars)]
         return line
+
+    def _bar(self, node: Node, columns: int) -> Piece:
+        end_ns = node.end_time_ns
+        run = self._run_of(node)
+        if has_no_end(node.status, end_ns):
+            end_ns = node.start_time_ns
+        elif end_ns is None and run.status is RunStatus.DIED:
+            end_ns = run.last_time_ns  # it runs no more, as a bar without an end would say
+        drawn = bar(self.window, node.start_time_ns, end_ns, columns, self.to.theme)
+        colour = STYLES["failed"] if node.status == "failed" else "cyan"
+        return Piece(drawn, f"{'bold' if node in self.bright else 'dim'} {colour}")
 
     def _within(self, label: Line, width: int) -> Line:
         return cut_line(label, width, self.to.theme.ellipsis) if self.to.cuts else label
@@ -108,30 +130,19 @@ class TreeView:
         theme = self.to.theme
         blank = " " * len(theme.guide)
         levels = self._guide_levels()
-        stack = self._siblings(self.roots, "", None)
-        depths = dict.fromkeys(self.roots, 0)
+        stack = _places(self.roots, None, "", 0)
         while stack:
-            node, guides, last, parent = stack.pop()
-            depth = depths.pop(node)
-            shown = depth < levels
-            front = guides if shown else f"{theme.deeper}{depth} "
-            under = guides + (blank if last else theme.guide) if shown else blank
+            node, parent, guides, depth, is_last = stack.pop()
+            is_guided = depth < levels
+            front = guides if is_guided else f"{theme.deeper}{depth} "
+            under = guides + (blank if is_last else theme.guide) if is_guided else blank
             cut_off = self.depth is not None and depth + 1 >= self.depth
             children = [] if cut_off else node.children
-            label = [Piece(front + (theme.elbow if last else theme.tee), "dim")]
+            label = [Piece(front + (theme.elbow if is_last else theme.tee), "dim")]
             label += self._label(node, parent, cut_off=cut_off)
             inner = under + (theme.guide if children else "")
             yield Row(label, self._took(node), node, self.details.lines(node, inner))
-            depths.update((child, depth + 1) for child in children)
-            stack += self._siblings(children, under, node)
-
-    @staticmethod
-    def _siblings(
-        nodes: list[Node], guides: str, parent: Node | None
-    ) -> list[tuple[Node, str, bool, Node | None]]:
-        """For the stack: the first on top."""
-        last = nodes[-1] if nodes else None
-        return [(node, guides, node is last, parent) for node in reversed(nodes)]
+            stack += _places(children, node, under, depth + 1)
 
     def _guide_levels(self) -> int:
         """Levels drawn with guide lines; deeper ones say their depth instead."""
@@ -162,7 +173,10 @@ class TreeView:
         if has_no_end(node.status, node.end_time_ns):
             return self.to.theme.none
         times = (node.start_time_ns, node.end_time_ns)
-        return lasted(self._run_of(node), *times, self.now_ns, self.to.theme)
+        text = lasted(self._run_of(node), *times, self.now_ns, self.to.theme)
+        # Of a part that died before its run went on, the end is the last that is known of it.
+        at_least = node.status == RunStatus.DIED and node.end_time_ns is not None
+        return f"{text}+" if at_least else text
 
     def _name(self, node: Node, parent: Node | None) -> str:
         """A run inside this one has its pipeline's name, where its root has none of its own."""

@@ -9,7 +9,8 @@ import os
 import sys
 from typing import Final
 
-from flujo_otel_exporter import exit as process_exit
+from flujo_otel import forks
+from flujo_otel_exporter import process_exit
 
 _LAST: Final = -100
 """After everybody else's finalizers, which may still make spans."""
@@ -40,3 +41,6 @@ def watch() -> None:
 def _register(_: _Anchor) -> None:
     util = sys.modules["multiprocessing.util"]
     util.Finalize(None, process_exit.flush_everything, exitpriority=_LAST)
+
+
+forks.surround(after_in_child=watch)

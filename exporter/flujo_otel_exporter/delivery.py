@@ -14,27 +14,19 @@ from flujo_otel.errors import FlujoOtelError, StoreUnavailable, StoreUnopenable
 from flujo_otel.model import Batch
 from flujo_otel.spanstore.api import SpanWriter, WriteResult
 from flujo_otel.wire.sdk import to_batch
-from flujo_otel.wire.snapshot import Snapshot
+from flujo_otel.wire.span_snapshot import SpanSnapshot
 from flujo_otel_exporter.intake import Intake
 from flujo_otel_exporter.limits import BATCH_BYTES, Limits
 from flujo_otel_exporter.losses import LossCounter, service_of, service_of_record
+from flujo_otel_exporter.pace import Pace
 
 _BEAT_SECONDS: Final = 1.0
-_SLICE_SECONDS: Final = 0.0005
-_LOOK_EVERY: Final = 16
-"""Spans between two looks at the clock."""
-_REST_SECONDS: Final = 0.00005
-_RESTS_SECONDS: Final = 0.05
-_CROWDED_SECONDS: Final = 0.01
-"""A rest this long means that several threads are busy, and a batch would take for ever."""
-_CROWD_SECONDS: Final = 1.0
-"""For so long after that no more are taken."""
 
 
 class Source(Protocol):
     """Who knows of spans that are still open."""
 
-    def collect(self) -> Iterator[Snapshot]:
+    def collect(self) -> Iterator[SpanSnapshot]:
         """Open spans that were not written as running yet. Called by the writer, at a flush."""
         ...
 
@@ -49,12 +41,14 @@ class Source(Protocol):
 
 
 class _Held(NamedTuple):
+    """A batch on its way, and what its spans count for in the intake."""
+
     batch: Batch
     intake_bytes: int
 
 
 class Delivery:
-    """Used by one thread at a time: the one that has the writer's turn."""
+    """Used by one thread at a time: the one that holds the writer's `_step_lock`."""
 
     def __init__(
         self,
@@ -71,17 +65,17 @@ class Delivery:
         self.door = Lock()
         """Held while the store is used, so that a fork need not wait for more than that."""
         self._held: _Held | None = None
-        self._running: Iterator[Snapshot] | None = None
+        """The batch that was taken from the intake and is not committed yet."""
+        self._running: Iterator[SpanSnapshot] | None = None
+        """Open spans that are still to be written as running, before anything else is taken."""
         self._sources: list[Source] = []
         self._beaten_seconds = 0.0
-        self._crowded_until_seconds = 0.0
         self.unavailable: StoreUnavailable | None = None
         """Why the last batch could not be written."""
         self._was_open = False
         self.opens_for_losses = False
         """Somebody counted what never became a span: worth opening, and making, a database for."""
-        self.in_haste = False
-        """Somebody waits for it to stand still: no rests."""
+        self.pace = Pace(intake)
 
     def collect(self, sources: Iterable[Source]) -> None:
         """Have the open spans written as running, once those of the last time are through."""
@@ -126,6 +120,7 @@ class Delivery:
         return len(held.union(format_span_id(s.context.span_id) for s in self._intake.waiting()))
 
     def _load(self) -> None:
+        """Hold the next batch, if there is anything: what runs first, then what has ended."""
         # The list lives until all is converted: to_batch knows a resource by its identity.
         running, taken = list(self._running_spans()), []
         size_bytes = sum(span.size_bytes for span in running)
@@ -139,9 +134,11 @@ class Delivery:
                 if size_bytes + intake_bytes >= BATCH_BYTES:
                     break
         if running or taken:
-            self._held = _Held(to_batch(self._paced(running + taken), self._refuse), intake_bytes)
+            batch = to_batch(self.pace.paced(running + taken), self._refuse)
+            self._held = _Held(batch, intake_bytes)
 
-    def _running_spans(self) -> Iterator[Snapshot]:
+    def _running_spans(self) -> Iterator[SpanSnapshot]:
+        """Of the open spans still to be written, as many as one batch takes."""
         count = size_bytes = 0
         for span in self._running or ():
             yield span
@@ -149,25 +146,6 @@ class Delivery:
             if count >= self._limits.batch_spans or size_bytes >= BATCH_BYTES:
                 return
         self._running = None
-
-    def _paced(self, spans: list[Snapshot]) -> Iterator[Snapshot]:
-        """Rests now and then: a thread in pure Python keeps the GIL for 5 ms at a time otherwise,
-        and for so long the traced program would stand still. Each rest lasts until the GIL is won
-        back, 5 ms for each busy thread, so a batch has only so much time for them; none where
-        producers will soon have to wait for the writer."""
-        started = time.perf_counter()
-        rests_end = started + _RESTS_SECONDS if started > self._crowded_until_seconds else 0.0
-        slice_end = started + _SLICE_SECONDS
-        for first in range(0, len(spans), _LOOK_EVERY):
-            yield from spans[first : first + _LOOK_EVERY]
-            now = time.perf_counter()
-            if slice_end < now < rests_end and not (self.in_haste or self._intake.is_filling):
-                self._intake.progress()
-                time.sleep(_REST_SECONDS)
-                slice_end = time.perf_counter() + _SLICE_SECONDS
-                if slice_end - now > _CROWDED_SECONDS:
-                    rests_end = 0.0
-                    self._crowded_until_seconds = slice_end + _CROWD_SECONDS
 
     def _commit(self, held: _Held) -> None:
         try:
@@ -196,11 +174,12 @@ class Delivery:
             service = service_of_record(rejected.record, batch)
             self._losses.count(service, "rejected", rejected.reason)
 
-    def _refuse(self, span: Snapshot, error: Exception) -> None:
+    def _refuse(self, span: SpanSnapshot, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
         self._losses.count(service_of(span.resource), "rejected", reason)
 
     def _give_up(self, batch: Batch, error: Exception) -> None:
+        """Count what will never be stored."""
         # Trying again is for StoreUnavailable alone; another program's file stays what it is.
         reason = "refused" if isinstance(error, FlujoOtelError) else "internal_error"
         for record in batch.records:

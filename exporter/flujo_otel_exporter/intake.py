@@ -12,7 +12,7 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from flujo_otel.bell import Bell
-from flujo_otel.wire.snapshot import Snapshot, snapshot
+from flujo_otel.wire.span_snapshot import SpanSnapshot, span_snapshot
 from flujo_otel_exporter import patience
 from flujo_otel_exporter.limits import STALL_SECONDS, WAIT_SECONDS, Limits
 
@@ -27,6 +27,7 @@ class Marker:
         self._is_done = False
 
     def done(self) -> None:
+        """Everything before it is committed."""
         self._is_done = True
         self._bell.ring()
 
@@ -35,6 +36,7 @@ class Marker:
         self._bell.ring()
 
     def wait(self, timeout_seconds: float) -> bool:
+        """Whether it was done within that time; False at once where it was given up."""
         return self._bell.wait(timeout_seconds) and self._is_done
 
 
@@ -44,7 +46,7 @@ class Intake:
     def __init__(self, limits: Limits, bell: Bell) -> None:
         self._limits = limits
         self._bell = bell
-        self._entries: deque[Snapshot | Marker] = deque()
+        self._entries: deque[SpanSnapshot | Marker] = deque()
         # Producers add to the one, the writer to the other. CPython switches threads at calls and
         # jumps only, never inside `+=` on an attribute; should another interpreter lose an addition
         # there, `release` puts it right when the queue is next empty.
@@ -68,7 +70,7 @@ class Intake:
 
     def put(self, span: ReadableSpan, run_id: str | None) -> bool:
         """Accept `span`; False if there is no room, and none came within the bounded wait."""
-        taken = snapshot(span, run_id)
+        taken = span_snapshot(span, run_id)
         size_bytes = taken.size_bytes
         if not self._has_room(size_bytes) and not self._wait_for_room(size_bytes):
             return False
@@ -85,7 +87,7 @@ class Intake:
         self._bell.ring()
         return marker
 
-    def take(self) -> Iterator[Snapshot]:
+    def take(self) -> Iterator[SpanSnapshot]:
         """The oldest first, up to the next marker."""
         entries = self._entries
         while entries and not isinstance(entries[0], Marker):
@@ -103,7 +105,7 @@ class Intake:
             if isinstance(entry, Marker):
                 entry.give_up()
 
-    def waiting(self) -> Iterator[Snapshot]:
+    def waiting(self) -> Iterator[SpanSnapshot]:
         """The spans in the queue, which they stay in."""
         return (entry for entry in self._entries.copy() if not isinstance(entry, Marker))
 

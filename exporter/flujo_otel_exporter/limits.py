@@ -14,7 +14,6 @@ BATCH_BYTES: Final = 16 * 1024 * 1024
 EXIT_SECONDS: Final = 5.0
 """How long a normal exit waits for a store that does not accept writes."""
 TERMINATION_SECONDS: Final = 2.0
-FORK_SECONDS: Final = 0.25
 BUSY_SECONDS: Final = 0.05
 """How long one write waits for another process's: batches are retried anyhow, and a fork must come
 in between (with SQLite's usual 5 s, children were forked while a write was waiting)."""

@@ -36,6 +36,7 @@ class LossCounter:
         self._counts: dict[_Key, _Count] = {}
 
     def count(self, service: str, reason: str, detail: str = "", count: int = 1) -> None:
+        """`count` more of this `reason`, a word of docs/ledger.md. From any thread."""
         key = _Key(service, reason, detail)
         entry = self._counts.get(key) or self._counts.setdefault(key, _Count())
         entry.count += count

@@ -6,8 +6,8 @@ import threading
 from types import CodeType, FrameType
 from typing import Any
 
+from flujo_otel import forks
 from flujo_otel.quiet import is_working
-from flujo_otel_exporter import fork
 
 
 def may_wait() -> bool:
@@ -16,7 +16,7 @@ def may_wait() -> bool:
     And on the writer's own, where the garbage collector may end a span. Asked only when the queue
     is full.
     """
-    return not (_runs_event_loop() or fork.is_forking() or is_working() or _handles_signal())
+    return not (_runs_event_loop() or forks.is_forking() or is_working() or _handles_signal())
 
 
 def _runs_event_loop() -> bool:

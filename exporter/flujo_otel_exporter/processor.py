@@ -10,8 +10,9 @@ from opentelemetry.trace import SpanContext
 
 from flujo_otel import guard
 from flujo_otel.semconv.flujo import RUN_ID
-from flujo_otel.wire.snapshot import Snapshot, snapshot
+from flujo_otel.wire.span_snapshot import SpanSnapshot, span_snapshot
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
+from flujo_otel_exporter.losses import service_of
 from flujo_otel_exporter.writer import StoreWriter
 
 MAX_OPEN: Final = 10_000
@@ -68,7 +69,10 @@ class LiveSpanProcessor(SpanProcessor):
         """Queue `span`; see `StoreWriter.put` for a full queue."""
         try:
             context: SpanContext = span.context
-            if not context.trace_flags & _SAMPLED or self._is_shut_down:
+            if not context.trace_flags & _SAMPLED:
+                return
+            if self._is_shut_down:
+                self._writer.count_loss(service_of(span.resource), "shut_down", "", 1)
                 return
             entry = self._open.pop(context[:2], None)
             if entry is not None:
@@ -86,14 +90,14 @@ class LiveSpanProcessor(SpanProcessor):
         return False
 
     def shutdown(self) -> None:
-        """Flush, and ignore what comes after. The database's writer lives on for others."""
+        """Flush, and only count what comes after. The database's writer lives on for others."""
         if not self._is_shut_down:
             with guard.guarded("shutdown"):
                 self._writer.settle()
             self._is_shut_down = self._is_asleep = True
             self._writer.forget(self)
 
-    def collect(self) -> Iterator[Snapshot]:
+    def collect(self) -> Iterator[SpanSnapshot]:
         """Open spans that were not written as running yet: for the writer, at a flush."""
         now = self._open.copy()
         fresh = [key for key in now if key not in self._shown]
@@ -102,7 +106,7 @@ class LiveSpanProcessor(SpanProcessor):
         for key in fresh:
             entry = self._open.get(key)
             if entry is not None:
-                yield snapshot(*entry)
+                yield span_snapshot(*entry)
 
     @property
     def has_open(self) -> bool:

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 
+from flujo_otel.lock import SurvivingLock
 from flujo_otel.quiet import suppressed
 from flujo_otel.settings import Settings
 from flujo_otel.spanstore.factory import open_writer
@@ -11,7 +11,7 @@ from flujo_otel.spanstore.location import resolve
 from flujo_otel_exporter.limits import BUSY_SECONDS, Limits
 from flujo_otel_exporter.writer import StoreWriter
 
-_lock = Lock()
+_lock = SurvivingLock()
 _writers: dict[Path, StoreWriter] = {}
 
 

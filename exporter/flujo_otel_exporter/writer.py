@@ -9,16 +9,16 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from flujo_otel import forks
 from flujo_otel.bell import Bell
 from flujo_otel.errors import StoreError, StoreUnavailable
 from flujo_otel.guard import guarded
 from flujo_otel.quiet import suppress_in_this_thread, suppressed
 from flujo_otel.spanstore.api import SpanWriter
-from flujo_otel_exporter import children, fork, termination
-from flujo_otel_exporter import exit as process_exit
+from flujo_otel_exporter import children, process_exit, termination
 from flujo_otel_exporter.delivery import Delivery, Source
 from flujo_otel_exporter.intake import Intake
-from flujo_otel_exporter.limits import EXIT_SECONDS, FORK_SECONDS, Limits
+from flujo_otel_exporter.limits import EXIT_SECONDS, Limits
 from flujo_otel_exporter.losses import LossCounter, service_of
 
 _logger = logging.getLogger("flujo_otel")
@@ -29,9 +29,10 @@ _LONGEST_RETRY_SECONDS: Final = 1.0
 class StoreWriter:
     """Takes spans from any thread and never makes it wait for the store.
 
-    `_turn` is the right to use the delivery, held for one batch at a time. The thread is a bare
-    one: `Thread.start` waits for the new thread, takes locks that a signal handler would meet, and
-    is itself traced by opentelemetry-instrumentation-threading.
+    `_step_lock` is held for one step of the delivery. `_post` is held by the thread as long as it
+    runs, so that there is never a second one. The thread is a bare one:
+    `Thread.start` waits for the new thread, takes locks that a signal handler would meet, and is
+    itself traced by opentelemetry-instrumentation-threading.
     """
 
     def __init__(self, open_store: Callable[[], SpanWriter], limits: Limits) -> None:
@@ -39,7 +40,7 @@ class StoreWriter:
         self._limits = limits
         self._sources: list[Source] = []
         self._begin(open_store)
-        fork.join(self)
+        forks.join(self)
         process_exit.register(self.finish)
         termination.install(self.terminate)
 
@@ -48,15 +49,17 @@ class StoreWriter:
         self._intake = Intake(self._limits, self._bell)
         self._losses = LossCounter()
         self._delivery = Delivery(self._intake, self._losses, self._limits, open_store)
-        self._turn = Lock()
+        self._step_lock = Lock()
         self._post = Lock()
         self._thread: int | None = None
         self._alive = False
         self._ending = False
         self._pausing = 0
+        """How many forks are under way."""
         self._collected_seconds = 0.0
         self._collect_now = False
         self._waited_seconds = 0.0
+        """What flushes at shutdowns have waited in vain, of the 5 s that they have in all."""
         self._said: set[str] = set()
 
     # --- the traced program's threads --------------------------------------------------------
@@ -142,7 +145,7 @@ class StoreWriter:
     def pause(self) -> bool:
         """Stand still between two batches, the database closed; False if that takes too long."""
         self._pausing += 1
-        if not self._delivery.door.acquire(timeout=FORK_SECONDS):
+        if not self._delivery.door.acquire(timeout=forks.PAUSE_SECONDS):
             self._pausing -= 1
             return False
         try:
@@ -162,7 +165,7 @@ class StoreWriter:
         """In the child: drop what is the parent's."""
         if not safe:
             # For good: a grandchild has the same file locks from before the fork as this child.
-            _leak(self._delivery.store)
+            forks.leak(self._delivery.store)
             self._open_store = _refuse
         self._begin(self._open_store)
         for source in self._sources:
@@ -225,7 +228,7 @@ class StoreWriter:
             if self._pausing:
                 time.sleep(0.001)
                 continue
-            with self._turn:
+            with self._step_lock:
                 self._collect()
                 more = self._delivery.step()
 
@@ -243,26 +246,26 @@ class StoreWriter:
         """What the thread does, on the calling thread, which has no other to wait for."""
         deadline = time.monotonic() + timeout_seconds
         with termination.deferred(), suppressed():
-            # Before the turn is asked for: whoever has it rests no more.
-            self._delivery.in_haste = True
+            # Before the lock is asked for: whoever has it rests no more.
+            self._delivery.pace.in_haste = True
             try:
-                return self._drain_in_turn(deadline, timeout_seconds)
+                return self._drain_alone(deadline, timeout_seconds)
             finally:
-                self._delivery.in_haste = False
+                self._delivery.pace.in_haste = False
 
-    def _drain_in_turn(self, deadline_seconds: float, timeout_seconds: float) -> bool:
-        if not self._turn.acquire(timeout=timeout_seconds):
+    def _drain_alone(self, deadline_seconds: float, timeout_seconds: float) -> bool:
+        if not self._step_lock.acquire(timeout=timeout_seconds):
             return False
         try:
             return self._step_until(deadline_seconds)
         finally:
             self._close_here()
-            self._turn.release()
+            self._step_lock.release()
 
     def _close_here(self) -> None:
         """Close the database, unless somebody who forks keeps the door: nothing at an end may wait
         without a bound."""
-        if self._delivery.door.acquire(timeout=FORK_SECONDS):
+        if self._delivery.door.acquire(timeout=forks.PAUSE_SECONDS):
             try:
                 self._delivery.close()
             finally:
@@ -287,11 +290,3 @@ def _refuse() -> SpanWriter:
         "This process was forked while its parent was writing a span; writing to the same database"
         " here could damage it, so this process's spans are dropped."
     )
-
-
-def _leak(store: SpanWriter | None) -> None:
-    """Keep `store` from ever being finalised: closing the parent's connection in a child drops the
-    locks that SQLite believes to have, and may unlink the parent's write-ahead log."""
-    import ctypes
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(store))

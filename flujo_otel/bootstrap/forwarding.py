@@ -7,17 +7,16 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from flujo_otel import guard
+from flujo_otel import forks, guard
 from flujo_otel.errors import SettingsError
 from flujo_otel.forward.choice import destinations
-from flujo_otel.forward.destination import Destination, Protocol
+from flujo_otel.forward.destination import Destination, OTLPProtocol
 from flujo_otel.forward.forwarders import Forwarders
 from flujo_otel.quiet import suppress_in_this_thread, suppressed
 from flujo_otel.settings import Settings
 from flujo_otel.spanstore.factory import open_destinations
 from flujo_otel.spanstore.location import resolve
-from flujo_otel_exporter import exit as process_exit
-from flujo_otel_exporter import fork
+from flujo_otel_exporter import process_exit
 from flujo_otel_exporter.limits import BUSY_SECONDS
 from flujo_otel_exporter.registry import writer_for
 
@@ -35,7 +34,7 @@ class Forwarding(SpanProcessor):
     def __init__(self, forwarders: Forwarders) -> None:
         self._forwarders = forwarders
         self._start = forwarders.start
-        fork.join(forwarders)
+        forks.join(forwarders)
         process_exit.register(self._finish)
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -79,7 +78,7 @@ def forwarding_to(settings: Settings, given: Sequence[str] | None) -> Forwarding
 
 
 def _is_for_here(destination: Destination, *, is_given: bool) -> bool:
-    if destination.protocol is Protocol.HTTP:
+    if destination.protocol is OTLPProtocol.HTTP:
         return True
     if is_given:
         raise SettingsError(

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -11,6 +12,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from flujo_otel import redaction, settings
 from flujo_otel.bootstrap.instrumenting import instrument
 from flujo_otel.bootstrap.provider import global_provider
+from flujo_otel.lock import SurvivingLock
 from flujo_otel.settings import Settings
 from flujo_otel.usage.rates import rates_of
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
@@ -18,6 +20,9 @@ from flujo_otel_exporter.processor import LiveSpanProcessor
 from flujo_otel_exporter.writer import StoreWriter
 
 _logger = logging.getLogger("flujo_otel")
+configuring: Final = SurvivingLock()
+"""One thread at a time: of two that find no provider the second would be told that its is refused.
+"""
 
 
 def configure(
@@ -65,26 +70,29 @@ def configure(
         value_limit_bytes=value_limit_bytes,
         replace_default_backend=replace_default_backend,
     )
-    redaction.settle(_redactor(chosen, redact))
-    rates_of(chosen)  # what cannot be used is said now, not with the first span
-    forwarding = forwarding_of(chosen, forward)
-    join(global_provider(service_name), chosen, forwarding)
-    if flujo:
-        instrument(
-            "flujo",
-            chosen,
-            replace_default_backend=chosen.replace_default_backend,
-            db=chosen.db,
-        )
-    if pydantic_graph:
-        instrument("pydantic_graph", chosen)
-    if langchain:
-        instrument("langchain", chosen)
-    if llama_index:
-        # As auto-instrumentation says it: nothing is done before the program imports it.
-        instrument("llama_index", chosen, skip_dep_check=True)
-    if pydantic_ai:
-        instrument("pydantic_ai", chosen)
+    with configuring as is_nested:
+        if is_nested:  # in what interrupts this very function, which then goes on
+            return
+        redaction.settle(_redactor(chosen, redact))
+        rates_of(chosen)  # what cannot be used is said now, not with the first span
+        forwarding = forwarding_of(chosen, forward)
+        join(global_provider(service_name), chosen, forwarding)
+        if flujo:
+            instrument(
+                "flujo",
+                chosen,
+                replace_default_backend=chosen.replace_default_backend,
+                db=chosen.db,
+            )
+        if pydantic_graph:
+            instrument("pydantic_graph", chosen)
+        if langchain:
+            instrument("langchain", chosen)
+        if llama_index:
+            # As auto-instrumentation says it: nothing is done before the program imports it.
+            instrument("llama_index", chosen, skip_dep_check=True)
+        if pydantic_ai:
+            instrument("pydantic_ai", chosen)
 
 
 def _redactor(chosen: Settings, redact: bool | Callable[[str], str] | None) -> redaction.Redactor:

@@ -7,6 +7,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from flujo_otel.bootstrap.components import exporters, id_generator
+from flujo_otel.errors import SettingsError
 from flujo_otel.guard import guarded
 from flujo_otel_exporter.ids import TimeOrderedIdGenerator
 
@@ -22,13 +23,16 @@ def make_provider(service_name: str | None = None) -> TracerProvider:
     """Resource, sampler, limits, id generator and further exporters from the environment.
 
     OTEL_TRACES_EXPORTER names exporters beside ours; unset, it means none (docs/configure.md). What
-    is not installed is warned of and done without.
+    is not installed is warned of and done without. Raises SettingsError for a limit that is none.
     """
-    provider = TracerProvider(
-        resource=Resource.create({SERVICE_NAME: service_name} if service_name else {}),
-        sampler=sdk._import_sampler(sdk._get_sampler()),
-        id_generator=id_generator() or TimeOrderedIdGenerator(),
-    )
+    try:
+        provider = TracerProvider(
+            resource=Resource.create({SERVICE_NAME: service_name} if service_name else {}),
+            sampler=sdk._import_sampler(sdk._get_sampler()),
+            id_generator=id_generator() or TimeOrderedIdGenerator(),
+        )
+    except ValueError as error:
+        raise SettingsError(f"OpenTelemetry cannot be set up: {error}.") from error
     for name, exporter in exporters("traces").items():
         with guarded(f"making the exporter {name}"):
             provider.add_span_processor(BatchSpanProcessor(exporter()))

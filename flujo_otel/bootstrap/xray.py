@@ -2,15 +2,15 @@
 
 import os
 from collections.abc import Callable
-from threading import Lock
+
+from opentelemetry import trace
 
 from flujo_otel import process, settings
-from flujo_otel.bootstrap.program import configure
+from flujo_otel.bootstrap.program import configure, configuring
 from flujo_otel.guard import guarded
 from flujo_otel.spanstore.location import resolve
 from flujo_otel.xray import XRay, host
-from flujo_otel_exporter import children, registry
-from flujo_otel_exporter import exit as process_exit
+from flujo_otel_exporter import children, process_exit, registry
 from flujo_otel_exporter.writer import StoreWriter
 
 __all__ = ["XRay"]
@@ -20,18 +20,25 @@ class _Process:
     """See `xray.host.Host`."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
         self._watches_children = False
+        self._foreign: trace.TracerProvider | None = None
+        """One that is none of the SDK's, which was said: nothing of it can be kept."""
 
     def ensure(self) -> None:
         """Configure, unless something writes spans to a database of ours already: whoever wired
-        that chose the file."""
-        if not registry.writers():
-            with self._lock:
-                if not registry.writers():
-                    # The first trace may be opened inside a run of flujo's: a runner that is
-                    # patched while it runs would show half of it.
-                    configure(flujo=False)
+        that, or is at it, chose the file."""
+        if registry.writers() or trace.get_tracer_provider() is self._foreign:
+            return
+        with configuring as is_nested:
+            pass  # another thread may have been at it
+        if is_nested or registry.writers():
+            return
+        # The first trace may be opened inside a run of flujo's: a runner that is patched while it
+        # runs would show half of it.
+        configure(flujo=False)
+        provider = trace.get_tracer_provider()
+        if not registry.writers() and not isinstance(provider, trace.ProxyTracerProvider):
+            self._foreign = provider
 
     def flush(self, timeout_seconds: float) -> bool:
         with guarded("flushing X-Ray traces"):

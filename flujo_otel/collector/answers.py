@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from flujo_otel import guard
 from flujo_otel.errors import FlujoOtelError, MalformedRequest, Overloaded, StoreError
+from flujo_otel.wire.partial_success import PartialSuccess
 from flujo_otel.wire.protobuf import delimited, signed_varint, tag, varint
 from flujo_otel.wire.transport import RETRY_INFO
 
@@ -63,8 +64,8 @@ class Refusal(FlujoOtelError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class Verdict(NamedTuple):
-    """What a client is told of an error."""
+class Status(NamedTuple):
+    """What a client is told of an error, over either transport."""
 
     http: int
     grpc: Code
@@ -73,23 +74,23 @@ class Verdict(NamedTuple):
     """Not None: sending the same again later is the thing to do."""
 
 
-def verdict(error: Exception) -> Verdict:
+def status_of(error: Exception) -> Status:
     """Permanent errors get a status that ends a client's tries, retryable ones one that keeps them
     up (OTLP specification, "Failures"). Nothing of an unexpected error is told but that it was."""
     message = str(error)[:_MESSAGE_CHARACTERS]
     match error:
         case Refusal():
-            return Verdict(error.http, error.grpc, message, error.retry_after_seconds)
+            return Status(error.http, error.grpc, message, error.retry_after_seconds)
         case MalformedRequest():
-            return Verdict(400, Code.INVALID_ARGUMENT, message)
+            return Status(400, Code.INVALID_ARGUMENT, message)
         case Overloaded():
-            return Verdict(503, Code.UNAVAILABLE, message, error.retry_after_seconds)
+            return Status(503, Code.UNAVAILABLE, message, error.retry_after_seconds)
         case StoreError():
             # Even of a file that is another program's: whoever runs this server may name another,
             # and a client that goes on trying keeps its spans till then.
-            return Verdict(503, Code.UNAVAILABLE, message, STORE_RETRY_SECONDS)
+            return Status(503, Code.UNAVAILABLE, message, STORE_RETRY_SECONDS)
     _report(error)
-    return Verdict(500, Code.INTERNAL, "flujo-otel failed on this request; it was not stored.")
+    return Status(500, Code.INTERNAL, "flujo-otel failed on this request; it was not stored.")
 
 
 def too_large(limit_bytes: int) -> Refusal:
@@ -101,12 +102,18 @@ def too_large(limit_bytes: int) -> Refusal:
     )
 
 
-def accepted(encoding: Encoding, rejected: int, message: str) -> bytes:
+def stopping() -> Refusal:
+    """A request that the server ends before it could take."""
+    return Refusal(503, Code.UNAVAILABLE, "The server stops; send it again.", 1.0)
+
+
+def accepted(encoding: Encoding, partial_success: PartialSuccess) -> bytes:
     """An Export*ServiceResponse; of metrics and logs nothing is ever rejected. All well: empty, for
     clients warn of an empty partial_success."""
+    rejected = partial_success.rejected_spans
+    message = partial_success.error_message[:_MESSAGE_CHARACTERS]
     if not rejected and not message:
         return b"" if encoding is Encoding.PROTOBUF else b"{}"
-    message = message[:_MESSAGE_CHARACTERS]
     if encoding is Encoding.JSON:
         # 64-bit integers are strings in OTLP's JSON.
         partial = {"rejectedSpans": str(rejected), "errorMessage": message}
@@ -115,12 +122,12 @@ def accepted(encoding: Encoding, rejected: int, message: str) -> bytes:
     return delimited(tag(1, 2), count + _text(2, message))
 
 
-def status(encoding: Encoding, said: Verdict) -> bytes:
+def encode_status(encoding: Encoding, status: Status) -> bytes:
     """A google.rpc.Status, with a RetryInfo where the client is to come again."""
     if encoding is Encoding.JSON:
-        return json.dumps({"code": int(said.grpc), "message": said.message}).encode()
-    code = tag(1, 0) + varint(said.grpc)
-    return code + _text(2, said.message) + _retry_info(said.retry_after_seconds)
+        return json.dumps({"code": int(status.grpc), "message": status.message}).encode()
+    code = tag(1, 0) + varint(status.grpc)
+    return code + _text(2, status.message) + _retry_info(status.retry_after_seconds)
 
 
 def _report(error: Exception) -> None:

@@ -19,7 +19,7 @@ _GZIP: Final = 31
 _RETRY_SECONDS: Final = 1.0
 
 
-class Budget:
+class BodyBudget:
     """Bytes that the bodies of all requests may hold at once. For one event loop."""
 
     def __init__(self, total_bytes: int) -> None:
@@ -39,7 +39,7 @@ class Budget:
 class Body:
     """Collects one body: `add` what comes, then `complete`; `release` in any case, once done."""
 
-    def __init__(self, limit_bytes: int, budget: Budget, *, gzipped: bool) -> None:
+    def __init__(self, limit_bytes: int, budget: BodyBudget, *, gzipped: bool) -> None:
         self.size_bytes = 0
         self._limit_bytes = limit_bytes
         self._budget = budget

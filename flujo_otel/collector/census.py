@@ -12,8 +12,8 @@ from typing import Any, Final
 from flujo_otel.collector.answers import Encoding
 from flujo_otel.collector.parts import Schema, check_json, too_many
 from flujo_otel.errors import MalformedRequest
-from flujo_otel.forward.destination import Signal
 from flujo_otel.wire.protobuf import DELIMITED, GROUP, fields
+from flujo_otel.wire.transport import Signal
 
 FIELDS: Final = 2_000_000
 """Read of one request in protobuf, within a second; 64 MiB of real log records are 600,000."""

@@ -17,17 +17,16 @@ from itertools import chain
 from threading import Event, Lock, Thread
 from typing import Final, NamedTuple
 
-from opentelemetry.instrumentation.utils import suppress_instrumentation
-
 from flujo_otel import guard, process
-from flujo_otel.collector.answers import Code, Refusal
+from flujo_otel.collector.answers import stopping
 from flujo_otel.collector.loss_tally import LossTally
 from flujo_otel.collector.waiting import Pending, Waiting
 from flujo_otel.errors import FlujoOtelError, Overloaded, StoreUnavailable
 from flujo_otel.model import Batch, Loss
+from flujo_otel.quiet import suppress_in_this_thread
 from flujo_otel.spanstore.api import Rejected, SpanWriter
 from flujo_otel.wire.otlp import Decoded
-from flujo_otel.wire.outcome import Outcome
+from flujo_otel.wire.partial_success import PartialSuccess
 
 PATIENCE_SECONDS: Final = 6.0
 """How long a request waits for a database that takes no writes. With the attempt and the rest that
@@ -49,7 +48,7 @@ _BUSY_RETRY_AFTER_SECONDS: Final = 1.0
 _DOWN_RETRY_AFTER_SECONDS: Final = 5.0
 
 
-class Counts(NamedTuple):
+class SpanCounts(NamedTuple):
     """Spans since the start."""
 
     received: int = 0
@@ -93,7 +92,7 @@ class GroupCommit:
         self._thread = Thread(target=self._run, name="flujo-otel-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, decoded: Decoded, size_bytes: int) -> "Future[Outcome]":
+    def submit(self, decoded: Decoded, size_bytes: int) -> "Future[PartialSuccess]":
         """Have `decoded`, from a body of `size_bytes`, committed; the future says when it is.
 
         Never blocks. Raises Overloaded, and Refusal once it has ended. The future fails with
@@ -102,7 +101,7 @@ class GroupCommit:
         is accepted is written.
         """
         spans = len(decoded.batch.records)
-        future: Future[Outcome] = Future()
+        future: Future[PartialSuccess] = Future()
         future.set_running_or_notify_cancel()
         pending = Pending(
             decoded,
@@ -113,10 +112,10 @@ class GroupCommit:
         if not self._waiting.put(pending):
             if self._closing.is_set():
                 # Not Overloaded: a large request's next part would wait here for room in vain.
-                raise Refusal(503, Code.UNAVAILABLE, "The server stops; send it again.", 1.0)
+                raise stopping()
             is_down = self.unavailable is not None
             raise Overloaded(_DOWN_RETRY_AFTER_SECONDS if is_down else _BUSY_RETRY_AFTER_SECONDS)
-        self._count(received=spans + decoded.outcome.rejected)
+        self._count(received=spans + decoded.partial_success.rejected_spans)
         return future
 
     def count_losses(self, losses: Iterable[Loss]) -> None:
@@ -124,10 +123,10 @@ class GroupCommit:
         self._tally.add(losses)
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> SpanCounts:
         """As of now."""
         with self._counting:
-            return Counts(**self._counts)
+            return SpanCounts(**self._counts)
 
     def close(self, timeout_seconds: float) -> bool:
         """Take no more, write what waits and end; True if all of it was written in time.
@@ -148,8 +147,8 @@ class GroupCommit:
 
     def _run(self) -> None:
         try:
-            with suppress_instrumentation():
-                self._work()
+            suppress_in_this_thread()
+            self._work()
         except Exception as error:
             if not guard.report("the collector's writer", error):
                 raise
@@ -221,18 +220,18 @@ class GroupCommit:
 
     def _settle(self, group: Sequence[Pending], rejected: Sequence[Rejected]) -> None:
         reasons = {id(refused.record): refused.reason for refused in rejected}
-        outcomes = [self._outcome(pending.decoded, reasons) for pending in group]
+        answers = [self._answer(pending.decoded, reasons) for pending in group]
         stored = sum(len(pending.decoded.batch.records) for pending in group) - len(rejected)
-        self._count(stored=stored, rejected=sum(outcome.rejected for outcome in outcomes))
+        self._count(stored=stored, rejected=sum(answer.rejected_spans for answer in answers))
         self._waiting.release(group)
-        for pending, outcome in zip(group, outcomes, strict=True):
-            pending.future.set_result(outcome)
+        for pending, answer in zip(group, answers, strict=True):
+            pending.future.set_result(answer)
 
-    def _outcome(self, decoded: Decoded, reasons: dict[int, str]) -> Outcome:
+    def _answer(self, decoded: Decoded, reasons: dict[int, str]) -> PartialSuccess:
         """What to answer, which is noted for the ledger as well."""
         self._tally.add(decoded.losses)
         if not reasons:
-            return decoded.outcome
+            return decoded.partial_success
         refused = Counter[tuple[int, str]]()
         for record in decoded.batch.records:
             if id(record) in reasons:
@@ -243,7 +242,8 @@ class GroupCommit:
             Loss(services[resource_id], "rejected", reason, count, now_ns, now_ns)
             for (resource_id, reason), count in refused.items()
         )
-        return decoded.outcome.and_of(Outcome(Counter(reason for _, reason in refused.elements())))
+        by_reason = Counter(reason for _, reason in refused.elements())
+        return decoded.partial_success.and_of(PartialSuccess(by_reason))
 
     def _refuse(self, group: Sequence[Pending], error: Exception) -> None:
         self.unavailable = error

@@ -10,13 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from flujo_otel.collector.access import Access, authorization_of
-from flujo_otel.collector.answers import Code, Encoding, Refusal, accepted, status, verdict
+from flujo_otel.collector.answers import Code, Encoding, Refusal, accepted, encode_status, status_of
 from flujo_otel.collector.body import Body
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.readers import Readers
 from flujo_otel.collector.reception import Reception
-from flujo_otel.forward.destination import Signal
-from flujo_otel.wire.transport import STATUS_DETAILS
+from flujo_otel.wire.transport import STATUS_DETAILS, Signal
 
 # Before the import: the core writes its own lines on stderr for every client that errs.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -80,11 +79,11 @@ class GrpcReceiver:
             try:
                 return await self._taken(signal, context)
             except NoMessage as error:
-                said = verdict(error)  # counted nowhere: it looks like a call that was cancelled
+                status = status_of(error)  # not counted: it looks like a call that was cancelled
             except Exception as error:
-                said = self._reception.verdict(error, signal)
-            metadata = ((STATUS_DETAILS, status(Encoding.PROTOBUF, said)),)
-            await context.abort(_CODES[said.grpc], said.message, metadata)
+                status = self._reception.refuse(error, signal)
+            metadata = ((STATUS_DETAILS, encode_status(Encoding.PROTOBUF, status)),)
+            await context.abort(_CODES[status.grpc], status.message, metadata)
             raise AssertionError("abort raises")
 
         return export
@@ -94,10 +93,10 @@ class GrpcReceiver:
         async with self._deadlines.reading() as timeout, self._readers.place(timeout):
             body = await self._unpacked(await _only_message(context))
         try:
-            result = await self._reception.take(signal, body.complete(), Encoding.PROTOBUF)
+            answer = await self._reception.take(signal, body.complete(), Encoding.PROTOBUF)
         finally:
             body.release()
-        return accepted(Encoding.PROTOBUF, result.rejected, result.message)
+        return accepted(Encoding.PROTOBUF, answer)
 
     async def _unpacked(self, message: bytes) -> Body:
         """Before a further one is read: it may be far larger than what it unpacks to."""

@@ -14,16 +14,17 @@ from flujo_otel.collector.answers import (
     Code,
     Encoding,
     Refusal,
-    Verdict,
+    Status,
     accepted,
-    status,
+    encode_status,
+    status_of,
+    stopping,
     too_large,
 )
 from flujo_otel.collector.body import Body
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.reception import Reception
-from flujo_otel.forward.destination import Signal
-from flujo_otel.wire.transport import TRACES_PATH
+from flujo_otel.wire.transport import TRACES_PATH, Signal
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -50,8 +51,8 @@ _HEADERS_OF: Final[dict[int, tuple[tuple[bytes, bytes], ...]]] = {
 """What RFC 9110 asks to be said beside some statuses."""
 
 
-class Answer(NamedTuple):
-    """A response, whole."""
+class Response(NamedTuple):
+    """All of an HTTP response."""
 
     status: int
     body: bytes
@@ -84,18 +85,21 @@ class HttpReceiver:
         origin = None
         try:
             origin = self._checked(headers)
-            answer = await self._route(scope, headers, receive)
+            response = await self._route(scope, headers, receive)
         except Disconnected:
             return
+        except asyncio.CancelledError:
+            # By uvicorn, which says 500 to whom it has no more time for: clients drop spans on it.
+            response = refused(status_of(stopping()), _encoding_of(headers))
         except Exception as error:
-            answer = refused(self._verdict(scope, error), _encoding_of(headers))
+            response = refused(self._refuse(scope, error), _encoding_of(headers))
         if origin is not None:
-            answer = answer._replace(headers=(*answer.headers, *_cors(origin)))
-        await _respond(answer, send)
+            response = response._replace(headers=(*response.headers, *_cors(origin)))
+        await _respond(response, send)
 
-    def _verdict(self, scope: Scope, error: Exception) -> Verdict:
+    def _refuse(self, scope: Scope, error: Exception) -> Status:
         is_export = scope["method"] == "POST" and scope["path"] in _SIGNALS
-        return self._reception.verdict(error, _SIGNALS[scope["path"]] if is_export else None)
+        return self._reception.refuse(error, _SIGNALS[scope["path"]] if is_export else None)
 
     def _checked(self, headers: Headers) -> bytes | None:
         """The page that sends, if it is one and may. Raises Refusal."""
@@ -110,12 +114,12 @@ class HttpReceiver:
                 origin = value
         return origin
 
-    async def _route(self, scope: Scope, headers: Headers, receive: Receive) -> Answer:
+    async def _route(self, scope: Scope, headers: Headers, receive: Receive) -> Response:
         path, method = scope["path"], scope["method"]
         if path == HEALTH_PATH:
             return await self._healthz(method, headers)
         if method == "OPTIONS" and path in _SIGNALS:
-            return Answer(204, b"")
+            return Response(204, b"")
         self._access.check_token(authorization_of(headers))
         if path not in _SIGNALS:
             raise Refusal(
@@ -127,15 +131,15 @@ class HttpReceiver:
             raise Refusal(405, Code.UNIMPLEMENTED, f"{path} takes POST.")
         return await self._export(_SIGNALS[path], headers, receive)
 
-    async def _healthz(self, method: str, headers: Headers) -> Answer:
+    async def _healthz(self, method: str, headers: Headers) -> Response:
         if method not in ("GET", "HEAD"):
             raise Refusal(405, Code.UNIMPLEMENTED, f"{HEALTH_PATH} takes GET.")
         knows_the_token = self._access.has_token(authorization_of(headers))
         # In a thread: to try a locked database takes a second, which nobody else is to wait.
         health = await asyncio.to_thread(self._health, knows_the_token)
-        return Answer(200 if health["state"] == "ok" else 503, json.dumps(health).encode())
+        return Response(200 if health["state"] == "ok" else 503, json.dumps(health).encode())
 
-    async def _export(self, signal: Signal, headers: Headers, receive: Receive) -> Answer:
+    async def _export(self, signal: Signal, headers: Headers, receive: Receive) -> Response:
         encoding = _encoding_of(headers)
         if encoding is None:
             raise Refusal(
@@ -147,12 +151,11 @@ class HttpReceiver:
         try:
             async with self._deadlines.reading():
                 await _read(receive, body)
-            content = body.complete()
-            result = await self._reception.take(signal, content, encoding)
+            answer = await self._reception.take(signal, body.complete(), encoding)
         finally:
             body.release()
-        answer = accepted(encoding, result.rejected, result.message)
-        return Answer(200, answer, encoding.content_type)
+        content = accepted(encoding, answer)
+        return Response(200, content, encoding.content_type)
 
 
 async def _read(receive: Receive, body: Body) -> None:
@@ -191,14 +194,15 @@ def _is_gzipped(headers: Headers, limit_bytes: int) -> bool:
     return gzipped
 
 
-def refused(said: Verdict, encoding: Encoding | None) -> Answer:
-    """The answer to what is not taken; in JSON where the client speaks neither encoding."""
+def refused(status: Status, encoding: Encoding | None) -> Response:
+    """The response to what is not taken; in JSON where the client speaks neither encoding."""
     encoding = Encoding.JSON if encoding is None else encoding
-    headers = _HEADERS_OF.get(said.http, ())
-    if said.retry_after_seconds is not None:
-        seconds = str(max(1, math.ceil(said.retry_after_seconds))).encode()
+    headers = _HEADERS_OF.get(status.http, ())
+    if status.retry_after_seconds is not None:
+        seconds = str(max(1, math.ceil(status.retry_after_seconds))).encode()
         headers = (*headers, (b"retry-after", seconds))
-    return Answer(said.http, status(encoding, said), encoding.content_type, headers)
+    body = encode_status(encoding, status)
+    return Response(status.http, body, encoding.content_type, headers)
 
 
 def _cors(origin: bytes) -> tuple[tuple[bytes, bytes], ...]:
@@ -211,13 +215,13 @@ def _cors(origin: bytes) -> tuple[tuple[bytes, bytes], ...]:
     )
 
 
-async def _respond(answer: Answer, send: Send) -> None:
+async def _respond(response: Response, send: Send) -> None:
     headers = [
-        (b"content-type", answer.content_type),
-        (b"content-length", str(len(answer.body)).encode()),
-        *answer.headers,
+        (b"content-type", response.content_type),
+        (b"content-length", str(len(response.body)).encode()),
+        *response.headers,
     ]
-    if answer.status == 204:
+    if response.status == 204:
         del headers[:2]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

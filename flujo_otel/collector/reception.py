@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
-from flujo_otel.collector.answers import Encoding, Verdict, verdict
-from flujo_otel.collector.body import Body, Budget
+from flujo_otel.collector.answers import Encoding, Status, status_of
+from flujo_otel.collector.body import Body, BodyBudget
 from flujo_otel.collector.parts import PART_BYTES, check_json, parts
 from flujo_otel.collector.unstored import Unstored
 from flujo_otel.errors import Overloaded
-from flujo_otel.forward.destination import Signal
 from flujo_otel.model import Loss
 from flujo_otel.redaction import Redactor
 from flujo_otel.usage.library import may_load
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
-from flujo_otel.wire.outcome import ALL_WELL, Outcome
+from flujo_otel.wire.partial_success import ALL_WELL, PartialSuccess
+from flujo_otel.wire.transport import Signal
 
 _T = TypeVar("_T")
 _PART_SECONDS: Final = 5.0
@@ -47,7 +47,7 @@ in the request. gRPC's codes are counted as the HTTP status they stand for."""
 class Commit(Protocol):
     """The part of `commit.GroupCommit` that receiving needs."""
 
-    def submit(self, decoded: Decoded, size_bytes: int) -> Future[Outcome]: ...
+    def submit(self, decoded: Decoded, size_bytes: int) -> Future[PartialSuccess]: ...
 
     def count_losses(self, losses: Iterable[Loss]) -> None: ...
 
@@ -71,7 +71,7 @@ class Reception:
         """Requests of any signal that were told to come again, for there was no room."""
         self._commit = commit
         self._unstored = unstored
-        self._budget = Budget(2 * limit_bytes)
+        self._budget = BodyBudget(2 * limit_bytes)
         self._one_large = asyncio.Lock()
         self._large = ThreadPoolExecutor(1, "flujo-otel-decode")
 
@@ -79,37 +79,37 @@ class Reception:
         """To collect a request's body in."""
         return Body(self.limit_bytes, self._budget, gzipped=gzipped)
 
-    async def take(self, signal: Signal, body: bytes, encoding: Encoding) -> Outcome:
+    async def take(self, signal: Signal, body: bytes, encoding: Encoding) -> PartialSuccess:
         """Store a request's spans: on return they are committed. Other signals go to `Unstored`.
 
         Raises MalformedRequest, Refusal (too many spans or values), Overloaded and the StoreErrors;
         of a large request some parts may be committed then.
         """
         if signal is Signal.TRACES:
-            outcome = await self._traces(body, encoding)
+            answer = await self._traces(body, encoding)
             self.requests += 1
-            return outcome
+            return answer
         await self._run(len(body), lambda: self._unstored.take(signal, body, encoding))
         return ALL_WELL
 
-    def verdict(self, error: Exception, signal: Signal | None) -> Verdict:
-        """What to tell the client of a request that is not taken, which is counted here: in the
-        ledger where it ends the tries for spans. `signal` None: it was no export."""
-        said = verdict(error)
+    def refuse(self, error: Exception, signal: Signal | None) -> Status:
+        """Count a request that is not taken, and say what its client is told. It is in the ledger
+        too where the client will not send its spans again. `signal` None: it was no export."""
+        status = status_of(error)
         if isinstance(error, Overloaded):
             self.overloaded += 1
-        elif signal is Signal.TRACES and said.http in _ENDS_TRIES:
+        elif signal is Signal.TRACES and status.http in _ENDS_TRIES:
             now_ns = time.time_ns()
-            detail = f"{said.http}, {_ENDS_TRIES[said.http]}"
+            detail = f"{status.http}, {_ENDS_TRIES[status.http]}"
             loss = Loss("unknown", "refused_request", detail, 1, now_ns, now_ns)
             self._commit.count_losses([loss])
-        return said
+        return status
 
     def close(self) -> None:
         """Let go of the thread."""
         self._large.shutdown(wait=False, cancel_futures=True)
 
-    async def _traces(self, body: bytes, encoding: Encoding) -> Outcome:
+    async def _traces(self, body: bytes, encoding: Encoding) -> PartialSuccess:
         if len(body) <= PART_BYTES:
             decode = decode_protobuf if encoding is Encoding.PROTOBUF else _decode_json
             decoded = await self._run(
@@ -122,7 +122,7 @@ class Reception:
             return await self._committed(decoded, len(body))
         return await self._in_parts(body)
 
-    async def _in_parts(self, body: bytes) -> Outcome:
+    async def _in_parts(self, body: bytes) -> PartialSuccess:
         """One large request after the other, so that all of them together cost no more than one."""
         total = ALL_WELL
         async with self._one_large:
@@ -131,27 +131,27 @@ class Reception:
                 decoded = await self._run(
                     len(part), lambda: decode_protobuf(part, self._redactor), aside=may_load(part)
                 )
-                outcome = await self._committed(decoded, len(part), wait_seconds=_PART_SECONDS)
-                total = total.and_of(outcome)
+                answer = await self._committed(decoded, len(part), wait_seconds=_PART_SECONDS)
+                total = total.and_of(answer)
         return total
 
     async def _committed(
         self, decoded: Decoded, size_bytes: int, *, wait_seconds: float = 0.0
-    ) -> Outcome:
+    ) -> PartialSuccess:
         if not decoded.batch.records and not decoded.losses:
             return ALL_WELL
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
         while True:
             try:
-                outcome = await asyncio.wrap_future(self._commit.submit(decoded, size_bytes))
+                answer = await asyncio.wrap_future(self._commit.submit(decoded, size_bytes))
             except Overloaded:
                 # A request that is half stored goes before those that have not begun.
                 if loop.time() >= deadline:
                     raise
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
-                return outcome
+                return answer
 
     async def _run(self, size_bytes: int, work: Callable[[], _T], *, aside: bool = False) -> _T:
         if size_bytes <= _INLINE_BYTES and not aside:

@@ -13,13 +13,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
-from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from flujo_otel import guard
 from flujo_otel.collector.connection import Connection
 from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.otlp_grpc import GrpcReceiver
 from flujo_otel.collector.otlp_http import Health, HttpReceiver
+from flujo_otel.quiet import suppress_in_this_thread
 from flujo_otel.wire.transport import authority
 
 if TYPE_CHECKING:
@@ -94,8 +94,9 @@ class Service:
 
     def _run(self, bound: "Future[int]", sockets: list[socket.socket], *grpc_at: Any) -> None:
         try:
+            suppress_in_this_thread()
             # The coroutine is made once there is a loop to run it: there may be no file left.
-            with suppress_instrumentation(), asyncio.Runner() as runner:
+            with asyncio.Runner() as runner:
                 runner.run(self._serve(bound, sockets, *grpc_at))
         except BaseException as error:
             for listening in sockets:

@@ -14,8 +14,8 @@ from typing import Final
 
 from flujo_otel.collector.answers import Encoding
 from flujo_otel.collector.census import census
-from flujo_otel.forward.destination import Signal
 from flujo_otel.model import Loss
+from flujo_otel.wire.transport import Signal
 
 _REASONS: Final = {Signal.METRICS: "metrics_not_stored", Signal.LOGS: "logs_not_stored"}
 """As the ledger names them."""

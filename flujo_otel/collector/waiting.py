@@ -8,7 +8,7 @@ from threading import Condition
 from typing import NamedTuple
 
 from flujo_otel.wire.otlp import Decoded
-from flujo_otel.wire.outcome import Outcome
+from flujo_otel.wire.partial_success import PartialSuccess
 
 
 class Pending(NamedTuple):
@@ -17,7 +17,7 @@ class Pending(NamedTuple):
     decoded: Decoded
     held_bytes: int
     deadline_seconds: float
-    future: "Future[Outcome]"
+    future: "Future[PartialSuccess]"
 
 
 class Waiting:

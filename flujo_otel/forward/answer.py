@@ -18,6 +18,8 @@ LONGEST_DELAY_SECONDS: Final = 3600.0
 
 
 class Verdict(Enum):
+    """What an answer means for the spans that were sent."""
+
     TAKEN = auto()
     """Perhaps in part: `Answer.rejected`."""
     REFUSED = auto()
@@ -25,15 +27,19 @@ class Verdict(Enum):
     TOO_LARGE = auto()
     """Half of it may be taken."""
     RETRY = auto()
+    """It will pass: the network, or a backend that has too much to do."""
     PAUSE = auto()
     """Something has to be set right, here or there."""
 
 
 class Answer(NamedTuple):
+    """What a backend said to one request; or, in our words, why it said nothing."""
+
     verdict: Verdict
     words: str = ""
     """What the backend said, fit to show."""
     rejected: int = 0
+    """Spans that it did not take, of a request that it took."""
     after_seconds: float | None = None
     """When to try again, where it said so."""
 
@@ -110,6 +116,7 @@ def _delay_seconds(retry_after: str, now: float) -> float | None:
 
 
 def bounded_delay(seconds: float) -> float:
+    """`seconds`, where they are neither in the past nor too far off."""
     return min(max(seconds, 0.0), LONGEST_DELAY_SECONDS)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from flujo_otel.errors import SettingsError
 from flujo_otel.forward import environment
 from flujo_otel.forward.circle import is_own
-from flujo_otel.forward.destination import Destination, Protocol
+from flujo_otel.forward.destination import Destination, OTLPProtocol
 from flujo_otel.forward.endpoint import endpoint_of
 from flujo_otel.forward.table import of_table
 from flujo_otel.settings import TOML_NAME, Settings
@@ -59,6 +59,6 @@ def _of_url(text: str, where: str) -> Destination:
     endpoint = endpoint_of(text, where)
     destination = Destination("", endpoint.url, endpoint.protocol, endpoint.headers)
     name = destination.shown.removesuffix(TRACES_PATH)
-    if endpoint.protocol is Protocol.GRPC:
+    if endpoint.protocol is OTLPProtocol.GRPC:
         name = name.replace("http", "grpc", 1)
     return Destination(name, endpoint.url, endpoint.protocol, endpoint.headers)

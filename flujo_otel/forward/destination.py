@@ -9,19 +9,13 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from flujo_otel.spanstore.destinations import Filter
-from flujo_otel.wire.transport import TRACES_PATH
+from flujo_otel.wire.transport import TRACES_PATH, Signal
 
 PROTOBUF: Final = "application/x-protobuf"
 TIMEOUT_SECONDS: Final = 10.0
 
 
-class Signal(StrEnum):
-    TRACES = "traces"
-    METRICS = "metrics"
-    LOGS = "logs"
-
-
-class Protocol(StrEnum):
+class OTLPProtocol(StrEnum):
     """As OTEL_EXPORTER_OTLP_PROTOCOL words them."""
 
     HTTP = "http/protobuf"
@@ -29,6 +23,8 @@ class Protocol(StrEnum):
 
 
 class Compression(StrEnum):
+    """Of requests' bodies, as OTEL_EXPORTER_OTLP_COMPRESSION says it."""
+
     NONE = "none"
     GZIP = "gzip"
 
@@ -40,7 +36,7 @@ class Destination:
     name: str
     endpoint: str = field(repr=False)
     """http or https: for HTTP the URL that traces are posted to, for gRPC the server's."""
-    protocol: Protocol = Protocol.HTTP
+    protocol: OTLPProtocol = OTLPProtocol.HTTP
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent with each request. They may be secret: never shown, never stored."""
     compression: Compression = Compression.NONE
@@ -65,7 +61,7 @@ class Destination:
             return self.endpoint
         if self.is_for_traces_alone:
             return None
-        if self.protocol is Protocol.GRPC:
+        if self.protocol is OTLPProtocol.GRPC:
             return self.endpoint
         url = self.url
         path = f"{url.path.removesuffix(TRACES_PATH)}/v1/{signal}"

@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 
 from flujo_otel.errors import StoreError, StoreUnavailable
 from flujo_otel.forward.answer import Answer, Verdict
+from flujo_otel.forward.backoff import PAUSE_SECONDS, Backoff
 from flujo_otel.forward.destination import Destination
-from flujo_otel.forward.patience import PAUSE_SECONDS, Patience
 from flujo_otel.forward.sender import sender_to
 from flujo_otel.forward.shipment import Shipment
 from flujo_otel.guard import guarded
-from flujo_otel.spanstore.destinations import CursorState, DestinationStore, Page, Progress
+from flujo_otel.spanstore.destinations import CursorState, DestinationStore, DuePage, Progress
 
 MOST_SPANS: Final = 1000
 MOST_BYTES: Final = 2 << 20
@@ -26,7 +26,7 @@ _MARGIN_SECONDS: Final = 5.0
 _LOCKED_SECONDS: Final = 0.05
 
 
-class Tally(NamedTuple):
+class ForwarderStatus(NamedTuple):
     """What this process has done for a destination so far."""
 
     state: CursorState = CursorState.OK
@@ -41,7 +41,7 @@ class Dispatch:
 
     def __init__(self, destination: Destination, store: DestinationStore) -> None:
         self.destination = destination
-        self.tally = Tally()
+        self.status = ForwarderStatus()
         self.store = store
         self._since_ns = time.time_ns()
         self._sender = sender_to(destination)
@@ -50,10 +50,14 @@ class Dispatch:
         self._lease_seconds = max(LEASE_SECONDS, 2 * longest_send)
         self._leased_until_monotonic_seconds = 0.0
         self._position: int | None = None
+        """The cursor's, while we have the lease."""
         self._seen = -1
+        """The newest change when nothing was due any more: until there is a newer one, nothing is.
+        -1: not known."""
         self._most_bytes = MOST_BYTES
-        self._patience = Patience()
+        self._backoff = Backoff()
         self._is_faulty = False
+        """Whether the cursor says that a fault of ours keeps us from sending."""
         self._not_before_monotonic_seconds = 0.0
 
     def work(self, deadline_monotonic_seconds: float | None = None) -> float:
@@ -84,7 +88,7 @@ class Dispatch:
         `work` that goes well says that it is over."""
         self._seen = -1
         self._is_faulty = True
-        self.tally = self.tally._replace(state=CursorState.RETRYING, error=words)
+        self.status = self.status._replace(state=CursorState.RETRYING, error=words)
         with guarded("noting a fault of forwarding"), suppress(StoreError):
             self.store.fail(self.destination.name, self._token, CursorState.RETRYING, words)
 
@@ -104,7 +108,7 @@ class Dispatch:
             self._lease()
         return min(self._not_before_monotonic_seconds - time.monotonic(), self._lease_seconds / 4)
 
-    def _due(self) -> Page | None:
+    def _due(self) -> DuePage | None:
         """The next page; None where nothing is due, or another process sends."""
         store = self.store
         is_new = store.join(self.destination.name, self.destination.shown, self._since_ns)
@@ -118,7 +122,7 @@ class Dispatch:
             self._note(Progress(page.position))
         return page
 
-    def _ship(self, page: Page, deadline_monotonic_seconds: float | None) -> bool:
+    def _ship(self, page: DuePage, deadline_monotonic_seconds: float | None) -> bool:
         """Whether all of it is settled."""
         shipment = Shipment(page, self._sender)
         while not shipment.is_done:
@@ -151,12 +155,12 @@ class Dispatch:
             return False
         self._position = progress.position
         self._is_faulty = False
-        self._patience.success()
+        self._backoff.success()
         if progress.sent:
             self._most_bytes = min(self._most_bytes + _MORE_BYTES, MOST_BYTES)
-        sent, rejected = self.tally.sent + progress.sent, self.tally.rejected + progress.rejected
-        error = progress.words or self.tally.error
-        self.tally = Tally(CursorState.OK, sent, rejected, error)
+        sent, rejected = self.status.sent + progress.sent, self.status.rejected + progress.rejected
+        error = progress.words or self.status.error
+        self.status = ForwarderStatus(CursorState.OK, sent, rejected, error)
         return True
 
     def _advance(self, progress: Progress, deadline_monotonic_seconds: float) -> bool:
@@ -173,11 +177,11 @@ class Dispatch:
     def _postpone(self, answer: Answer) -> None:
         is_pause = answer.verdict is Verdict.PAUSE
         state = CursorState.PAUSED if is_pause else CursorState.RETRYING
-        delay_seconds = PAUSE_SECONDS if is_pause else self._patience.failure()
+        delay_seconds = PAUSE_SECONDS if is_pause else self._backoff.failure()
         if answer.after_seconds is not None:
             delay_seconds = max(answer.after_seconds, delay_seconds)
         self._not_before_monotonic_seconds = time.monotonic() + delay_seconds
-        self.tally = self.tally._replace(state=state, error=answer.words)
+        self.status = self.status._replace(state=state, error=answer.words)
         self.store.fail(self.destination.name, self._token, state, answer.words)
 
     def _has_lease(self, seconds: float) -> bool:

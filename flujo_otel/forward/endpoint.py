@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from flujo_otel.errors import SettingsError
-from flujo_otel.forward.destination import Protocol
+from flujo_otel.forward.destination import OTLPProtocol
 from flujo_otel.wire.transport import GRPC_PORT, TRACES_PATH, authority
 
 _SCHEMES: Final = {"http": "http", "https": "https", "grpc": "http", "grpcs": "https"}
@@ -17,7 +17,7 @@ class Endpoint(NamedTuple):
     """What a URL says."""
 
     url: str
-    protocol: Protocol
+    protocol: OTLPProtocol
     headers: Mapping[str, str]
     """Authorization, where the URL had a user and password in it."""
 
@@ -25,7 +25,7 @@ class Endpoint(NamedTuple):
 def endpoint_of(
     text: str,
     where: str,
-    protocol: Protocol | None = None,
+    protocol: OTLPProtocol | None = None,
     *,
     is_exact: bool = False,
     is_insecure: bool = False,
@@ -36,18 +36,18 @@ def endpoint_of(
     for gRPC without a scheme, no TLS. Raises SettingsError, which says `where` it was given and
     shows nothing of it that may be secret.
     """
-    if protocol is Protocol.GRPC and "://" not in text:
+    if protocol is OTLPProtocol.GRPC and "://" not in text:
         text = ("http://" if is_insecure else "https://") + text
     url = _split(text, where)
     speaks_grpc = url.scheme in ("grpc", "grpcs")
-    if protocol is Protocol.HTTP and speaks_grpc:
+    if protocol is OTLPProtocol.HTTP and speaks_grpc:
         raise SettingsError(
             f"{url.scheme}://{url.hostname} ({where}) is gRPC: set protocol = grpc."
         )
-    is_grpc = protocol is Protocol.GRPC or speaks_grpc
+    is_grpc = protocol is OTLPProtocol.GRPC or speaks_grpc
     path = "" if is_grpc else url.path if is_exact else _with_traces(url.path)
     plain = SplitResult(_SCHEMES[url.scheme], _netloc(url, is_grpc), path or "", url.query, "")
-    chosen = Protocol.GRPC if is_grpc else Protocol.HTTP
+    chosen = OTLPProtocol.GRPC if is_grpc else OTLPProtocol.HTTP
     return Endpoint(plain.geturl(), chosen, _authorization(url))
 
 

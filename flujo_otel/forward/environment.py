@@ -8,14 +8,14 @@ from typing import Final
 from urllib.parse import unquote
 
 from flujo_otel.errors import SettingsError
-from flujo_otel.forward.destination import TIMEOUT_SECONDS, Compression, Destination, Protocol
+from flujo_otel.forward.destination import TIMEOUT_SECONDS, Compression, Destination, OTLPProtocol
 from flujo_otel.forward.endpoint import endpoint_of
 
 NAME: Final = "env"
 _PREFIX: Final = "OTEL_EXPORTER_OTLP_"
 _DEFAULTS: Final = {
-    Protocol.HTTP: "http://localhost:4318",
-    Protocol.GRPC: "http://localhost:4317",
+    OTLPProtocol.HTTP: "http://localhost:4318",
+    OTLPProtocol.GRPC: "http://localhost:4317",
 }
 
 
@@ -53,9 +53,9 @@ def _given(environ: Mapping[str, str], name: str) -> tuple[str, str]:
     return f"{_PREFIX}{name}", ""
 
 
-def _protocol(variable: str, text: str) -> Protocol:
+def _protocol(variable: str, text: str) -> OTLPProtocol:
     try:
-        return Protocol(text or Protocol.HTTP)
+        return OTLPProtocol(text or OTLPProtocol.HTTP)
     except ValueError:
         raise SettingsError(f"{variable} is {text!r}; it must be http/protobuf or grpc.") from None
 

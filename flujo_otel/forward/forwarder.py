@@ -7,9 +7,10 @@ from collections.abc import Callable
 from threading import Event, Lock
 from typing import Final
 
+from flujo_otel import forks
 from flujo_otel.errors import StoreError, StoreUnavailable
 from flujo_otel.forward.destination import Destination
-from flujo_otel.forward.dispatch import Dispatch, Tally
+from flujo_otel.forward.dispatch import Dispatch, ForwarderStatus
 from flujo_otel.guard import guarded, report
 from flujo_otel.spanstore.destinations import DestinationStore
 
@@ -21,7 +22,7 @@ _UNAVAILABLE_SAID: Final = 10
 
 
 def nothing() -> None:
-    return None
+    """Where there is nothing to prepare."""
 
 
 class Forwarder:
@@ -50,6 +51,7 @@ class Forwarder:
     def _begin(self) -> None:
         self._dispatch = Dispatch(self.destination, self._open_store())
         self._post = Lock()
+        """Held by whoever does the work: the thread, or `stop` once there is no thread."""
         self._ending = Event()
         self._deadline_monotonic_seconds: float | None = None
         self._is_wanted = False
@@ -57,15 +59,16 @@ class Forwarder:
         self._is_finished = False
         self._said: set[str] = set()
         self._unavailable = 0
+        """How often in a row the database could not be used."""
 
     @property
     def is_alive(self) -> bool:
         """Whether its thread runs."""
         return self._is_alive
 
-    def status(self) -> Tally:
+    def status(self) -> ForwarderStatus:
         """What it has done so far. Cheap; from any thread."""
-        return self._dispatch.tally
+        return self._dispatch.status
 
     def start(self) -> None:
         """Start the thread, if it does not run."""
@@ -117,7 +120,7 @@ class Forwarder:
         the database could be damaged by opening it here. The parent goes on sending."""
         if not safe:
             # For good: a grandchild has the same file locks from before the fork as this child.
-            _leak(self._dispatch)
+            forks.leak(self._dispatch)
             self._is_refused = True
         self._begin()
 
@@ -130,13 +133,13 @@ class Forwarder:
                 if self._is_finished:
                     return
                 while not self._ending.is_set():
-                    self._ending.wait(self._turn(None))
+                    self._ending.wait(self._round(None))
                 self._finish()
             finally:
                 self._is_alive = False
 
-    def _turn(self, deadline_monotonic_seconds: float | None) -> float:
-        """Seconds until the next one."""
+    def _round(self, deadline_monotonic_seconds: float | None) -> float:
+        """Have the dispatch work once; seconds until the next time."""
         unavailable, self._unavailable = self._unavailable, 0
         try:
             return self._dispatch.work(deadline_monotonic_seconds)
@@ -159,7 +162,7 @@ class Forwarder:
         self._is_finished = True
         deadline = self._deadline_monotonic_seconds or 0.0
         while time.monotonic() < deadline and not self._dispatch.is_waiting:
-            if self._turn(deadline) > 0:
+            if self._round(deadline) > 0:
                 break
         with guarded(f"ending the forwarder to {self.destination.name}"):
             try:
@@ -172,10 +175,3 @@ class Forwarder:
         if message not in self._said:
             self._said.add(message)
             _logger.warning("flujo-otel: nothing is sent to %s: %s", self.destination.name, message)
-
-
-def _leak(dispatch: Dispatch) -> None:
-    """Keep the parent's connection from ever being finalised here: that would drop its locks."""
-    import ctypes
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(dispatch))

@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
 
+from flujo_otel import forks
 from flujo_otel.forward.destination import Destination
-from flujo_otel.forward.dispatch import Tally
+from flujo_otel.forward.dispatch import ForwarderStatus
 from flujo_otel.forward.forwarder import Forwarder, nothing
 from flujo_otel.guard import guarded
 from flujo_otel.spanstore.destinations import DestinationStore
-
-_FORK_SECONDS: Final = 0.25
 
 
 class Forwarders:
@@ -28,6 +26,7 @@ class Forwarders:
 
     @property
     def destinations(self) -> list[Destination]:
+        """Where they send to."""
         return [each.destination for each in self._all]
 
     def start(self) -> None:
@@ -44,14 +43,14 @@ class Forwarders:
         ended = [each.stop(deadline - time.monotonic()) for each in self._all]
         return all(ended)
 
-    def statuses(self) -> dict[str, Tally]:
+    def statuses(self) -> dict[str, ForwarderStatus]:
         """What each has done so far, by the destination's name. Cheap; from any thread."""
         return {each.destination.name: each.status() for each in self._all}
 
     def pause(self) -> bool:
         """Before a fork: every database closed; False if one is busy for too long."""
         self._paused = []
-        deadline = time.monotonic() + _FORK_SECONDS
+        deadline = time.monotonic() + forks.PAUSE_SECONDS
         for each in self._all:
             if not each.pause(deadline - time.monotonic()):
                 self.resume()

@@ -6,9 +6,9 @@ from typing import Any, Final
 from flujo_otel.errors import MissingExtra
 from flujo_otel.forward import answer, response
 from flujo_otel.forward.answer import ANSWER_BYTES, Answer, Verdict
-from flujo_otel.forward.destination import PROTOBUF, Compression, Destination, Signal
+from flujo_otel.forward.destination import PROTOBUF, Compression, Destination
 from flujo_otel.forward.tls import context_of
-from flujo_otel.wire.transport import STATUS_DETAILS, authority
+from flujo_otel.wire.transport import STATUS_DETAILS, Signal, authority
 
 try:
     import grpc  # type: ignore[import-untyped]

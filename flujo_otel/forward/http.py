@@ -8,8 +8,9 @@ from typing import Any, Final
 from flujo_otel.errors import MissingExtra
 from flujo_otel.forward import answer
 from flujo_otel.forward.answer import ANSWER_BYTES, Answer, Verdict
-from flujo_otel.forward.destination import PROTOBUF, Compression, Destination, Signal
+from flujo_otel.forward.destination import PROTOBUF, Compression, Destination
 from flujo_otel.forward.tls import context_of
+from flujo_otel.wire.transport import Signal
 
 try:
     import urllib3

@@ -10,12 +10,13 @@ from threading import Condition, Lock
 from typing import Final
 
 from flujo_otel.forward.answer import Answer, Verdict
-from flujo_otel.forward.destination import PROTOBUF, Destination, Protocol, Signal
+from flujo_otel.forward.backoff import Backoff
+from flujo_otel.forward.destination import PROTOBUF, Destination, OTLPProtocol
 from flujo_otel.forward.forwarder import nothing
-from flujo_otel.forward.patience import Patience
 from flujo_otel.forward.sender import Sender, sender_to
 from flujo_otel.guard import guarded
 from flujo_otel.spanstore.destinations import Filter
+from flujo_otel.wire.transport import Signal
 
 QUEUE_BYTES: Final = 16 << 20
 PATIENCE_SECONDS: Final = 30.0
@@ -122,14 +123,14 @@ class _Lane:
         self._is_ending = False
         self._senders: dict[Signal, Sender] = {}
         self._closed_until: dict[Signal, float] = {}
-        self._patience = Patience()
+        self._backoff = Backoff()
         self._give_up_at: float | None = None
 
     def takes(self, signal: Signal, content_type: str) -> bool:
         """Whether it is any use to offer such a request."""
         if time.monotonic() < self._closed_until.get(signal, 0.0):
             return False
-        if content_type != PROTOBUF and self._destination.protocol is Protocol.GRPC:
+        if content_type != PROTOBUF and self._destination.protocol is OTLPProtocol.GRPC:
             return False
         return self._destination.endpoint_for(signal) is not None
 
@@ -224,7 +225,7 @@ class _Lane:
         while True:
             answer = sender.send(request.body, timeout_seconds, request.content_type)
             if answer.verdict is not Verdict.RETRY:
-                self._patience.success()
+                self._backoff.success()
                 self._give_up_at = None
                 return answer
             if not self._waits(answer):
@@ -234,7 +235,7 @@ class _Lane:
         """Whether to try again: then after the wait."""
         if self._give_up_at is None:
             self._give_up_at = time.monotonic() + PATIENCE_SECONDS
-        delay_seconds = max(answer.after_seconds or 0.0, self._patience.failure())
+        delay_seconds = max(answer.after_seconds or 0.0, self._backoff.failure())
         if time.monotonic() + delay_seconds > self._give_up_at:
             return False
         with self._changed:

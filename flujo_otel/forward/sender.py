@@ -1,12 +1,13 @@
 """A way to a backend, by its protocol."""
 
-from typing import Protocol as Port
+from typing import Protocol
 
 from flujo_otel.forward.answer import Answer
-from flujo_otel.forward.destination import PROTOBUF, Destination, Protocol, Signal
+from flujo_otel.forward.destination import PROTOBUF, Destination, OTLPProtocol
+from flujo_otel.wire.transport import Signal
 
 
-class Sender(Port):
+class Sender(Protocol):
     """Used by one thread at a time."""
 
     def send(self, body: bytes, timeout_seconds: float, content_type: str = PROTOBUF) -> Answer:
@@ -20,7 +21,7 @@ class Sender(Port):
 
 def sender_to(destination: Destination, signal: Signal = Signal.TRACES) -> Sender:
     """Raises MissingExtra where what it takes is not installed."""
-    if destination.protocol is Protocol.GRPC:
+    if destination.protocol is OTLPProtocol.GRPC:
         from flujo_otel.forward.grpc import GrpcSender
 
         return GrpcSender(destination, signal)

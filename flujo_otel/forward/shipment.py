@@ -8,7 +8,7 @@ from flujo_otel.errors import StoreError
 from flujo_otel.forward.answer import Answer, Verdict
 from flujo_otel.forward.request import encode
 from flujo_otel.forward.sender import Sender
-from flujo_otel.spanstore.destinations import DestinationStore, DueSpan, Page, Progress
+from flujo_otel.spanstore.destinations import DestinationStore, DuePage, DueSpan, Progress
 
 
 class Sent(NamedTuple):
@@ -21,13 +21,14 @@ class Sent(NamedTuple):
 class Shipment:
     """The spans of `page` in their order, so that what is settled is always a position."""
 
-    def __init__(self, page: Page, sender: Sender) -> None:
+    def __init__(self, page: DuePage, sender: Sender) -> None:
         self._chunks = deque([page.spans] if page.spans else ())
         self._position = page.position
         self._sender = sender
 
     @property
     def is_done(self) -> bool:
+        """Whether all of the page is settled."""
         return not self._chunks
 
     def load(self, store: DestinationStore) -> bytes:

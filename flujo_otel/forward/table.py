@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flujo_otel.errors import SettingsError
-from flujo_otel.forward.destination import TIMEOUT_SECONDS, Compression, Destination, Protocol
+from flujo_otel.forward.destination import TIMEOUT_SECONDS, Compression, Destination, OTLPProtocol
 from flujo_otel.forward.endpoint import endpoint_of
 from flujo_otel.forward.environment import is_header
 from flujo_otel.spanstore.destinations import Filter
@@ -131,8 +131,8 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _protocol(value: Any) -> Protocol:
-    return Protocol.HTTP if value == "http" else Protocol(value)
+def _protocol(value: Any) -> OTLPProtocol:
+    return OTLPProtocol.HTTP if value == "http" else OTLPProtocol(value)
 
 
 def _seconds(value: Any) -> float:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from flujo_otel.forward.answer import Answer, Verdict
+from flujo_otel.forward.backoff import Backoff
 from flujo_otel.forward.destination import Destination
 from flujo_otel.forward.dispatch import MOST_BYTES, MOST_SPANS
-from flujo_otel.forward.patience import Patience
 from flujo_otel.forward.sender import Sender, sender_to
 from flujo_otel.forward.shipment import Shipment
 from flujo_otel.spanstore.destinations import DestinationStore, Selection
@@ -59,7 +59,7 @@ class _Transfer:
         self._store = store
         self._sender = sender
         self._report = report
-        self._patience = Patience()
+        self._backoff = Backoff()
         self._done = Transferred()
         self._progressed = time.monotonic()
 
@@ -80,13 +80,13 @@ class _Transfer:
                 words = progress.words or self._done.words
                 self._done = Transferred(sent, self._done.rejected + rejected, words)
                 self._progressed = time.monotonic()
-                self._patience.success()
+                self._backoff.success()
                 self._report(self._done)
             elif answer.verdict is not Verdict.TOO_LARGE:
                 self._wait(answer)
 
     def _wait(self, answer: Answer) -> None:
-        delay = max(answer.after_seconds or 0.0, self._patience.failure())
+        delay = max(answer.after_seconds or 0.0, self._backoff.failure())
         waited = time.monotonic() - self._progressed
         if answer.verdict is Verdict.PAUSE or waited + delay > PATIENCE_SECONDS:
             self._done = self._done._replace(error=answer.words)

@@ -7,7 +7,12 @@ traced process, and a frozen dataclass of this size costs ten times as much to m
 
 from collections.abc import Sequence
 from enum import IntFlag
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+LAST_TIME_NS: Final = (1 << 63) - 2
+"""The last Unix time that a span may have, in the year 2262. SQLite holds one more, which as the
+start of a run's root says that the run was handed in as a finished row (`spanstore.sqlite.runlog`)
+and not traced."""
 
 
 class Role(IntFlag):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flujo_otel.model.writer import Writer
+from flujo_otel.model.process import Process
 
 
 class RunStatus(StrEnum):
@@ -36,7 +36,7 @@ class Run:
     error_count: int
     trace_id: str | None = None
     final_context: str | None = None
-    writer: Writer | None = None
+    writer: Process | None = None
     origin: str | None = None
     unpriced_count: int = 0
     """Model calls whose cost nobody knows: with any, the total is what it cost at least."""

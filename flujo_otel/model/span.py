@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A span event; `time_ns` is Unix time in nanoseconds."""
 
     name: str
@@ -14,8 +13,7 @@ class Event:
     attributes: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A link to another span, ids in hex."""
 
     trace_id: str

@@ -1,7 +1,7 @@
 """What is running now: runs that are not over, with the spans that they have open."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -55,35 +55,54 @@ def running_now(
     alive at `died_since_ns` or later, MOST_DIED at most.
     """
     spans, more_open_spans = _open_spans(feed, started_until_ns)
-    running = RunFilter(RunStatus.RUNNING, until_ns=started_until_ns)
-    living = reader.list_runs(running, MOST_LIVING)
-    newest_died = reader.list_runs(RunFilter(RunStatus.DIED), MOST_DIED)
-    runs = {
-        run.run_id: run
-        for run in (*living, *newest_died)
-        if started_until_ns is None or run.start_time_ns <= started_until_ns
-    }
-    for run_id in spans.keys() - runs.keys():
-        run = reader.get_run(run_id)
-        if run is not None and _has_process(run):
-            runs[run_id] = run
-    found = [Activity(run, spans.get(run.run_id, ())) for run in runs.values()]
+    runs = _Runs(reader, started_until_ns)
+    runs.add_those_of(spans)
+    found = [Activity(run, spans.get(run.run_id, ())) for run in runs.by_id.values()]
     died = [each for each in found if each.died]
     recent = [each for each in died if each.run.last_time_ns >= died_since_ns]
-    more_living = 0
-    if len(living) == MOST_LIVING:
-        looked_at = sum(run.status is RunStatus.RUNNING for run in runs.values())
-        more_living = max(reader.count_runs(running) - looked_at, 0)
-    died_count = len(died)
-    if len(newest_died) == MOST_DIED:
-        died_count += reader.count_runs(RunFilter(RunStatus.DIED)) - MOST_DIED
     return Now(
         living=sorted((e for e in found if not e.died), key=lambda e: e.run.start_time_ns),
         died=sorted(recent, key=lambda each: -each.run.last_time_ns),
-        died_earlier=died_count - len(recent),
+        died_earlier=len(died) - len(recent) + runs.count_more_died(),
         more_open_spans=more_open_spans,
-        more_living=more_living,
+        more_living=runs.count_more_living(),
     )
+
+
+class _Runs:
+    """The newest runs that are not over, and how many older ones were not looked at."""
+
+    def __init__(self, reader: TraceReader, started_until_ns: int | None) -> None:
+        self._reader = reader
+        self._running = RunFilter(RunStatus.RUNNING, until_ns=started_until_ns)
+        self._died = RunFilter(RunStatus.DIED)
+        living = reader.list_runs(self._running, MOST_LIVING)
+        died = reader.list_runs(self._died, MOST_DIED)
+        self._has_all_living = len(living) < MOST_LIVING
+        self._has_all_died = len(died) < MOST_DIED
+        self.by_id = {
+            run.run_id: run
+            for run in (*living, *died)
+            if started_until_ns is None or run.start_time_ns <= started_until_ns
+        }
+
+    def add_those_of(self, run_ids: Iterable[str]) -> None:
+        """Runs with open spans, which may be over themselves, unless their process is gone."""
+        for run_id in set(run_ids) - self.by_id.keys():
+            run = self._reader.get_run(run_id)
+            if run is not None and _has_process(run):
+                self.by_id[run_id] = run
+
+    def count_more_living(self) -> int:
+        """How many more are running."""
+        if self._has_all_living:
+            return 0
+        looked_at = sum(run.status is RunStatus.RUNNING for run in self.by_id.values())
+        return max(self._reader.count_runs(self._running) - looked_at, 0)
+
+    def count_more_died(self) -> int:
+        """How many more died, whenever that was."""
+        return 0 if self._has_all_died else self._reader.count_runs(self._died) - MOST_DIED
 
 
 def _open_spans(feed: ChangeFeed | None, until_ns: int | None) -> tuple[dict[str, list[Span]], int]:

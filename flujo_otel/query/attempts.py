@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from flujo_otel.model import Span
 from flujo_otel.semconv import flujo, langchain
 
+_IN_FLUJOS_WORDS = "Agent execution failed with "
+"""What 0.6 has before the class and the message of an exception."""
 _RETRIES = (flujo.EVENT_RETRY, langchain.EVENT_RETRY)
 
 
@@ -20,4 +22,4 @@ def reasons_of(span: Span) -> Iterator[tuple[str, str]]:
             yield "retry", f"{kind}: {reason}" if kind else str(reason)
     original = span.attributes.get(flujo.FALLBACK_ORIGINAL_ERROR)
     if original:
-        yield "fallback", str(original)
+        yield "fallback", str(original).removeprefix(_IN_FLUJOS_WORDS)

@@ -1,54 +1,34 @@
-"""What each step changed in its pipeline's context.
+"""What each step changed in its pipeline's context, or in its graph's state.
 
-flujo's producers record the run's context where the run begins (`flujo.context.before`) and after
-each step that left it another one (`flujo.context.after`); what flujo itself changes once a step
-has ended, before the next one or after the last. Steps that have a copy of it say both of theirs.
+A node of a graph records the state before it and after it, and the difference is what it changed.
+
+A step of flujo's does not: flujo's producers record the run's context where the run begins
+(`flujo.context.before`) and after each step that left it another one (`flujo.context.after`), so
+what a step found is what was recorded last before it. What flujo itself changes once a step has
+ended, they record before the next step, or after the run. A step that works on a copy of the
+context records that copy before and after it.
 """
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.model import Span
-from flujo_otel.semconv import flujo
+from flujo_otel.query.change import Change, changes_between, touches
+from flujo_otel.query.recorded import value_of
+from flujo_otel.semconv import flujo, graph
 
-_DEPTH: Final = 4
-"""Deeper differences are told as a whole."""
 _BOOKKEEPING: Final = frozenset({"current_step", "current_step_index", "step_outputs"})
 """What flujo 0.6 itself notes with each step; the outputs are told as such."""
-_CUT: Final = "…"
-"""The key that says how many more there are."""
 _BEFORE, _AFTER = flujo.EVENT_CONTEXT_BEFORE, flujo.EVENT_CONTEXT_AFTER
 
-Changes = Mapping[str, Sequence["Change"]]
-
-
-class Change(NamedTuple):
-    """Of one value, by its path (`scratchpad.count`). `ABSENT`: it was not there, or is gone."""
-
-    path: str
-    before: Any
-    after: Any
-    is_copy: bool = False
-    """In a copy of the run's context: of a loop's round, of a branch."""
-    is_lost: bool = False
-    """The run's context was not changed there once that copy was done with."""
-
-    @property
-    def added(self) -> list[Any] | None:
-        """What a list has more than before, at its end; None where that is not all."""
-        before, after = self.before, self.after
-        if not isinstance(before, list) or not isinstance(after, list):
-            return None
-        grown = len(after) > len(before) and after[: len(before)] == before
-        return after[len(before) :] if grown else None
-
-
-ABSENT: Final = object()
+Changes = Mapping[str, Sequence[Change]]
+"""By the id of the step's row (`Span.span_id`); a step that changed nothing is not in it."""
 
 
 class _Record(NamedTuple):
+    """A context as it was at one moment: `text` is its JSON."""
+
     time_ns: int
     text: str
     is_copy: bool
@@ -57,16 +37,25 @@ class _Record(NamedTuple):
 def changes_of(
     root: Span | None, steps: Sequence[Span], of: Iterable[Span] | None = None
 ) -> Changes:
-    """By span id, of the steps that are known to have changed something; `of` these (None: all)."""
+    """What is known of what each step changed.
+
+    `root` and `steps`: the spans of one run that record its context, all of them, whichever steps
+    are asked for. `of`: the steps to tell of; None: all.
+    """
     trail = _Trail(root, steps)
     found: dict[str, Sequence[Change]] = {}
     for step in steps if of is None else of:
-        before, after = trail.before(step), trail.after(step)
-        if before is not None and after is not None:
-            changes = list(_between("", _parsed(before), _parsed(after), _DEPTH))
-            if changes:
-                found[step.span_id] = list(trail.kept_or_lost(step, changes, _parsed(after)))
+        changes = [*trail.changes(step), *_state_changes(step)]
+        if changes:
+            found[step.span_id] = changes
     return found
+
+
+def _state_changes(node: Span) -> Iterator[Change]:
+    before = _recorded(node, graph.EVENT_STATE_BEFORE, graph.STATE)
+    after = _recorded(node, graph.EVENT_STATE_AFTER, graph.STATE)
+    if before is not None and after is not None:
+        yield from changes_between(_parsed(before.text), _parsed(after.text))
 
 
 class _Outside(NamedTuple):
@@ -97,8 +86,15 @@ class _Trail:
             records.sort()
         self._note_late(root, steps)
 
+    def changes(self, step: Span) -> Iterator[Change]:
+        """Nothing where it is not known what the context was before or after `step`."""
+        before, after = self.before(step), self.after(step)
+        if before is not None and after is not None:
+            changes = list(changes_between(_parsed(before), _parsed(after), _BOOKKEEPING))
+            yield from self.kept_or_lost(step, changes, _parsed(after))
+
     def before(self, step: Span) -> str | None:
-        """None: nobody knows."""
+        """The context that `step` found, as JSON; None: nobody knows."""
         own = _recorded(step, _BEFORE)
         if own is not None:
             return own.text
@@ -107,7 +103,7 @@ class _Trail:
         return records[place - 1].text if place else None
 
     def after(self, step: Span) -> str | None:
-        """None: as before."""
+        """The context once `step` was over, as JSON; None: nobody knows."""
         own = _recorded(step, _AFTER)
         return self._late.get(step.span_id, None if own is None else own.text)
 
@@ -125,8 +121,8 @@ class _Trail:
         outside = self._outside_of(step)
         differing = () if outside is None else _paths(after, outside.after)
         for change in changes:
-            lost = _touches(change.path, differing) and not (
-                outside is not None and _touches(change.path, outside.changed)
+            lost = touches(change.path, differing) and not (
+                outside is not None and touches(change.path, outside.changed)
             )
             yield change._replace(is_copy=True, is_lost=lost)
 
@@ -169,9 +165,9 @@ class _Trail:
         return step
 
 
-def _recorded(span: Span, name: str) -> _Record | None:
+def _recorded(span: Span, name: str, key: str = flujo.CONTEXT) -> _Record | None:
     for event in reversed(span.events):
-        text = event.attributes.get(flujo.CONTEXT)
+        text = event.attributes.get(key)
         if event.name == name and isinstance(text, str):
             return _Record(event.time_ns, text, bool(event.attributes.get(flujo.CONTEXT_IS_COPY)))
     return None
@@ -179,37 +175,10 @@ def _recorded(span: Span, name: str) -> _Record | None:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return value_of(text)
+    except ValueError:
         return text
 
 
 def _paths(before: Any, after: Any) -> Sequence[str]:
-    return [change.path for change in _between("", before, after, _DEPTH)]
-
-
-def _touches(path: str, others: Sequence[str]) -> bool:
-    """Whether `path` is one of `others`, in one of them or around one."""
-    return any(
-        path == other or f"{path}.".startswith(f"{other}.") or other.startswith(f"{path}.")
-        for other in others
-    )
-
-
-def _is_cut_off(name: str, recorded: Mapping[str, Any]) -> bool:
-    """Whether nobody knows if it is there: keys that there was no room for were left out."""
-    return name == _CUT or (name not in recorded and _CUT in recorded)
-
-
-def _between(path: str, before: Any, after: Any, depth: int) -> Iterator[Change]:
-    if not (depth and isinstance(before, dict) and isinstance(after, dict)):
-        is_blank = before is ABSENT and after is None
-        if before != after and not is_blank:
-            yield Change(path, before, after)
-        return
-    for name in {**before, **after}:
-        if _is_cut_off(name, before) or _is_cut_off(name, after):
-            continue
-        inner = f"{path}.{name}" if path else name
-        if inner not in _BOOKKEEPING:
-            yield from _between(inner, before.get(name, ABSENT), after.get(name, ABSENT), depth - 1)
+    return [change.path for change in changes_between(before, after, _BOOKKEEPING)]

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.model import Span
-from flujo_otel.query.fields import is_nothing, is_too_deep, merged, parsed
+from flujo_otel.query.fields import is_nothing, merged, parsed
 from flujo_otel.query.message import Message, messages_of, system_message
+from flujo_otel.query.recorded import is_too_deep
 from flujo_otel.semconv import conversation as names
 from flujo_otel.semconv import gen_ai, model_call, openinference
 

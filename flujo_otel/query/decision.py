@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from flujo_otel.query.fields import is_too_deep
+from flujo_otel.query.recorded import value_of
 from flujo_otel.semconv import xray
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ _MOST_LEVELS = 50
 _NAMES = (xray.REASONING, xray.EVALUATIONS, xray.RANKED_CANDIDATES, xray.LLM, xray.METADATA)
 
 
-class Verdict(NamedTuple):
+class FilterVerdict(NamedTuple):
     """What one filter said of one item."""
 
     filter: str
@@ -33,14 +33,14 @@ class Evaluation(NamedTuple):
 
     item_id: str
     item_data: Any
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[FilterVerdict]
     qualified: bool
     reasoning: str
     not_understood: Mapping[str, Any] = {}
     """By member, what was recorded of it and says nothing: of `filters`, a list of those."""
 
 
-class Tally(NamedTuple):
+class FilterTally(NamedTuple):
     """A filter: of the items that it has `seen`, `passed` went through."""
 
     filter: str
@@ -111,14 +111,14 @@ def decision_of(attributes: Mapping[str, Any]) -> Decision | None:
     return found._replace(read=frozenset(name for name in parts if not in_part.get(name)))
 
 
-def tallies(evaluations: Sequence[Evaluation]) -> list[Tally]:
+def tallies(evaluations: Sequence[Evaluation]) -> list[FilterTally]:
     """Each filter, the one that kept out most first, equals in order of appearance."""
     counts: dict[str, tuple[int, int]] = {}
     for evaluation in evaluations:
         for verdict in evaluation.verdicts:
             passed, seen = counts.get(verdict.filter, (0, 0))
             counts[verdict.filter] = (passed + verdict.passed, seen + 1)
-    found = [Tally(name, *of) for name, of in counts.items()]
+    found = [FilterTally(name, *of) for name, of in counts.items()]
     return sorted(found, key=lambda tally: -tally.cut)
 
 
@@ -150,16 +150,16 @@ def _evaluation(_: int, item: dict[str, Any]) -> Evaluation:
     )
 
 
-def _verdicts(filters: Any) -> tuple[list[Verdict], list[Any]]:
+def _verdicts(filters: Any) -> tuple[list[FilterVerdict], list[Any]]:
     """What they said, and those of which nobody knows what they said."""
-    found: list[Verdict] = []
+    found: list[FilterVerdict] = []
     odd: list[Any] = []
     for each in filters if isinstance(filters, list) else [filters] if filters else []:
         passed = _truth(each.get("passed")) if isinstance(each, dict) else None
         if passed is None:
             odd.append(each)
         else:
-            found.append(Verdict(_text(each.get("name")), passed, _text(each.get("detail"))))
+            found.append(FilterVerdict(_text(each.get("name")), passed, _text(each.get("detail"))))
     return found, odd
 
 
@@ -200,10 +200,9 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        found = json.loads(value, parse_constant=str)
-    except (ValueError, RecursionError):
+        return value_of(value, _MOST_LEVELS)
+    except ValueError:
         return None
-    return None if is_too_deep(found, _MOST_LEVELS) else found
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,8 @@ a tool's call, and pydantic-ai of an agent's run. Messages are told as a convers
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from flujo_otel.query.fields import is_too_deep, parsed, text_of
+from flujo_otel.query.fields import parsed, text_of
+from flujo_otel.query.recorded import is_too_deep
 from flujo_otel.semconv import flujo, gen_ai, model_call, openinference
 
 _INPUTS: Final = (

@@ -20,7 +20,7 @@ _NOT_THE_USERS = (  # as above
 """Libraries, also where they were installed elsewhere than usual, and what has no file."""
 
 
-class Location(NamedTuple):
+class CodeLocation(NamedTuple):
     """A place in the code."""
 
     file: str
@@ -32,14 +32,19 @@ class Failure(NamedTuple):
     """Why a span failed; `message` may have several lines, `stack` is the traceback's text."""
 
     message: str
-    location: Location | None
+    location: CodeLocation | None
     stack: str | None
+
+
+def exception_of(span: Span) -> Event | None:
+    """The last that it recorded."""
+    return next((event for event in reversed(span.events) if event.name == "exception"), None)
 
 
 def failure_of(span: Span) -> Failure | None:
     """From the last `exception` event, else the status message, else flujo's error, else the status
     code that it was answered with; else None."""
-    exception = next((e for e in reversed(span.events) if e.name == "exception"), None)
+    exception = exception_of(span)
     if exception is None:
         message = span.status_message or _recorded(span.attributes)
         return Failure(_plain(message), None, None) if message else None
@@ -59,7 +64,7 @@ def repeats(failure: Failure, message: str) -> bool:
     return message in failure.message or failure.message in message
 
 
-def is_users_own(location: Location | None) -> bool:
+def is_users_own(location: CodeLocation | None) -> bool:
     """Whether it is in no library."""
     return location is not None and not re.search(_NOT_THE_USERS, location.file)
 
@@ -75,9 +80,9 @@ def _said(exception: Event) -> str:
     return ": ".join(part for part in (kind, message) if part) or "exception"
 
 
-def _location(stack: str) -> Location | None:
+def _location(stack: str) -> CodeLocation | None:
     """The innermost frame of the user's own code, else the innermost of all."""
-    frames = [Location(file, int(line), name) for file, line, name in _FRAME.findall(stack)]
+    frames = [CodeLocation(file, int(line), name) for file, line, name in _FRAME.findall(stack)]
     own = [frame for frame in frames if is_users_own(frame)]
     found = own or frames
     return found[-1] if found else None

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-_DEEPEST: Final = 64
-"""Levels of JSON that are read: recursion over more could end in a RecursionError."""
+from flujo_otel.query.recorded import value_of
+
 _HUMP: Final = re.compile("(?<=[a-z0-9])[A-Z]")
 
 
@@ -90,26 +90,9 @@ def parsed(value: Any) -> Any:
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return value
     try:
-        found = json.loads(value, parse_constant=str)
-    except (ValueError, RecursionError):
+        return value_of(value)
+    except ValueError:
         return value
-    return value if is_too_deep(found) else found
-
-
-def is_too_deep(value: Any, most_levels: int = _DEEPEST) -> bool:
-    """Whether recursion over it is no safe thing."""
-    level = [value]
-    for _ in range(most_levels):
-        level = [child for each in level for child in _children(each)]
-        if not level:
-            return False
-    return True
-
-
-def _children(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, (list, tuple)) else ()
 
 
 def text_of(value: Any) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from flujo_otel.query.fields import Fields, is_too_deep, listed, merged, text_of
+from flujo_otel.query.fields import Fields, listed, merged, text_of
 from flujo_otel.query.part import (
     Kind,
     Part,
@@ -20,6 +20,7 @@ from flujo_otel.query.part import (
     parts_of,
     result_text,
 )
+from flujo_otel.query.recorded import is_too_deep
 
 _ROLES: Final = {"human": "user", "ai": "assistant"}
 """LangChain's names for them."""

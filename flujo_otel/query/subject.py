@@ -8,6 +8,7 @@ from flujo_otel.semconv import gen_ai, remote
 
 _GRPC_OK: Final = ("0", "OK")
 _FIRST_HTTP_ERROR: Final = 400
+_HTTP_DIGITS: Final = 3
 
 
 def called_of(name: str, attributes: Mapping[str, Any]) -> Iterator[str]:
@@ -44,7 +45,7 @@ def fault_of(attributes: Mapping[str, Any]) -> str:
     if rpc and rpc not in _GRPC_OK:
         return f"RPC status {rpc}"
     http = _first(attributes, remote.HTTP_STATUS)
-    if http.isdecimal() and int(http) >= _FIRST_HTTP_ERROR:
+    if len(http) == _HTTP_DIGITS and http.isdecimal() and int(http) >= _FIRST_HTTP_ERROR:
         return f"HTTP {http}"
     database = _first(attributes, remote.DB_STATUS)
     return f"database status {database}" if database not in ("", "0") else ""

@@ -12,8 +12,8 @@ from flujo_otel.recording.json_text import as_json
 from flujo_otel.recording.text import as_text
 from flujo_otel.semconv import openinference
 
-_CONTEXT_LIMIT_BYTES: Final = 16 * 1024
-"""Of the two context events of each step: a step's context is mostly its predecessor's again."""
+_STATE_LIMIT_BYTES: Final = 16 * 1024
+"""Less than for other values: each step may record its state twice, and most of it is as before."""
 _MIME_TYPE_OF: Final = {
     openinference.INPUT_VALUE: openinference.INPUT_MIME_TYPE,
     openinference.OUTPUT_VALUE: openinference.OUTPUT_MIME_TYPE,
@@ -43,7 +43,8 @@ class Recording:
 
 
 class Content:
-    """Of one span: as attributes, of which there are none where the span or `recording` has none.
+    """A program's values as attributes of `span`: none at all where the span is not recorded, or
+    `recording` wants no content.
 
     `cuts`: how many values were cut to their limit.
     """
@@ -70,12 +71,12 @@ class Content:
         self.cuts += was_cut
         return _named(names, kept, openinference.MIME_TEXT)
 
-    def snapshot(self, context: object, name: str) -> dict[str, AttributeValue]:
-        """A pipeline's context or a graph's state, for a span event; of None there is none."""
-        if self._recording is None or context is None:
+    def state(self, value: object, name: str) -> dict[str, AttributeValue]:
+        """A pipeline's context or a graph's state as JSON, for a span event; nothing for None."""
+        if self._recording is None or value is None:
             return {}
-        limit_bytes = min(self._recording.value_limit_bytes, _CONTEXT_LIMIT_BYTES)
-        text, was_cut = as_json(context, limit_bytes)
+        limit_bytes = min(self._recording.value_limit_bytes, _STATE_LIMIT_BYTES)
+        text, was_cut = as_json(value, limit_bytes)
         self.cuts += was_cut
         return {name: text}
 

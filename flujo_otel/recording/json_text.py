@@ -18,6 +18,7 @@ from flujo_otel.redaction import REDACTED, Redactor, redactor
 from flujo_otel.redaction.documents import rewritten
 from flujo_otel.shape import Items, Pairs, TimeLimit, name_of, reader_of, shown, shown_of
 from flujo_otel.wire.values import clean_text, json_encoder
+from flujo_otel.words import words_of_non_finite
 
 _DEPTH_LIMIT: Final = 20
 _MARKER_ROOM_BYTES: Final = 1024
@@ -235,7 +236,7 @@ class _Writer:
         self._raw(str(value)) if bits <= _INTEGER_BIT_LIMIT else self._text(f"<int of {bits} bits>")
 
     def _float(self, value: float) -> None:
-        self._raw(repr(value)) if math.isfinite(value) else self._text(_NOT_FINITE[str(value)])
+        self._raw(repr(value)) if math.isfinite(value) else self._text(words_of_non_finite(value))
 
     def _text(self, text: str) -> None:
         self._append(self._fitted(text, self.hides.beginning))
@@ -258,9 +259,6 @@ class _Writer:
             self.was_cut = True
             encoded = f'{encoded[:-1]}… {left_out} characters cut"'
         return encoded
-
-
-_NOT_FINITE: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _encoded(text: str) -> str:

@@ -24,7 +24,7 @@ from flujo_otel.wire.transport import HTTP_PORT, authority
 
 if TYPE_CHECKING:
     from flujo_otel.forward.destination import Destination
-    from flujo_otel.forward.dispatch import Tally
+    from flujo_otel.forward.dispatch import ForwarderStatus
     from flujo_otel.server.wiring import Wiring
 
 STOP_SECONDS: Final = 10.0
@@ -119,7 +119,7 @@ class Server:
         forwarders = None if self._wiring is None else self._wiring.forwarders
         return [] if forwarders is None else forwarders.destinations
 
-    def forwarding(self) -> "dict[str, Tally]":
+    def forwarding(self) -> "dict[str, ForwarderStatus]":
         """What each destination has got so far, by its name. Cheap; from any thread."""
         forwarders = None if self._wiring is None else self._wiring.forwarders
         return {} if forwarders is None else forwarders.statuses()

@@ -19,7 +19,7 @@ from flujo_otel.collector.reception import Reception
 from flujo_otel.collector.service import Service
 from flujo_otel.collector.unstored import Unstored
 from flujo_otel.errors import StoreUnavailable
-from flujo_otel.forward.destination import Destination, Signal
+from flujo_otel.forward.destination import Destination
 from flujo_otel.forward.forwarders import Forwarders
 from flujo_otel.forward.passing import PassThrough
 from flujo_otel.quiet import suppress_in_this_thread
@@ -28,6 +28,7 @@ from flujo_otel.server.report import Counts
 from flujo_otel.settings import Settings
 from flujo_otel.spanstore.api import SpanWriter
 from flujo_otel.spanstore.factory import open_destinations
+from flujo_otel.wire.transport import Signal
 
 
 class Wiring:

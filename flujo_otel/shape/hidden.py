@@ -17,6 +17,8 @@ _CONTAINERS: Final = (list, tuple, deque, Set)
 
 
 class Hidden(NamedTuple):
+    """What of a value is not to be shown."""
+
     names: frozenset[str]
     """The fields that classes of models and dataclasses in it hide."""
     masks: bool
@@ -25,6 +27,7 @@ class Hidden(NamedTuple):
 
 
 def hidden_in(value: Any) -> Hidden:
+    """What hides in `value` at any depth, up to 1000 values. May raise what its classes raise."""
     names: set[str] = set()
     waiting, seen = [value], set[int]()
     while waiting:
@@ -45,6 +48,7 @@ def hidden_in(value: Any) -> Hidden:
 
 
 def masks_itself(value: Any) -> bool:
+    """Whether its class says by itself what it shows: its fields are not to be read then."""
     kind = type(value)
     if hasattr(kind, "get_secret_value"):
         return True

@@ -31,18 +31,23 @@ _BEGINNING: Final = 100
 
 
 class Pairs(NamedTuple):
+    """An object: its members by name, to be read once; `size`: how many, as far as it says."""
+
     pairs: Iterable[tuple[Any, Any]]
     size: int
 
 
 class Items(NamedTuple):
+    """An array, to be read once; `size`: how many items, as far as it says."""
+
     items: Iterable[Any]
     size: int
 
 
 @lru_cache(maxsize=1024)
 def reader_of(kind: Any) -> Callable[[Any], Any]:
-    """What brings a value of class `kind` one step nearer to JSON: a scalar, Pairs or Items."""
+    """What brings a value of class `kind` one step nearer to JSON: to a scalar, Pairs or Items,
+    whose members are as the value holds them. What it calls of the program's may raise anything."""
     for types, reader in _READERS:
         if issubclass(kind, types):
             may_hide = issubclass(kind, _DATA) and has_own_repr(kind)
@@ -67,7 +72,8 @@ def _reader_of_object(kind: Any) -> Callable[[Any], Any]:
 
 @lru_cache(maxsize=1024)
 def shown_of(kind: Any) -> tuple[str, ...] | None:
-    """The fields that a class of models shows as they are; None: no such class."""
+    """The fields that a class of models shows as they are; None: it is no class of models, or its
+    own code has a say in what it shows."""
     model = model_of(kind)
     return model.names if model is not None and model.is_plain else None
 
@@ -196,4 +202,5 @@ _READERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
 
 
 def name_of(value: object) -> str:
+    """What its class is called, with the classes and functions around that."""
     return type(value).__qualname__

@@ -18,7 +18,7 @@ _LEFT_OUT: Final = object()
 
 
 class Model(NamedTuple):
-    """A class of models."""
+    """A class of pydantic's models or dataclasses: which of its fields it shows, and how."""
 
     names: tuple[str, ...]
     """Of the fields that hide neither from the `repr` nor from the dump."""
@@ -39,7 +39,8 @@ class Model(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def model_of(kind: Any) -> Model | None:
-    """None: it is no class of models, or one with a `repr` of its own, which shows it."""
+    """What `kind` is as a class of models; None: it has no schema of pydantic's, or a `repr` that
+    was written by hand, which is what it shows of itself."""
     if not hasattr(kind, "__pydantic_core_schema__") or has_own_repr(kind):
         return None
     fields = getattr(kind, "__pydantic_fields__", {})
@@ -55,7 +56,8 @@ def model_of(kind: Any) -> Model | None:
 
 
 def shown(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """A model's fields of these names, and what else it was given."""
+    """A model's fields of these names, and what it was given beside its fields. Their values are
+    as the model holds them."""
     content = getattr(value, "__dict__", None)
     if content is None:  # a dataclass with slots
         return {name: getattr(value, name) for name in names if hasattr(value, name)}
@@ -67,8 +69,12 @@ def shown(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def read(model: Model, value: Any) -> Any:
-    """A value of a class that is not plain: the mapping that it shows, or what else it is dumped
-    as."""
+    """What `value` shows, of a class that is not plain: a dict by field, or whatever else its
+    serializer makes of it; its `repr` where only that says what it shows.
+
+    A field whose serializer fails becomes a text that says so. Raises what `__repr_args__`, the
+    `repr` and the serializer of the whole raise.
+    """
     said = _said(model, value)
     if said is None:
         return repr(value)
@@ -79,7 +85,7 @@ def read(model: Model, value: Any) -> Any:
 
 
 def _said(model: Model, value: Any) -> dict[str, Any] | None:
-    """The fields that its `repr` shows, as it does; None: not all of them by name."""
+    """The fields that its `repr` shows, as it does; None: it shows something without a name."""
     if not model.says_fields:
         return shown(value, model.names)
     said = dict(value.__repr_args__())
@@ -89,6 +95,7 @@ def _said(model: Model, value: Any) -> dict[str, Any] | None:
 
 
 def _part(model: Model, value: Any, name: str, said: Any) -> Any:
+    """One field, as its serializer has it; `said`: as the `repr` has it."""
     try:
         leaves_out = model.conditions.get(name)
         if leaves_out is not None and leaves_out(said):
@@ -106,6 +113,8 @@ def _part(model: Model, value: Any, name: str, said: Any) -> Any:
 
 
 def _whole(model: Model, value: Any, said: Mapping[str, Any]) -> Any:
+    """What the serializer of the class makes of `value`, without what hides; `said`: the fields as
+    the `repr` has them."""
     dumped = _dumped(value, None)
     if not isinstance(dumped, dict):
         all_of_it = hidden_in(list(said.values()))

@@ -12,6 +12,8 @@ _Schema = Mapping[str, Any]
 
 
 class Serializers(NamedTuple):
+    """Which parts of a class serializers of the program's write."""
+
     whole: bool
     """Whether one writes the class as a whole."""
     fields: frozenset[str]

@@ -23,6 +23,8 @@ class TimeLimit:
 
     @property
     def is_over(self) -> bool:
+        """To be asked again and again: the CPU is looked at only once the seconds are up on the
+        clock, and counts from then on."""
         now = monotonic()
         if now < self._next_at:
             return False

@@ -34,7 +34,7 @@ class SpanChange(NamedTuple):
     span: Span
 
 
-class Page(NamedTuple, Generic[T]):
+class ChangePage(NamedTuple, Generic[T]):
     """What changed up to `position`, oldest change first; perhaps nothing.
 
     `is_last`: at the time of reading there was nothing after `position`.
@@ -60,11 +60,11 @@ class ChangeFeed(Protocol):
         nanoseconds): after it come those, and perhaps some older ones."""
         ...
 
-    def spans(self, after: int, where: ChangeFilter = ...) -> Page[SpanChange]:
+    def spans(self, after: int, where: ChangeFilter = ...) -> ChangePage[SpanChange]:
         """The next spans that changed after `after` and match, each once, as it is now."""
         ...
 
-    def runs(self, after: int) -> Page[Run]:
+    def runs(self, after: int) -> ChangePage[Run]:
         """The next runs that changed after `after`, each once, as it is now."""
         ...
 

@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 
 
 class CursorState(StrEnum):
+    """How sending to a destination goes."""
+
     OK = "ok"
     RETRYING = "retrying"
     """The backend cannot be reached, or is overloaded: tried again, ever more slowly."""
@@ -31,7 +33,7 @@ class DueSpan(NamedTuple):
     """Why it cannot be sent: its row is broken. There is no `otlp` then."""
 
 
-class Page(NamedTuple):
+class DuePage(NamedTuple):
     """Spans in the order of `seq`, and the position of whoever has sent them all."""
 
     spans: Sequence[DueSpan]
@@ -140,20 +142,26 @@ class DestinationStore(Protocol):
         """The last change number. Cheap."""
         ...
 
-    def page(self, after: int, where: Filter, most_spans: int, most_bytes: int) -> Page:
+    def page(self, after: int, where: Filter, most_spans: int, most_bytes: int) -> DuePage:
         """What is due after a position: ended spans whose OTLP content changed since. At least one,
         where there is any, however large. One whose row is broken comes with its `fault`."""
         ...
 
-    def selected(self, which: Selection, after: int, most_spans: int, most_bytes: int) -> Page:
+    def selected(self, which: Selection, after: int, most_spans: int, most_bytes: int) -> DuePage:
         """Spans that are stored, whatever the cursors say; begins with `after` 0."""
         ...
 
-    def count_selected(self, which: Selection) -> int: ...
+    def count_selected(self, which: Selection) -> int:
+        """How many spans `selected` gives in all its pages."""
+        ...
 
-    def resource(self, resource_id: int) -> Described: ...
+    def resource(self, resource_id: int) -> Described:
+        """The resource of a `DueSpan`; an empty one where it is not stored."""
+        ...
 
-    def scope(self, scope_id: int) -> Described: ...
+    def scope(self, scope_id: int) -> Described:
+        """The same of its scope."""
+        ...
 
     def forget(self, destination: str) -> bool:
         """Drop a destination, its position and its counts; False, and nothing dropped, where it is

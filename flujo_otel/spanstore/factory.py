@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from flujo_otel.errors import NoDatabase
 from flujo_otel.settings import ARGUMENT, Settings, load
 from flujo_otel.spanstore.kind import FileKind, kind_of
-from flujo_otel.spanstore.location import Location, resolve
+from flujo_otel.spanstore.location import Location, path_of, resolve
 
 if TYPE_CHECKING:  # ports: who asks for one knows it
-    from flujo_otel.spanstore.api import Maintenance, SpanWriter, TraceReader
+    from flujo_otel.spanstore.api import SpanWriter, TraceReader
     from flujo_otel.spanstore.changes import ChangeFeed
     from flujo_otel.spanstore.destinations import DestinationStore
     from flujo_otel.spanstore.diagnosis import Diagnostician
     from flujo_otel.spanstore.flujo.reader import FlujoReader
+    from flujo_otel.spanstore.maintenance import Maintenance
     from flujo_otel.spanstore.runlog import RunLog
     from flujo_otel.spanstore.tracelog import TraceLog
 
@@ -41,7 +42,7 @@ def open_writer(
     from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 
     return SQLiteSpanWriter(
-        resolve(settings).path,
+        path_of(settings),
         durable=settings.durable,
         busy_timeout_seconds=busy_timeout_seconds,
         tuning=COLLECTOR if collects else TRACED,
@@ -123,7 +124,7 @@ def open_destinations(
     from flujo_otel.spanstore.sqlite.destinations import SQLiteDestinations
 
     return SQLiteDestinations(
-        resolve(_settings(db, settings)).path,
+        path_of(_settings(db, settings)),
         read_only=read_only,
         busy_timeout_seconds=busy_timeout_seconds,
     )
@@ -148,7 +149,7 @@ def open_trace_log(
     settings = _settings(db, settings)
     from flujo_otel.spanstore.sqlite.tracelog import SQLiteTraceLog
 
-    path = None if in_memory else resolve(settings).path
+    path = None if in_memory else path_of(settings)
     return SQLiteTraceLog(path, durable=settings.durable)
 
 

@@ -40,21 +40,7 @@ def resolve(settings: Settings) -> Location:
 
     Raises UnsupportedUri where a setting names no file that SQLite can open.
     """
-    if settings.db is not None:
-        named = _file_of(settings.db, "db", settings)
-        if named is None:
-            raise UnsupportedUri(
-                f"db is {settings.db!r} ({settings.origin('db')}): a database in memory is not "
-                "seen by other connections or processes. Name a file."
-            )
-        return _location(named, _named_by_state_uri(settings), settings.origin("db"))
-    state = _named_by_state_uri(settings)
-    if state is not None:
-        return _location(_ours_for(state), state, settings.origin("state_uri"))
-    return _location(working_directory() / DEFAULT_NAME, None, "default")
-
-
-def _location(path: Path, state: Path | None, origin: str) -> Location:
+    path, state, origin = _named(settings)
     # flujo 0.4's runner does not heed FLUJO_STATE_URI: its runs are in the working directory even
     # where another file is named.
     candidates = [path, state]
@@ -62,6 +48,30 @@ def _location(path: Path, state: Path | None, origin: str) -> Location:
         candidates.append(working_directory() / FLUJO_NAME)
     flujo = next((p for p in candidates if p and kind_of(p) is FileKind.FLUJO), None)
     return Location(path, flujo, origin)
+
+
+def path_of(settings: Settings) -> Path:
+    """Our database alone. Where `db` names it, nothing is looked into, as in a forked child nothing
+    may be: a thread that it has not got may have held what SQLite waits for. Raises as `resolve`.
+    """
+    path, _, _ = _named(settings)
+    return path
+
+
+def _named(settings: Settings) -> tuple[Path, Path | None, str]:
+    """Our database, what flujo was given, and what named ours."""
+    if settings.db is not None:
+        named = _file_of(settings.db, "db", settings)
+        if named is None:
+            raise UnsupportedUri(
+                f"db is {settings.db!r} ({settings.origin('db')}): a database in memory is not "
+                "seen by other connections or processes. Name a file."
+            )
+        return named, _named_by_state_uri(settings), settings.origin("db")
+    state = _named_by_state_uri(settings)
+    if state is not None:
+        return _ours_for(state), state, settings.origin("state_uri")
+    return working_directory() / DEFAULT_NAME, None, "default"
 
 
 def _ours_for(state: Path) -> Path:

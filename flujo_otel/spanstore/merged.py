@@ -1,6 +1,10 @@
-"""Our runs and flujo's own as one; a run in both is shown once, from ours."""
+"""Our runs and flujo's own as one; a run in both is shown once, from ours.
 
-from collections.abc import Callable, Iterator, Sequence
+A pipeline in a step is a run to flujo, which lists it as one; to us it is a part of the outer run.
+So it is not listed where that run is ours, but found by its id.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 
 from flujo_otel.model import Run, Span, Step
@@ -21,16 +25,20 @@ class MergedReader:
         return self._newest(
             self._ours.list_runs(where, limit),
             lambda count: self._flujo.list_runs(where, count),
+            self._told,
             limit,
         )
 
     def count_runs(self, where: RunFilter) -> int:
         # A run of ours may have another status in flujo's file; so its filter does not matter.
         of_flujo = self._flujo.run_ids(where)
-        return self._ours.count_runs(where) + len(of_flujo) - len(self._ours.known_runs(of_flujo))
+        return self._ours.count_runs(where) + len(set(of_flujo) - self._told(of_flujo))
 
     def known_runs(self, run_ids: Sequence[str]) -> set[str]:
         return self._ours.known_runs(run_ids) | self._flujo.known_runs(run_ids)
+
+    def nested_runs(self, run_ids: Sequence[str]) -> set[str]:
+        return self._ours.nested_runs(run_ids)
 
     def get_run(self, run_id: str) -> Run | None:
         return self._ours.get_run(run_id) or self._flujo.get_run(run_id)
@@ -39,6 +47,7 @@ class MergedReader:
         return self._newest(
             self._ours.runs_with_prefix(prefix, limit),
             lambda count: self._flujo.runs_with_prefix(prefix, count),
+            self._ours.known_runs,
             limit,
         )
 
@@ -48,8 +57,12 @@ class MergedReader:
     def roots(self, run_ids: Sequence[str]) -> dict[str, Root]:
         return self._ours.roots(run_ids)
 
-    def shortest_unique_prefix(self, run_id: str) -> int:
-        return max(reader.shortest_unique_prefix(run_id) for reader in (self._ours, self._flujo))
+    def root_spans(self, roots: Iterable[Root]) -> dict[str, Span]:
+        return self._ours.root_spans(roots)
+
+    def unique_prefixes(self, run_ids: Sequence[str]) -> dict[str, int]:
+        ours, of_flujo = (r.unique_prefixes(run_ids) for r in (self._ours, self._flujo))
+        return {run_id: max(ours[run_id], of_flujo[run_id]) for run_id in run_ids}
 
     def spans(self, run_id: str, where: SpanFilter = _EVERYTHING) -> Iterator[Span]:
         return self._holder(run_id).spans(run_id, where)
@@ -71,18 +84,27 @@ class MergedReader:
     def _holder(self, run_id: str) -> TraceReader:
         return self._ours if self._ours.known_runs([run_id]) else self._flujo
 
+    def _told(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of flujo's that ours tell of, as runs or as parts of runs."""
+        known = self._ours.known_runs(run_ids)
+        return known | self._ours.nested_runs([each for each in run_ids if each not in known])
+
+    @staticmethod
     def _newest(
-        self, ours: list[Run], of_flujo: Callable[[int], list[Run]], limit: int
+        ours: list[Run],
+        of_flujo: Callable[[int], list[Run]],
+        told: Callable[[Sequence[str]], set[str]],
+        limit: int,
     ) -> list[Run]:
-        """The newest `limit` of ours and those of flujo's that are not ours as well.
+        """The newest `limit` of ours and those of flujo's that are not `told` by ours as well.
 
         Ours hide some of flujo's; more of those are asked for until they can tell nothing new.
         """
         count = limit
         while True:
             found = of_flujo(count)
-            known = self._ours.known_runs([run.run_id for run in found])
-            others = [run for run in found if run.run_id not in known]
+            hidden = told([run.run_id for run in found])
+            others = [run for run in found if run.run_id not in hidden]
             oldest_of_ours = ours[-1].start_time_ns if ours and len(ours) == limit else None
             if (
                 len(others) >= limit

@@ -60,15 +60,6 @@ class RunFacts(NamedTuple):
     """JSON, of the run's workflow state."""
 
 
-class RunQuery(NamedTuple):
-    """Which runs, None: all; newest first, `limit` of them after the first `offset`."""
-
-    status: str | None = None
-    pipeline_name: str | None = None
-    limit: int | None = None
-    offset: int = 0
-
-
 class StepResult(NamedTuple):
     """A row of `steps`; input, output and error are JSON."""
 
@@ -157,10 +148,19 @@ class RunLog(Protocol):
         """
         ...
 
-    def run(self, run_id: str) -> RunFacts | None: ...
+    def run(self, run_id: str) -> RunFacts | None:
+        """The run's row, with final_context; None where there is none."""
+        ...
 
-    def runs(self, where: RunQuery) -> list[RunFacts]:
-        """Without final_context, which is None."""
+    def runs(
+        self,
+        status: str | None,
+        pipeline_name: str | None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[RunFacts]:
+        """Newest first, `limit` of them after the first `offset`, None: all; without final_context,
+        which is None."""
         ...
 
     def steps(self, run_id: str) -> list[Sequence[Any]]:

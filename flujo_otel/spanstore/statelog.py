@@ -51,7 +51,7 @@ class HistoryEntry(NamedTuple):
     """It has no record, or the one of a span that has not ended."""
 
 
-class Evaluation(NamedTuple):
+class ShadowEvaluation(NamedTuple):
     """One of flujo's shadow evaluations; `metadata` is JSON, `created_at` UTC as SQLite has it."""
 
     run_id: str
@@ -119,12 +119,18 @@ class StateLog(Protocol):
         """Mark background tasks as failed that run, but were last saved before that."""
         ...
 
-    def add_evaluation(self, evaluation: Evaluation) -> None: ...
-
-    def evaluations(self, run_id: str | None, limit: int) -> Sequence[Evaluation]:
-        """The newest first."""
+    def add_evaluation(self, evaluation: ShadowEvaluation) -> None:
+        """Keep one more; its run need not be here."""
         ...
 
-    def set_value(self, value: NamedValue) -> None: ...
+    def evaluations(self, run_id: str | None, limit: int) -> Sequence[ShadowEvaluation]:
+        """At most `limit` of this run's (None: of all runs), the newest first."""
+        ...
 
-    def value(self, key: str) -> NamedValue | None: ...
+    def set_value(self, value: NamedValue) -> None:
+        """Add it, or replace the one of its key."""
+        ...
+
+    def value(self, key: str) -> NamedValue | None:
+        """What was set last under `key`; None: nothing."""
+        ...

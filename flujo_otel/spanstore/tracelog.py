@@ -24,7 +24,9 @@ class TraceLog(Protocol):
         """Commit all of `batch`, or raise MalformedTrace and say what is wrong with which span."""
         ...
 
-    def read(self, run_id: str) -> Recorded | None: ...
+    def read(self, run_id: str) -> Recorded | None:
+        """The run of this id; None where there is none."""
+        ...
 
     def newest(self, limit: int, statuses: Sequence[str] | None) -> list[Recorded]:
         """The newest `limit` runs of these statuses (None: of any), newest first."""

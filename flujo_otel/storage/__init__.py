@@ -1,4 +1,24 @@
-"""What programs save and load: flujo's runs and states (`backend`), X-Ray's traces (`sqlite`).
+"""What programs save and load, in the shapes that the seeds give it. `sqlite` has both classes.
+
+flujo's, `SQLiteBackend`:
+
+    backend          runs, steps and trace trees
+    workflows        the rest of its methods: states to go on from, and what flujo keeps by name
+    rows, shapes     the dicts that it is given, to rows; rows to the dicts that it answers with
+    state_rows       workflow states to rows and back; `state_codec`: what is in them, as JSON;
+                     `tagged`: values in them that JSON has no word for
+    trace_tree       trees to span records and back; `flujo_tree` puts flujo's own times right
+    late_steps       records of steps, written a little later; `history`: those that were not
+    unsaved          states that were not saved, told and counted
+    event_loop       how its methods keep from holding the event loop up
+
+X-Ray's, `SQLiteStorage`:
+
+    traces           Trace and Step; `keepable`: which of them cannot be stored
+    storage_backend  StorageBackend, which a program may implement itself
+    trace_storage    SQLiteStorage
+    trace_spans      Trace and Step to span records and back; `decisions`, `llm`: attributes
+    snapshot         values as they are when they are handed in
 
 A value becomes JSON in five ways, here and elsewhere, since its readers want different things:
 

@@ -8,11 +8,12 @@ from flujo_otel.errors import MalformedTrace
 from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_run_log
 from flujo_otel.spanstore.location import resolve
-from flujo_otel.spanstore.runlog import RunQuery, SpanGroup
+from flujo_otel.spanstore.runlog import SpanGroup
 from flujo_otel.storage import flujo_tree, rows, shapes, trace_tree
-from flujo_otel.storage.calls import at_once, checked, in_thread
+from flujo_otel.storage.event_loop import at_once, checked, in_thread
 from flujo_otel.storage.history import record_missing_steps
-from flujo_otel.storage.late import BoundedSet, LateSteps
+from flujo_otel.storage.late_steps import LateSteps
+from flujo_otel.storage.recent_runs import RecentRuns
 from flujo_otel.storage.unsaved import UnsavedStates
 from flujo_otel.storage.workflows import Workflows
 
@@ -31,7 +32,7 @@ class SQLiteBackend(Workflows):
         self.path = resolve(settings).path
         self._log = open_run_log(self.path, settings)
         self._late = LateSteps(self._log)
-        self._going = BoundedSet()
+        self._going = RecentRuns()
         self._unsaved = UnsavedStates(self.path)
 
     async def save_run_start(self, run_data: Mapping[str, Any]) -> None:
@@ -71,11 +72,11 @@ class SQLiteBackend(Workflows):
         metadata_filter: Mapping[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
         """Runs, newest first; `metadata_filter`: what their state's metadata must contain."""
-        where = RunQuery(status or None, pipeline_name or None, limit, offset)
+        where = status or None, pipeline_name or None
         if metadata_filter is None:
-            found = await in_thread(lambda: self._log.runs(where))
+            found = await in_thread(lambda: self._log.runs(*where, limit, offset))
             return [shapes.listed_run(run) for run in found]
-        every = await in_thread(lambda: self._log.runs(where._replace(limit=None, offset=0)))
+        every = await in_thread(lambda: self._log.runs(*where))
         matching = [
             run
             for run in map(shapes.listed_run, every)

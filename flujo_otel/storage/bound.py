@@ -30,8 +30,8 @@ class Bound:
         self._open: set[int] = set()
 
     def open(self, value: Any, size: int) -> str:
-        """Counts `size` values to be read in `value`, until `close`. What is not to be read gives
-        words to stand in its place, and stays closed."""
+        """Begin to read `value`, which holds `size` others; `close` it afterwards. Returns "", or
+        where it must not be read the words for its place; then there is nothing to close."""
         key = id(value)
         if key in self._open:
             self._most = min(self._most, FEW_NODES)
@@ -46,13 +46,13 @@ class Bound:
         return ""
 
     def close(self, value: Any) -> None:
-        """Of what is open."""
+        """End the reading of `value`, which was opened."""
         self._open.discard(id(value))
 
 
 def unfolds(nodes: int, held: int, distinct: int) -> bool:
-    """Whether `nodes` values are more than a program holds in memory: its `distinct` parts are
-    written `held` times."""
+    """Whether a value that is written as `nodes` values is far smaller in memory: its `distinct`
+    parts are held in `held` places, and written in each."""
     return nodes > MOST_NODES and held > _MOST_COPIES * distinct
 
 

@@ -15,8 +15,11 @@ from flujo_otel.wire.values import clean_text
 
 
 def record_missing_steps(log: RunLog, run_id: str) -> None:
-    """Make them of the history of the run's state, unless that is of other steps than the records:
-    of a pipeline inside this run, which shares its id."""
+    """Add the records that the run lacks of steps that are in the history of its state.
+
+    Where that history names other steps than the records it is left alone: it belongs to a pipeline
+    inside this run, which has the same run id.
+    """
     with guarded("recording steps that only a state knows"):
         history = [(each, decode(each.entry)) for each in log.states.unrecorded(run_id)]
         if all(_is_recorded_as(each.recorded_name, entry) for each, entry in history):

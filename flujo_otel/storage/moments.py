@@ -4,11 +4,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 from flujo_otel.errors import MalformedTrace
+from flujo_otel.model.record import LAST_TIME_NS
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_LAST_NS: Final = (1 << 63) - 2
-"""One less than SQLite holds: that one says that a run was handed in whole (pour.sql)."""
 
 
 def to_ns(time: datetime) -> int:
@@ -18,7 +17,7 @@ def to_ns(time: datetime) -> int:
         time_ns = (time.astimezone(UTC) - _EPOCH) // _MICROSECOND * 1000
     except (ValueError, OverflowError, OSError) as error:
         raise MalformedTrace(f"{time!r} cannot be stored: {error}.") from error
-    if not 0 <= time_ns <= _LAST_NS:
+    if not 0 <= time_ns <= LAST_TIME_NS:
         raise MalformedTrace(f"{time!r} cannot be stored: it must be from 1970 to 2262.")
     return time_ns
 

@@ -18,9 +18,10 @@ from uuid import UUID
 
 from flujo_otel.interruption import passes
 from flujo_otel.storage.bound import Bound
+from flujo_otel.words import words_of_non_finite
 
 _SAID_BY_TEXT: Final = (UUID, Decimal, PurePath, timedelta)
-"""As keys: flujo has one word for all of a kind, and entries would be lost."""
+"""Kinds of which a key becomes its text: flujo words all such keys alike, and loses entries so."""
 _Reader = Callable[[Any, Bound], Any]
 
 MOST_BITS: Final = 14_000
@@ -60,7 +61,7 @@ def to_plain(value: Any, bound: Bound | None = None) -> Any:
     if type(value) is int:
         return value if value.bit_length() <= MOST_BITS else hex(value)
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else _non_finite(value)
+        return float(value) if math.isfinite(value) else words_of_non_finite(value)
     try:
         return _convert(value, bound or Bound())
     except BaseException as error:  # a property or __str__ of somebody else's class
@@ -137,12 +138,6 @@ def _key(key: Any, bound: Bound) -> str:
     if type(key) is str:
         return key
     return str(key) if isinstance(key, _SAID_BY_TEXT) else str(to_plain(key, bound))
-
-
-def _non_finite(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    return "Infinity" if value > 0 else "-Infinity"
 
 
 # In this order: bytes are a sequence too.

@@ -32,8 +32,11 @@ _AS_IT_IS: Final = frozenset({bool, type(None)})
 
 
 def snapshot(value: Any) -> Any:
-    """`value` as None, bool, int, float, str, list and dict with text keys. Raises nothing but what
-    a signal's handler raises meanwhile."""
+    """A copy of `value` made of None, bool, int, finite float, str, list and dict with text keys.
+
+    Bounded in values, characters and seconds: a text says where it was cut, and stands in for what
+    cannot be copied. Raises nothing but what a signal's handler raises meanwhile.
+    """
     kind = type(value)
     if kind in _AS_IT_IS or _is_kept(kind, value):
         return value
@@ -43,13 +46,13 @@ def snapshot(value: Any) -> Any:
 
 
 def snapshot_object(value: Any) -> dict[str, Any]:
-    """The same as a JSON object; what is none is its member `value`."""
+    """A `snapshot` that is a dict: of what is no mapping, with the one member `value`."""
     copy = snapshot(value)
     return copy if type(copy) is dict else {"value": copy}
 
 
 def snapshot_text(value: Any) -> str:
-    """The same as a text: of an object its `str()`, of data what `str()` says of its copy."""
+    """A `snapshot` that is a text: of an object its `str()`, of data the `str()` of the copy."""
     kind = type(value)
     if _is_kept(kind, value):
         return str(value)
@@ -63,11 +66,12 @@ def snapshot_text(value: Any) -> str:
 
 
 def snapshot_name(value: Any) -> str:
-    """The same as the name of a trace or step, which SQL ends at a NUL character."""
+    """A `snapshot_text` to name a trace or step by, without NUL, at which SQL ends a name."""
     return snapshot_text(value).replace("\0", "\\0")
 
 
 def _is_kept(kind: type, value: Any) -> bool:
+    """Whether it is a text that needs neither copy nor cut."""
     return kind is str and value.isascii() and len(value) <= MOST_CHARACTERS
 
 
@@ -107,6 +111,7 @@ class _Copy:
         self._open: set[int] = set()
 
     def of(self, value: Any, depth: int) -> Any:
+        """The copy of `value`, which is inside `depth` containers."""
         self._left -= 1
         kind = type(value)
         if kind is str:

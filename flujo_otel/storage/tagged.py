@@ -86,8 +86,9 @@ def has_lost(text: str) -> bool:
     return _IS_LOST in text
 
 
-def lost_words(text: str) -> str:
-    """For people: the first value in a state's JSON that cannot come back."""
+def first_lost(text: str) -> str:
+    """The words, for people, in place of the first value in a state's JSON that cannot come back;
+    "" where there is none."""
     found = re.search(_IS_LOST + r', "value": "([^"]*)"', text)
     return found[1] if found else ""
 

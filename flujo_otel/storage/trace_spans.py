@@ -6,13 +6,13 @@ from hashlib import blake2b
 from typing import Any, Final, Literal
 
 from flujo_otel.errors import MalformedTrace
-from flujo_otel.model import Batch, Resource, Run, RunStatus, Scope, Span, SpanRecord
+from flujo_otel.model import Batch, Event, Resource, Run, RunStatus, Scope, Span, SpanRecord
 from flujo_otel.model.record import Role
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference, xray
 from flujo_otel.storage import decisions
 from flujo_otel.storage.moments import from_ns, offset_seconds, to_ns
-from flujo_otel.storage.traces import Occurrence, SpanFacts, Step, Trace
+from flujo_otel.storage.traces import SpanFacts, Step, Trace
 from flujo_otel.wire.content_id import content_id
 from flujo_otel.wire.message import otel_id
 from flujo_otel.wire.projection import project
@@ -45,6 +45,7 @@ def statuses_of(status: str) -> list[str]:
 
 
 def batch_of(records: Sequence[SpanRecord]) -> Batch:
+    """`records` of X-Ray's with the resource and scope that all of them name."""
     return Batch(records, (RESOURCE,), (SCOPE,))
 
 
@@ -117,10 +118,15 @@ def _record(
     )
 
 
-def _events(events: Sequence[Occurrence]) -> str | None:
+def _events(events: Sequence[Event]) -> str | None:
+    """As `SpanRecord.events` has them."""
     if not events:
         return None
-    return f"[{','.join(encode_attributes(b'', event._asdict())[1] for event in events)}]"
+    members = (
+        {"name": each.name, "time_ns": each.time_ns, "attributes": each.attributes}
+        for each in events
+    )
+    return f"[{','.join(encode_attributes(b'', each)[1] for each in members)}]"
 
 
 def _as_given(model: Trace | Step) -> dict[str, Any]:
@@ -223,9 +229,7 @@ def _facts(span: Span) -> SpanFacts:
     facts.is_managed = False
     facts.is_foreign = _MARKS.isdisjoint(span.attributes)
     facts.error_type = str(span.attributes.get(flujo.ERROR_TYPE) or "")
-    facts.events = [
-        Occurrence(event.name, event.time_ns, event.attributes) for event in span.events
-    ]
+    facts.events = list(span.events)
     return facts
 
 

@@ -10,9 +10,9 @@ from flujo_otel.errors import MalformedTrace
 from flujo_otel.model import Loss, SpanRecord
 from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_trace_log
-from flujo_otel.storage.base import StorageBackend
-from flujo_otel.storage.calls import checked
+from flujo_otel.storage.event_loop import checked
 from flujo_otel.storage.keepable import check
+from flujo_otel.storage.storage_backend import StorageBackend
 from flujo_otel.storage.trace_spans import (
     batch_of,
     statuses_of,

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from flujo_otel.errors import MalformedTrace
 from flujo_otel.model import Batch, Resource, Scope, SpanRecord
-from flujo_otel.model.record import Role
+from flujo_otel.model.record import LAST_TIME_NS, Role
 from flujo_otel.redaction import redactor
 from flujo_otel.spanstore.runlog import SpanRow
 from flujo_otel.storage.plain import to_plain
@@ -21,7 +21,6 @@ SCOPE: Final = Scope(content_id(_SCOPE_OTLP, b""), _SCOPE_NAME, "", "", _SCOPE_O
 """Marks the spans of saved trees: saving one again replaces these, and no others of the run."""
 _RESOURCE: Final = Resource(content_id(b"", b""), "{}", "", b"")
 
-_LAST_NS: Final = (1 << 63) - 1
 _INTERNAL: Final = 1
 _STATUS_ERROR: Final = 2
 
@@ -164,7 +163,7 @@ def _time_ns(node: _Node, key: str, default: float | None) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise MalformedTrace(f"{node.path}.{key} is {_what(value)}; it must be seconds.")
-    if not 0 <= value <= _LAST_NS // 10**9:
+    if not 0 <= value <= LAST_TIME_NS // 10**9:
         raise MalformedTrace(f"{node.path}.{key} is {value}; it must be seconds of Unix time.")
     return to_nanoseconds(value)
 

@@ -1,10 +1,11 @@
 """X-Ray's Trace and Step (appendix B), and what their spans have beyond that shape."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from flujo_otel.errors import MissingExtra
+from flujo_otel.model import Event
 from flujo_otel.storage.random_ids import new_uuid
 
 try:
@@ -17,17 +18,8 @@ except ImportError as error:
 Status = Literal["running", "completed", "failed"]
 
 
-class Occurrence(NamedTuple):
-    """A span event; `time_ns` is Unix time in nanoseconds."""
-
-    name: str
-    time_ns: int
-    attributes: Mapping[str, Any]
-
-
 class SpanFacts:
-    """The span of a Trace or Step that the SDK made, or that was read. Event times in Unix
-    nanoseconds."""
+    """The span of a Trace or Step that the SDK made, or that was read."""
 
     __slots__ = (
         "error",
@@ -46,13 +38,13 @@ class SpanFacts:
         to write them out would take 3 us a step."""
         self.error = ""
         self.error_type = ""
-        self.events: list[Occurrence] = []
+        self.events: list[Event] = []
         self.is_managed = True
         """Its context manager saves it: whoever saves its trace leaves it out."""
         self.is_foreign = False
         """Read from a span that another producer made, of which a model tells only a part."""
         self.noted_input = ""
-        """What of its input its span has already, as text."""
+        """The input as text, where its span has it already."""
         self.nest: Callable[[], Any] | None = None
         """Weakly, the context manager of a step that the SDK made."""
 

@@ -11,7 +11,7 @@ from flujo_otel.guard import guarded
 from flujo_otel.model import Loss
 from flujo_otel.spanstore.factory import open_writer
 from flujo_otel.spanstore.statelog import WorkflowState
-from flujo_otel.storage.state_codec import lost_words
+from flujo_otel.storage.state_rows import lost_words
 
 STATE_NOT_SAVED: Final = "state_not_saved"
 """Reason in the ledger (docs/ledger.md)."""

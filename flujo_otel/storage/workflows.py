@@ -7,13 +7,14 @@ from typing import Any, Final, TypeVar
 
 from flujo_otel.redaction import redactor
 from flujo_otel.spanstore.runlog import RunLog, WouldWait
-from flujo_otel.spanstore.statelog import Evaluation, NamedValue, StateTimes, WorkflowState
-from flujo_otel.storage import shapes, state_codec
-from flujo_otel.storage.calls import at_once, in_thread
+from flujo_otel.spanstore.statelog import NamedValue, ShadowEvaluation, StateTimes, WorkflowState
+from flujo_otel.storage import shapes, state_codec, state_rows
+from flujo_otel.storage.event_loop import at_once, in_thread
 from flujo_otel.storage.flujo_version import speaks_06
 from flujo_otel.storage.history import record_missing_steps
-from flujo_otel.storage.late import BoundedSet, LateSteps
+from flujo_otel.storage.late_steps import LateSteps
 from flujo_otel.storage.plain import from_json, to_json, to_plain
+from flujo_otel.storage.recent_runs import RecentRuns
 from flujo_otel.storage.unsaved import UnsavedStates
 
 T = TypeVar("T")
@@ -23,12 +24,13 @@ _STALE: Final = "Task timeout: process likely crashed"
 
 
 class Workflows:
-    """Needs what is declared here. flujo's own states, in its own file, are read, never changed."""
+    """A part of SQLiteBackend, which sets the attributes that are declared here. States in flujo's
+    own file are read, never changed."""
 
     _log: RunLog
     _late: LateSteps
-    _going: BoundedSet
-    """Runs that flujo is at: it saves their states here."""
+    _going: RecentRuns
+    """Runs that go on at present: flujo saves their states here."""
     _unsaved: UnsavedStates
 
     async def save_state(self, run_id: str, state: Mapping[str, Any]) -> None:
@@ -40,9 +42,9 @@ class Workflows:
         """
 
         def save(wait: bool) -> None:
-            history = state_codec.history_of(state)
-            row, times = state_codec.to_row(run_id, state, history)
-            if row.status == "running" and not state_codec.is_restorable(row):
+            history = state_rows.history_of(state)
+            row, times = state_rows.to_row(run_id, state, history)
+            if row.status == "running" and not state_rows.is_restorable(row):
                 if not wait:
                     raise WouldWait
                 self._unsaved.add(row)
@@ -65,7 +67,7 @@ class Workflows:
             return row
 
         row = await in_thread(read)
-        return None if row is None else shapes.loaded(state_codec.to_state(row))
+        return None if row is None else shapes.loaded(state_rows.to_state(row))
 
     async def delete_state(self, run_id: str) -> None:
         """From then on load_state gives None; the run's record stays."""
@@ -164,7 +166,7 @@ class Workflows:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Keep one of flujo's shadow evaluations."""
-        evaluation = Evaluation(
+        evaluation = ShadowEvaluation(
             run_id,
             step_name,
             float(score),

@@ -14,7 +14,7 @@ from threading import RLock
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.usage.late_import import possible_at_exit
-from flujo_otel.usage.rates import Counts, Rates
+from flujo_otel.usage.rates import PaidTokens, Rates
 from flujo_otel.usage.tokens import Usage
 
 _ALIASES: Final = {
@@ -69,12 +69,12 @@ def may_load(request: bytes) -> bool:
     return not load.cache_info().currsize and any(mark in request for mark in _MARKS)
 
 
-def library_price(usage: Usage, counts: Counts, at_ns: int) -> float | None:
-    """The price of `counts`, in USD; None: unknown."""
+def library_price(usage: Usage, paid: PaidTokens, at_ns: int) -> float | None:
+    """The price of `paid`, in USD; None: unknown."""
     for model in dict.fromkeys((usage.model, usage.request_model)):
         found = _found(usage.provider, model) if model else None
         if found is not None:
-            return found.price(counts, at_ns)
+            return found.price(paid, at_ns)
     return None
 
 
@@ -87,24 +87,24 @@ class _Model:
         self._model = model
         self._always = self._flat(model.prices) if not isinstance(model.prices, list) else None
 
-    def price(self, counts: Counts, at_ns: int) -> float | None:
+    def price(self, paid: PaidTokens, at_ns: int) -> float | None:
         """None where the library has no price for what was used."""
         if self._always is not None:
-            return self._always.price(counts)
+            return self._always.price(paid)
         at = datetime.fromtimestamp(at_ns / 1e9, UTC)
         prices = self._model.get_prices(at)
         flat = self._flat(prices)
         if flat is not None:
-            return flat.price(counts)
+            return flat.price(paid)
         if getattr(prices, "input_mtok", None) is None:
             return None
-        if counts.output is None and getattr(prices, "output_mtok", None) is not None:
+        if paid.output is None and getattr(prices, "output_mtok", None) is not None:
             return None
         used = self._library.usage(
-            input_tokens=counts.input,
-            output_tokens=counts.output,
-            cache_read_tokens=counts.cache_read,
-            cache_write_tokens=counts.cache_write,
+            input_tokens=paid.input,
+            output_tokens=paid.output,
+            cache_read_tokens=paid.cache_read,
+            cache_write_tokens=paid.cache_write,
         )
         found = self._model.calc_price(used, self._provider, genai_request_timestamp=at)
         return float(found.total_price)

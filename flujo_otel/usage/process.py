@@ -3,7 +3,7 @@
 from flujo_otel import guard, settings
 from flujo_otel.errors import SettingsError
 from flujo_otel.usage.library import library_price
-from flujo_otel.usage.rates import Counts, Rates, rates_of
+from flujo_otel.usage.rates import PaidTokens, Rates, rates_of
 from flujo_otel.usage.tokens import Usage
 
 _stated: dict[str, Rates] | None = None
@@ -18,13 +18,13 @@ def price(usage: Usage, at_ns: int) -> float | None:
     if usage.input_tokens is None or not usage.model:
         return None
     read, write = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
-    counts = Counts(usage.input_tokens, usage.output_tokens, read, write)
+    paid = PaidTokens(usage.input_tokens, usage.output_tokens, read, write)
     rates = _rates()
     found = rates.get(usage.model) or rates.get(usage.request_model)
     if found is not None:
-        return found.price(counts)
+        return found.price(paid)
     with guard.guarded("looking a price up"):
-        return library_price(usage, counts, at_ns)
+        return library_price(usage, paid, at_ns)
     return None
 
 

@@ -14,7 +14,7 @@ _KEYS: Final = ("input", "output", "cache_read", "cache_write")
 _MILLION: Final = 1_000_000
 
 
-class Counts(NamedTuple):
+class PaidTokens(NamedTuple):
     """Tokens to be paid for; the input includes the cached."""
 
     input: int
@@ -34,17 +34,17 @@ class Rates:
     cache_read: float
     cache_write: float
 
-    def price(self, counts: Counts) -> float | None:
+    def price(self, paid: PaidTokens) -> float | None:
         """In USD. None where there is output that nobody says the price of, or output to be paid
         for that nobody has counted."""
-        plain = max(counts.input - counts.cache_read - counts.cache_write, 0)
+        plain = max(paid.input - paid.cache_read - paid.cache_write, 0)
         whole = plain * self.input
-        whole += counts.cache_read * self.cache_read + counts.cache_write * self.cache_write
-        if counts.output:
+        whole += paid.cache_read * self.cache_read + paid.cache_write * self.cache_write
+        if paid.output:
             if self.output is None:
                 return None
-            whole += counts.output * self.output
-        elif counts.output is None and self.output:
+            whole += paid.output * self.output
+        elif paid.output is None and self.output:
             return None
         return whole / _MILLION
 

@@ -20,19 +20,17 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from flujo_otel.errors import MalformedRequest
 from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
+from flujo_otel.model.record import LAST_TIME_NS
 from flujo_otel.redaction import Redactor
 from flujo_otel.wire.anyvalue import json_members, json_object, plain_attributes
 from flujo_otel.wire.broken_text import mended
 from flujo_otel.wire.content_id import content_id
-from flujo_otel.wire.outcome import ALL_WELL, Outcome
+from flujo_otel.wire.partial_success import ALL_WELL, PartialSuccess
 from flujo_otel.wire.projection import READ, project
 
 if TYPE_CHECKING:
     from flujo_otel.wire.otlp_redaction import MessageRedactor
 
-_MAX_TIME_NS: Final = (1 << 63) - 2
-"""The last one that SQLite holds is taken: as the start of a run's root it says that the run was
-handed in whole (pour.sql), and a root that started then was refused."""
 MOST_CHARACTERS: Final = 32 * 1024 * 1024
 """Of a span's JSON: SQLite holds a dozen of them while it writes one. 60 MB of control characters,
 six times that in JSON and 60 KB in gzip, took 7 GB."""
@@ -54,7 +52,7 @@ class Decoded(NamedTuple):
     """A request's spans, ready to be written."""
 
     batch: Batch
-    outcome: Outcome = ALL_WELL
+    partial_success: PartialSuccess = ALL_WELL
     """What its sender should know already: the spans that are not in the batch."""
     losses: Sequence[Loss] = ()
     """The same for the ledger, with what the spans say of clocks and of data dropped on the way."""
@@ -180,7 +178,7 @@ class RequestDecoder:
         losses = [
             Loss(*key, count, self._now_ns, self._now_ns) for key, count in self._counts.items()
         ]
-        return Decoded(batch, Outcome(reasons, self._mended_texts), losses)
+        return Decoded(batch, PartialSuccess(reasons, self._mended_texts), losses)
 
     def _note(self, reason: str, detail: str, spans: int = 1) -> None:
         key = self._service, reason, detail
@@ -222,8 +220,8 @@ def _record(
     else:
         attributes = plain_attributes(span.attributes)
         facts = project(attributes, is_root=is_root, ended=True, is_error=is_error, at_ns=start_ns)
-    if start_ns > _MAX_TIME_NS or end_ns > _MAX_TIME_NS:
-        start_ns, end_ns = min(start_ns, _MAX_TIME_NS), min(end_ns, _MAX_TIME_NS)
+    if start_ns > LAST_TIME_NS or end_ns > LAST_TIME_NS:
+        start_ns, end_ns = min(start_ns, LAST_TIME_NS), min(end_ns, LAST_TIME_NS)
     events, links = span.events, span.links
     return SpanRecord(
         *ids,
@@ -261,7 +259,7 @@ def _events_json(events: Iterable[Span.Event]) -> str:
 
 
 def _event_json(event: Span.Event) -> str:
-    time_ns = min(event.time_unix_nano, _MAX_TIME_NS)
+    time_ns = min(event.time_unix_nano, LAST_TIME_NS)
     attributes = json_object(json_members(event.attributes))
     return f'{{"name":{quote(event.name)},"time_ns":{time_ns},"attributes":{attributes}}}'
 

@@ -15,11 +15,12 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, StatusCode
 
 from flujo_otel.model import Batch, Resource, Scope, SpanRecord
+from flujo_otel.model.record import LAST_TIME_NS
 from flujo_otel.wire import message
 from flujo_otel.wire.content_id import content_id
 from flujo_otel.wire.projection import project
 from flujo_otel.wire.protobuf import delimited, fixed32, tag, varint
-from flujo_otel.wire.snapshot import Snapshot
+from flujo_otel.wire.span_snapshot import SpanSnapshot
 from flujo_otel.wire.values import clean_text, encode_attributes, plain_json
 
 _DROPPED_ATTRIBUTES: Final = tag(10, 0)
@@ -30,15 +31,12 @@ _DROPPED_LINKS: Final = tag(14, 0)
 _ERROR: Final = StatusCode.ERROR.value
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
-_MAX_TIME_NS: Final = (1 << 63) - 2
-"""SQLite holds one more, which as the start of a run's root says that the run was handed in whole
-(pour.sql)."""
 _UNSIGNED_32: Final = (1 << 32) - 1
 
 
 def to_batch(
-    spans: Iterable[Snapshot],
-    refuse: Callable[[Snapshot, Exception], None],
+    spans: Iterable[SpanSnapshot],
+    refuse: Callable[[SpanSnapshot, Exception], None],
 ) -> Batch:
     """Records of `spans`, running ones of those without an end time.
 
@@ -105,7 +103,7 @@ def _scope(scope: InstrumentationScope | None) -> Scope:
     return Scope(content_id(otlp, schema_url.encode()), name, version, schema_url, otlp)
 
 
-def _record(span: Snapshot, shared: _Shared) -> SpanRecord:
+def _record(span: SpanSnapshot, shared: _Shared) -> SpanRecord:
     name, context, parent, resource, scope, kind, start, end, status, attributes, *_ = span
     code = status.status_code.value
     facts = project(
@@ -145,7 +143,7 @@ _Lists = tuple[str, str | None, str | None, bytes | None]
 """Attributes, events and links as JSON, and the span's bytes where columns cannot tell all."""
 
 
-def _plain(span: Snapshot) -> _Lists | None:
+def _plain(span: SpanSnapshot) -> _Lists | None:
     """Of a span that is exactly its columns (see `message.of_columns`), as most are; None where it
     has links or a trace state, dropped something, or holds a value that JSON would change."""
     if span.links or span.dropped or span.context.trace_state:
@@ -168,7 +166,7 @@ def _plain_event(event: Event) -> str | None:
     return _event_json(event, text)
 
 
-def _exact(span: Snapshot) -> _Lists:
+def _exact(span: SpanSnapshot) -> _Lists:
     context, parent, status = span.context, span.parent, span.status
     attributes, attributes_text = encode_attributes(message.ATTRIBUTES, span.attributes)
     events, events_text = _list(span.events, message.EVENTS, _event)
@@ -209,7 +207,7 @@ def _unlocked(bounded: Any) -> Mapping[str, Any]:
 def _time(time_ns: int | None) -> int:
     """A time that OTLP's fixed64 and SQLite's INTEGER both take; user code may pass any integer."""
     time_ns = int(time_ns or 0)
-    return time_ns if 0 <= time_ns <= _MAX_TIME_NS else min(max(time_ns, 0), _MAX_TIME_NS)
+    return time_ns if 0 <= time_ns <= LAST_TIME_NS else min(max(time_ns, 0), LAST_TIME_NS)
 
 
 def _flags(context: SpanContext, remote: SpanContext | None) -> int:

@@ -1,5 +1,6 @@
 """What both ends of OTLP's transports call alike: the receiver's and the sender's."""
 
+from enum import StrEnum
 from typing import Final
 
 HTTP_PORT: Final = 4318
@@ -10,6 +11,14 @@ STATUS_DETAILS: Final = "grpc-status-details-bin"
 """The trailer that a google.rpc.Status is in."""
 RETRY_INFO: Final = b"type.googleapis.com/google.rpc.RetryInfo"
 """The type of the detail that says when to come again."""
+
+
+class Signal(StrEnum):
+    """What an OTLP request carries: each has its own path over HTTP, its own service over gRPC."""
+
+    TRACES = "traces"
+    METRICS = "metrics"
+    LOGS = "logs"
 
 
 def authority(host: str, port: int | None) -> str:

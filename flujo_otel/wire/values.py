@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from json import JSONEncoder
 from json.encoder import c_make_encoder  # type: ignore[attr-defined]
 from json.encoder import encode_basestring as quote
-from math import isfinite, isnan
+from math import isfinite
 from struct import Struct
 from typing import Any, Final
 
 from flujo_otel.wire.protobuf import delimited, signed_varint, varint
-from flujo_otel.words import words_of
+from flujo_otel.words import words_of, words_of_non_finite
 
 MAX_DEPTH: Final = 50
 """Deeper values become their text: SQLite's and protobuf's own parsers refuse much deeper ones."""
@@ -139,7 +139,8 @@ def encode_value(value: Any, depth: int = 0) -> tuple[bytes, str]:
     if kind is int:
         return _integer(value)
     if kind is float:
-        return _FLOAT + _DOUBLE(value), repr(value) if isfinite(value) else _non_finite(value)
+        text = repr(value) if isfinite(value) else f'"{words_of_non_finite(value)}"'
+        return _FLOAT + _DOUBLE(value), text
     if value is None:
         return b"", "null"
     return _other(value, depth)
@@ -160,12 +161,6 @@ def _integer(value: int) -> tuple[bytes, str]:
     # hex: the interpreter refuses to write more than 4,300 decimal digits (and takes quadratic
     # time over those it does write).
     return _text(str(value) if value.bit_length() < 1024 else hex(value))
-
-
-def _non_finite(value: float) -> str:
-    if isnan(value):
-        return '"NaN"'
-    return '"Infinity"' if value > 0 else '"-Infinity"'
 
 
 def _other(value: Any, depth: int) -> tuple[bytes, str]:

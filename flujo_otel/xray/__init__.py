@@ -3,7 +3,7 @@
 `flujo_otel.XRay` is the same class in a process that is wired for it.
 """
 
-from flujo_otel.storage.base import StorageBackend
+from flujo_otel.storage.storage_backend import StorageBackend
 from flujo_otel.storage.traces import Step, Trace
 from flujo_otel.xray.carrying import CarryingThreadPoolExecutor, carry
 from flujo_otel.xray.step import StepContext

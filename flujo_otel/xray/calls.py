@@ -13,19 +13,32 @@ _guard: Final = guarded("recording a decorated call")
 
 
 class Call(Protocol):
-    """Current from its opening on."""
+    """A call while it is recorded. Raises nothing but what a storage that was passed in raises, and
+    what a signal's handler does."""
 
-    def open(self) -> None: ...
+    def open(self) -> None:
+        """Begin it, and make it current."""
+        ...
 
-    def note_input(self, arguments: Mapping[str, Any]) -> None: ...
+    def note_input(self, arguments: Mapping[str, Any]) -> None:
+        """What it was called with, by the parameters' names."""
+        ...
 
-    def note_output(self, result: Any) -> None: ...
+    def note_output(self, result: Any) -> None:
+        """What it returned; None: nothing."""
+        ...
 
-    def resume(self) -> None: ...
+    def suspend(self) -> None:
+        """Not current any more: the code that follows is a generator's consumer's."""
+        ...
 
-    def suspend(self) -> None: ...
+    def resume(self) -> None:
+        """Current again."""
+        ...
 
-    def finish(self, error: BaseException | None = None) -> None: ...
+    def finish(self, error: BaseException | None = None) -> None:
+        """End it: failed by `error`, else completed. Nothing where it has not begun, or is over."""
+        ...
 
 
 class TraceCall:

@@ -1,7 +1,10 @@
 """Traces that were not recorded, counted until they are in a storage's ledger."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from threading import Lock
+from contextlib import suppress
+from dataclasses import replace
+from os import getpid
 from time import monotonic, time_ns
 from typing import Final
 
@@ -18,35 +21,59 @@ _REPORT_SECONDS: Final = 1.0
 
 
 class Drops:
-    """Reported at most once a second, and on `flush`: a drop must not cost a write each."""
+    """Reported at most once a second, and on `flush`: a drop must not cost a write each.
+
+    Takes no lock: a signal's handler or a finalizer may interrupt any line here and come by, and a
+    report may wait for a database. A forked child has none of its parent's.
+    """
 
     def __init__(self, report: Callable[[Sequence[Loss]], None]) -> None:
         self._report = report
-        self._counts: dict[tuple[str, str], list[int]] = {}
-        self._lock = Lock()
+        self._pid = getpid()
+        self._noted: deque[Loss] = deque()
         self._reported_seconds = monotonic()
 
     def add(self, reason: str, detail: str) -> None:
         """One more. Never raises."""
-        with self._lock:
-            now_ns = time_ns()
-            entry = self._counts.setdefault((reason, detail), [0, now_ns, now_ns])
-            entry[0] += 1
-            entry[2] = now_ns
-            is_due = monotonic() - self._reported_seconds >= _REPORT_SECONDS
-        if is_due:
+        now_ns = time_ns()
+        self._own().append(Loss(process.current().command, reason, detail, 1, now_ns, now_ns))
+        if monotonic() - self._reported_seconds >= _REPORT_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Report what is counted. Never raises; what could not be reported stays."""
-        with guarded("counting traces that were not recorded"), self._lock:
-            self._reported_seconds = monotonic()
-            if self._counts:
-                service = process.current().command
-                self._report(
-                    [
-                        Loss(service, reason, detail, count, first_ns, last_ns)
-                        for (reason, detail), (count, first_ns, last_ns) in self._counts.items()
-                    ]
-                )
-                self._counts.clear()
+        self._reported_seconds = monotonic()
+        losses = _added_up(self._own())
+        with guarded("counting traces that were not recorded"):
+            try:
+                if losses:
+                    self._report(losses)
+            except BaseException:
+                self._own().extend(losses)
+                raise
+
+    def _own(self) -> deque[Loss]:
+        """What this process noted."""
+        if self._pid != getpid():
+            self._pid, self._noted = getpid(), deque()
+        return self._noted
+
+
+def _added_up(noted: deque[Loss]) -> list[Loss]:
+    """All of it, each taken out once, whoever else is at it."""
+    found: dict[tuple[str, str], Loss] = {}
+    with suppress(IndexError):
+        while True:
+            each = noted.popleft()
+            known = found.get((each.reason, each.detail))
+            found[each.reason, each.detail] = each if known is None else _sum(known, each)
+    return list(found.values())
+
+
+def _sum(one: Loss, other: Loss) -> Loss:
+    return replace(
+        one,
+        count=one.count + other.count,
+        first_time_ns=min(one.first_time_ns, other.first_time_ns),
+        last_time_ns=max(one.last_time_ns, other.last_time_ns),
+    )

@@ -3,10 +3,10 @@
 from time import time_ns
 from typing import Final
 
+from flujo_otel.model import Event
 from flujo_otel.recording import failure
 from flujo_otel.recording.text import clipped
 from flujo_otel.semconv import flujo
-from flujo_otel.storage.traces import Occurrence
 
 _MESSAGE_LENGTH: Final = 16 * 1024
 
@@ -25,6 +25,6 @@ def message_of(error: BaseException) -> str:
     return message if len(message) <= _MESSAGE_LENGTH else clipped(message, _MESSAGE_LENGTH)
 
 
-def event_of(error: BaseException) -> Occurrence:
+def event_of(error: BaseException) -> Event:
     """OpenTelemetry's `exception` event, secrets redacted."""
-    return Occurrence(flujo.EVENT_EXCEPTION, time_ns(), failure.exception_event(error))
+    return Event(flujo.EVENT_EXCEPTION, time_ns(), failure.exception_event(error))

@@ -5,9 +5,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast
 
 from flujo_otel.storage.snapshot import snapshot_text
+from flujo_otel.xray.block import current_block
 from flujo_otel.xray.calls import StepCall
 from flujo_otel.xray.decorator import decorated
-from flujo_otel.xray.scope import current_scope
 from flujo_otel.xray.step import StepContext
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,10 +72,10 @@ class FreeStep:
 
     def _current(self) -> StepCall:
         """The innermost of its own that the running code is in; where that was lost, the last."""
-        scope = current_scope()
-        while scope is not None:
+        block = current_block()
+        while block is not None:
             for call in reversed(self._calls):
-                if call.step is scope:
+                if call.step is block:
                     return call
-            scope = scope.around()
+            block = block.around()
         return self._calls[-1]

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from threading import Lock
 from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
+from flujo_otel.model import Event
 from flujo_otel.storage import decisions
-from flujo_otel.storage.traces import Occurrence, Step, Trace
-from flujo_otel.xray.recorder import UNSAMPLED, Held, Recorder, keep_event, stand_in
+from flujo_otel.storage.traces import Step, Trace
+from flujo_otel.xray.recorder import UNSAMPLED, HeldStep, Recorder, keep_event, stand_in
 
 HELD_BYTES: Final = 16 << 20
 """Of all traces that one XRay holds back."""
@@ -18,29 +18,33 @@ _STEP_BYTES: Final = 4096
 """Of a step's models, beside what its values hold."""
 
 
-class Budget:
-    """Bytes that may be held."""
+class HeldBudget:
+    """Bytes that may be held.
+
+    Without a lock, on which what interrupts a thread could hang: CPython switches threads at calls
+    and jumps only, never inside `-=` on an attribute.
+    """
 
     def __init__(self, most_bytes: int = HELD_BYTES) -> None:
         self._left_bytes = most_bytes
-        self._lock = Lock()
 
     def take(self, size_bytes: int) -> bool:
         """Whether there is room for them; then they are taken."""
-        with self._lock:
-            if size_bytes > self._left_bytes:
-                return False
-            self._left_bytes -= size_bytes
-            return True
+        if size_bytes > self._left_bytes:
+            return False
+        self._left_bytes -= size_bytes
+        return True
 
     def give_back(self, size_bytes: int) -> None:
-        with self._lock:
-            self._left_bytes += size_bytes
+        """What was taken."""
+        self._left_bytes += size_bytes
 
 
 class HeldRecorder:
-    """In its place are spans that are not sampled, so that those of libraries inside it are not
-    recorded either. `budget` None: nothing is held, whatever comes of it.
+    """Keeps the steps of a trace that was not sampled until it has ended, and then has `recorder`
+    record all of it, or nothing. Meanwhile its spans are stand-ins that are not sampled, so that
+    those of libraries inside it are not recorded either. `budget` None: nothing is kept, and the
+    trace is never recorded.
 
     `is_wanted` decides at the end; `drop` is told of a trace that is not recorded: whether it was
     given up for want of room.
@@ -49,7 +53,7 @@ class HeldRecorder:
     def __init__(
         self,
         recorder: Recorder,
-        budget: Budget | None,
+        budget: HeldBudget | None,
         is_wanted: Callable[[Trace], bool],
         drop: Callable[[bool], None],
     ) -> None:
@@ -60,7 +64,7 @@ class HeldRecorder:
         self._budget = budget
         self._is_wanted = is_wanted
         self._drop = drop
-        self._held: list[Held] = []
+        self._held: list[HeldStep] = []
         self._held_bytes = 0
         self._starts: dict[str, int] = {}
         self._context: Context | None = None
@@ -81,7 +85,7 @@ class HeldRecorder:
     def note_input(self, step: Step, span: Span) -> None:
         """See `Recorder`."""
 
-    def event(self, model: Trace | Step, span: Span, event: Occurrence) -> None:
+    def event(self, model: Trace | Step, span: Span, event: Event) -> None:
         """See `Recorder`."""
         size_bytes = _size_bytes(event.attributes.values())
         if self._budget is not None and self._take(size_bytes):
@@ -94,7 +98,7 @@ class HeldRecorder:
             return
         attributes = decisions.last_of_step(step, content=self.content)
         if self._take(_STEP_BYTES + 2 * _size_bytes(attributes.values())):
-            self._held.append(Held(step, start_ns, end_ns, attributes))
+            self._held.append(HeldStep(step, start_ns, end_ns, attributes))
 
     def end_trace(self, trace: Trace, span: Span, end_ns: int) -> None:
         """See `Recorder`."""
@@ -108,7 +112,7 @@ class HeldRecorder:
         finally:
             self._release()
 
-    def replay(self, trace: Trace, context: Context, held: Sequence[Held]) -> None:
+    def replay(self, trace: Trace, context: Context, held: Sequence[HeldStep]) -> None:
         """See `Recorder`."""
         self._recorder.replay(trace, context, held)
 

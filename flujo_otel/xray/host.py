@@ -44,11 +44,11 @@ _host: Host = _Nobody()
 
 
 def host() -> Host:
-    """The process's."""
+    """The host of this process."""
     return _host
 
 
 def run_in(new: Host) -> None:
-    """From now on."""
+    """Make `new` the host of this process."""
     global _host
     _host = new

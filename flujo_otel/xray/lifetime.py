@@ -9,22 +9,28 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span
 
 from flujo_otel.guard import guarded
+from flujo_otel.model import Event
 from flujo_otel.redaction import redactor
 from flujo_otel.storage.decisions import to_text
 from flujo_otel.storage.moments import from_ns
 from flujo_otel.storage.snapshot import snapshot_object, snapshot_text
-from flujo_otel.storage.traces import Occurrence, Step, Trace
+from flujo_otel.storage.traces import Step, Trace
 from flujo_otel.xray import failure
+from flujo_otel.xray.block import Block
 from flujo_otel.xray.mistake import say
 from flujo_otel.xray.moment import Moment
 from flujo_otel.xray.recorder import Recorder
-from flujo_otel.xray.scope import Scope
 
 NOTING: Final = guarded("noting what a trace or a step says")
 
 
-class Lifetime(Scope):
-    """`model` while it lives; `recorder` is told of it. `async with` does what `with` does."""
+class Lifetime(Block):
+    """`model`, a trace or a step, from `with` to the end of it; `recorder` is told of both ends.
+
+    `async with` does what `with` does. A subclass says what is recorded at each end. Nothing here
+    raises but what `recorder.guard` lets pass (a storage's error), and what a signal's handler
+    raises; the block is left all the same then.
+    """
 
     __slots__ = ("_model", "_moment", "recorder")
 
@@ -35,7 +41,8 @@ class Lifetime(Scope):
         self.recorder = recorder
 
     def set_metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Anything else; added to what is there, a member of the same name is replaced."""
+        """Anything else there is to say of it; added to what is there, a member of the same name is
+        replaced."""
         if not self.is_open:
             self._say_not_open()
         with NOTING:
@@ -46,7 +53,7 @@ class Lifetime(Scope):
         if not self.is_open:
             self._say_not_open()
         with self.recorder.guard:
-            self.recorder.event(self._model, self.span, _occurrence(name, attributes))
+            self.recorder.event(self._model, self.span, _event(name, attributes))
 
     def __enter__(self) -> Self:
         try:
@@ -64,7 +71,7 @@ class Lifetime(Scope):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Literal[False]:
-        self.finish(error)
+        self._finish_surely(error)
         return False
 
     async def __aenter__(self) -> Self:
@@ -76,8 +83,16 @@ class Lifetime(Scope):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Literal[False]:
-        self.finish(error)
+        self._finish_surely(error)
         return False
+
+    def _finish_surely(self, error: BaseException | None) -> None:
+        """`finish`, and once more where it did not come to its first line."""
+        try:
+            self.finish(error)
+        except BaseException:  # a signal's handler may raise before the first line of `finish`
+            self.finish(error)
+            raise
 
     def finish(self, error: BaseException | None = None) -> None:
         """End it: failed by `error`, else completed. Nothing where it is not open."""
@@ -128,16 +143,19 @@ class Lifetime(Scope):
         return get_current()
 
     def _record_start(self, outside: Context, start_ns: int) -> Span:
+        """Tell the recorder that it begins in `outside`, at this Unix time in nanoseconds."""
         raise NotImplementedError
 
     def _note_failure(self, error: BaseException) -> None:
+        """Have the model say what it failed by."""
         raise NotImplementedError
 
     def _record_end(self, end_ns: int) -> None:
+        """Tell the recorder that it ended then, the model being complete."""
         raise NotImplementedError
 
 
-def _occurrence(name: str, attributes: Mapping[str, Any] | None) -> Occurrence:
+def _event(name: str, attributes: Mapping[str, Any] | None) -> Event:
     """An event of now; of its attributes, what OpenTelemetry's cannot be is JSON. Secrets are
     redacted."""
     given = snapshot_object({} if attributes is None else attributes)
@@ -146,4 +164,4 @@ def _occurrence(name: str, attributes: Mapping[str, Any] | None) -> Occurrence:
         for key, value in given.items()
     }
     called = redactor().text(snapshot_text(name))
-    return Occurrence(called, time_ns(), redactor().attributes(plain))
+    return Event(called, time_ns(), redactor().attributes(plain))

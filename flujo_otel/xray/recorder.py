@@ -16,20 +16,21 @@ from opentelemetry.trace import (
 )
 
 from flujo_otel.guard import guarded
+from flujo_otel.model import Event
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference
 from flujo_otel.storage import decisions
-from flujo_otel.storage.base import StorageBackend
 from flujo_otel.storage.moments import to_ns
 from flujo_otel.storage.random_ids import new_span_id, new_trace_id
-from flujo_otel.storage.traces import Occurrence, SpanFacts, Step, Trace
+from flujo_otel.storage.storage_backend import StorageBackend
+from flujo_otel.storage.traces import SpanFacts, Step, Trace
 
 _DESCRIPTION_LIMIT: Final = 1024
 SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 UNSAMPLED: Final = TraceFlags(TraceFlags.DEFAULT)
 
 
-class Held(NamedTuple):
+class HeldStep(NamedTuple):
     """A step that has ended and was not recorded yet. Times in Unix nanoseconds."""
 
     step: Step
@@ -39,31 +40,48 @@ class Held(NamedTuple):
 
 
 class Recorder(Protocol):
-    """One for each trace. `context` is what is current outside of what begins."""
+    """One for each trace, whose models it is told of as they begin and end, each step once.
+
+    `context`: the OpenTelemetry context in which the trace or the step begins. `span`: what was
+    answered to its beginning. Times are Unix time in nanoseconds. What may raise is what `guard`
+    lets pass.
+    """
 
     guard: AbstractContextManager[Any]
-    """Around every call: what of its errors the program is to see."""
+    """To be entered around every call: lets those errors pass that the program is to see."""
     keeps_steps: bool
     """Whether the live model of the trace is to have its steps."""
     content: bool
     """Whether inputs, outputs, reasons and other data of the program are recorded."""
 
-    def begin_trace(self, trace: Trace, context: Context, start_ns: int) -> Span: ...
+    def begin_trace(self, trace: Trace, context: Context, start_ns: int) -> Span:
+        """The span to make current while the trace is open; it has ids even if it records nothing,
+        and `trace` carries them from then on."""
+        ...
 
-    def begin_step(self, step: Step, context: Context, start_ns: int) -> Span: ...
+    def begin_step(self, step: Step, context: Context, start_ns: int) -> Span:
+        """The same of a step."""
+        ...
 
     def note_input(self, step: Step, span: Span) -> None:
         """Tell of the input before the step ends, where anybody could see it."""
         ...
 
-    def event(self, model: Trace | Step, span: Span, event: Occurrence) -> None: ...
+    def event(self, model: Trace | Step, span: Span, event: Event) -> None:
+        """Something happened in it; secrets in `event` are redacted already."""
+        ...
 
-    def end_step(self, step: Step, span: Span, end_ns: int) -> None: ...
+    def end_step(self, step: Step, span: Span, end_ns: int) -> None:
+        """`step` says by now all that there is to say."""
+        ...
 
-    def end_trace(self, trace: Trace, span: Span, end_ns: int) -> None: ...
+    def end_trace(self, trace: Trace, span: Span, end_ns: int) -> None:
+        """The same of the trace. Steps that were begun in it may end later."""
+        ...
 
-    def replay(self, trace: Trace, context: Context, held: Sequence[Held]) -> None:
-        """Record a whole trace that has ended."""
+    def replay(self, trace: Trace, context: Context, held: Sequence[HeldStep]) -> None:
+        """Record a whole trace that has ended, of which nothing was recorded before; `held`: its
+        steps, as they ended."""
         ...
 
 
@@ -98,7 +116,7 @@ class SpanRecorder:
             if step._span is not None:
                 step._span.noted_input = attributes[openinference.INPUT_VALUE]
 
-    def event(self, model: Trace | Step, span: Span, event: Occurrence) -> None:
+    def event(self, model: Trace | Step, span: Span, event: Event) -> None:
         """See `Recorder`."""
         span.add_event(event.name, event.attributes, event.time_ns)
 
@@ -118,7 +136,7 @@ class SpanRecorder:
         finally:
             span.end(end_ns)
 
-    def replay(self, trace: Trace, context: Context, held: Sequence[Held]) -> None:
+    def replay(self, trace: Trace, context: Context, held: Sequence[HeldStep]) -> None:
         """See `Recorder`. The API gives new ids: those that were current while it ran named no
         span."""
         facts = trace._span
@@ -134,7 +152,7 @@ class SpanRecorder:
             self.event(trace, root, event)
         self.end_trace(trace, root, end_ns)
 
-    def _replay_step(self, held: Held, inside: dict[str, Context], root: Context) -> None:
+    def _replay_step(self, held: HeldStep, inside: dict[str, Context], root: Context) -> None:
         """`inside`: the context in each of the spans so far, by the id that it had."""
         facts = held.step._span
         assert facts is not None
@@ -192,7 +210,7 @@ class StorageRecorder:
     def note_input(self, step: Step, span: Span) -> None:
         """See `Recorder`: a step is saved at its end."""
 
-    def event(self, model: Trace | Step, span: Span, event: Occurrence) -> None:
+    def event(self, model: Trace | Step, span: Span, event: Event) -> None:
         """See `Recorder`."""
         keep_event(model, event)
 
@@ -204,7 +222,7 @@ class StorageRecorder:
         """See `Recorder`."""
         self._storage.save_trace(trace)
 
-    def replay(self, trace: Trace, context: Context, held: Sequence[Held]) -> None:
+    def replay(self, trace: Trace, context: Context, held: Sequence[HeldStep]) -> None:
         """See `Recorder`."""
         self._storage.save_trace(trace)
         for each in held:
@@ -246,6 +264,7 @@ def note_ids(model: Trace | Step, span_context: SpanContext, context: Context) -
     model._span.ids = span_context.trace_id, span_context.span_id, outer.span_id
 
 
-def keep_event(model: Trace | Step, event: Occurrence) -> None:
+def keep_event(model: Trace | Step, event: Event) -> None:
+    """Have `model` carry the event, for who records it later."""
     if model._span is not None:
         model._span.events.append(event)

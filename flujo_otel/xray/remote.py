@@ -1,19 +1,19 @@
 """Traces that another machine keeps: recorded here until they end, then submitted."""
 
 from functools import partial
-from threading import Lock
 
 from flujo_otel.errors import SettingsError
 from flujo_otel.guard import guarded
+from flujo_otel.lock import SurvivingLock
 from flujo_otel.settings import load
-from flujo_otel.storage.base import StorageBackend
+from flujo_otel.storage.storage_backend import StorageBackend
 from flujo_otel.storage.trace_spans import step_record, trace_record
 from flujo_otel.storage.traces import Step, Trace
-from flujo_otel.xray.receiver import Receiver
 from flujo_otel.xray.recorder import StorageRecorder
+from flujo_otel.xray.remote_sender import RemoteSender
 from flujo_otel.xray.submission import Submission
 
-_lock = Lock()
+_lock = SurvivingLock()
 _known: dict[tuple[str, str | None], Submission] = {}
 
 
@@ -24,7 +24,7 @@ def submission_to(url: str, token: str | None) -> Submission:
     token = load(token=token).token
     with _lock:
         if (url, token) not in _known:
-            _known[url, token] = Submission(partial(Receiver, url, token))
+            _known[url, token] = Submission(partial(RemoteSender, url, token))
         return _known[url, token]
 
 

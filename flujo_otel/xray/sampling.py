@@ -2,17 +2,18 @@
 
 from collections import deque
 from random import SystemRandom
-from threading import Lock
 from time import monotonic
 from typing import Final
 
 from flujo_otel.errors import SettingsError
+from flujo_otel.lock import SurvivingLock
 from flujo_otel.storage.traces import Trace
 
 _HOUR_SECONDS: Final = 3600.0
 
 # Not the random module's own generator, which the traced program may have seeded.
 _random: Final = SystemRandom()
+_taking: Final = SurvivingLock()
 
 
 class Sampling:
@@ -39,6 +40,7 @@ class Sampling:
         return self._keep_failed or self._slow_ms is not None
 
     def is_sampled(self) -> bool:
+        """Whether the trace that begins now is recorded, by the dice of `sampling_rate`."""
         return self._rate >= 1 or _random.random() < self._rate
 
     def is_kept(self, trace: Trace) -> bool:
@@ -60,12 +62,11 @@ class HourlyLimit:
             raise SettingsError(f"rate_limit is {most!r}; it must be a whole number per hour.")
         self._most = most
         self._taken: deque[float] = deque()
-        self._lock = Lock()
 
     def take(self, now_seconds: float | None = None) -> bool:
         """`now_seconds`: of a clock that is never set back."""
         now = monotonic() if now_seconds is None else now_seconds
-        with self._lock:
+        with _taking:
             while self._taken and now - self._taken[0] >= _HOUR_SECONDS:
                 self._taken.popleft()
             if len(self._taken) >= self._most:

@@ -13,9 +13,9 @@ from flujo_otel.storage.decisions import EVALUATIONS, LLM, RANKED_CANDIDATES
 from flujo_otel.storage.snapshot import snapshot, snapshot_name, snapshot_object, snapshot_text
 from flujo_otel.storage.traces import SpanFacts, Step
 from flujo_otel.xray import failure
+from flujo_otel.xray.block import Block, current_block
 from flujo_otel.xray.evaluation import evaluation_of
 from flujo_otel.xray.lifetime import NOTING, Lifetime
-from flujo_otel.xray.scope import Scope, current_scope
 
 if TYPE_CHECKING:
     from flujo_otel.xray.trace import TraceContext
@@ -129,6 +129,11 @@ class StepContext(Lifetime):
 
     # --- its beginning and end ---------------------------------------------------------------
 
+    @property
+    def owner(self) -> Block:
+        """See `Block`."""
+        return self._above or self._trace
+
     def _record_start(self, outside: Context, start_ns: int) -> Span:
         span = self.recorder.begin_step(self.step, outside, start_ns)
         if self.step.input:
@@ -142,13 +147,12 @@ class StepContext(Lifetime):
         """The current context where that is inside of what this step belongs to; another thread's
         is not, and what this step belongs to is current there then."""
         current = get_current()
-        scope = current_scope(current)
-        owner: Scope = self._above or self._trace
-        if scope is owner:
+        block = current_block(current)
+        if block is self.owner:
             return current
-        if self._above is None and isinstance(scope, StepContext) and scope._trace is self._trace:
+        if self._above is None and isinstance(block, StepContext) and block._trace is self._trace:
             return current
-        return owner._around(current)
+        return self.owner._set_in(current)
 
     def _note_failure(self, error: BaseException) -> None:
         self.step.error = failure.message_of(error)

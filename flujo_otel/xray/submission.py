@@ -8,15 +8,14 @@ from collections.abc import Callable, Sequence
 from threading import Condition, Thread
 from typing import Final, NamedTuple
 
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
-
 from flujo_otel.forward.answer import Answer, Verdict
-from flujo_otel.forward.patience import PAUSE_SECONDS, Patience
+from flujo_otel.forward.backoff import PAUSE_SECONDS, Backoff
 from flujo_otel.guard import guarded
 from flujo_otel.model import SpanRecord
+from flujo_otel.quiet import suppress_in_this_thread
 from flujo_otel.xray.drops import NOT_SUBMITTED
 from flujo_otel.xray.host import host
-from flujo_otel.xray.receiver import Receiver
+from flujo_otel.xray.remote_sender import RemoteSender
 
 QUEUE_BYTES: Final = 32 << 20
 """Of what waits to be sent; beyond it the newest is dropped and counted."""
@@ -40,8 +39,10 @@ class Submission:
     for as long as the process lives.
     """
 
-    def __init__(self, make: Callable[[], Receiver], queue_bytes: int = QUEUE_BYTES) -> None:
-        self._make = make
+    def __init__(
+        self, make_sender: Callable[[], RemoteSender], queue_bytes: int = QUEUE_BYTES
+    ) -> None:
+        self._make_sender = make_sender
         self._queue_bytes = queue_bytes
         self._begin()
         host().at_exit(self._finish)
@@ -51,7 +52,7 @@ class Submission:
     def _begin(self) -> None:
         """Also in a forked child: what waits is its parent's to send, whose thread and connection
         it has not."""
-        self._receiver = self._make()
+        self._sender = self._make_sender()
         self._waiting: deque[Parcel] = deque()
         self._held_bytes = 0
         self._changed = Condition()
@@ -95,31 +96,30 @@ class Submission:
         _logger.warning("flujo-otel: the process ends with %d X-Ray traces not submitted", lost)
 
     def _run(self) -> None:
-        # Instrumentations of HTTP libraries are to make no spans of our own requests.
-        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
-        patience = Patience()
+        suppress_in_this_thread()
+        backoff = Backoff()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting)
                 parcel = self._waiting[0]
             answer = Answer(Verdict.REFUSED, "a fault of flujo-otel")
             with guarded("submitting an X-Ray trace"):
-                answer = self._receiver.send(parcel.records, self._timeout_seconds())
+                answer = self._sender.send(parcel.records, self._timeout_seconds())
             if answer.verdict in (Verdict.RETRY, Verdict.PAUSE):
-                self._wait(answer, patience)
+                self._wait(answer, backoff)
             else:
-                patience.success()
+                backoff.success()
                 self._settle(parcel, answer)
 
     def _timeout_seconds(self) -> float | None:
-        """None: the receiver's own."""
+        """None: the sender's own."""
         ends = self._ends_seconds
         return None if ends is None else max(ends - time.monotonic(), 0.05)
 
-    def _wait(self, answer: Answer, patience: Patience) -> None:
+    def _wait(self, answer: Answer, backoff: Backoff) -> None:
         self._tell(answer.words)
         is_pause = answer.verdict is Verdict.PAUSE
-        seconds = PAUSE_SECONDS if is_pause else patience.failure()
+        seconds = PAUSE_SECONDS if is_pause else backoff.failure()
         with self._changed:
             ending = self._ends_seconds
             if ending is None:
@@ -150,6 +150,6 @@ class Submission:
             self._is_told = True
             _logger.warning(
                 "flujo-otel: X-Ray traces cannot be submitted to %s just now: %s (said once)",
-                self._receiver.shown,
+                self._sender.shown,
                 words,
             )

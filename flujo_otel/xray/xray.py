@@ -12,19 +12,19 @@ from flujo_otel.errors import SettingsError
 from flujo_otel.guard import guarded
 from flujo_otel.model import Loss
 from flujo_otel.recording.content import Recording
-from flujo_otel.storage.base import StorageBackend
 from flujo_otel.storage.snapshot import snapshot_text
+from flujo_otel.storage.storage_backend import StorageBackend
 from flujo_otel.storage.trace_spans import SCOPE_NAME
 from flujo_otel.storage.traces import Step, Trace
+from flujo_otel.xray.block import current_block
 from flujo_otel.xray.calls import StepCall, TraceCall
 from flujo_otel.xray.decorator import decorated
 from flujo_otel.xray.drops import RATE_LIMITED, SAMPLED_OUT, Drops
 from flujo_otel.xray.free_step import FreeStep
-from flujo_otel.xray.held import Budget, HeldRecorder
+from flujo_otel.xray.held import HeldBudget, HeldRecorder
 from flujo_otel.xray.host import host
 from flujo_otel.xray.recorder import Recorder, SpanRecorder, StorageRecorder
 from flujo_otel.xray.sampling import Sampling
-from flujo_otel.xray.scope import current_scope
 from flujo_otel.xray.step import StepContext
 from flujo_otel.xray.trace import TraceContext
 
@@ -78,7 +78,7 @@ class XRay:
             from flujo_otel.xray.remote import submission_to
 
             self._submission = submission_to(remote_url, token)
-        self._budget = Budget() if self._sampling.has_tail else None
+        self._budget = HeldBudget() if self._sampling.has_tail else None
         self._tracer: tuple[otel.TracerProvider, otel.Tracer] | None = None
         self._content: bool | None = None
         self._drops = Drops(_ledger_of(storage))
@@ -173,11 +173,11 @@ class XRay:
         return decorated(function, lambda: TraceCall(self.trace(called)))
 
     def _step_call(self, name: str) -> StepCall:
-        scope = current_scope()
-        if isinstance(scope, StepContext):
-            return StepCall(scope.nested(name))
-        if isinstance(scope, TraceContext):
-            return StepCall(scope.step(name))
+        block = current_block()
+        if isinstance(block, StepContext):
+            return StepCall(block.nested(name))
+        if isinstance(block, TraceContext):
+            return StepCall(block.step(name))
         outer = otel.get_current_span().get_span_context()
         if self._storage is None and self._submission is None and outer.is_valid:
             run = TraceContext(
@@ -186,7 +186,8 @@ class XRay:
             run.trace.trace_id = format_trace_id(outer.trace_id)
             return StepCall(StepContext(run, name, None))
         trace = self.trace(name)
-        return StepCall(trace.step(name), trace)
+        # Not by `trace.step`, which would say that the trace is not open: the call opens it.
+        return StepCall(StepContext(trace, name, None), trace)
 
 
 class _OtherRun(SpanRecorder):

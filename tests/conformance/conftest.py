@@ -3,7 +3,7 @@
 import os
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +12,15 @@ from typing import Protocol, TypeVar
 import pytest
 
 from flujo_otel.model import Batch, Run, Span, SpanRecord, Step
-from flujo_otel.spanstore.api import Health, Root, RunFilter, SpanWriter, TraceReader, WriteResult
-from flujo_otel.spanstore.changes import ChangeFeed, Page, SpanChange
+from flujo_otel.spanstore.api import (
+    Root,
+    RunFilter,
+    SpanWriter,
+    TraceReader,
+    WriteResult,
+)
+from flujo_otel.spanstore.changes import ChangeFeed, ChangePage, SpanChange
+from flujo_otel.spanstore.maintenance import Deleted, Health
 from flujo_otel.spanstore.sqlite.changes import SQLiteChangeFeed
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
@@ -25,7 +32,7 @@ T = TypeVar("T")
 class Maintained(Protocol):
     def health(self, *, check_integrity: bool = True) -> Health: ...
 
-    def delete_run(self, run_id: str) -> bool: ...
+    def delete_runs(self, run_ids: Iterable[str]) -> Iterator[Deleted]: ...
 
 
 @dataclass
@@ -54,7 +61,7 @@ class Store:
         before = self.change_seq()
         assert [] == list(self.write(*records).rejected)
         feed = self.make_feed()
-        page: Page[SpanChange] = Page([], before, is_last=False)
+        page: ChangePage[SpanChange] = ChangePage([], before, is_last=False)
         count = 0
         while not page.is_last:
             page = feed.spans(page.position)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from conformance.conftest import Store
 from flujo_otel.model import Batch, RunStatus
-from flujo_otel.spanstore.changes import ChangeFeed, ChangeFilter, Page, SpanChange
+from flujo_otel.spanstore.changes import ChangeFeed, ChangeFilter, ChangePage, SpanChange
 from support.records import BASE_NS, OTHER_TRACE, TRACE, record
 
 SECOND = 1_000_000_000
@@ -24,7 +25,7 @@ def feed(store: Store) -> Iterator[ChangeFeed]:
 def rest(feed: ChangeFeed, after: int, where: ChangeFilter = ChangeFilter()) -> list[SpanChange]:  # noqa: B008
     """All pages after `after`."""
     found: list[SpanChange] = []
-    page: Page[SpanChange] = Page([], after, is_last=False)
+    page: ChangePage[SpanChange] = ChangePage([], after, is_last=False)
     while not page.is_last:
         page = feed.spans(page.position, where)
         found += page.items
@@ -37,8 +38,8 @@ def names(changes: list[SpanChange]) -> list[str]:
 
 def test_nothing_changed_is_an_empty_page_at_the_same_position(feed: ChangeFeed) -> None:
     now = feed.position()
-    assert Page([], now, is_last=True) == feed.spans(now)
-    assert Page([], now, is_last=True) == feed.runs(now)
+    assert ChangePage([], now, is_last=True) == feed.spans(now)
+    assert ChangePage([], now, is_last=True) == feed.runs(now)
 
 
 def test_a_span_is_told_when_it_starts_and_again_when_it_ends(
@@ -67,6 +68,34 @@ def test_a_duplicate_is_no_change(store: Store, feed: ChangeFeed) -> None:
     now = feed.position()
     store.write(record(1), record(1, status="running"))
     assert [] == rest(feed, now)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": "renamed"},
+        {"status": "failed"},
+        {"status_code": 2},
+        {"status_message": "sour milk"},
+        {"attributes": '{"a":1}'},
+        {"events": '[{"name":"e","time_ns":5,"attributes":{}}]'},
+        {"otel_parent_id": "00000000000000ff"},
+        {"end_time_ns": BASE_NS + SECOND},
+        {"resource_id": 2},
+        {"scope_id": 2},
+        {"flags": 0x301},
+        {"otlp": b"with an unknown field"},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_whatever_changes_of_what_a_span_says_is_a_change_of_its_content(
+    store: Store, feed: ChangeFeed, changed: dict[str, Any]
+) -> None:
+    """Each of them alone, of a span that is stored without its exact bytes."""
+    store.write(record(2, 1, otlp=None))
+    now = feed.position()
+    store.write(record(2, 1, **{"otlp": None, **changed}))
+    assert [True] == [now < change.content_seq == change.change_seq for change in rest(feed, now)]
 
 
 def test_what_another_connection_writes_is_told_in_the_order_of_the_writes(

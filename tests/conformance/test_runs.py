@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from typing import Any
 
@@ -75,6 +76,13 @@ def test_the_nearest_named_ancestor_decides_and_two_runs_in_a_trace_stay_two(
     reader.close()
 
 
+def test_parents_that_come_to_be_a_circle_within_a_run_are_stored(store: Store) -> None:
+    store.write(record(1, run_id="named"), record(2, 1))
+    store.write(record(2, 3))
+    store.write(record(3, 2))
+    assert {"named": ["span-1", "span-2", "span-3"]} == store.filed()
+
+
 def test_a_root_gives_a_run_its_name_version_status_times_and_context(store: Store) -> None:
     more = {"flujo.pipeline.version": "1.2", "flujo.final_context": '{"a": 1}'}
     store.write(record(3, 2, status="failed"), record(2, 1), root(1, "r1", more=more))
@@ -85,6 +93,22 @@ def test_a_root_gives_a_run_its_name_version_status_times_and_context(store: Sto
     assert BASE_NS + 4 * MS == run.last_time_ns
     assert '{"a": 1}' == run.final_context
     assert TRACE == run.trace_id
+
+
+def test_a_run_whose_status_is_a_word_of_its_own_has_not_succeeded(store: Store) -> None:
+    store.write(root(1, "r1", status="exploded"))
+    assert RunStatus.FAILED == store.run("r1").status
+
+
+def test_what_comes_after_a_root_leaves_what_that_said(store: Store) -> None:
+    more = {"flujo.pipeline.version": "1.2", "flujo.final_context": '{"a": 1}'}
+    store.write(root(1, "r1", more=more))
+    before = store.run("r1")
+    store.write(record(2, 1, status="failed"))
+    after = store.run("r1")
+    assert '{"a": 1}' == after.final_context
+    told = "pipeline_name", "pipeline_version", "status", "start_time_ns", "end_time_ns"
+    assert [getattr(before, name) for name in told] == [getattr(after, name) for name in told]
 
 
 def test_until_a_root_comes_a_run_is_the_span_of_its_spans(store: Store) -> None:
@@ -109,6 +133,24 @@ def test_a_later_root_whose_name_says_nothing_leaves_the_run_its_name(
     assert "triage" == store.run("r1").pipeline_name
     store.write(root(3, "r1", more={"flujo.pipeline.name": "better"}))
     assert "better" == store.run("r1").pipeline_name
+
+
+def test_an_end_says_what_the_start_did_not_know(store: Store) -> None:
+    """Links, attributes that make a step of it, and what other thing a program may add to it."""
+    store.write(record(1, run_id="r1", status="running"))
+    end = record(
+        1,
+        name="renamed",
+        attributes='{"flujo.step.type":"Step"}',
+        links='[{"trace_id":"ab","span_id":"cd","attributes":{}}]',
+        resource_id=7,
+        role=int(Role.RUN_ROOT | Role.STEP),
+    )
+    store.writer.write(Batch([end], (Resource(7, '{"service.name": "shop"}', "", b""),)))
+    [span] = store.spans("r1")
+    assert ("renamed", Role.RUN_ROOT | Role.STEP) == (span.name, span.role)
+    assert ["ab"] == [link.trace_id for link in span.links]
+    assert {"service.name": "shop"} == store.roots(["r1"])["r1"].resource
 
 
 def test_a_resumed_run_keeps_its_first_start_and_takes_its_latest_status(store: Store) -> None:
@@ -166,6 +208,12 @@ def test_only_step_spans_fill_steps(store: Store) -> None:
     assert ("r1:1", "failed", "sour milk") == (second.step_run_id, second.status, second.error)
 
 
+def test_a_failed_step_that_names_no_error_of_flujos_has_its_spans(store: Store) -> None:
+    failed = {"run_id": "r1", "status": "failed", "status_message": "sour milk"}
+    store.write(root(1, "r1"), step(2, 1, 0, **failed))
+    assert ["sour milk"] == [step.error for step in store.steps("r1")]
+
+
 @pytest.mark.parametrize("stated", ["\x1b[31mred", "1", 1.5, True, None, [1], {}])
 def test_an_index_that_is_no_integer_is_none(store: Store, stated: Any) -> None:
     store.write(root(1, "r1"), step(2, 1, 0, run_id="r1"), step(3, 1, stated, run_id="r1"))
@@ -200,6 +248,12 @@ def test_a_step_that_ran_again_after_a_pause_is_one_row(store: Store) -> None:
     store.write(root(1, "r1", status="paused"), step(2, 1, 0, run_id="r1", status="paused"))
     store.write(step(12, 1, 0, run_id="r1"))
     assert ["completed"] == [s.status for s in store.steps("r1")]
+
+
+def test_of_a_step_that_ran_again_the_later_is_told_though_it_came_first(store: Store) -> None:
+    store.write(root(1, "r1"), step(12, 1, 0, run_id="r1"))
+    store.write(step(2, 1, 0, run_id="r1", status="paused"))
+    assert [("span-12", "completed")] == [(s.step_name, s.status) for s in store.steps("r1")]
 
 
 def test_a_paused_run_that_went_on_is_not_still(store: Store) -> None:
@@ -293,11 +347,33 @@ def test_a_root_says_what_its_run_began_in_and_who_sent_it(store: Store) -> None
     assert expected == store.roots(["outer", "inner", OTHER_TRACE, "nobody"])
 
 
+def test_a_run_began_in_its_own_trace_where_another_has_spans_of_the_same_ids(
+    store: Store,
+) -> None:
+    store.write(root(1, "stranger"))
+    store.write(root(2, "inner", parent=1, trace_id=OTHER_TRACE))
+    assert store.roots(["inner"])["inner"].outer_run_id is None
+    store.write(root(1, "outer", trace_id=OTHER_TRACE))
+    assert "outer" == store.roots(["inner"])["inner"].outer_run_id
+
+
 def test_of_a_run_that_was_resumed_the_first_root_tells_what_it_began_in(store: Store) -> None:
     store.write(root(1, "outer"), record(2, 1))
     store.write(root(3, "inner", parent=2, name="first"), record(4, 3))
     store.write(root(5, "inner", parent=4, name="again"))
     assert Root("first", span_id(3), TRACE, "outer", {}) == store.roots(["inner"])["inner"]
+
+
+def test_the_spans_of_roots_come_whole_by_their_run(store: Store) -> None:
+    asked = {"url.full": "http://a/b"}
+    store.write(root(1, "r1", more=asked, name="GET"), record(2, 1), root(3, "r2"), root(4, "r3"))
+    reader = store.make_reader()
+    roots = reader.roots(["r1", "r2"])
+    found = reader.root_spans([*roots.values(), roots["r2"]._replace(span_id="nobody")])
+    assert {"r1": "GET", "r2": "pipeline_run"} == {key: span.name for key, span in found.items()}
+    assert asked.items() <= found["r1"].attributes.items()
+    assert {} == reader.root_spans([])
+    reader.close()
 
 
 def test_spans_are_found_by_their_ids_in_their_own_run_alone(store: Store) -> None:
@@ -308,14 +384,23 @@ def test_spans_are_found_by_their_ids_in_their_own_run_alone(store: Store) -> No
     reader.close()
 
 
+def test_plain_spans_are_found_directly_beneath_others(store: Store) -> None:
+    store.write(root(1, "r1"), step(2, 1, 0), record(3, 1), record(4, 2), record(5, 3))
+    store.write(root(6, "r2", parent=1), record(7, 6))
+    reader = store.make_reader()
+    where = SpanFilter(plain_beneath=(span_id(1), span_id(2), span_id(6)))
+    assert ["span-3", "span-4"] == [span.name for span in reader.spans("r1", where)]
+    reader.close()
+
+
 def test_prefixes_name_runs(store: Store) -> None:
-    for run_id in ("abc1", "abc2", "b", "bc"):
+    for run_id in ("abb", "abc1", "abc2", "b", "bc"):
         store.write(root(1, run_id, trace_id=run_id.encode().hex().rjust(32, "0")))
     reader = store.make_reader()
     assert {"abc1", "abc2"} == {run.run_id for run in reader.runs_with_prefix("abc", 10)}
-    assert 4 == reader.shortest_unique_prefix("abc1")
-    assert 1 == reader.shortest_unique_prefix("b")
-    assert 2 == reader.shortest_unique_prefix("bc")
+    expected = {"abc1": 4, "b": 1, "bc": 2, "ac": 2}  # the last is not here
+    assert expected == reader.unique_prefixes(list(expected))
+    assert {} == reader.unique_prefixes([])
     reader.close()
 
 
@@ -336,6 +421,34 @@ def test_a_died_run_lived_at_least_until_its_process_was_last_seen(
     before_ns = time.time_ns()
     dead_process_writes(store, record(1, status="running"))
     assert store.run(TRACE).last_time_ns > before_ns > BASE_NS + 2 * MS
+
+
+def test_to_write_is_to_be_seen(store: Store) -> None:
+    """Without a beat: a process that writes all the time makes none."""
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            writer = store.make_writer()
+            writer.write(Batch([record(1, status="running")]))
+            time.sleep(0.05)
+            os.write(tell, str(time.time_ns()).encode())
+            writer.write(Batch([record(2, 1)]))
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    latest_write_ns = int(os.read(told, 64))
+    os.close(told)
+    os.close(tell)
+    assert store.run(TRACE).last_time_ns >= latest_write_ns
+
+
+def test_whoever_goes_on_with_a_run_has_it_from_then_on(
+    store: Store, dead_process_writes: Any
+) -> None:
+    dead_process_writes(store, root(1, "r1", status="paused"))
+    store.write(root(50, "r1"))
+    assert os.getpid() == store.run("r1").writer.pid
 
 
 def test_a_process_that_only_adds_to_a_run_does_not_become_its_writer(
@@ -370,4 +483,13 @@ def test_statistics_are_per_name_over_ended_spans(store: Store) -> None:
     assert (1, 1) == (c.count, c.error_count)
     assert [] == reader.statistics("no such pipeline", None, None, 4)
     assert 100 == sum(b.buckets)
+    reader.close()
+
+
+def test_statistics_take_a_span_from_the_first_time_there_is_to_the_last(store: Store) -> None:
+    longest_ns = (1 << 63) - 2
+    store.write(record(1, start_time_ns=0, end_time_ns=longest_ns))
+    reader = store.make_reader()
+    [row] = reader.statistics(None, None, None, 4)
+    assert longest_ns == pytest.approx(row.total_ns)
     reader.close()

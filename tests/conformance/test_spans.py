@@ -3,8 +3,9 @@
 import dataclasses
 
 from conformance.conftest import Store
-from flujo_otel.model import Loss, RunStatus
+from flujo_otel.model import Event, Link, Loss, RunStatus
 from flujo_otel.spanstore.api import SpanFilter
+from flujo_otel.spanstore.maintenance import Deleted
 from support.records import BASE_NS, OTHER_TRACE, TRACE, record, span_id
 
 
@@ -35,8 +36,8 @@ def test_a_span_comes_back_as_it_was_written(store: Store) -> None:
         "status": "failed",
         "status_message": "sour milk",
         "attributes": {"a": 1, "b": ["x"]},
-        "events": ({"name": "e", "time_ns": 5, "attributes": {"k": "v"}},),
-        "links": ({"trace_id": "ab", "span_id": "cd", "attributes": {}},),
+        "events": (Event("e", 5, {"k": "v"}),),
+        "links": (Link("ab", "cd", {}),),
         "role": 2,
         "cost_usd": 0.5,
         "tokens": 7,
@@ -180,17 +181,17 @@ def test_deleting_a_run_leaves_nothing_of_it_and_all_of_the_others(store: Store)
         record(3, 2, run_id="inner", role=2),
         record(4, 3),
     )
-    assert store.maintenance.delete_run(TRACE)
+    assert [Deleted(TRACE, was_there=True)] == list(store.maintenance.delete_runs([TRACE]))
     assert {"inner": ["span-3", "span-4"]} == store.filed()
     assert [] == store.spans(TRACE)
     assert [] == store.steps(TRACE)
     assert store.run(TRACE) is None
-    assert not store.maintenance.delete_run(TRACE)
+    assert [Deleted(TRACE, was_there=False)] == list(store.maintenance.delete_runs([TRACE]))
 
 
 def test_a_chain_of_five_thousand_parents_can_be_deleted(store: Store) -> None:
     store.write(record(1), *(record(number, number - 1) for number in range(2, 5001)))
-    assert store.maintenance.delete_run(TRACE)
+    assert [Deleted(TRACE, was_there=True)] == list(store.maintenance.delete_runs([TRACE]))
     assert [] == store.runs()
 
 

@@ -150,7 +150,10 @@ def flat(request: ExportTraceServiceRequest) -> Iterator[tuple[bytes, ...]]:
 @given(requests())
 def test_every_span_is_forwarded_as_it_came_in(request: ExportTraceServiceRequest) -> None:
     decoded = decode_protobuf(request.SerializeToString())
-    assert (0, "") == (decoded.outcome.rejected, decoded.outcome.message)
+    assert (0, "") == (
+        decoded.partial_success.rejected_spans,
+        decoded.partial_success.error_message,
+    )
     with TemporaryDirectory() as folder:
         db = Path(folder) / "spans.db"
         with closing(open_writer(db)) as writer, closing(open_destinations(db)) as store:

@@ -25,7 +25,7 @@ from flujo_otel.wire.otlp import decode_protobuf
 from flujo_otel.wire.otlp_json import decode_json
 from flujo_otel.wire.protobuf import delimited, tag, varint
 from flujo_otel.wire.sdk import to_batch
-from flujo_otel.wire.snapshot import Snapshot, snapshot
+from flujo_otel.wire.span_snapshot import SpanSnapshot, span_snapshot
 from support import otlp
 
 # Whole requests are large to draw: many small tests of values are in test_wire.py.
@@ -60,7 +60,7 @@ def test_what_is_stored_of_a_span_is_the_span_with_fields_that_nobody_knows(
     for event in span.events:
         event.MergeFromString(unknown)
     decoded = decode_protobuf(otlp.request(span).SerializeToString())
-    assert 0 == decoded.outcome.rejected
+    assert 0 == decoded.partial_success.rejected_spans
     with TemporaryDirectory() as folder:
         db = Path(folder) / "otel.db"
         writer = open_writer(db)
@@ -79,7 +79,7 @@ def test_a_request_in_json_gives_the_records_that_it_gives_in_protobuf(
 ) -> None:
     one, other = decode_protobuf(request.SerializeToString()), decode_json(otlp.json_body(request))
     assert one.batch == other.batch
-    assert one.outcome == other.outcome
+    assert one.partial_success == other.partial_success
 
 
 @few
@@ -127,7 +127,7 @@ def finished(build: Any) -> ReadableSpan:
     return exporter.get_finished_spans()[0]
 
 
-def refuse(span: Snapshot, error: Exception) -> None:
+def refuse(span: SpanSnapshot, error: Exception) -> None:
     raise AssertionError(span.name) from error
 
 
@@ -176,7 +176,7 @@ def test_a_span_reads_the_same_whether_our_exporter_stored_it_or_it_came_over_ot
         span.end()
 
     span = finished(build)
-    [ours] = to_batch([snapshot(span)], refuse).records
+    [ours] = to_batch([span_snapshot(span)], refuse).records
     [theirs] = decode_protobuf(encode_spans([span]).SerializeToString()).batch.records
     assert {name: getattr(ours, name) for name in readable} == {
         name: getattr(theirs, name) for name in readable
@@ -236,7 +236,9 @@ def test_json_with_a_value_of_any_kind_in_any_place_is_decoded_or_malformed(
     except MalformedRequest as error:
         assert str(error).endswith(".")
     else:
-        assert (decoded.outcome.rejected == 0) == (decoded.outcome.message == "")
+        assert (decoded.partial_success.rejected_spans == 0) == (
+            decoded.partial_success.error_message == ""
+        )
 
 
 def with_texts(span: Span, name: bytes, key: bytes, text: bytes) -> bytes:
@@ -265,4 +267,6 @@ def test_texts_that_are_no_utf_8_cost_no_span(
     broken = sum(each != escaped(each) for each in texts)
     noted = {loss.reason: loss.count for loss in found.losses}
     assert broken == noted.get("text_not_utf8", 0)
-    assert (f"Texts that are not UTF-8: {broken}." in found.outcome.message) == (broken > 0)
+    assert (f"Texts that are not UTF-8: {broken}." in found.partial_success.error_message) == (
+        broken > 0
+    )

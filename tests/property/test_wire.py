@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from flujo_otel.wire import values as values_module
 from flujo_otel.wire.sdk import to_batch
-from flujo_otel.wire.snapshot import Snapshot, snapshot
+from flujo_otel.wire.span_snapshot import SpanSnapshot, span_snapshot
 from flujo_otel.wire.values import MAX_DEPTH, encode_attributes, encode_value, plain_json
 from support.records import otlp
 
@@ -63,7 +63,7 @@ def not_json(constant: str) -> None:
     raise AssertionError(f"{constant} is not JSON")
 
 
-def refuse(span: Snapshot, error: Exception) -> None:
+def refuse(span: SpanSnapshot, error: Exception) -> None:
     raise AssertionError(span.name) from error
 
 
@@ -162,7 +162,7 @@ def test_a_span_with_everything_is_what_the_official_encoder_makes_of_it() -> No
         span.end()
 
     span = finished(build, max_events=3, max_span_attributes=4)
-    batch = to_batch([snapshot(span)], refuse)
+    batch = to_batch([span_snapshot(span)], refuse)
     official = encode_spans([span]).resource_spans[0]
     expected = official.scope_spans[0].spans[0]
     ours = OTLPSpan.FromString(otlp(batch.records[0]))
@@ -198,7 +198,7 @@ def test_no_span_that_a_program_can_make_raises(
     def build(tracer: trace.Tracer) -> None:
         tracer.start_span(name, attributes=attributes, start_time=start).end(end_time=start)
 
-    [record] = to_batch([snapshot(finished(build), "run")], refuse).records
+    [record] = to_batch([span_snapshot(finished(build), "run")], refuse).records
     assert "run" == record.run_id
     OTLPSpan.FromString(otlp(record))
     assert 0 <= record.start_time_ns < 1 << 63
@@ -210,7 +210,7 @@ def test_usage_of_any_kind_and_size_raises_nothing(value: Any) -> None:
         names = ("gen_ai.usage.input_tokens", "flujo.cost_usd", "flujo.run_id", "flujo.status")
         tracer.start_span("s", attributes=dict.fromkeys(names, value)).end()
 
-    [record] = to_batch([snapshot(finished(build))], refuse).records
+    [record] = to_batch([span_snapshot(finished(build))], refuse).records
     assert record.tokens is None or 0 <= record.tokens < 1 << 53
 
 
@@ -218,8 +218,8 @@ def test_what_only_looks_like_a_span_costs_no_other() -> None:
     def build(tracer: trace.Tracer) -> None:
         tracer.start_span("sound").end()
 
-    sound, odd = snapshot(finished(build)), snapshot(ReadableSpan("no ids at all"))
-    refused: list[Snapshot] = []
+    sound, odd = span_snapshot(finished(build)), span_snapshot(ReadableSpan("no ids at all"))
+    refused: list[SpanSnapshot] = []
     batch = to_batch([odd, sound], lambda span, _: refused.append(span))
     assert ["sound"] == [record.name for record in batch.records]
     assert [odd] == refused
@@ -235,7 +235,7 @@ def test_arguments_of_another_type_than_the_sdk_asks_for_are_taken(
     def build(tracer: trace.Tracer) -> None:
         tracer.start_span(**{"name": "n", argument: value}).end()
 
-    [record] = to_batch([snapshot(finished(build))], refuse).records
+    [record] = to_batch([span_snapshot(finished(build))], refuse).records
     OTLPSpan.FromString(otlp(record))
     assert record.name == (str(value) if argument == "name" else "n")
 
@@ -244,14 +244,14 @@ def test_long_names_and_keys_are_not_kept() -> None:
     def build(tracer: trace.Tracer) -> None:
         tracer.start_span("n" * 10_000, attributes={"k" * 10_000: 1}).end()
 
-    to_batch([snapshot(finished(build))], refuse)
+    to_batch([span_snapshot(finished(build))], refuse)
     assert all(len(key) <= 200 for key in values_module._keys)
 
 
 def test_a_span_without_an_end_is_running() -> None:
     provider = TracerProvider()
     span = provider.get_tracer("t").start_span("open")
-    [record] = to_batch([snapshot(span)], refuse).records
+    [record] = to_batch([span_snapshot(span)], refuse).records
     assert ("running", None) == (record.status, record.end_time_ns)
     assert 0 == OTLPSpan.FromString(otlp(record)).end_time_unix_nano
     span.end()

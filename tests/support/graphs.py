@@ -1,6 +1,7 @@
 """Real pydantic-graph runs under trace, whichever version is installed, and their spans as text."""
 
 import json
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -43,6 +44,7 @@ else:
 __all__ = [
     "HAS_GRAPHS_OF_BASE_NODES",
     "PYDANTIC_GRAPH",
+    "Count",
     "GraphBuilder",
     "ReduceFirstValue",
     "StepContext",
@@ -55,6 +57,14 @@ __all__ = [
     "reduce_list_append",
     "reduce_sum",
 ]
+
+
+@dataclass
+class Count:
+    """A state that steps change."""
+
+    calls: int = 0
+    seen: list[str] = field(default_factory=list)
 
 
 class TracedGraphs(Watched):

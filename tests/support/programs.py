@@ -30,12 +30,15 @@ def spans(tracer, count, name="span"):
 """
 
 TIMEOUT_SECONDS = 60
+FORK_WARNING = "ignore:This process:DeprecationWarning"
+"""Python 3.12 and later warn at each fork of a process with threads, ours among them."""
 
 
 def environment(db: Path, **variables: str) -> dict[str, str]:
     """This environment with our database named, and without what a developer's shell may set."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "FLUJO_"))}
-    return {**kept, "FLUJO_OTEL_RAISE": "1", "FLUJO_OTEL_DB": str(db), **variables}
+    ours = {"FLUJO_OTEL_RAISE": "1", "FLUJO_OTEL_DB": str(db), "PYTHONWARNINGS": FORK_WARNING}
+    return {**kept, **ours, **variables}
 
 
 def write_program(folder: Path, source: str, prelude: str = PRELUDE) -> Path:

@@ -21,7 +21,7 @@ HEAVY = ("opentelemetry.sdk", "flujo", "pydantic", "google.protobuf", "sqlite3")
             ("opentelemetry.sdk", "flujo", "pydantic", "pydantic_graph", "sqlite3"),
         ),
         ("flujo_otel.spanstore.sqlite.reader", ("opentelemetry", "flujo", "pydantic")),
-        ("flujo_otel_cli.main", HEAVY),
+        ("flujo_otel_cli.command_line", HEAVY),
     ],
 )
 def test_a_module_loads_nothing_heavy_before_it_is_needed(

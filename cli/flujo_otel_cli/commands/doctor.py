@@ -9,9 +9,9 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from flujo_otel.spanstore.api import Health
 from flujo_otel.spanstore.destinations import Cursor
 from flujo_otel.spanstore.diagnosis import Diagnosis
+from flujo_otel.spanstore.maintenance import Health
 from flujo_otel_cli import findings
 from flujo_otel_cli.database import explained
 from flujo_otel_cli.document import Document, cursor_document, health_document, write_document

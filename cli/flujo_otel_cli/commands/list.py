@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flujo_otel.model import Run
+from flujo_otel.model import Run, Span
 from flujo_otel.semconv.flujo import PIPELINE_RUN
-from flujo_otel.spanstore.api import Root, RunFilter, SpanFilter
+from flujo_otel.spanstore.api import ALL, Root, RunFilter
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import root_document, run_document
 from flujo_otel_cli.hint import hint
@@ -46,8 +46,6 @@ COLUMNS = (
 
 _CALLED = Column("CALLED", rank=6, beneath=True)
 _FEW = 100
-_ALL = 2**31
-"""More than SQLite counts is no limit either."""
 _OWN = "Cost, tokens and spans are each run's own; lens trace adds those of the runs in it."
 
 
@@ -76,7 +74,7 @@ def command(
     json: Json = False,
 ) -> None:
     """The runs, newest first."""
-    limit = min(limit, _ALL)
+    limit = min(limit, ALL)
     with open_session(db, json=json) as session:
         where = RunFilter(status, pipeline, since_ns(since, session.now_ns))
         runs = session.reader.list_runs(where, limit)
@@ -104,7 +102,7 @@ def _nothing(session: Session, where: RunFilter) -> list[Line]:
 def _lines(
     session: Session, runs: list[Run], roots: Mapping[str, Root], total: int, limit: int
 ) -> list[Line]:
-    unique = {run.run_id: session.reader.shortest_unique_prefix(run.run_id) for run in runs}
+    unique = session.reader.unique_prefixes([run.run_id for run in runs])
     width = max(ID_WIDTH, *unique.values()) if session.to.cuts else None
     rows = [_row(session, run, roots.get(run.run_id), unique[run.run_id], width) for run in runs]
     columns, rows = with_outer(session, COLUMNS, rows, runs, roots)
@@ -178,15 +176,14 @@ def _with_called(
     roots: Mapping[str, Root],
 ) -> tuple[list[Column], list[list[Line]]]:
     """`columns` and `rows` with what the span that a run began with called, where any says so."""
-    cells = [_called(session, run, roots.get(run.run_id)) for run in runs]
+    plain = [root for root in roots.values() if root.name != PIPELINE_RUN]
+    spans = session.reader.root_spans(plain)
+    cells = [_called(spans.get(run.run_id)) for run in runs]
     if not any(cells):
         return list(columns), list(rows)
     wider = [[*row, [Piece(cell, "dim")]] for row, cell in zip(rows, cells, strict=True)]
     return [*columns, _CALLED], wider
 
 
-def _called(session: Session, run: Run, root: Root | None) -> str:
-    if root is None or root.name == PIPELINE_RUN:
-        return ""
-    spans = session.reader.spans(run.run_id, SpanFilter(span_ids=(root.span_id,)))
-    return "  ".join(note for span in spans for note in subject_notes(span))
+def _called(root: Span | None) -> str:
+    return "  ".join(subject_notes(root)) if root is not None else ""

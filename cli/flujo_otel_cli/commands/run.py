@@ -14,16 +14,17 @@ from typing import Annotated
 import typer
 
 from flujo_otel import process
-from flujo_otel.model import Run, RunStatus, Writer
+from flujo_otel.model import Process, Run, RunStatus
 from flujo_otel.query.nesting import outermost
 from flujo_otel.spanstore.api import RunFilter, TraceReader
 from flujo_otel_cli import amounts
+from flujo_otel_cli.database import name_of
 from flujo_otel_cli.document import trace_document, write_document
 from flujo_otel_cli.drawing import draw
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.inside import picture_of
 from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json
+from flujo_otel_cli.picture import picture_of
 from flujo_otel_cli.problem import problem_of
 from flujo_otel_cli.program import Program
 from flujo_otel_cli.terminal import Terminal, forget
@@ -35,12 +36,14 @@ SETTINGS = {
 }
 _LOOKED_AT = 1000
 """Of the newest runs, so many are looked through."""
-_NO_RUN = (
-    "lens run: the command made no run. Where it is Python, any span of any OpenTelemetry tracer "
-    "makes one, and flujo, pydantic-graph, LangChain, LlamaIndex and pydantic-ai are traced by "
-    "themselves; what else is a run says so with @xray.traced or xray.trace(...), xray being an "
-    "XRay() of flujo_otel."
-)
+_NO_RUN = """\
+lens run: the command made no run: {database} has none of it.
+In a Python program these are traced by themselves: flujo, pydantic-graph, LangChain, LlamaIndex, \
+pydantic-ai, and whatever has an OpenTelemetry instrumentation installed.
+Code of your own is a run with a decorator on its function:
+  from flujo_otel import XRay
+  @XRay().traced
+"""
 _KILLED = (
     "lens run: the command was killed, and no span of it was written by then: what begins and ends "
     "within the last 0.2 s (FLUJO_OTEL_FLUSH_INTERVAL) is lost with it."
@@ -70,7 +73,7 @@ def command(
         child = Program(program, environment)
     exit_code = child.wait()
     try:
-        _tell(db, started_ns, child.pid, _KILLED if child.was_killed else _NO_RUN, json=json)
+        _tell(db, started_ns, child, json=json)
     except OSError:  # standard error leads nowhere, which is no matter of the program's
         forget(sys.stderr)
     raise typer.Exit(exit_code)
@@ -99,19 +102,23 @@ def _watched(
         return child
 
 
-def _tell(db: str | None, started_ns: int, pid: int, no_run: str, *, json: bool) -> None:
+def _tell(db: str | None, started_ns: int, child: Program, *, json: bool) -> None:
     """Show what it ran; whatever is wrong with the store, the program's exit code stands."""
     from flujo_otel.spanstore.factory import open_reader
 
     to = Terminal.of(sys.stderr)
     try:
         with closing(open_reader(db)) as reader:
-            if not _show(reader, to, db, started_ns, pid, json=json):
-                to.write(_told(no_run, to))
+            if not _show(reader, to, db, started_ns, child.pid, json=json):
+                to.write(_told(_no_run(child, db), to))
     except Exception as error:
         problem = problem_of(error)
-        said = no_run if problem.code == "no_database" else problem.message
+        said = _no_run(child, db) if problem.code == "no_database" else problem.message
         to.write(_told(said, to))
+
+
+def _no_run(child: Program, db: str | None) -> str:
+    return _KILLED if child.was_killed else _NO_RUN.format(database=name_of(db))
 
 
 def _show(
@@ -148,7 +155,7 @@ def runs_of_program(reader: TraceReader, started_ns: int) -> list[Run]:
     return [run for run in runs if _is_of_program(run, started_ns, me)]
 
 
-def _is_of_program(run: Run, started_ns: int, me: Writer) -> bool:
+def _is_of_program(run: Run, started_ns: int, me: Process) -> bool:
     if run.start_time_ns < started_ns:  # one that was there already, under its id
         touched = run.last_time_ns >= started_ns
         return touched and run.writer is not None and _is_later(run.writer, me)
@@ -171,7 +178,7 @@ def _has_failed(run: Run) -> bool:
     return run.status in _FAILED
 
 
-def _is_later(writer: Writer, me: Writer) -> bool:
+def _is_later(writer: Process, me: Process) -> bool:
     """Whether `writer` started after us, or may have."""
     if writer.host != me.host:
         return False
@@ -195,5 +202,5 @@ def _others(more: list[Run], db: str | None, *, is_all: bool) -> Iterator[Line]:
 
 def _told(text: str, to: Terminal) -> list[Line]:
     """In as many lines as a terminal needs for it."""
-    lines = wrapped(text, to.width) if to.cuts else [escape(text)]
+    lines = wrapped(text, to.width) if to.cuts else map(escape, text.splitlines())
     return [[Piece(line)] for line in lines]

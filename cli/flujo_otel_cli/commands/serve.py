@@ -1,6 +1,5 @@
 """`lens serve`: receive OTLP from any language, into the same database, and send it on."""
 
-import gc
 import os
 import sys
 import time
@@ -26,9 +25,6 @@ _PLAIN_SECONDS = 10.0
 """Between two lines of counts where nobody can draw over the last one."""
 _LISTENED_SECONDS = 1.0
 """Between two looks whether anybody reads the output any more."""
-_ALLOCATIONS_PER_COLLECTION = 50_000
-"""What spans come as holds no cycles: to look for some after 700, as Python does, takes 5 % of the
-server's time."""
 _TO_START = "\r\x1b[K"
 
 
@@ -98,7 +94,6 @@ def command(
     )
     server = Server(options)
     server.start()
-    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION)
     all_written = (_serve_for_machines if json else _serve)(server)
     if not all_written:
         raise typer.Exit(Exit.FAILED)

@@ -25,15 +25,23 @@ from flujo_otel_cli.document import (
     parsed,
     root_document,
     run_document,
+    span_document,
     step_document,
     usage_document,
 )
 from flujo_otel_cli.facts import facts, sender
+from flujo_otel_cli.final_context import own_first
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.opening import open_named
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.panel import panel
-from flujo_otel_cli.run_spans import exchange_within, root_span_of, spans_of, waits_within
+from flujo_otel_cli.run_spans import (
+    exchange_within,
+    plain_spans_of,
+    root_span_of,
+    spans_of,
+    waits_within,
+)
 from flujo_otel_cli.runs import find_run, short_id, status_line, title
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.span import overview
@@ -99,6 +107,7 @@ def _document(session: Session, run: Run, steps: list[Step]) -> Document:
             | {"usage": usage_document(spending.by_span.get(step.span_id or ""))}
             for step in steps
         ],
+        "spans": [span_document(span) for span in plain_spans_of(session, run, root_span)],
     }
 
 
@@ -147,5 +156,5 @@ def _lines(
             if spans
             else _NO_STEPS
         )
-    context = run.final_context
+    context = run.final_context if full else own_first(run.final_context)
     yield from content_lines("final context", context, to, full=full, piped=PIPED_MOST)

@@ -1,5 +1,6 @@
 """`lens spans`: a run's spans one by one, in order of start."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ from flujo_otel.model import Run, Span
 from flujo_otel.spanstore.api import SpanFilter
 from flujo_otel_cli.commands.list import Status
 from flujo_otel_cli.document import run_document, span_document
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Line, Piece, width_of
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.runs import find_run, lasted, status_line, status_within
 from flujo_otel_cli.session import Session, open_session
@@ -16,14 +17,8 @@ from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.text import head
 from flujo_otel_cli.times import duration
 
-COLUMNS = (
-    Column("SPAN", rank=1),
-    Column("NAME", shrinks=True, least=12),
-    Column("STATUS"),
-    Column("AT", right=True, rank=3),
-    Column("TOOK", right=True),
-    Column("PARENT", rank=2),
-)
+_NAME_MOST = 20
+"""Columns that a name is not cut below: its parent's id and when it began are left out first."""
 
 
 def command(
@@ -48,7 +43,7 @@ def command(
             session.answer({"run": run_document(run), "spans": shown})
         elif spans:
             rows = [_row(session, run, span) for span in spans]
-            session.show(table(COLUMNS, rows, session.to))
+            session.show(table(_columns(rows), rows, session.to))
         else:
             session.show([[Piece(_nothing(status, span_name))]])
 
@@ -65,6 +60,18 @@ def _nothing(status: str | None, name: str | None) -> str:
     return "This run has no spans." if status is None and name is None else "No spans match."
 
 
+def _columns(rows: Sequence[Sequence[Line]]) -> tuple[Column, ...]:
+    names = max(width_of(name) for _, name, *_ in rows)
+    return (
+        Column("SPAN", rank=1),
+        Column("NAME", shrinks=True, least=min(names, _NAME_MOST)),
+        Column("STATUS"),
+        Column("AT", right=True, rank=2),
+        Column("TOOK", right=True),
+        Column("PARENT", rank=3),
+    )
+
+
 def _row(session: Session, run: Run, span: Span) -> list[Line]:
     theme = session.to.theme
     at = duration(span.start_time_ns - run.start_time_ns, theme.micro)
@@ -72,7 +79,7 @@ def _row(session: Session, run: Run, span: Span) -> list[Line]:
     status = status_within(run, span.status, span.end_time_ns)
     return [
         [Piece(head(span.otel_span_id, 40), "dim")],
-        [Piece(head(span.name, session.to.width if session.to.cuts else None))],
+        [Piece(head(span.name, session.to.width if session.to.cuts else None) or "(no name)")],
         status_line(status, theme),
         [Piece(f"+{at}", "dim")],
         [Piece(took)],

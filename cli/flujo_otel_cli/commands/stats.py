@@ -20,10 +20,13 @@ from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len
 from flujo_otel_cli.times import duration
 
+_HOURS = 24
 _ALL_HOURS = 1_000_000
 """Longer ago than any span: a window beyond that is the same window."""
-_PIPELINE_MOST = 30
-"""Columns that a pipeline's name is not cut below."""
+_SHOWN = 30
+"""Names on a terminal, where nothing else is asked for: the first are what one looks for."""
+_NAME_MOST = 30
+"""Columns that a name, of a pipeline or a span, is not cut below: others are left out first."""
 
 
 def command(
@@ -33,8 +36,16 @@ def command(
     ] = None,
     hours: Annotated[
         float, typer.Option(min=0.01, metavar="N", help="Look back so many hours.")
-    ] = 24,
+    ] = _HOURS,
     sort: Annotated[Sort, typer.Option(help="What to order by, largest first.")] = Sort.TOTAL,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help=f"At most so many names. Without it {_SHOWN} on a terminal, else all.",
+        ),
+    ] = None,
     db: Db = None,
     json: Json = False,
 ) -> None:
@@ -45,14 +56,39 @@ def command(
             session.reader, pipeline=pipeline, hours=hours, sort=sort, now_ns=session.now_ns
         )
         if json:
-            found = [statistics_document(row) for row in rows]
+            found = [statistics_document(row) for row in rows[:limit]]
             session.answer({"hours": hours, "pipeline": pipeline, "statistics": found})
         elif rows:
-            spent = any(row.tokens or row.cost_usd for row in rows)
-            cells = [_row(row, session.to, spent=spent) for row in rows]
-            session.show(table(_columns(rows, hours, spent=spent), cells, session.to))
+            shown = rows[: _SHOWN if limit is None and session.to.cuts else limit]
+            session.show(_table(shown, hours, session.to))
+            if len(shown) < len(rows):
+                asked = _asked(pipeline, hours, sort)
+                session.show([_rest(len(shown), len(rows), asked, session)])
         else:
             session.show(_nothing(session, pipeline, hours))
+
+
+def _table(rows: Sequence[NameStatistics], hours: float, to: Terminal) -> list[Line]:
+    spent = any(row.tokens or row.cost_usd for row in rows)
+    cells = [_row(row, to, spent=spent) for row in rows]
+    return table(_columns(rows, hours, spent=spent), cells, to)
+
+
+def _asked(pipeline: str | None, hours: float, sort: Sort) -> list[str]:
+    """The options, but for those that are as they are by themselves."""
+    options = (
+        ("--pipeline", pipeline),
+        ("--hours", None if hours == _HOURS else _figure(hours)),
+        ("--sort", None if sort == Sort.TOTAL else sort.value),
+    )
+    return [word for name, value in options if value is not None for word in (name, value)]
+
+
+def _rest(shown: int, total: int, asked: Sequence[str], session: Session) -> Line:
+    """How many there are, and the command that shows them."""
+    command = hint("stats", *asked, "--limit", str(total), db=session.db)
+    said = f"{shown:,} of {total:,} names{session.to.theme.dot}"
+    return [Piece(said, "dim"), Command(command, "dim")]
 
 
 def _nothing(session: Session, pipeline: str | None, hours: float) -> list[Line]:
@@ -74,10 +110,10 @@ def _figure(hours: float) -> str:
 
 def _columns(rows: Sequence[NameStatistics], hours: float, *, spent: bool) -> tuple[Column, ...]:
     """`spent`: whether any name has tokens or cost."""
-    pipelines = [cell_len(brief(row.pipeline)) for row in rows if row.pipeline]
+    # Of what is called alike by all pipelines, their names are what tells.
+    names = [cell_len(brief(row.pipeline or row.name)) for row in rows]
     return (
-        # Of what is called alike by all pipelines, their names are what tells.
-        Column("SPAN", shrinks=True, least=min(max([12, *pipelines]), _PIPELINE_MOST)),
+        Column("SPAN", shrinks=True, least=min(max(names), _NAME_MOST)),
         Column("COUNT", right=True),
         Column("ERRORS", right=True, rank=1),
         Column("MEAN", right=True, rank=5),

@@ -14,6 +14,7 @@ from flujo_otel_cli.commands.list import Status
 from flujo_otel_cli.database import explained, name_of
 from flujo_otel_cli.document import write_line
 from flujo_otel_cli.follower import Follower
+from flujo_otel_cli.interrupt import held_back
 from flujo_otel_cli.line import Piece
 from flujo_otel_cli.moment import RunMoment, SpanMoment
 from flujo_otel_cli.options import Db, complete_run, since_ns
@@ -125,8 +126,10 @@ def _tell(news: Sequence[SpanMoment | RunMoment], *, json: bool) -> None:
         return
     to, now_ns = Terminal.of(sys.stdout), time.time_ns()
     for each in news:
-        if json:
-            write_line(each.document(), to.stream)
-        else:
-            to.write([each.line(to, now_ns)])
-    to.stream.flush()
+        with held_back():  # else the line would end in the middle
+            if json:
+                write_line(each.document(), to.stream)
+            else:
+                to.write([each.line(to, now_ns)])
+    with held_back():
+        to.stream.flush()

@@ -10,9 +10,9 @@ from flujo_otel_cli.document import trace_document
 from flujo_otel_cli.drawing import draw, no_spans
 from flujo_otel_cli.header import header
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.inside import picture_of
 from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
+from flujo_otel_cli.picture import picture_of
 from flujo_otel_cli.runs import find_run, short_id
 from flujo_otel_cli.session import Session, open_session
 

@@ -100,6 +100,7 @@ def outcome_of_exception(error: BaseException) -> Outcome:
 
 
 def is_pause(error: BaseException) -> bool:
+    """Whether the run waits for a human, rather than fails."""
     names = {base.__name__ for base in type(error).__mro__}
     return "PausedException" in names or (
         # 0.6 turns a pause into its abort signal on the way up.
@@ -108,13 +109,15 @@ def is_pause(error: BaseException) -> bool:
 
 
 def is_usage_limit(error: BaseException | None) -> bool:
+    """Whether the run went over its limit of cost or tokens."""
     return error is not None and "UsageLimitExceededError" in {
         base.__name__ for base in type(error).__mro__
     }
 
 
-def result_attributes(result: Any, kind: Kind) -> dict[str, Any]:
-    """A StepResult's facts as span attributes; whatever it does not say is absent."""
+def result_attributes(result: Any, kind: Kind, step: Any) -> dict[str, Any]:
+    """The facts of a StepResult of `step` as span attributes; whatever it does not say is
+    absent."""
     metadata = metadata_of(result)
     cost_usd = float(getattr(result, "cost_usd", 0.0) or 0.0)
     tokens = int(getattr(result, "token_counts", 0) or 0)
@@ -130,12 +133,20 @@ def result_attributes(result: Any, kind: Kind) -> dict[str, Any]:
         found[semconv.LOOP_ITERATIONS] = int(metadata.get("iterations") or attempts)
         found[semconv.LOOP_EXIT_REASON] = _exit_reason(result, metadata)
     elif attempts:
+        if metadata.get("fallback_triggered"):
+            attempts = _without_fallback(attempts, step)
         found[semconv.ATTEMPT_NUMBER] = attempts
         if attempts > 1:
             found[semconv.STEP_ATTEMPTS] = attempts
     if metadata:
         found.update(_metadata_attributes(metadata))
     return found
+
+
+def _without_fallback(attempts: int, step: Any) -> int:
+    """Of 0.6, which adds a fallback's attempts to those of its step."""
+    retries = getattr(getattr(step, "config", None), "max_retries", None)
+    return attempts if retries is None else min(attempts, retries + 1)
 
 
 def _metadata_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,6 +178,7 @@ def _exit_reason(result: Any, metadata: Mapping[str, Any]) -> str:
 
 
 def metadata_of(result: Any) -> Mapping[str, Any]:
+    """A StepResult's; empty where it has none."""
     metadata = getattr(result, "metadata_", None)
     return metadata if isinstance(metadata, Mapping) else {}
 
@@ -237,6 +249,7 @@ def run_status(result: Any, context: Any) -> str:
 
 
 def is_paused(context: Any) -> bool:
+    """Whether flujo's context says that its run waits for a human."""
     scratchpad = getattr(context, "scratchpad", None)
     if isinstance(scratchpad, Mapping) and scratchpad.get("status") is not None:
         return bool(scratchpad["status"] == semconv.STATUS_PAUSED)
@@ -244,6 +257,7 @@ def is_paused(context: Any) -> bool:
 
 
 def pause_message(context: Any) -> str:
+    """What the run asks that human; "" where it asks nothing."""
     scratchpad = getattr(context, "scratchpad", None)
     if isinstance(scratchpad, Mapping) and scratchpad.get("pause_message") is not None:
         return clipped(scratchpad["pause_message"])

@@ -12,7 +12,7 @@ from flujo_otel.integrations.flujo.hook import Hook
 from flujo_otel.integrations.flujo.paused_runs import Paused
 from flujo_otel.integrations.flujo.pipeline import PipelineFacts
 from flujo_otel.integrations.flujo.run import Run
-from flujo_otel.integrations.flujo.step import Attached, Step
+from flujo_otel.integrations.flujo.step import AttachedStep, Step
 from flujo_otel.recording.content import Recording
 from flujo_otel.semconv import flujo as semconv
 
@@ -41,7 +41,7 @@ class TraceManager:
         self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
         self._recording = Recording.chosen(content, value_limit_bytes)
         self._pipeline_name = pipeline_name
-        self._attached: dict[Step, Attached] = {}
+        self._attached: dict[Step, AttachedStep] = {}
         handlers = {
             "pre_run": self._pre_run,
             "pre_step": self._pre_step,
@@ -114,7 +114,7 @@ class TraceManager:
         # A streaming step hands its chunks to the consumer from inside the span's context, where
         # the span would become the parent of whatever the consumer does.
         elif not step.kind.pauses and not hasattr(getattr(payload.step, "agent", None), "stream"):
-            self._attached[step] = Attached(step)
+            self._attached[step] = AttachedStep(step)
 
     def _post_step(self, payload: Any) -> None:
         run = self._run(payload)

@@ -15,37 +15,38 @@ from flujo_otel.semconv import flujo as semconv
 class _Open(NamedTuple):
     run: Run
     watched: "weakref.ref[Any] | None"
-    """Its context, which tells when it is gone."""
+    """A weak reference to its context, by which we hear that flujo has dropped it."""
 
 
 _open: Final[dict[int, _Open]] = {}
-"""By the id of their context object, which each run holds."""
+"""By the id() of their context object."""
 _lost: Final[deque[Run]] = deque()
 """Runs whose context is gone without a post_run: 0.4 sends none if its state backend fails."""
 
 
 def add(run: Run, context: object) -> None:
     """Make `run` the open one of `context`; end those that flujo has lost meanwhile."""
-    _note_company(run)
+    _note_other_runs(run)
     _open[id(context)] = _Open(run, _watched(context))
     while _lost:
         _lost.popleft().end(semconv.STATUS_FAILED, "flujo never told how it ended")
 
 
 def hand_on(run: Run, owner: object, pipeline: PipelineFacts) -> None:
-    """To `owner`, which knows the pipeline better than whose hook came first."""
+    """Give `run` to `owner`, which knows the pipeline better than whoever began it."""
     run.adopt(owner, pipeline)
-    _note_company(run)
+    _note_other_runs(run)
 
 
 def of_context(context: object) -> Run | None:
-    """The open run whose context this very object is: its id() may change names during a run."""
+    """The open run whose context is this very object. An equal id() is not enough: it may be one
+    that an object had which is gone."""
     found = _open.get(id(context))
     return found.run if found is not None and found.run.context_object is context else None
 
 
 def owners() -> Iterator[object]:
-    """Whose hooks are in mid-run."""
+    """The owners of the open runs."""
     return (each.run.owner for each in list(_open.values()))
 
 
@@ -55,7 +56,7 @@ def end(run: Run, result: Any, context: Any) -> None:
     error = escaping(run)
     try:
         run.finish(result, context, error)
-    finally:  # of a fault of ours before the end of the span the run is not told
+    finally:  # a fault of ours may have come before the end of the span
         if not run.closed:
             run.end(run.status(result, context, error))
         if run.node.status == semconv.STATUS_PAUSED and run.outer is None:
@@ -64,7 +65,7 @@ def end(run: Run, result: Any, context: Any) -> None:
 
 
 def pause(run: Run) -> None:
-    """Without an end: `run` has no span of its own."""
+    """Have `run`, which has no span of its own that could end, wait among the paused ones."""
     _open.pop(id(run.context_object), None)
     paused_runs.keep(run.paused())
 
@@ -85,15 +86,17 @@ def _watched(context: object) -> "weakref.ref[Any] | None":
 
 
 def _on_loss(reference: object) -> None:
-    # The garbage collector calls this, perhaps inside a span processor's lock: nothing ends here.
+    # The garbage collector calls this, perhaps while a span processor holds its lock: to end a span
+    # here could wait for that lock for ever.
     for key, each in list(_open.items()):
         if each.watched is reference:
             del _open[key]
             _lost.append(each.run)
 
 
-def _note_company(run: Run) -> None:
-    """Whether its owner has no other open run; those that it has are told."""
+def _note_other_runs(run: Run) -> None:
+    """Note on `run` whether it is the only open run of its owner, and on the others that they are
+    not."""
     others = [
         each.run
         for each in list(_open.values())

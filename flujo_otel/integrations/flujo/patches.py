@@ -14,7 +14,7 @@ from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo import facts, open_runs
 from flujo_otel.integrations.flujo.default_backend import DefaultBackend
 from flujo_otel.integrations.flujo.runner import RunnerHook
-from flujo_otel.integrations.flujo.step import Attached, Step, current_step
+from flujo_otel.integrations.flujo.step import AttachedStep, Step, current_step
 from flujo_otel.recording.content import Recording
 from flujo_otel.words import words_of
 
@@ -50,10 +50,8 @@ class Patches:
             wrapt.register_post_import_hook(self._apply, _RUNNER)
 
     def undo(self) -> None:
-        """Restore flujo. Runners made meanwhile forget us, those in mid-run do at its end.
-
-        The steps that follow in such a run are not traced any more.
-        """
+        """Restore flujo. A runner in the middle of a run keeps our hook, which ends that run's span
+        and does nothing after it; the steps still to come in that run are not traced."""
         self.is_live = False
         for owner, name, original, ours in reversed(self._undo):
             # Whoever patched on top of us keeps working: ours then only passes calls through.
@@ -123,7 +121,7 @@ class Patches:
             step = self._begin(args, kwargs) if self.is_live else None
             if step is None:
                 return await original(*args, **kwargs)
-            attached = Attached(step)
+            attached = AttachedStep(step)
             try:
                 returned = await original(*args, **kwargs)
             except BaseException as error:
@@ -185,6 +183,7 @@ def _was_raised(error: Any) -> bool:
 
 
 def _cause(error: Any, result: Any) -> BaseException | None:
+    """`error`, where it is what the failed `result` speaks of."""
     return error if _was_raised(error) and words_of(error) in (result.feedback or "") else None
 
 

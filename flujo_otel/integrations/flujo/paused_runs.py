@@ -14,33 +14,33 @@ _MOST: Final = 1024
 
 @dataclass(slots=True)
 class Paused:
-    """What is kept of one."""
+    """What is kept of a paused run."""
 
     run_id: str
     span_context: SpanContext
     numbering: Numbering
     pipeline: PipelineFacts
     context: "weakref.ref[Any] | None"
-    """flujo's, where it can be referred to."""
+    """flujo's context; None where it cannot be referred to weakly."""
 
 
 _paused: Final[OrderedDict[str, Paused]] = OrderedDict()
 
 
 def keep(paused: Paused) -> None:
-    """Until it goes on; of very many the oldest are forgotten."""
+    """Keep `paused` until it goes on. Of very many the oldest are forgotten."""
     _paused[paused.run_id] = paused
     while len(_paused) > _MOST:
         _paused.popitem(last=False)
 
 
 def of_id(run_id: str) -> Paused | None:
-    """The one with this id."""
+    """The paused run of this id."""
     return _paused.get(run_id)
 
 
 def of_context(context: Any) -> Paused | None:
-    """The one whose context this is: by the id in it, else this very object."""
+    """The paused run that `context` belongs to: by the run id in it, else as the very object."""
     found = of_id(str(getattr(context, "run_id", None)))
     if found is not None:
         return found
@@ -49,5 +49,5 @@ def of_context(context: Any) -> Paused | None:
 
 
 def take(run_id: str) -> Paused | None:
-    """It goes on."""
+    """The paused run of this id, which goes on now and is forgotten here."""
     return _paused.pop(run_id, None)

@@ -21,7 +21,8 @@ from flujo_otel.guard import guarded
 from flujo_otel.integrations.flujo.step import current_step
 from flujo_otel.interruption import passes
 from flujo_otel.storage.sqlite import SQLiteBackend
-from flujo_otel.storage.state_codec import History, encode, tagged_output, whole_context
+from flujo_otel.storage.state_codec import encode
+from flujo_otel.storage.state_rows import History, tagged_output, whole_context
 
 _RUNNER: Final = "flujo.application.runner"
 _MANAGERS: Final = (
@@ -79,8 +80,8 @@ def _kept_by(manager: Any, run_id: str) -> _Kept:
 
 
 class _StandForContext:
-    """In the place of a context that is written out already: what flujo makes columns of. To walk
-    the whole of it, twice, and take its hash is half of what 0.6 spends on a save."""
+    """In place of a context that is written out already: the fields alone that flujo makes columns
+    of. 0.6 would walk all of the context twice and take its hash, half of what a save costs it."""
 
     def __init__(self, context: Any) -> None:
         for name in _COLUMNS:
@@ -96,7 +97,8 @@ class _StandForContext:
 
 
 class _StandForHistory:
-    """In the place of a whole history: flujo asks each entry for its `model_dump`."""
+    """In place of all entries of a history. flujo asks each entry for its `model_dump`: this one
+    answers with what is written out already."""
 
     __slots__ = ("history",)
 
@@ -142,6 +144,8 @@ def _replace(owner: type, name: str, wrap: Callable[[Any], Any]) -> None:
 
 
 def _lean(original: Callable[..., Any]) -> Callable[..., Any]:
+    """flujo's saving of a state, which hands our backend what is written out already."""
+
     def persist(manager: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(manager.state_backend, SQLiteBackend):
             with guarded("writing out a run's history"):
@@ -171,8 +175,8 @@ def _outermost(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _forgiving(original: Callable[..., Any]) -> Callable[..., Any]:
-    """0.6 begins a run anew whose context its model does not take back. Ours are whole: such a run
-    goes on from the part of it that 0.6 saves itself, as it would with flujo's backend."""
+    """0.6 begins a run anew if the model of its context does not take back what was saved, which
+    with us is all of it. Such a run goes on from the part that 0.6 itself would have saved."""
 
     async def load(manager: Any, *args: Any, **kwargs: Any) -> Any:
         loaded = await original(manager, *args, **kwargs)

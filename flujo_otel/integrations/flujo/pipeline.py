@@ -27,6 +27,7 @@ class Numbering:
         self.nested = _UNKNOWN_LENGTH if self.steps is None else len(self.steps)
 
     def next_nested(self) -> int:
+        """The index of a step inside another: behind those of the top level, as they come."""
         index = self.nested
         self.nested += 1
         return index
@@ -49,6 +50,7 @@ class Numbering:
         self.__post_init__()
 
     def pause(self) -> None:
+        """The latest top-level step is the one that goes on when the run does."""
         self.interrupted = self.latest
 
     def _position(self, step: Any) -> int | None:
@@ -71,6 +73,7 @@ class PipelineFacts:
     steps: Sequence[Any] | None = None
 
     def attributes(self) -> dict[str, Any]:
+        """What of it stands on the run's span, beside its name; what nobody knows is absent."""
         named = {
             semconv.PIPELINE_VERSION: self.version,
             semconv.INITIAL_COST_USD: self.cost_limit_usd,

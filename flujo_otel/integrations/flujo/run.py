@@ -22,7 +22,8 @@ from flujo_otel.words import words_of
 
 
 class Run(OpenSpan):
-    """Opens with the object. Inside a step (`as_step`) it is a subtree of the outer run."""
+    """The span starts when this is made. A run inside a step (flujo's `as_step`) is a part of the
+    outer run's tree."""
 
     def __init__(
         self,
@@ -47,24 +48,20 @@ class Run(OpenSpan):
         self.latest: Step | None = None
         """The top-level step in flight, or the one before."""
         self.news: BaseException | None = None
+        """The exception that a step of this run recorded last."""
         self.caught = sys.exc_info()[1]
-        """What the caller was already handling when the run began is none of the run's."""
+        """What the caller was handling when the run began: an exception that is not the run's."""
         self.is_alone = True
         """Its owner has no other open run."""
         self.headless = headless
         """No span of its own: its steps go under the span that paused."""
         attributes = self._first_attributes(run_id, paused is not None)
-        span: trace.Span
-        if paused is not None and headless:
-            span = NonRecordingSpan(paused.span_context)
-        else:
-            above = _under(paused.span_context) if paused else None
-            span = tracer.start_span(semconv.PIPELINE_RUN, context=above, attributes=attributes)
+        span = self._started(attributes, paused)
         super().__init__(span, semconv.PIPELINE_RUN, attributes, recording, outer)
         self.known_context = self.context(semconv.EVENT_CONTEXT_BEFORE, context, {})
-        """As it was recorded last: a step records it only where it is another one."""
+        """flujo's context as it was recorded last: it is recorded again once it has changed."""
         self.is_context_due = False
-        """It changes after a step has ended, so it is looked at once more."""
+        """flujo may have changed the context since a step ended: it is compared once more."""
 
     def _first_attributes(self, inner_id: str, is_resumed: bool) -> dict[str, Any]:
         attributes: dict[str, Any] = {semconv.RUN_ID: self.run_id}
@@ -77,6 +74,16 @@ class Run(OpenSpan):
             attributes[semconv.RESUMED] = True
         return redactor().attributes(attributes | self.pipeline.attributes())
 
+    def _started(self, attributes: dict[str, Any], paused: Paused | None) -> trace.Span:
+        """Its span: of a run that goes on one beneath the span that paused, or (headless) a
+        stand-in for that very span."""
+        if paused is None:
+            return self.tracer.start_span(semconv.PIPELINE_RUN, attributes=attributes)
+        if self.headless:
+            return NonRecordingSpan(paused.span_context)
+        above = _under(paused.span_context)
+        return self.tracer.start_span(semconv.PIPELINE_RUN, context=above, attributes=attributes)
+
     @property
     def context_object(self) -> Any:
         """flujo's context, which is one object from the start of the run to its end."""
@@ -87,6 +94,8 @@ class Run(OpenSpan):
         return trace.set_span_in_context(self.span)
 
     def next_index(self, step: Any, *, nested: bool) -> int:
+        """The number of the step that begins now, among all of the outermost run; `nested`: it is
+        in another step."""
         if self.outer is not None:
             return self.outer.run.next_index(step, nested=True)
         return self.numbering.next_nested() if nested else self.numbering.next_top_level(step)
@@ -109,6 +118,7 @@ class Run(OpenSpan):
         self.pipeline = pipeline
 
     def begin(self, value: object) -> None:
+        """What the run was given."""
         self.value(value, semconv.INPUT, openinference.INPUT_VALUE)
 
     def resume(self) -> None:
@@ -146,7 +156,8 @@ class Run(OpenSpan):
         return facts.run_status(result, context)
 
     def _is_cut_short(self) -> bool:
-        """A step never ended: 0.4 calls an abandoned run completed if those before it were."""
+        """Whether a step never ended. 0.4 calls an abandoned run completed if the steps before that
+        one were."""
         step = self.latest
         if step is None or not step.closed:
             return step is not None

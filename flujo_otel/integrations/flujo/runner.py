@@ -15,8 +15,8 @@ from flujo_otel.integrations.flujo.run import Run
 from flujo_otel.recording.content import Recording
 
 
-class Settings(Protocol):
-    """What one application of the instrumentor goes by."""
+class Instrumentation(Protocol):
+    """What the hooks of one application of the instrumentor share: see `patches.Patches`."""
 
     tracer: trace.Tracer
     recording: Recording
@@ -30,15 +30,15 @@ class RunnerHook:
     that list flujo builds and dispatches two payloads a step.
     """
 
-    def __init__(self, runner: Any, settings: Settings) -> None:
+    def __init__(self, runner: Any, instrumentation: Instrumentation) -> None:
         self._runner = weakref.ref(runner)
-        self._settings = settings
+        self._instrumentation = instrumentation
 
     async def dispatch(self, event: str, **payload: Any) -> None:
         """Do what the runner's `_dispatch_hook` does, then our part of it."""
         runner: Any = self._runner()
         await type(runner)._dispatch_hook(runner, event, **payload)
-        if event == "pre_run" and self._settings.is_live:
+        if event == "pre_run" and self._instrumentation.is_live:
             with guarded("the start of a run"):
                 self._pre_run(SimpleNamespace(**payload))
         elif event == "post_run":
@@ -70,8 +70,8 @@ class RunnerHook:
 
     def _start(self, context: Any, run_id: str, paused: Paused | None) -> Run:
         run = Run(
-            self._settings.tracer,
-            self._settings.recording,
+            self._instrumentation.tracer,
+            self._instrumentation.recording,
             owner=self,
             context=context,
             run_id=run_id,

@@ -9,7 +9,7 @@ from opentelemetry.trace import format_span_id
 from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.integrations.flujo import facts
-from flujo_otel.integrations.flujo.tree import Span as TreeSpan
+from flujo_otel.integrations.flujo.tree import TreeSpan
 from flujo_otel.recording.content import Content, Recording
 from flujo_otel.recording.failure import add_exception, set_failed
 from flujo_otel.redaction import redactor
@@ -17,10 +17,8 @@ from flujo_otel.semconv import flujo as semconv
 
 
 class OpenSpan:
-    """A span that was just started with `attributes`; `above` holds its parent in the tree.
-
-    The node keeps the very dict of `attributes`.
-    """
+    """A span that was just started with `attributes`, which become its node's. `above`: what its
+    node hangs below in the tree; None: nothing."""
 
     __slots__ = (
         "_last",
@@ -47,7 +45,7 @@ class OpenSpan:
         self.content = Content(span, recording)
         self.closed = False
         self._last: dict[str, AttributeValue] = {}
-        """Set with the end, all in one call: each takes the span's lock and walks its own loop."""
+        """Attributes to be set at the end, all in one call: each call takes the span's lock."""
         self._last_content: Mapping[str, AttributeValue] = {}
         self.node: TreeSpan = TreeSpan(
             span_id=format_span_id(span.get_span_context().span_id),
@@ -80,6 +78,7 @@ class OpenSpan:
             self._last_content = content
 
     def event(self, name: str, attributes: Mapping[str, AttributeValue]) -> None:
+        """Something that happens now, on the span and in the tree; secrets are redacted here."""
         attributes = redactor().attributes(attributes)
         self.span.add_event(name, attributes)
         self.node.events.append({"name": name, "attributes": attributes})
@@ -98,17 +97,18 @@ class OpenSpan:
         *,
         is_copy: bool = False,
     ) -> dict[str, AttributeValue]:
-        """Record the pipeline's context as a span event of bounded size, unless it is what is
-        `known` of it. The answer is what is known from then on: nothing where it was cut."""
+        """Record the pipeline's context as a span event, unless it is still as `known`: as it was
+        recorded last. Returns what is known from then on, which is nothing where it was cut."""
         cuts = self.content.cuts
-        snapshot = self.content.snapshot(context, semconv.CONTEXT)
-        if snapshot and snapshot != known:
+        state = self.content.state(context, semconv.CONTEXT)
+        if state and state != known:
             self.span.add_event(
-                event, {**snapshot, semconv.CONTEXT_IS_COPY: True} if is_copy else snapshot
+                event, {**state, semconv.CONTEXT_IS_COPY: True} if is_copy else state
             )
-        return snapshot if self.content.cuts == cuts else {}
+        return state if self.content.cuts == cuts else {}
 
     def exception(self, error: BaseException) -> None:
+        """OpenTelemetry's `exception` event."""
         add_exception(self.span, error)
 
     def end(self, status: str, message: str = "") -> None:
@@ -118,7 +118,7 @@ class OpenSpan:
         self.closed = True
         try:
             self._set_last(status, message)
-        finally:  # an open span is never stored
+        finally:  # whatever failed: a span that never ends would be shown as running
             self.node.status = status
             self.node.end_time = time.time()
             self.span.end()
@@ -136,6 +136,7 @@ class OpenSpan:
             set_failed(self.span, message)
 
     def fail(self, outcome: facts.Outcome, message: str) -> None:
+        """End as failed by `outcome`, which `message` tells of."""
         kind = facts.error_type(outcome)
         self.set_at_end({semconv.ERROR_TYPE: kind, semconv.ERROR_TYPE_PLAIN: kind})
         self.end(semconv.STATUS_FAILED, message)

@@ -8,7 +8,7 @@ from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
-from flujo_otel.recording import attached
+from flujo_otel.recording.attached import Attached
 from flujo_otel.recording.content import Content
 from flujo_otel.recording.failure import brief_exception
 from flujo_otel.recording.text import clipped
@@ -24,7 +24,8 @@ current_step: Final[ContextVar["Step | None"]] = ContextVar("flujo_otel_step", d
 
 
 class Step(OpenSpan):
-    """Opens with the object; `parent` None: a top-level step of `run`. `value`: its input."""
+    """The span starts when this is made. `parent` None: a top-level step of `run`. `value`: its
+    input."""
 
     __slots__ = (
         "_has_copy",
@@ -54,19 +55,20 @@ class Step(OpenSpan):
         self.rounds = 0
         self.entries = 0
         self.branches: dict[int, list[str]] | None = None
-        """Once asked for: to look through them all for each child is quadratic."""
+        """Found once, when a child asks: to search them for each child would be quadratic."""
         self.entry_name: str | None = None
         self.error: BaseException | None = None
         """The exception behind a failure that flujo itself does not pass on."""
         self.retried_after: BaseException | None = None
-        """What the last attempt but the good one raised."""
+        """The exception of the attempt before the one that succeeded."""
         self.fell_back = False
         self.has_result = False
         self.index = run.next_index(step, nested=parent is not None)
         name = redactor().text(str(getattr(step, "name", None) or self.kind.type))
         attributes = redactor().attributes(self._first_attributes())
         above = parent or run
-        # With the start, all in one call, where the span is going to be recorded as those above it.
+        # The input is set with the start, in one call, where what is above is recorded: then this
+        # span will be recorded too, most likely.
         ahead = Content(above.span, run.recording)
         given = ahead.json(value, openinference.INPUT_VALUE)
         span = run.tracer.start_span(
@@ -80,7 +82,7 @@ class Step(OpenSpan):
         else:
             self.value(value, openinference.INPUT_VALUE)
         self._has_copy = context is not run.context_object
-        """Of the run's context, as the steps in a loop or in a branch."""
+        """Whether it works on a copy of the run's context, as steps in a loop or a branch do."""
         self._known_copy: dict[str, AttributeValue] = {}
         self._enter(context)
 
@@ -123,6 +125,7 @@ class Step(OpenSpan):
         return self.rounds
 
     def fall_back(self, attributes: dict[str, Any]) -> None:
+        """Say, once, that its fallback was taken."""
         if not self.fell_back:
             self.fell_back = True
             self.set({semconv.FALLBACK_TRIGGERED: True})
@@ -154,8 +157,8 @@ class Step(OpenSpan):
             self._failure(facts.Outcome(result, outcome.error or self.error))
 
     def _enter(self, context: object) -> None:
-        """Record the context that the step begins with, where nobody knows it: a copy, and the
-        run's own where flujo has changed it since the step before ended."""
+        """Record the context that the step begins with, where it is not known already: a copy, or
+        the run's own where flujo has changed it since the last step ended."""
         run = self.run
         if self._has_copy:
             self._known_copy = self.context(semconv.EVENT_CONTEXT_BEFORE, context, {}, is_copy=True)
@@ -166,18 +169,18 @@ class Step(OpenSpan):
             )
 
     def _leave(self, context: object) -> None:
-        """Record the context that the step leaves, where it is another one."""
+        """Record the context that the step leaves behind, where that has changed."""
         name = semconv.EVENT_CONTEXT_AFTER
         if self._has_copy:
             self.context(name, context, self._known_copy, is_copy=True)
             return
         run = self.run
         run.known_context = self.context(name, context, run.known_context)
-        # flujo will change it by what the step gave.
+        # flujo writes the step's output into it after this.
         run.is_context_due = bool(getattr(self.step, "updates_context", False))
 
     def _result(self, result: Any) -> None:
-        attributes = facts.result_attributes(result, self.kind)
+        attributes = facts.result_attributes(result, self.kind, self.step)
         has_output = result.success or result.output is not None
         self.set_at_end(
             attributes,
@@ -201,7 +204,7 @@ class Step(OpenSpan):
         self.fail(outcome, facts.error_message(outcome) or "did not finish")
 
 
-class Attached(attached.Attached):
+class AttachedStep(Attached):
     """Makes a step and its span the current ones, for the code that runs until `undo`."""
 
     __slots__ = ("_step", "_step_before")
@@ -213,7 +216,7 @@ class Attached(attached.Attached):
         current_step.set(step)
 
     def undo(self) -> None:
-        """Put back what was, if this is where it was set: another task's context never had it."""
+        """Put back what was current before. In another task, which never had this step, nothing."""
         if current_step.get() is self._step:
             current_step.set(self._step_before)
         super().undo()

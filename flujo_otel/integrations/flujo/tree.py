@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass
-class Span:
+class TreeSpan:
     """A node of the tree; times are Unix time in seconds.
 
     The fields are those of flujo's own spans (0.4 has no `events`), so whatever of flujo's reads a
@@ -19,12 +19,12 @@ class Span:
     parent_span_id: str | None = None
     # Not in the repr: asyncio writes the whole of a task's result to show 40 characters of it.
     attributes: dict[str, Any] = field(default_factory=dict, repr=False)
-    children: list["Span"] = field(default_factory=list, repr=False)
+    children: list["TreeSpan"] = field(default_factory=list, repr=False)
     events: list[dict[str, Any]] = field(default_factory=list, repr=False)
     status: str = "running"
 
 
-def graft(tree: Span, onto: Any) -> bool:
+def graft(tree: TreeSpan, onto: Any) -> bool:
     """Make the root that flujo put on the result say what `tree` says; False if it is no root.
 
     `Flujo.run()` of 0.4 sets `trace_tree` again after the last hook, to that very object.

@@ -19,10 +19,10 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from flujo_otel.guard import RAISE_VARIABLE, guarded
 from flujo_otel.integrations.langchain import facts
+from flujo_otel.integrations.langchain.anchor import Anchor, anchor_of
 from flujo_otel.integrations.langchain.body import Bodies, below, body_of, watch_bodies
 from flujo_otel.integrations.langchain.messages import plain
 from flujo_otel.integrations.langchain.open_runs import OpenRuns
-from flujo_otel.integrations.langchain.root import Root, root_of
 from flujo_otel.integrations.langchain.run import Making, OpenRun
 from flujo_otel.recording.content import Recording
 from flujo_otel.redaction import redactor
@@ -78,7 +78,7 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         super().__init__()
         # LangChain swallows what a handler raises; our tests are to see our faults.
         self.raise_error = os.environ.get(RAISE_VARIABLE) == "1"
-        self._root: Root = root_of(xray_trace, self.close)
+        self._anchor: Anchor = anchor_of(xray_trace, self.close)
         if tracer_provider is None and _is_nobody(trace.get_tracer_provider()):
             _say_that_nobody_records()
         tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
@@ -189,7 +189,7 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         ):
             return around, None
         if told is None:
-            return None, self._root.context()
+            return None, self._anchor.context()
         return told, below(told, get_current())
 
     # --- in between ------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from uuid import UUID
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer, get_current_span
 
-from flujo_otel.integrations.langchain.stand_in import Attached
+from flujo_otel.integrations.langchain.stand_in import AttachedSpan
 from flujo_otel.recording.content import Content, Recording
 from flujo_otel.recording.failure import (
     add_exception,
@@ -88,7 +88,7 @@ class OpenRun:
         )
         self.is_recording = self.span.is_recording()
         self.reference: _Reference | None = _referred(run_id, self)
-        self.attached: Attached | None = None
+        self.attached: AttachedSpan | None = None
         self.news: BaseException | None = None
         """The failure of a child that was told already."""
         self.lost_time_ns: int | None = None
@@ -121,7 +121,7 @@ class OpenRun:
 
     def attach(self) -> None:
         """Make it the current span of the caller's own context."""
-        self.attached = Attached(self.span, self.lose)
+        self.attached = AttachedSpan(self.span, self.lose)
 
     def detach(self) -> None:
         if self.attached is not None:

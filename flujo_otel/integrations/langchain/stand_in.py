@@ -24,7 +24,7 @@ class CurrentSpan(wrapt.ObjectProxy):  # type: ignore[type-arg]
         super().__init__(span)
         self._self_before = _held(get_current_span())
         self._self_is_released = False
-        self._self_attached: Attached | None = None
+        self._self_attached: AttachedSpan | None = None
 
     def release(self) -> None:
         self.__wrapped__ = self._self_before
@@ -38,7 +38,7 @@ def _held(span: Span) -> Span:
     return span
 
 
-class Attached:
+class AttachedSpan:
     """`span` as the current one of the caller's own context, until `undo`.
 
     `lose`: called where its call is found to be over, which LangChain does not tell.
@@ -84,7 +84,7 @@ def lose_left_call() -> None:
     tried next must not hang under it. The call itself is freed only when the task waits again.
     """
     span = get_current_span()
-    attached: Attached | None = span._self_attached if isinstance(span, CurrentSpan) else None
+    attached: AttachedSpan | None = span._self_attached if isinstance(span, CurrentSpan) else None
     if attached is not None and attached.is_left:
         attached.lose()
 

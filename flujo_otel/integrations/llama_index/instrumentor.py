@@ -15,6 +15,12 @@ from flujo_otel.integrations.llama_index.library import LlamaIndex
 from flujo_otel.recording.content import Recording
 
 _NEEDED: Final = ("llama_index.core", "openinference.instrumentation.llama_index")
+_ANOTHER: Final = "opentelemetry.instrumentation.llamaindex"
+"""OpenLLMetry's, which `lens run` switches on."""
+_NOT_TRACED: Final = (
+    'flujo-otel: LlamaIndex is not traced. It is with: pip install "flujo-otel[llama-index]"; '
+    "configure(llama_index=False) says that it need not be."
+)
 _logger = logging.getLogger("flujo_otel")
 _HIDDEN: Final = (
     "hide_llm_invocation_parameters",
@@ -85,7 +91,8 @@ def _instrument_when_imported() -> None:
 def _instrument_quietly(_: Any) -> None:
     with guarded("instrumenting LlamaIndex"):
         if not _are_installed():
-            _logger.debug("flujo-otel: OpenInference's LlamaIndex instrumentation is not here")
+            if not _is_installed(_ANOTHER):
+                _logger.warning(_NOT_TRACED)
             return
         _instrument(_theirs(), Recording.chosen_quietly(None, None), None, None)
 
@@ -116,8 +123,12 @@ class _Quiet:
 
 
 def _are_installed() -> bool:
+    return all(_is_installed(module) for module in _NEEDED)
+
+
+def _is_installed(module: str) -> bool:
     try:
-        return all(find_spec(module) is not None for module in _NEEDED)
+        return find_spec(module) is not None
     except ModuleNotFoundError:  # its parent is not there
         return False
 

@@ -1,6 +1,7 @@
 """The builder API: `pydantic_graph.graph_builder` of 2.x, `pydantic_graph.beta.graph` of 1.x."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from flujo_otel.guard import guarded
@@ -24,30 +25,27 @@ def instrument(module: Any, patching: Patching) -> None:
     """Trace what graphs of `module` do from now on. Raises AttributeError for a layout that is not
     known here."""
     engine = module._GraphIterator
-    patching.replace(module.Graph, "iter", _traced_iter(patching))
-    patching.replace(engine, "_run_task", _traced_task(patching))
+    patching.replace(module.Graph, "iter", partial(_traced_iter, patching))
+    patching.replace(engine, "_run_task", partial(_traced_task, patching))
     patching.replace(engine, "_handle_node", _seen_node)
     patching.replace(engine, "_handle_non_fork_edges", _seen_edges)
     patching.replace(module.Join, "reduce", _seen_reduce)
     patching.replace_own_spans(module)
 
 
-def _traced_iter(patching: Patching) -> Callable[[Any], Any]:
-    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
-        def traced_iter(graph: Any, *args: Any, **kwargs: Any) -> Any:
-            if not patching.is_live or facts.is_an_agents(graph):
-                return original(graph, *args, **kwargs)
-            with _AT_START:
-                infer_name(graph, kwargs)
-            return Iteration(
-                original(graph, *args, **kwargs),
-                lambda: patching.execution(graph, "builder"),
-                _bind,
-            )
+def _traced_iter(patching: Patching, original: Callable[..., Any]) -> Callable[..., Any]:
+    def traced_iter(graph: Any, *args: Any, **kwargs: Any) -> Any:
+        if not patching.is_live or facts.is_an_agents(graph):
+            return original(graph, *args, **kwargs)
+        with _AT_START:
+            infer_name(graph, kwargs)
+        return Iteration(
+            original(graph, *args, **kwargs),
+            lambda: patching.execution(graph, "builder"),
+            _bind,
+        )
 
-        return traced_iter
-
-    return wrap
+    return traced_iter
 
 
 def _bind(graph_run: Any, execution: Execution) -> None:
@@ -59,35 +57,32 @@ def _execution_of(engine: Any) -> Execution | None:
     return found
 
 
-def _traced_task(patching: Patching) -> Callable[[Any], Any]:
-    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
-        async def _run_task(engine: Any, task: Any) -> Any:
-            execution = _execution_of(engine)
-            node = None
-            if execution is not None and patching.is_live and not execution.closed:
-                with _AT_START:
-                    node = _begin(execution, engine, task)
-            if node is None:
-                return await original(engine, task)
-            try:
-                result = await original(engine, task)
-            except BaseException as error:
-                with _AT_END:
-                    node.detach()
-                    node.fail(error, is_error=node.execution.was_cancelled)
-                raise
+def _traced_task(patching: Patching, original: Callable[..., Any]) -> Callable[..., Any]:
+    async def _run_task(engine: Any, task: Any) -> Any:
+        execution = _execution_of(engine)
+        node = None
+        if execution is not None and patching.is_live and not execution.closed:
+            with _AT_START:
+                node = _begin(execution, engine, task)
+        if node is None:
+            return await original(engine, task)
+        try:
+            result = await original(engine, task)
+        except BaseException as error:
             with _AT_END:
-                if hasattr(result, "iterable"):
-                    # Stays current: the stream's own code runs in this task, item by item.
-                    result.iterable = node.streamed(result.iterable)
-                    return result
                 node.detach()
-                node.complete(facts.next_of(result))
-            return result
+                node.fail(error, is_error=node.execution.was_cancelled)
+            raise
+        with _AT_END:
+            if hasattr(result, "iterable"):
+                # Stays current: the stream's own code runs in this task, item by item.
+                result.iterable = node.streamed(result.iterable)
+                return result
+            node.detach()
+            node.complete(facts.next_of(result))
+        return result
 
-        return _run_task
-
-    return wrap
+    return _run_task
 
 
 def _begin(execution: Execution, engine: Any, task: Any) -> Node | None:

@@ -25,10 +25,10 @@ class OpenSpan:
         self.content = Content(span, recording)
 
     def state(self, event: str, state: object) -> None:
-        """The graph's state as it is now, as an event of bounded size; of None there is none."""
-        snapshot = self.content.snapshot(state, graph.STATE)
-        if snapshot:
-            self.span.add_event(event, snapshot)
+        """The graph's state as it is now, as an event of bounded size; none for None."""
+        attributes = self.content.state(state, graph.STATE)
+        if attributes:
+            self.span.add_event(event, attributes)
 
     def end(
         self,

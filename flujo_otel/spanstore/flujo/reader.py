@@ -1,12 +1,13 @@
 """A TraceReader over flujo's own database."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Run, Span, Step
+from flujo_otel.model.record import Role
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import NameStatistics, Root, RunFilter, SpanFilter
 from flujo_otel.spanstore.flujo import rows, times
@@ -61,6 +62,11 @@ class FlujoReader:
     def known_runs(self, run_ids: Sequence[str]) -> set[str]:
         return set(run_ids).intersection(self.run_ids(RunFilter()))
 
+    def nested_runs(self, run_ids: Sequence[str]) -> set[str]:
+        """None: flujo does not say what is a step of another run."""
+        del run_ids
+        return set()
+
     def get_run(self, run_id: str) -> Run | None:
         found = self._runs(lambda _: ("run_id = ?", [run_id]), 1)
         return found[0] if found else None
@@ -80,15 +86,17 @@ class FlujoReader:
         del run_ids
         return {}
 
-    def shortest_unique_prefix(self, run_id: str) -> int:
-        def read(connection: sqlite3.Connection, layout: Layout) -> list[str]:
-            del layout
-            before = connection.execute("SELECT MAX(run_id) FROM runs WHERE run_id < ?", [run_id])
-            after = connection.execute("SELECT MIN(run_id) FROM runs WHERE run_id > ?", [run_id])
-            return [name for (name,) in (*before, *after) if name is not None]
+    def root_spans(self, roots: Iterable[Root]) -> dict[str, Span]:
+        """None, as of `roots`."""
+        del roots
+        return {}
 
-        shared = (_shared_length(run_id, neighbour) for neighbour in self._peek(read))
-        return min(1 + max(shared, default=0), len(run_id))
+    def unique_prefixes(self, run_ids: Sequence[str]) -> dict[str, int]:
+        def read(connection: sqlite3.Connection, layout: Layout) -> dict[str, int]:
+            del layout
+            return {run_id: _unique_length(connection, run_id) for run_id in run_ids}
+
+        return self._peek(read)
 
     def spans(self, run_id: str, where: SpanFilter = _EVERYTHING) -> Iterator[Span]:
         run = self.get_run(run_id)
@@ -98,7 +106,10 @@ class FlujoReader:
         for span in rows.spans_of(found, run):
             if where.status not in (None, span.status) or where.name not in (None, span.name):
                 continue
-            if where.span_ids is None or span.span_id in where.span_ids:
+            if where.span_ids is not None and span.span_id not in where.span_ids:
+                continue
+            beneath = where.plain_beneath
+            if beneath is None or (span.role == Role.PLAIN and span.otel_parent_id in beneath):
                 yield span
 
     def steps(self, run_id: str) -> list[Step]:
@@ -165,6 +176,13 @@ def _ended(row: Sequence[Any]) -> Ended | None:
     failed, of_pipeline = rows.status_of(status) == "failed", name == PIPELINE_RUN
     times_ns = start_ns + shift, end_ns - start_ns
     return Ended(name, failed, *times_ns, pipeline if of_pipeline else None)
+
+
+def _unique_length(connection: sqlite3.Connection, run_id: str) -> int:
+    before = connection.execute("SELECT MAX(run_id) FROM runs WHERE run_id < ?", [run_id])
+    after = connection.execute("SELECT MIN(run_id) FROM runs WHERE run_id > ?", [run_id])
+    shared = (_shared_length(run_id, name) for (name,) in (*before, *after) if name is not None)
+    return min(1 + max(shared, default=0), len(run_id))
 
 
 def _shared_length(one: str, other: str) -> int:

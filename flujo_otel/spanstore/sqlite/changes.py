@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from flujo_otel import process
 from flujo_otel.model import Run, Span
-from flujo_otel.spanstore.changes import ChangeFilter, Page, SpanChange
+from flujo_otel.spanstore.changes import ChangeFilter, ChangePage, SpanChange
 from flujo_otel.spanstore.sqlite import faults, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
 
@@ -85,20 +85,20 @@ class SQLiteChangeFeed:
         self,
         after: int,
         where: ChangeFilter = ChangeFilter(),  # noqa: B008
-    ) -> Page[SpanChange]:
+    ) -> ChangePage[SpanChange]:
         """See `changes.ChangeFeed.spans`."""
         matching, values = _matching(where)
         query = _CHANGED_SPANS.format(matching=matching)
         found, position, is_last = self._page(query, after, values)
         changes = [SpanChange(row[0], row[-1], rows.span(row[:-1])) for row in found]
         if len(found) == _PAGE_ROWS:
-            return Page(changes, found[-1][0], is_last=False)
-        return Page(changes, position, is_last)
+            return ChangePage(changes, found[-1][0], is_last=False)
+        return ChangePage(changes, position, is_last)
 
-    def runs(self, after: int) -> Page[Run]:
+    def runs(self, after: int) -> ChangePage[Run]:
         """See `changes.ChangeFeed.runs`."""
         found, position, is_last = self._page(_CHANGED_RUNS, after, {})
-        return Page([rows.run(row, process.is_alive) for row in found], position, is_last)
+        return ChangePage([rows.run(row, process.is_alive) for row in found], position, is_last)
 
     def open_spans(self, until_ns: int | None = None) -> Iterator[Span]:
         """See `changes.ChangeFeed.open_spans`."""

@@ -7,9 +7,10 @@ each other's locks.
 import errno
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from flujo_otel.errors import (
     ForeignDatabase,
@@ -18,6 +19,7 @@ from flujo_otel.errors import (
     StoreUnavailable,
     StoreUnopenable,
 )
+from flujo_otel.spanstore.sqlite import faults
 from flujo_otel.spanstore.sqlite.layout import Layout, inspect, migrate, migrations, newest_version
 from flujo_otel.spanstore.sqlite.staging import CACHED_STATEMENTS
 from flujo_otel.spanstore.sqlite.tuning import TRACED
@@ -103,6 +105,28 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
             "program traced into it brings it up to date."
         )
     return connection
+
+
+def read_once(path: Path, query: str, values: Any) -> list[Any]:
+    """All rows of `query`, over a connection of its own; none where there is no file yet. Raises
+    ForeignDatabase, StoreUnavailable and DamagedDatabase."""
+    try:
+        with faults.using(path), closing(connect_for_reading(path)) as connection:
+            return connection.execute(query, values).fetchall()
+    except NoDatabase:
+        return []
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction, which ends with the block."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def _inspected(path: Path) -> tuple[sqlite3.Connection, Layout, int]:

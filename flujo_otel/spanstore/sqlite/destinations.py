@@ -11,20 +11,21 @@ from typing import Any, Final, NamedTuple
 
 from flujo_otel import process
 from flujo_otel.errors import DamagedDatabase, StoreUnavailable
-from flujo_otel.model import Writer
+from flujo_otel.model import Process
 from flujo_otel.spanstore.destinations import (
     LAG_COUNTED,
     Cursor,
     CursorState,
     Described,
+    DuePage,
     Filter,
-    Page,
     Progress,
     Selection,
 )
 from flujo_otel.spanstore.sqlite import due
 from flujo_otel.spanstore.sqlite.checkpoint import WAIT_SECONDS, Checkpointer, Turns
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading, connect_for_writing
+from flujo_otel.spanstore.sqlite.files import Files
 from flujo_otel.spanstore.sqlite.writers import register
 
 _SECOND_NS: Final = 1_000_000_000
@@ -125,7 +126,7 @@ class SQLiteDestinations:
         now_ns = time.time_ns()
         with self._using() as opened:
             holder = opened.connection.execute(_HOLDER, (destination, token, now_ns)).fetchone()
-        if holder is not None and process.is_alive(Writer(*holder[1:])):
+        if holder is not None and process.is_alive(Process(*holder[1:])):
             return None
         with self._using() as opened:
             values = {
@@ -178,11 +179,11 @@ class SQLiteDestinations:
         with self._using() as opened:
             return int(opened.connection.execute("SELECT value FROM sequence").fetchone()[0])
 
-    def page(self, after: int, where: Filter, most_spans: int, most_bytes: int) -> Page:
+    def page(self, after: int, where: Filter, most_spans: int, most_bytes: int) -> DuePage:
         """See `DestinationStore.page`."""
         return self._page(due.changed, after, where, most_spans, most_bytes)
 
-    def selected(self, which: Selection, after: int, most_spans: int, most_bytes: int) -> Page:
+    def selected(self, which: Selection, after: int, most_spans: int, most_bytes: int) -> DuePage:
         """See `DestinationStore.selected`."""
         return self._page(due.selected, after, which, most_spans, most_bytes)
 
@@ -246,7 +247,7 @@ class SQLiteDestinations:
 
     def _page(
         self, read: Callable[..., due.Found], after: int, which: Any, most: int, most_bytes: int
-    ) -> Page:
+    ) -> DuePage:
         """Ever less of it, where a row in it garbles the whole, until that row stands alone."""
         while True:
             with self._using() as opened:
@@ -256,7 +257,7 @@ class SQLiteDestinations:
             except ValueError as error:
                 if most == 1:
                     alone = [due.broken(found.last_seq, error)]
-                    return Page(alone, found.last_seq, is_last=False)
+                    return DuePage(alone, found.last_seq, is_last=False)
                 most = max(most // 2, 1)
 
     def _change(self, statement: str, values: Any) -> bool:
@@ -275,7 +276,7 @@ class SQLiteDestinations:
         statements: a fork may be waiting, and beside busy threads each takes its time."""
         with self._door:
             try:
-                if self._open is not None and _identity(self._path) != self._open.identity:
+                if self._open is not None and not self._open.files.are_in_place:
                     self._close()
                 if self._open is None:
                     self._open = self._open_database()
@@ -290,10 +291,11 @@ class SQLiteDestinations:
         checkpointer = Checkpointer(self._path, turns)
         if self._read_only:
             connection = connect_for_reading(self._path)
-            return _Opened(connection, _identity(self._path), turns, checkpointer, 0)
+            return _Opened(connection, Files.of(self._path), turns, checkpointer, None)
         connection = connect_for_writing(
             self._path, busy_timeout_seconds=self._busy_timeout_seconds
         )
+        files = Files.of(self._path)
         try:
             with turns.writing():
                 writer_id = register(connection, process.current())
@@ -301,7 +303,7 @@ class SQLiteDestinations:
             connection.close()
             turns.close()
             raise
-        return _Opened(connection, _identity(self._path), turns, checkpointer, writer_id)
+        return _Opened(connection, files, turns, checkpointer, writer_id)
 
 
 def _cursor(*row: Any) -> Cursor:
@@ -311,19 +313,14 @@ def _cursor(*row: Any) -> Cursor:
 
 class _Opened(NamedTuple):
     connection: sqlite3.Connection
-    identity: tuple[int, int] | None
+    files: Files
     turns: Turns
     checkpointer: Checkpointer
-    writer_id: int
+    writer_id: int | None
+    """None: for reading alone."""
 
     def close(self) -> None:
+        if self.writer_id is not None:
+            self.files.leave(self.connection, self.turns)
         self.connection.close()
         self.turns.close()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

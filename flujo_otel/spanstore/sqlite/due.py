@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from flujo_otel.spanstore.destinations import DueSpan, Filter, Page, Selection
+from flujo_otel.spanstore.destinations import DuePage, DueSpan, Filter, Selection
 from flujo_otel.wire.message import of_columns
 
 _CHANGED: Final = """
@@ -60,7 +60,7 @@ _NONE: Final = -1
 
 _BUILT_AT_ONCE: Final = 32
 _REST_SECONDS: Final = 0.00005
-_RESTS_SECONDS: Final = 0.1
+_REST_BUDGET_SECONDS: Final = 0.1
 """A thread in pure Python keeps the GIL for 5 ms at a time, and for so long a traced program would
 stand still: 32 messages take half of one. Beside several busy threads a rest lasts 25 ms, so a page
 has only so much time for them."""
@@ -130,15 +130,15 @@ class Found(NamedTuple):
     """Whether there were no more rows to look at."""
     last_seq: int
 
-    def page(self) -> Page:
+    def page(self) -> DuePage:
         """Its spans. Builds the messages of those that were stored without.
 
         Raises ValueError where what was read does not fit together: some row of it is broken.
         """
         spans = list(_spans(self.facts, self.content))
         if self.is_cut:
-            return Page(spans, spans[-1].seq, is_last=False)
-        return Page(spans, self.last_seq, is_last=self.is_all)
+            return DuePage(spans, spans[-1].seq, is_last=False)
+        return DuePage(spans, self.last_seq, is_last=self.is_all)
 
 
 def changed(
@@ -199,7 +199,7 @@ def _found(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -
 
 def _spans(facts: str, content: bytes) -> Iterator[DueSpan]:
     start = built = 0
-    rests_end = time.monotonic() + _RESTS_SECONDS
+    rests_end = time.monotonic() + _REST_BUDGET_SECONDS
     for line in facts.split(";") if facts else ():
         seq, resource_id, scope_id, *rest = map(int, line.split(","))
         if len(rest) == 1:

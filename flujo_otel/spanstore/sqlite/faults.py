@@ -19,6 +19,20 @@ def reading(path: Path) -> Iterator[None]:
         raise damaged(path, error) from error
 
 
+@contextmanager
+def using(path: Path) -> Iterator[None]:
+    """Around whatever reads or writes `path`: as `reading`, but an error about the data itself (an
+    IntegrityError and the like) passes unchanged."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"{path} cannot be used just now: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        if type(error) is sqlite3.DatabaseError:
+            raise damaged(path, error) from error
+        raise
+
+
 def damaged(path: Path, error: sqlite3.DatabaseError | str) -> DamagedDatabase:
     """The error for a file of ours that SQLite finds broken; `error`: what it says of it."""
     return DamagedDatabase(

@@ -18,12 +18,17 @@ _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 def newest_version() -> int:
     """The schema version that this code writes, and the newest that it reads."""
-    return len(list(_MIGRATIONS.glob("*.sql")))
+    return len(_files())
 
 
 def migrations() -> list[str]:
     """Our schema, version by version: the SQL that leads from version n to n + 1."""
-    return [path.read_text(encoding="utf-8") for path in sorted(_MIGRATIONS.glob("*.sql"))]
+    return [path.read_text(encoding="utf-8") for path in _files()]
+
+
+def _files() -> list[Path]:
+    # No glob(), which compiles its pattern: 1 of the 15 ms that opening a file takes `lens`.
+    return sorted(path for path in _MIGRATIONS.iterdir() if path.suffix == ".sql")
 
 
 _LOOK: Final = """

@@ -1,17 +1,18 @@
 """Health of one file of ours, and deletion."""
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 from flujo_otel import process
-from flujo_otel.errors import StoreUnavailable
-from flujo_otel.model import Loss, Writer
-from flujo_otel.spanstore.api import Health
+from flujo_otel.model import Loss, Process
+from flujo_otel.spanstore.maintenance import Deleted, Health
 from flujo_otel.spanstore.sqlite import faults
-from flujo_otel.spanstore.sqlite.checkpoint import Turns, has_wal_reset_fault
+from flujo_otel.spanstore.sqlite.checkpoint import has_wal_reset_fault
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading, connect_for_writing
+from flujo_otel.spanstore.sqlite.deletion import Deletion
 from flujo_otel.spanstore.sqlite.writers import listed
 
 _FACTS: Final = ("journal_mode", "page_size", "auto_vacuum", "freelist_count", "page_count")
@@ -19,28 +20,6 @@ _FACTS: Final = ("journal_mode", "page_size", "auto_vacuum", "freelist_count", "
 _FAULT: Final = (
     f"SQLite {sqlite3.sqlite_version} has the WAL-reset fault: writes take turns by a lock file; "
     "where no other program than flujo-otel writes to this file, nothing to do"
-)
-
-_DELETE_RUN: Final = (
-    # Another run's span below this one stays; and a chain of thousands of parents would exceed the
-    # depth to which SQLite cascades.
-    """
-    UPDATE spans SET parent_span_id = NULL
-    WHERE run_id = :run_id
-        OR parent_span_id IN (SELECT span_id FROM spans WHERE run_id = :run_id)
-    """,
-    *(
-        f"DELETE FROM {table} WHERE run_id = :run_id"
-        for table in (
-            "run_traces",
-            "trees",
-            "workflow_state",
-            "workflow_history",
-            "evaluations",
-            "steps",
-        )
-    ),
-    "DELETE FROM runs WHERE run_id = :run_id",
 )
 
 
@@ -51,7 +30,7 @@ class SQLiteMaintenance:
         self._path = path
 
     def health(self, *, check_integrity: bool = True) -> Health:
-        """See `api.Maintenance.health`.
+        """See `maintenance.Maintenance.health`.
 
         Raises NoDatabase, ForeignDatabase, StoreUnavailable; DamagedDatabase where not even this
         much can be read.
@@ -75,33 +54,28 @@ class SQLiteMaintenance:
                 facts=facts,
             )
 
-    def delete_run(self, run_id: str) -> bool:
-        """See `api.Maintenance.delete_run`. Raises ForeignDatabase, StoreUnavailable."""
-        turns = Turns(self._path)
-        with closing(connect_for_writing(self._path)) as connection, closing(turns):
-            connection.execute("PRAGMA foreign_keys = ON")
-            try:
-                with turns.writing():
-                    deleted = _delete(connection, run_id)
-                    connection.execute("PRAGMA incremental_vacuum").fetchall()
-            except sqlite3.OperationalError as error:
-                raise StoreUnavailable(f"{self._path}: {error}.") from error
-        return deleted
+    def size_bytes(self) -> int:
+        """See `maintenance.Maintenance.size_bytes`. Raises as `health` does."""
+        with closing(connect_for_reading(self._path)) as connection, faults.reading(self._path):
+            pages, page_bytes = (
+                int(_scalar(connection, f"PRAGMA {name}")) for name in ("page_count", "page_size")
+            )
+            return pages * page_bytes
+
+    def delete_runs(self, run_ids: Iterable[str]) -> Iterator[Deleted]:
+        """See `maintenance.Maintenance.delete_runs`. Raises ForeignDatabase, StoreUnavailable."""
+        with (
+            closing(connect_for_writing(self._path)) as connection,
+            closing(
+                Deletion(self._path, connection, has_others=bool(_alive(connection)))
+            ) as deletion,
+        ):
+            for run_id in run_ids:
+                yield Deleted(run_id, deletion.delete(run_id))
+            deletion.give_back()
 
 
-def _delete(connection: sqlite3.Connection, run_id: str) -> bool:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for statement in _DELETE_RUN:
-            count = connection.execute(statement, {"run_id": run_id}).rowcount
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    return count > 0
-
-
-def _alive(connection: sqlite3.Connection) -> tuple[Writer, ...]:
+def _alive(connection: sqlite3.Connection) -> tuple[Process, ...]:
     return tuple(writer for _, writer in listed(connection) if process.is_alive(writer))
 
 

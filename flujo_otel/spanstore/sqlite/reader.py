@@ -1,18 +1,17 @@
 """TraceReader on SQLite."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from flujo_otel import process
-from flujo_otel.model import Run, RunStatus, Span, Step, Writer
+from flujo_otel.model import Process, Run, RunStatus, Span, Step
 from flujo_otel.semconv import flujo
 from flujo_otel.spanstore.api import RESUMED_PART, NameStatistics, Root, RunFilter, SpanFilter
 from flujo_otel.spanstore.flujo.rows import with_spans
 from flujo_otel.spanstore.sqlite import faults, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
-from flujo_otel.spanstore.sqlite.statistics import Tally
 
 _PAGE_ROWS: Final = 2000
 """Of large rows: a page takes milliseconds, so that no read transaction holds the WAL back."""
@@ -24,7 +23,7 @@ _WRITERS_OF_OPEN_RUNS: Final = """
 """
 _OF_GONE: Final = "writer_id IN (SELECT value FROM json_each(?))"
 _OF_OTHERS: Final = "(writer_id IS NULL OR writer_id NOT IN (SELECT value FROM json_each(?)))"
-_ROOTS_PAGE: Final = 500
+_IDS_AT_ONCE: Final = 500
 # A run starts when its root does, and the index of start times finds that among a million spans. A
 # run whose row was handed in has a start of its own: there the root has to be looked for.
 _ROOTS: Final = """
@@ -74,6 +73,24 @@ _FAILED: Final = f"""
     )
 """
 
+# 100,000 such spans take 0.3 s: they are asked for only where flujo itself told of a run.
+_NESTED_RUNS: Final = f"""
+    SELECT json_extract(attributes, '$."{flujo.NESTED_RUN_ID}"') AS nested_run_id
+    FROM spans
+    WHERE name = '{flujo.PIPELINE_RUN}' AND parent_span_id IS NOT NULL AND json_valid(attributes)
+        AND nested_run_id IN ({{of_these}})
+"""
+_HANDED_IN: Final = "SELECT run_id FROM trees"
+
+_ROOT_SPANS: Final = (
+    f"{rows.SELECT_SPANS} WHERE span_id IN (SELECT value FROM json_each(?)) ORDER BY rowid"
+)
+_NEIGHBOURS: Final = """
+    SELECT (SELECT MAX(run_id) FROM runs WHERE run_id < value),
+        (SELECT MIN(run_id) FROM runs WHERE run_id > value)
+    FROM json_each(?) ORDER BY key
+"""
+
 _STATISTICS_PAGE: Final = f"""
     SELECT start_time, rowid, {_NAME}, {_PIPELINE}, end_time - start_time, {_FAILED}
     FROM spans
@@ -107,7 +124,7 @@ class SQLiteTraceReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = connect_for_reading(path)
-        self._alive: dict[Writer, bool] = {}
+        self._alive: dict[Process, bool] = {}
 
     def list_runs(self, where: RunFilter, limit: int) -> list[Run]:
         """See `api.TraceReader.list_runs`."""
@@ -134,6 +151,14 @@ class SQLiteTraceReader:
         found = self._rows(query, (json.dumps(list(run_ids)),))
         return {run_id for (run_id,) in found}
 
+    def nested_runs(self, run_ids: Sequence[str]) -> set[str]:
+        """See `api.TraceReader.nested_runs`."""
+        if not run_ids:
+            return set()
+        query = _NESTED_RUNS.format(of_these="SELECT value FROM json_each(?)")
+        found = self._rows(query, (json.dumps(list(run_ids)),))
+        return {run_id for (run_id,) in found}
+
     def runs_with_prefix(self, prefix: str, limit: int) -> list[Run]:
         """See `api.TraceReader.runs_with_prefix`."""
         query = (
@@ -155,31 +180,38 @@ class SQLiteTraceReader:
     def roots(self, run_ids: Sequence[str]) -> dict[str, Root]:
         """See `api.TraceReader.roots`."""
         found: dict[str, Root] = {}
-        for start in range(0, len(run_ids), _ROOTS_PAGE):
-            page = json.dumps(list(run_ids[start : start + _ROOTS_PAGE]))
-            for run_id, name, span_id, trace_id, outer, resource in self._rows(_ROOTS, (page,)):
-                attributes = json.loads(resource) if resource else {}
-                found[run_id] = Root(name, span_id, trace_id, outer, attributes)
+        for run_id, name, span_id, trace_id, outer, resource in self._of_each(_ROOTS, run_ids):
+            attributes = json.loads(resource) if resource else {}
+            found[run_id] = Root(name, span_id, trace_id, outer, attributes)
         return found
 
-    def shortest_unique_prefix(self, run_id: str) -> int:
-        """See `api.TraceReader.shortest_unique_prefix`."""
-        [neighbours] = self._rows(
-            "SELECT (SELECT MAX(run_id) FROM runs WHERE run_id < ?),"
-            " (SELECT MIN(run_id) FROM runs WHERE run_id > ?)",
-            (run_id, run_id),
-        )
-        shared = max(_common_prefix(run_id, other or "") for other in neighbours)
-        return min(shared + 1, len(run_id))
+    def root_spans(self, roots: Iterable[Root]) -> dict[str, Span]:
+        """See `api.TraceReader.root_spans`."""
+        span_ids = [root.span_id for root in roots]
+        found = (rows.span(row) for row in self._of_each(_ROOT_SPANS, span_ids))
+        return {span.run_id: span for span in found}
+
+    def unique_prefixes(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """See `api.TraceReader.unique_prefixes`."""
+        found: dict[str, int] = {}
+        for run_id, neighbours in zip(run_ids, self._of_each(_NEIGHBOURS, run_ids), strict=True):
+            shared = max(_common_prefix(run_id, other or "") for other in neighbours)
+            found[run_id] = min(shared + 1, len(run_id))
+        return found
 
     def spans(self, run_id: str, where: SpanFilter = SpanFilter()) -> Iterator[Span]:  # noqa: B008
         """See `api.TraceReader.spans`."""
         condition = "run_id = ? AND rowid > ?"
         values: list[Any] = [run_id, 0]
-        if where.span_ids is not None:
-            # By their key: without the run's own index to walk along.
-            condition = "+run_id = ? AND +rowid > ? AND span_id IN (SELECT value FROM json_each(?))"
-            values.append(json.dumps(where.span_ids))
+        for column, ids in (
+            ("span_id", where.span_ids),
+            ("role = 0 AND parent_span_id", where.plain_beneath),
+        ):
+            if ids is not None:
+                # By their index: without the run's own to walk along.
+                condition = condition.replace("run_id = ? AND rowid", "+run_id = ? AND +rowid")
+                condition += f" AND {column} IN (SELECT value FROM json_each(?))"
+                values.append(json.dumps(ids))
         for column, value in (("status", where.status), ("name", where.name)):
             if value is not None:
                 condition += f" AND +{column} = ?"
@@ -209,8 +241,10 @@ class SQLiteTraceReader:
         self, pipeline: str | None, since_ns: int | None, until_ns: int | None, buckets: int
     ) -> list[NameStatistics]:
         """See `api.TraceReader.statistics`."""
+        from flujo_otel.spanstore.sqlite.statistics import NameTally  # no other question needs it
+
         first, last = self._window(since_ns, until_ns)
-        tally = Tally(first, last, buckets)
+        tally = NameTally(first, last, buckets)
         of_pipeline = "AND run_id IN (SELECT run_id FROM runs WHERE pipeline_name = ?)"
         of_pipeline = of_pipeline if pipeline is not None else ""
         query = _STATISTICS_PAGE.format(of_pipeline=of_pipeline)
@@ -258,16 +292,31 @@ class SQLiteTraceReader:
                 values.append(value)
         if where.still:
             conditions.append("last_time_ns <= end_time_ns")
+        nested = [] if where.nested else self._nested_handed_in()
+        if nested:
+            conditions.append("runs.run_id NOT IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps(nested))
         if where.status in (RunStatus.RUNNING, RunStatus.DIED):
             # By their writers, of which there are few, and not row by row: died runs stay for ever.
             conditions.append(_OF_GONE if where.status == RunStatus.DIED else _OF_OTHERS)
             values.append(json.dumps(self._gone_writers()))
         return ("WHERE " + " AND ".join(conditions) if conditions else ""), values
 
+    def _nested_handed_in(self) -> list[str]:
+        if not self._rows(f"{_HANDED_IN} LIMIT 1"):
+            return []
+        found = self._rows(_NESTED_RUNS.format(of_these=_HANDED_IN))
+        return [run_id for (run_id,) in found]
+
     def _gone_writers(self) -> list[int]:
         """Of those that left a run open, the ones whose process is gone."""
         found = self._rows(_WRITERS_OF_OPEN_RUNS)
-        return [row[0] for row in found if not self._is_alive(Writer(*row[1:]))]
+        return [row[0] for row in found if not self._is_alive(Process(*row[1:]))]
+
+    def _of_each(self, query: str, ids: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """What `query` answers to `ids`, as JSON in pages: no transaction takes long."""
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            yield from self._rows(query, (json.dumps(list(ids[start : start + _IDS_AT_ONCE])),))
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with faults.reading(self._path):
@@ -276,7 +325,7 @@ class SQLiteTraceReader:
     def _run(self, row: tuple[Any, ...]) -> Run:
         return rows.run(row, self._is_alive)
 
-    def _is_alive(self, writer: Writer) -> bool:
+    def _is_alive(self, writer: Process) -> bool:
         if writer not in self._alive:
             self._alive[writer] = process.is_alive(writer)
         return self._alive[writer]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from flujo_otel.model import Event, Link, Run, RunStatus, Span, Writer
+from flujo_otel.model import Event, Link, Process, Run, RunStatus, Span
 
 SELECT_RUNS: Final = """
     SELECT runs.run_id, pipeline_name, pipeline_version, status, start_time_ns, end_time_ns,
@@ -25,10 +25,10 @@ SELECT_STEPS: Final = """
 """
 
 
-def run(row: tuple[Any, ...], is_alive: Callable[[Writer], bool]) -> Run:
+def run(row: tuple[Any, ...], is_alive: Callable[[Process], bool]) -> Run:
     """A row of SELECT_RUNS. An open run whose writer is gone has died when that was last seen."""
     *facts, context, seen_at_ns, host, pid, process_start, command = row
-    writer = Writer(host, pid, process_start, command) if host is not None else None
+    writer = Process(host, pid, process_start, command) if host is not None else None
     status = _status(facts[3])
     if status is RunStatus.RUNNING and writer is not None and not is_alive(writer):
         status = RunStatus.DIED

@@ -7,24 +7,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from flujo_otel.model import Batch, RunStatus, SpanRecord
+from flujo_otel.model.record import LAST_TIME_NS
 from flujo_otel.settings import Durable
 from flujo_otel.spanstore.runlog import (
     RunEnd,
     RunFacts,
-    RunQuery,
     RunStart,
     SpanGroup,
     SpanRow,
     StepResult,
 )
-from flujo_otel.spanstore.sqlite.calls import available, read, transaction
-from flujo_otel.spanstore.sqlite.held import Held
+from flujo_otel.spanstore.sqlite import faults
+from flujo_otel.spanstore.sqlite.connection import read_once, transaction
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.staging import pours, stage
+from flujo_otel.spanstore.sqlite.standing_connection import StandingConnection
 from flujo_otel.spanstore.sqlite.statelog import SQLiteStateLog
 from flujo_otel.spanstore.sqlite.writer import describe, open_database, pour
 
-STATED: Final = (1 << 63) - 1
+STATED: Final = LAST_TIME_NS + 1
 """`runs.root_start_ns` of a run whose row was handed in: later than any root, so that none of its
 spans, not even a root, changes its name, status and times."""
 
@@ -124,8 +125,8 @@ class SQLiteRunLog:
     ) -> None:
         self._path = path
         self._durable = durable
-        self._held = Held(path, durable)
-        self.states = SQLiteStateLog(path, self._held, flujo_path)
+        self._connection = StandingConnection(path, durable)
+        self.states = SQLiteStateLog(path, self._connection, flujo_path)
 
     def save_run_start(self, start: RunStart, *, wait: bool = True) -> None:
         """See `runlog.RunLog.save_run_start`."""
@@ -155,7 +156,7 @@ class SQLiteRunLog:
     def replace_tree(self, run_id: str, tree: Batch, *, keep: bool = False) -> None:
         """See `runlog.RunLog.replace_tree`."""
         values = {"run_id": run_id, "scope_id": tree.scopes[0].scope_id}
-        with available(self._path), closing(open_database(self._path, self._durable)) as opened:
+        with faults.using(self._path), closing(open_database(self._path, self._durable)) as opened:
             describe(opened, tree.resources, tree.scopes)
             connection = opened.connection
             with opened.turns.writing(), transaction(connection):
@@ -176,9 +177,17 @@ class SQLiteRunLog:
         rows = self._read(_RUN, (run_id,))
         return RunFacts(*rows[0]) if rows else None
 
-    def runs(self, where: RunQuery) -> list[RunFacts]:
+    def runs(
+        self,
+        status: str | None,
+        pipeline_name: str | None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[RunFacts]:
         """See `runlog.RunLog.runs`."""
-        return [RunFacts(*row) for row in self._read(_LIST, where._asdict())]
+        which = {"status": status, "pipeline_name": pipeline_name}
+        part = {"limit": limit, "offset": offset}
+        return [RunFacts(*row) for row in self._read(_LIST, which | part)]
 
     def steps(self, run_id: str) -> list[Sequence[Any]]:
         """See `runlog.RunLog.steps`."""
@@ -203,11 +212,14 @@ class SQLiteRunLog:
 
     def delete_run(self, run_id: str) -> bool:
         """See `runlog.RunLog.delete_run`."""
-        return self._path.exists() and SQLiteMaintenance(self._path).delete_run(run_id)
+        if not self._path.exists():
+            return False
+        [deleted] = SQLiteMaintenance(self._path).delete_runs([run_id])
+        return deleted.was_there
 
     def close(self) -> None:
         """See `runlog.RunLog.close`."""
-        self._held.close()
+        self._connection.close()
 
     def _insert(
         self, statement: str, values: Sequence[Any], size_bytes: int, *, wait: bool
@@ -226,11 +238,11 @@ class SQLiteRunLog:
     def _write(
         self, work: Callable[[sqlite3.Connection, int], Any], size_bytes: int, *, wait: bool
     ) -> None:
-        with available(self._path):
-            self._held.write(work, size_bytes, wait=wait)
+        with faults.using(self._path):
+            self._connection.write(work, size_bytes, wait=wait)
 
     def _read(self, query: str, values: Any) -> list[Any]:
-        return read(self._path, query, values)
+        return read_once(self._path, query, values)
 
 
 def _closed(record: SpanRecord, ended: tuple[str, int] | None) -> SpanRecord:

@@ -126,17 +126,12 @@ BEGIN
     -- `said`: its root has ended, and says what became of it. Else the run's state knows better than
     -- flujo's record of its end, which calls a paused run completed.
     UPDATE runs
-    SET status = CASE WHEN r.said THEN status ELSE COALESCE(
-            (
-                SELECT CASE w.status
-                    WHEN 'paused' THEN 'paused' WHEN 'failed' THEN 'failed'
-                    WHEN 'cancelled' THEN 'failed' END
-                FROM workflow_state w WHERE w.run_id = NEW.run_id
-            ),
-            NEW.status) END,
+    SET status = CASE WHEN r.said THEN status ELSE r.noted END,
         end_time = CASE WHEN r.said THEN end_time ELSE NEW.end_time END,
         end_time_ns = CASE WHEN r.said THEN end_time_ns ELSE NEW.end_time_ns END,
-        last_time_ns = MAX(last_time_ns, NEW.end_time_ns),
+        -- A pause is noted a little after its root has ended: nothing has gone on there since.
+        last_time_ns = CASE WHEN r.noted = 'paused' THEN last_time_ns
+            ELSE MAX(last_time_ns, NEW.end_time_ns) END,
         total_cost = CASE WHEN r.is_traced
             THEN COALESCE(total_cost, NEW.total_cost) ELSE NEW.total_cost END,
         final_context_blob = NEW.final_context,
@@ -147,7 +142,15 @@ BEGIN
         root_start_ns = CASE WHEN r.is_traced THEN root_start_ns ELSE 0x7FFFFFFFFFFFFFFF END,
         change_seq = (SELECT value FROM sequence)
     FROM (
-        SELECT is_traced, is_traced AND status NOT IN ('running', 'paused') AS said
+        SELECT is_traced, is_traced AND status NOT IN ('running', 'paused') AS said,
+            COALESCE(
+                (
+                    SELECT CASE w.status
+                        WHEN 'paused' THEN 'paused' WHEN 'failed' THEN 'failed'
+                        WHEN 'cancelled' THEN 'failed' END
+                    FROM workflow_state w WHERE w.run_id = NEW.run_id
+                ),
+                NEW.status) AS noted
         FROM (
             SELECT status, root_start_ns IS NOT NULL AND root_start_ns <> 0x7FFFFFFFFFFFFFFF
                 AND run_id NOT IN (SELECT run_id FROM trees) AS is_traced

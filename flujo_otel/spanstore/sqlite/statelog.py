@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from flujo_otel.spanstore.flujo.states import FlujoStates
-from flujo_otel.spanstore.sqlite.calls import available, read, transaction
-from flujo_otel.spanstore.sqlite.held import Held
+from flujo_otel.spanstore.sqlite import faults
+from flujo_otel.spanstore.sqlite.connection import read_once, transaction
+from flujo_otel.spanstore.sqlite.standing_connection import StandingConnection
 from flujo_otel.spanstore.statelog import (
-    Evaluation,
     HistoryEntry,
     NamedValue,
+    ShadowEvaluation,
     StateTimes,
     WorkflowState,
 )
@@ -79,11 +80,11 @@ _EVALUATIONS: Final = """
 
 
 class SQLiteStateLog:
-    """Writes over the run log's connection. `flujo_path`: flujo's own file, None where none is."""
+    """Writes over `connection`, the run log's. `flujo_path`: flujo's own file, if there is one."""
 
-    def __init__(self, path: Path, held: Held, flujo_path: Path | None) -> None:
+    def __init__(self, path: Path, connection: StandingConnection, flujo_path: Path | None) -> None:
         self._path = path
-        self._held = held
+        self._connection = connection
         self._flujo = FlujoStates(flujo_path) if flujo_path is not None else None
 
     def save_state(
@@ -117,8 +118,8 @@ class SQLiteStateLog:
 
         size_bytes = len(state.pipeline_context) + len(state.last_step_output or "")
         size_bytes += sum(map(len, history[first:]))
-        with available(self._path):
-            self._held.write(save, size_bytes, wait=wait)
+        with faults.using(self._path):
+            self._connection.write(save, size_bytes, wait=wait)
 
     def state(self, run_id: str) -> WorkflowState | None:
         """See `statelog.StateLog.state`."""
@@ -163,15 +164,15 @@ class SQLiteStateLog:
         values = {"before_ns": updated_before_ns, "error": error, "now": now, "now_ns": now_ns}
         return self._execute(_FAIL_STALE, values)
 
-    def add_evaluation(self, evaluation: Evaluation) -> None:
+    def add_evaluation(self, evaluation: ShadowEvaluation) -> None:
         """See `statelog.StateLog.add_evaluation`."""
-        columns = ", ".join(Evaluation._fields)
+        columns = ", ".join(ShadowEvaluation._fields)
         self._execute(f"INSERT INTO evaluations ({columns}) VALUES (?, ?, ?, ?, ?, ?)", evaluation)
 
-    def evaluations(self, run_id: str | None, limit: int) -> Sequence[Evaluation]:
+    def evaluations(self, run_id: str | None, limit: int) -> Sequence[ShadowEvaluation]:
         """See `statelog.StateLog.evaluations`."""
         rows = self._query(_EVALUATIONS, {"run_id": run_id, "limit": limit})
-        return [Evaluation(*row) for row in rows]
+        return [ShadowEvaluation(*row) for row in rows]
 
     def set_value(self, value: NamedValue) -> None:
         """See `statelog.StateLog.set_value`."""
@@ -182,21 +183,19 @@ class SQLiteStateLog:
         rows = self._query("SELECT key, value, updated_at FROM system_state WHERE key = ?", (key,))
         return NamedValue(*rows[0]) if rows else None
 
-    def _execute(
-        self, statement: str, values: Any, size_bytes: int = 0, *, wait: bool = True
-    ) -> int:
+    def _execute(self, statement: str, values: Any, *, wait: bool = True) -> int:
         """How many rows were changed."""
 
         def work(connection: sqlite3.Connection, _: int) -> int:
             return connection.execute(statement, values).rowcount
 
-        with available(self._path):
-            return self._held.write(work, size_bytes, wait=wait)
+        with faults.using(self._path):
+            return self._connection.write(work, 0, wait=wait)
 
     def _query(self, query: str, values: Any) -> list[Any]:
-        with available(self._path):
-            rows = self._held.query(query, values)
-        return read(self._path, query, values) if rows is None else rows
+        with faults.using(self._path):
+            rows = self._connection.query(query, values)
+        return read_once(self._path, query, values) if rows is None else rows
 
 
 def _state(row: Sequence[Any]) -> WorkflowState:

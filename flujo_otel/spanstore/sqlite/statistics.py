@@ -2,8 +2,13 @@
 
 from array import array
 from dataclasses import dataclass, field
+from typing import Final
 
 from flujo_otel.spanstore.api import NameStatistics
+
+_LONGEST_NS: Final = (1 << 63) - 1
+"""A sender whose clock says 1970 at one end and the last time there is at the other exceeds it, by
+what seconds in a float are rounded to."""
 
 
 @dataclass(slots=True)
@@ -14,7 +19,7 @@ class _Name:
     usage: tuple[int | None, float | None, int] = (None, None, 0)
 
 
-class Tally:
+class NameTally:
     """Adds spans up over the window from `first` to `last` (seconds), cut into equal buckets."""
 
     def __init__(self, first: float, last: float, buckets: int) -> None:
@@ -30,7 +35,7 @@ class Tally:
         known = self._names.get((name, pipeline))
         if known is None:
             known = self._names[name, pipeline] = _Name([0] * self._buckets)
-        known.durations_ns.append(round(seconds * 1e9))
+        known.durations_ns.append(min(round(seconds * 1e9), _LONGEST_NS))
         known.errors += failed
         bucket = int((start - self._first) / self._bucket_seconds)
         known.buckets[min(max(bucket, 0), self._buckets - 1)] += 1

@@ -1,17 +1,16 @@
 """TraceLog on SQLite: a file of ours, or a database in memory with the same schema."""
 
 import json
-import os
 import secrets
 import sqlite3
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from threading import RLock, get_ident
+from threading import RLock
 from typing import Final
 
-from flujo_otel import process
+from flujo_otel import forks, process
 from flujo_otel.errors import MalformedTrace, NoDatabase, StoreError
 from flujo_otel.model import Batch, Loss, Span
 from flujo_otel.settings import Durable
@@ -30,7 +29,6 @@ from flujo_otel.spanstore.sqlite.writers import register
 from flujo_otel.spanstore.sqlite.xray_connection import XRayConnection, connect
 from flujo_otel.spanstore.tracelog import Recorded
 
-_FORK_SECONDS: Final = 0.25
 _ROOTS_AND_STEPS: Final = f"""
     {rows.SELECT_SPANS}
     WHERE run_id IN (SELECT value FROM json_each(?)) AND role <> 0
@@ -60,7 +58,7 @@ class SQLiteTraceLog:
             self._uri = f"{path.absolute().as_uri()}?mode=rw"
             self._writer = SQLiteSpanWriter(path, durable=durable)
             weakref.finalize(self, self._writer.close)
-            _logs.add(self)
+            forks.join(self)
 
     def write(self, batch: Batch) -> None:
         """See `tracelog.TraceLog.write`."""
@@ -154,21 +152,21 @@ class SQLiteTraceLog:
     # --- fork --------------------------------------------------------------------------------
 
     def pause(self) -> bool:
-        """Before a fork: close the file. False where somebody is at work for longer."""
-        if not self._lock.acquire(timeout=_FORK_SECONDS):
+        """See `forks.Participant.pause`."""
+        if not self._lock.acquire(timeout=forks.PAUSE_SECONDS):
             return False
         with suppress(sqlite3.Error):
             self._let_go()
         return True
 
     def resume(self) -> None:
-        """In the parent, after a `pause` that returned True."""
+        """See `forks.Participant.resume`."""
         self._lock.release()
 
-    def start_over(self, *, was_paused: bool) -> None:
-        """In the child, whose lock may be held by a thread that it has not got."""
+    def start_over(self, *, safe: bool) -> None:
+        """See `forks.Participant.start_over`."""
         self._lock = RLock()
-        self._forked_in_use = self._forked_in_use or not was_paused
+        self._forked_in_use = self._forked_in_use or not safe
 
 
 class _Reader(SQLiteTraceReader):
@@ -248,30 +246,3 @@ class _NoTurns(Turns):
     @contextmanager
     def checkpointing(self) -> Iterator[bool]:
         yield False
-
-
-_logs: "weakref.WeakSet[SQLiteTraceLog]" = weakref.WeakSet()
-_paused: dict[int, list[SQLiteTraceLog]] = {}
-"""By forking thread: several may be at it at once."""
-
-
-def _before_fork() -> None:
-    _paused[get_ident()] = [log for log in list(_logs) if log.pause()]
-
-
-def _after_in_parent() -> None:
-    for log in _paused.pop(get_ident(), ()):
-        log.resume()
-
-
-def _after_in_child() -> None:
-    paused = _paused.get(get_ident(), [])
-    _paused.clear()
-    for log in list(_logs):
-        log.start_over(was_paused=any(each is log for each in paused))
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
-    )

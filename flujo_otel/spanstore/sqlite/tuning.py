@@ -1,13 +1,11 @@
 """How a connection that writes uses memory, disk and the write lock."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _MIB: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(NamedTuple):
     rows_per_pour: int = 1000
     """Keeps the write lock some 10 ms a pour."""
     cache_bytes: int = 2 * _MIB

@@ -2,11 +2,10 @@
 
 import json
 import sqlite3
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -18,6 +17,7 @@ from flujo_otel.spanstore.api import Rejected, WriteResult
 from flujo_otel.spanstore.sqlite.backfill import Backfill
 from flujo_otel.spanstore.sqlite.checkpoint import WAIT_SECONDS, Checkpointer, Turns
 from flujo_otel.spanstore.sqlite.connection import connect_for_writing
+from flujo_otel.spanstore.sqlite.files import Files
 from flujo_otel.spanstore.sqlite.staging import pours, stage
 from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
 from flujo_otel.spanstore.sqlite.writers import beat, register
@@ -71,7 +71,7 @@ class SQLiteSpanWriter:
         service: str | None = None,
     ) -> None:
         self._path = path
-        self._service = _program() if service is None else service
+        self._service = process.current().command if service is None else service
         self._tuning = tuning
         self._busy_timeout_seconds = busy_timeout_seconds
         self._durable: Literal["normal", "full"] = durable
@@ -118,10 +118,9 @@ class SQLiteSpanWriter:
 
     def _opened(self) -> "Opened":
         """The open database; opened again where the file was renamed, deleted or replaced."""
-        if self._open is not None and _identity(self._path) != self._open.identity:
+        if self._open is not None and not self._open.is_in_place:
             self._was_replaced = True
-            opened, self._open = self._open, None
-            opened.abandon()
+            self.close()
         if self._open is None:
             self._open = self._open_database()
         if self._was_replaced:
@@ -180,7 +179,8 @@ class Opened(NamedTuple):
 
     path: Path
     connection: sqlite3.Connection
-    identity: "_Identity | None"
+    files: Files | None
+    """None: it is in memory."""
     turns: Turns
     checkpointer: Checkpointer
     writer_id: int
@@ -188,31 +188,18 @@ class Opened(NamedTuple):
     known: set[tuple[str, int]]
     """Resources and scopes that the file has for certain, by statement and id."""
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it is still what its path leads to."""
+        return self.files is None or self.files.are_in_place
+
     def close(self) -> None:
         """Let go of the files."""
         self.checkpointer.close()
+        if self.files is not None:
+            self.files.leave(self.connection, self.turns)
         self.connection.close()
         self.turns.close()
-
-    def abandon(self) -> None:
-        """Let go of a file that was renamed, replaced or emptied under us.
-
-        Its WAL lies beside its old name and would be replayed into whatever is there now (a
-        stranger's database was destroyed so). What it holds belongs to the file that we have open,
-        wherever that is now; an emptied one must not get it back.
-        """
-        self.checkpointer.close()
-        now = _identity(self.path)
-        with suppress(OSError, sqlite3.Error):
-            if now is not None and now.is_empty:
-                self.path.unlink()
-            else:
-                with self.turns.checkpointing():
-                    self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        self.close()
-        for suffix in ("-wal", "-shm"):
-            with suppress(OSError):
-                self.path.with_name(self.path.name + suffix).unlink()
 
 
 def open_database(
@@ -231,7 +218,7 @@ def open_database(
         cache_bytes=tuning.cache_bytes,
     )
     try:
-        identity = _identity(path)
+        files = Files.of(path)
         for script in SCRIPTS:
             connection.executescript(script.read_text(encoding="utf-8"))
         wait_seconds = WAIT_SECONDS if busy_timeout_seconds is None else busy_timeout_seconds
@@ -243,11 +230,7 @@ def open_database(
         raise
     backfill = Backfill(path, writer_id) if tuning.backfills else None
     checkpointer = Checkpointer(path, turns, tuning, backfill)
-    return Opened(path, connection, identity, turns, checkpointer, writer_id, service, set())
-
-
-def _program() -> str:
-    return Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
+    return Opened(path, connection, files, turns, checkpointer, writer_id, service, set())
 
 
 def _count(opened: Opened, losses: Sequence[Loss]) -> None:
@@ -276,21 +259,6 @@ def _is_of_data(error: sqlite3.OperationalError) -> bool:
     """SQLITE_ERROR, not locked or full or unreadable: a function of the trigger's fails on what a
     row holds (malformed JSON, an overflow)."""
     return error.sqlite_errorcode & 0xFF == _SQLITE_ERROR
-
-
-class _Identity(NamedTuple):
-    device: int
-    inode: int
-    is_empty: bool
-    """As somebody makes it with truncate, or with cp, for a moment."""
-
-
-def _identity(path: Path) -> _Identity | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return _Identity(status.st_dev, status.st_ino, status.st_size == 0)
 
 
 def pour(opened: Opened, records: Sequence[SpanRecord], into: str = POUR) -> None:

@@ -3,10 +3,10 @@
 import sqlite3
 import time
 
-from flujo_otel.model import Writer
+from flujo_otel.model import Process
 
 
-def register(connection: sqlite3.Connection, writer: Writer) -> int:
+def register(connection: sqlite3.Connection, writer: Process) -> int:
     """The writer's id, entering it if it is new. None is ever removed: runs refer to them."""
     now_ns = time.time_ns()
     connection.execute(
@@ -28,9 +28,9 @@ def beat(connection: sqlite3.Connection, writer_id: int) -> None:
     )
 
 
-def listed(connection: sqlite3.Connection) -> list[tuple[int, Writer]]:
+def listed(connection: sqlite3.Connection) -> list[tuple[int, Process]]:
     """All writers with their ids."""
     rows = connection.execute(
         "SELECT writer_id, host, pid, process_start, command FROM writers ORDER BY writer_id"
     ).fetchall()
-    return [(row[0], Writer(*row[1:])) for row in rows]
+    return [(row[0], Process(*row[1:])) for row in rows]

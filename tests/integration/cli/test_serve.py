@@ -201,7 +201,7 @@ def test_an_unknown_destination_is_a_wrong_setting(tmp_path: Path) -> None:
 
 def test_a_missing_extra_says_what_to_install(tmp_path: Path) -> None:
     program = (
-        "import sys; sys.modules['uvicorn'] = None; from flujo_otel_cli.main import call;"
+        "import sys; sys.modules['uvicorn'] = None; from flujo_otel_cli.command_line import call;"
         "sys.exit(call(['serve', '--http-port', '0', '--grpc-port', '0']))"
     )
     done = subprocess.run(

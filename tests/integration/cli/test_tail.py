@@ -1,9 +1,13 @@
 """`lens tail` beside real programs: live, across processes, whatever becomes of the database."""
 
+import fcntl
+import json
 import os
 import signal
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +82,37 @@ def test_spans_of_another_process_are_told_as_they_start_and_end(tmp_path: Path)
         assert lens.errors() == ""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a pipe of a known size")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_interrupted_amid_a_line_it_ends_after_it(tmp_path: Path, unbuffered: str) -> None:
+    """The reader is slow: most of a long line still waits for room in the pipe."""
+    db = tmp_path / "spans.db"
+    programs.run(db, 'traced().get_tracer("t").start_span("x" * 50_000).end()')
+    ours, theirs = os.pipe()
+    fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+    lens = subprocess.Popen(
+        [LENS, "tail", "--json", "--since", "1h", "--db", db],
+        env=environment(PYTHONUNBUFFERED=unbuffered),
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(theirs)
+    with os.fdopen(ours, encoding="utf-8") as stream:
+        deadline = time.monotonic() + 60
+        while _waiting_bytes(ours) < 4096 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        lens.send_signal(signal.SIGINT)
+        time.sleep(0.1)  # the signal is there before there is room
+        assert "x" * 50_000 == json.loads(stream.read())["span"]["name"]
+    assert (0, "") == (lens.wait(60), lens.communicate()[1])
+
+
+def _waiting_bytes(pipe: int) -> int:
+    waiting = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
+    return int.from_bytes(waiting, sys.byteorder)
+
+
 def test_from_now_on_unless_a_time_is_named(tmp_path: Path) -> None:
     work_to_the_end(tmp_path, "before")
     with Lens("tail", cwd=tmp_path, columns=100) as lens:
@@ -102,6 +137,8 @@ def test_a_database_that_is_made_later_deleted_and_replaced_is_followed(tmp_path
         followed(lens, "ended", "made again")
         (tmp_path / "other").mkdir()
         work_to_the_end(tmp_path / "other", "of another file")
+        # A log that is left beside it would be the new file's.
+        (tmp_path / "flujo_otel.db-wal").unlink(missing_ok=True)
         (tmp_path / "other" / "flujo_otel.db").replace(db)
         followed(lens, "ended", "of another file")
         work_to_the_end(tmp_path, "into the other file")

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event
+from threading import Event, Timer
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from flujo_otel.model import Batch
 from flujo_otel.spanstore.api import SpanWriter
 from flujo_otel.spanstore.factory import open_writer
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
-from flujo_otel.wire.outcome import ALL_WELL, Outcome
+from flujo_otel.wire.partial_success import ALL_WELL, PartialSuccess
 from support import otlp
 from support.fake_store import FakeStore
 
@@ -107,7 +107,7 @@ class Slow(FakeStore):
 
 
 @contextmanager
-def held(commit: GroupCommit, store: Slow) -> Iterator[Future[Outcome]]:
+def held(commit: GroupCommit, store: Slow) -> Iterator[Future[PartialSuccess]]:
     """A first request is being written, so that others wait together."""
     first = commit.submit(decoded(1), 100)
     assert store.begun.wait(SOON)
@@ -134,8 +134,8 @@ def test_what_is_rejected_is_told_to_the_request_that_had_it(db: Path) -> None:
             bad = commit.submit(decoded(3, 4), 100)
             undecodable = commit.submit(decoded(5, trace_id=b""), 100)
         assert ALL_WELL == sound.result(SOON)
-        assert Outcome({"does not fit": 1}) == bad.result(SOON)
-        assert 1 == undecodable.result(SOON).rejected
+        assert PartialSuccess({"does not fit": 1}) == bad.result(SOON)
+        assert 1 == undecodable.result(SOON).rejected_spans
         assert 2 == commit.counts.rejected
     noted = {(loss.service, loss.reason, loss.detail): loss.count for loss in store.losses}
     assert 1 == noted["app", "rejected", "does not fit"]
@@ -392,6 +392,28 @@ def test_close_writes_what_waits_and_takes_no_more(db: Path) -> None:
     with pytest.raises(Refusal, match="stops") as caught:
         commit.submit(decoded(99), 100)
     assert (503, 1.0) == (caught.value.http, caught.value.retry_after_seconds)
+
+
+def test_close_writes_what_waits_behind_a_write_that_is_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, writing, goes_on = FakeStore(), Event(), Event()
+    write = store.write
+
+    def slow(batch: Batch) -> Any:
+        writing.set()
+        assert goes_on.wait(SOON)
+        return write(batch)
+
+    monkeypatch.setattr(store, "write", slow)
+    commit = GroupCommit(lambda: store, 1 << 20)
+    futures = [commit.submit(decoded(1), 100)]
+    assert writing.wait(SOON)
+    futures.append(commit.submit(decoded(2), 100))
+    Timer(0.05, goes_on.set).start()
+    assert commit.close(SOON)
+    assert [ALL_WELL, ALL_WELL] == [future.result(0) for future in futures]
+    assert 2 == len(store.records)
 
 
 def test_close_tells_of_what_waits_and_not_of_a_write_that_failed_before(db: Path) -> None:

@@ -31,7 +31,7 @@ TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 FUZZED = settings(
     max_examples=300,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 SAMPLE = in_protobuf(*(numbered("sample", n) for n in range(1, 4)), service="fuzz")
 SAMPLE_JSON = in_json(SpanSpec("sample"))

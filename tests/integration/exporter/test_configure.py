@@ -71,6 +71,20 @@ def test_called_twice_it_traces_once(db: Path) -> None:
     assert configured(db, source) == "1\n"
 
 
+def test_called_by_many_threads_at_once_it_traces_once_and_warns_of_nothing(db: Path) -> None:
+    source = """
+        import threading
+        start = threading.Barrier(8)
+        work = lambda: (start.wait(), flujo_otel.configure())
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        provider = trace.get_tracer_provider()
+        print(len(provider._active_span_processor._span_processors))
+    """
+    assert ("1\n", "") == run(db, source, prelude=CONFIGURED)
+
+
 def test_a_provider_that_is_there_is_joined_and_keeps_its_ids(db: Path) -> None:
     source = """
         from opentelemetry.sdk.trace import TracerProvider
@@ -183,6 +197,18 @@ def test_a_database_of_an_unknown_kind_is_a_clear_error(db: Path) -> None:
     source = "flujo_otel.configure('mysql://somewhere/spans')"
     _, errors = run(db, source, prelude=CONFIGURED, status=1)
     assert "UnsupportedUri" in errors
+
+
+def test_a_limit_that_is_none_is_a_clear_error(db: Path) -> None:
+    source = """
+        from flujo_otel.errors import SettingsError
+        try:
+            flujo_otel.configure()
+        except SettingsError as error:
+            print(error)
+    """
+    said = configured(db, source, OTEL_ATTRIBUTE_COUNT_LIMIT="-5")
+    assert "OTEL_ATTRIBUTE_COUNT_LIMIT must be a non-negative integer but got -5" in said
 
 
 def test_a_child_environment_traces_a_program_with_no_line_changed(db: Path) -> None:

@@ -7,14 +7,33 @@ import pytest
 
 from flujo_otel.spanstore.api import RunFilter
 from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
-from support.programs import finish, is_sound, names, run, start, wait_for_line, wait_for_spans
-
-MORE_THAN_THE_INTERVAL = 0.6
+from support.programs import (
+    TIMEOUT_SECONDS,
+    finish,
+    is_sound,
+    names,
+    query,
+    run,
+    start,
+    wait_for_line,
+    wait_for_spans,
+)
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Path:
     return tmp_path / "spans.db"
+
+
+def _wait_until_written(
+    db: Path, completed: dict[str, int], running: dict[str, int] | None = None
+) -> None:
+    """By a program that goes on, and that nobody asked for a flush."""
+    wait_for_spans(db)
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while (names(db), names(db, "running")) != (completed, running or {}):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_normal_end_keeps_every_span(db: Path) -> None:
@@ -86,28 +105,30 @@ def test_without_threads_at_all_everything_is_written_at_the_end(db: Path) -> No
 
 
 def test_os_exit_loses_no_more_than_the_last_interval(db: Path) -> None:
-    source = f"""
+    source = """
         tracer = traced().get_tracer("t")
         spans(tracer, 300, "early")
-        time.sleep({MORE_THAN_THE_INTERVAL})
+        sys.stdin.readline()
         spans(tracer, 300, "late")
         os._exit(3)
     """
-    run(db, source, status=3)
+    process = start(db, source)
+    _wait_until_written(db, completed={"early": 300})
+    assert process.stdin is not None
+    process.stdin.write("go on\n")
+    finish(process, status=3)
     assert names(db)["early"] == 300
 
 
 def test_sigkill_loses_no_more_than_the_last_interval(db: Path) -> None:
-    source = f"""
+    source = """
         tracer = traced().get_tracer("t")
         still_open = tracer.start_span("open")
         spans(tracer, 300)
-        time.sleep({MORE_THAN_THE_INTERVAL})
-        print("ready", flush=True)
         sys.stdin.read()
     """
     process = start(db, source)
-    wait_for_line(process, "ready")
+    _wait_until_written(db, completed={"span": 300}, running={"open": 1})
     process.kill()
     finish(process, status=-9)
     assert names(db) == {"span": 300}
@@ -142,7 +163,11 @@ def test_a_killed_run_is_known_to_have_lived_until_shortly_before(db: Path) -> N
     )
     wait_for_line(program, "up")
     started_ns = time.time_ns()
-    time.sleep(2.5)
+    wait_for_spans(db)
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while query(db, "SELECT MAX(seen_at_ns) FROM writers")[0][0] < started_ns + 1_000_000_000:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     program.kill()
     program.communicate()
     reader = SQLiteTraceReader(db)

@@ -80,8 +80,8 @@ def _tell(process, line: str) -> None:  # type: ignore[no-untyped-def]
 
 def test_a_fork_meanwhile_is_safe_on_both_sides(db: Path) -> None:
     source = """
-        from flujo_otel_exporter import writer
-        writer.FORK_SECONDS = 30  # on a machine under load
+        from flujo_otel import forks
+        forks.PAUSE_SECONDS = 30  # on a machine under load
         provider = traced()
         tracer = provider.get_tracer("t")
         spans(tracer, 10, "before")

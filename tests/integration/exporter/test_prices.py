@@ -54,6 +54,8 @@ def told(name, arguments):
 
 sys.addaudithook(told)
 {configure}
+from flujo_otel_exporter import writer
+writer.EXIT_SECONDS = 60.0  # what is tested is no matter of how long the import takes
 attributes = {{"gen_ai.request.model": "gpt-4o-mini", "gen_ai.provider.name": "openai"}}
 attributes |= {{"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 200}}
 with trace.get_tracer("app").start_as_current_span("chat", attributes=attributes):

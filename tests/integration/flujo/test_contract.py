@@ -10,7 +10,7 @@ from flujo.domain.models import PipelineContext
 from opentelemetry.sdk.trace import ReadableSpan
 
 from flujo_otel.integrations.flujo import FlujoInstrumentor
-from support.flujo_runs import FLUJO, Traced, only_on_04
+from support.flujo_runs import FLUJO, Traced, by_version, only_on_04
 from support.flujo_steps import Costs, add, adds, call, failing_once, loop, pipe, sour
 from support.watched import events
 
@@ -181,6 +181,7 @@ def test_a_fallback_is_an_event_with_the_first_error_kept(traced: Traced) -> Non
     span = traced.named("primary")
     assert events(span).count("flujo.fallback.triggered") == 1
     assert "sour milk" in span.attributes["flujo.fallback.original_error"]
+    assert span.attributes["flujo.attempt_number"] == by_version(1, 2)
 
 
 def test_a_thousand_rounds_make_no_events_on_the_loop(instrumented: Traced) -> None:

@@ -7,6 +7,7 @@ shows the top-level ones, and `instrumented` shows all.
 import contextlib
 
 from flujo import Step
+from flujo.domain.events import HookPayload
 from flujo.domain.models import PipelineContext
 from pydantic import Field
 
@@ -230,6 +231,20 @@ def test_a_pipeline_as_a_step_is_a_subtree_of_the_outer_run(instrumented: Traced
     assert [span.parent for span in roots] == [None]
 
 
+def test_a_pipeline_as_a_step_names_the_id_that_flujo_keeps_it_under(traced: Traced) -> None:
+    ids = []
+
+    async def note(payload: HookPayload) -> None:
+        if payload.event_name == "pre_run":
+            ids.append(payload.context.run_id)
+
+    inner = traced.runner(pipe(adds("i1")))
+    inner.hooks.append(note)
+    traced.run(pipe(inner.as_step(name="sub")))
+    named = [span.attributes.get("flujo.nested.run_id") for span in traced.spans]
+    assert [each for each in named if each] == ids
+
+
 def test_a_pipeline_as_a_step_by_hook(hooked: Traced) -> None:
     inner = hooked.runner(pipe(adds("i1")))
     hooked.run(adds("first") >> inner.as_step(name="sub"))
@@ -268,7 +283,7 @@ def test_a_fallback_is_a_child_of_the_step_that_failed(instrumented: Traced) -> 
     assert instrumented.tree() == by_version(
         "pipeline_run completed\n  primary [0] completed fell back\n    backup [1] completed",
         "pipeline_run completed\n"
-        "  primary [0] completed attempts 3 fell back\n"
+        "  primary [0] completed attempts 2 fell back\n"
         "    backup [1] completed",
     )
 

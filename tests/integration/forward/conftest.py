@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flujo_otel.forward import dispatch, patience
+from flujo_otel.forward import backoff, dispatch
 from flujo_otel.forward.choice import destinations
 from flujo_otel.forward.dispatch import Dispatch
 from flujo_otel.settings import load
@@ -22,8 +22,8 @@ def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_SECONDS", 0.01)
-    monkeypatch.setattr(patience, "LONGEST_SECONDS", 0.05)
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(backoff, "LONGEST_SECONDS", 0.05)
     monkeypatch.setattr(dispatch, "PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(dispatch, "POLL_SECONDS", 0.01)
 

@@ -16,7 +16,7 @@ from flujo_otel.forward.choice import destinations
 from flujo_otel.forward.dispatch import Dispatch
 from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_destinations
-from flujo_otel_cli.main import call
+from flujo_otel_cli.command_line import call
 from support.backends import GrpcBackend, HttpBackend, ok, partial, slow, status
 from support.sent_spans import ended, names, some, store
 
@@ -40,7 +40,8 @@ def test_everything_that_is_stored_and_has_ended_is_sent(
     assert names(2500) == backend.taken.names
     assert f"2,500 spans sent to {backend.url}" in capsys.readouterr().out
     # It is no destination: nothing goes there by itself from now on.
-    assert [] == list(open_destinations(db).cursors())
+    with closing(open_destinations(db)) as known:
+        assert [] == list(known.cursors())
 
 
 def test_over_grpc(db: Path, grpc_backend: GrpcBackend) -> None:

@@ -15,7 +15,7 @@ from flujo_otel.forward.forwarders import Forwarders
 from flujo_otel.settings import load
 from flujo_otel.spanstore.destinations import CursorState
 from flujo_otel.spanstore.factory import open_destinations
-from flujo_otel_cli.main import call
+from flujo_otel_cli.command_line import call
 from integration.forward.conftest import cursor
 from support.backends import HttpBackend, spans_of, status, wait_until
 from support.sent_spans import names, some, store

@@ -13,9 +13,10 @@ import grpc
 import pytest
 
 from flujo_otel.forward import passing
-from flujo_otel.forward.destination import PROTOBUF, Destination, Protocol, Signal
+from flujo_otel.forward.destination import PROTOBUF, Destination, OTLPProtocol
 from flujo_otel.forward.passing import PassThrough
 from flujo_otel.spanstore.destinations import Filter
+from flujo_otel.wire.transport import Signal
 from support.backends import wait_until
 
 Seen = list[tuple[str, bytes, str]]
@@ -201,8 +202,8 @@ def test_what_one_takes_is_not_lost_where_another_raises(
         ([], PROTOBUF),
         ([{"where": Filter(names=("x",))}], PROTOBUF),
         ([{"is_for_traces_alone": True}], PROTOBUF),
-        ([{"is_for_traces_alone": True, "protocol": Protocol.GRPC}], PROTOBUF),
-        ([{"protocol": Protocol.GRPC}], "application/json"),
+        ([{"is_for_traces_alone": True, "protocol": OTLPProtocol.GRPC}], PROTOBUF),
+        ([{"protocol": OTLPProtocol.GRPC}], "application/json"),
     ],
     ids=["none", "a filter", "for traces alone", "for traces alone, gRPC", "JSON over gRPC"],
 )
@@ -229,7 +230,7 @@ def test_over_grpc(through: Callable[..., Through]) -> None:
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    one = through(to(f"http://127.0.0.1:{port}", "", protocol=Protocol.GRPC))
+    one = through(to(f"http://127.0.0.1:{port}", "", protocol=OTLPProtocol.GRPC))
     one.offer(Signal.METRICS, b"\x0a\x00")
     one.offer(Signal.LOGS, b"\x0a\x00")
     assert one.stop()

@@ -21,11 +21,16 @@ def spans(count, name="span"):
     for number in range(count):
         tracer.start_span(name, attributes={"number": number}).end()
 """
+PATIENT = f"""{PRELUDE}
+import flujo_otel.bootstrap.forwarding
+flujo_otel.bootstrap.forwarding.EXIT_SECONDS = 60
+"""
+"""However slow the machine is, what can be sent is before the program ends."""
 
 
-def run(db: Path, source: str, **variables: str) -> str:
+def run(db: Path, source: str, *, prelude: str = PATIENT, **variables: str) -> str:
     """Its standard error, which is where it would complain."""
-    return programs.run(db, source, prelude=PRELUDE, **variables)[1]
+    return programs.run(db, source, prelude=prelude, **variables)[1]
 
 
 def test_every_span_arrives_by_the_end_of_the_program(db: Path, backend: HttpBackend) -> None:
@@ -78,11 +83,11 @@ def test_a_backend_that_never_answers_holds_up_the_end_for_a_bounded_time(
         flujo_otel.configure(forward="{backend.url}")
         spans(10)
         start = time.monotonic()
-        import atexit, flujo_otel_exporter.exit
-        flujo_otel_exporter.exit.flush_everything()
+        import atexit, flujo_otel_exporter.process_exit
+        flujo_otel_exporter.process_exit.flush_everything()
         assert time.monotonic() - start < 10
     """
-    assert "" == run(db, source)
+    assert "" == run(db, source, prelude=PRELUDE)
     assert 10 == cursor(db).lag
 
 
@@ -147,6 +152,26 @@ def test_a_child_whose_parent_is_gone_forwards_itself(db: Path, backend: HttpBac
     wait_until(lambda: backend.taken.names == {"parent": 5, "child": 5}, "both")
 
 
+def test_a_forked_child_opens_no_database_before_it_has_a_span(
+    db: Path, backend: HttpBackend
+) -> None:
+    """A thread that it has not got may have held what SQLite then waits for, for ever."""
+    source = f"""
+        flujo_otel.configure(forward="{backend.url}")
+        spans(5)
+        trace.get_tracer_provider().force_flush()
+        forking = os.getpid()
+        def told(name, arguments):
+            if name == "sqlite3.connect" and os.getpid() != forking:
+                os._exit(1)
+        sys.addaudithook(told)
+        if os.fork() == 0:
+            os._exit(0)
+        assert os.wait()[1] == 0
+    """
+    assert "" == run(db, source)
+
+
 def test_forks_in_a_loop_beside_sending_lose_nothing(db: Path, backend: HttpBackend) -> None:
     source = f"""
         flujo_otel.configure(forward="{backend.url}")
@@ -209,7 +234,7 @@ def test_lens_run_forwards_to_what_flujo_toml_names(db: Path, backend: HttpBacke
     import sys
 
     (db.parent / "flujo.toml").write_text(f'[forward.here]\nendpoint = "{backend.url}"\n')
-    program = programs.write_program(db.parent, "spans(4)", PRELUDE)
+    program = programs.write_program(db.parent, "spans(4)", PATIENT)
     command = [sys.executable, "-m", "flujo_otel_cli.main", "run", "--", sys.executable, program]
     subprocess.run(command, env=programs.environment(db), cwd=db.parent, check=True)
     assert {"span": 4} == backend.taken.names
@@ -245,4 +270,4 @@ def test_nothing_of_it_is_loaded_where_nothing_is_forwarded(db: Path) -> None:
         loaded = [name for name in sys.modules if name.startswith(ours)]
         assert loaded == [], loaded
     """
-    assert "" == run(db, source)
+    assert "" == run(db, source, prelude=PRELUDE)

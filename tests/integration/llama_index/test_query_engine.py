@@ -11,6 +11,7 @@ from llama_index.core.llms import LLMMetadata, MockLLM
 from opentelemetry.trace import StatusCode
 
 from flujo_otel.integrations.adopted import RunProvider
+from flujo_otel.integrations.llama_index import LlamaIndexInstrumentor
 from flujo_otel.integrations.llama_index.library import LlamaIndex
 from flujo_otel.recording.content import Recording
 from support.llama_index_runs import Indexed
@@ -190,6 +191,20 @@ def test_without_llamaindex_it_says_what_to_install() -> None:
         [sys.executable, "-c", source], capture_output=True, text=True, check=True
     )
     assert 'pip install "flujo-otel[llama-index]"' in done.stdout
+
+
+@pytest.mark.parametrize("beside", [None, "opentelemetry.instrumentation.llamaindex"])
+def test_a_program_that_imports_llamaindex_and_cannot_be_traced_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, beside: str | None
+) -> None:
+    here = {"llama_index.core", beside}
+    monkeypatch.setattr(
+        "flujo_otel.integrations.llama_index.instrumentor.find_spec",
+        lambda name: object() if name in here else None,
+    )
+    LlamaIndexInstrumentor().instrument(skip_dep_check=True)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert (beside is None) == any('pip install "flujo-otel[llama-index]"' in it for it in told)
 
 
 def test_a_retriever_s_output_is_what_it_found(indexed: Indexed) -> None:

@@ -263,9 +263,12 @@ def test_a_node_that_runs_when_the_iteration_is_broken_off_is_cancelled(
 
 
 def test_a_cancelled_run_and_the_nodes_that_it_stopped_have_failed(traced: TracedGraphs) -> None:
+    state: list[str] = []
+
     async def main() -> None:
-        task = asyncio.create_task(failing(30).run(state=[], inputs=1))
-        await asyncio.sleep(0.05)
+        task = asyncio.create_task(failing(30).run(state=state, inputs=1))
+        while "drunk" not in state:
+            await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,7 @@ import pytest
 
 from flujo_otel.errors import DamagedDatabase, ForeignDatabase, NoDatabase, StoreUnavailable
 from flujo_otel.model import Batch
+from flujo_otel.spanstore.factory import open_writer
 from flujo_otel.spanstore.sqlite import layout
 from flujo_otel.spanstore.sqlite.connection import connect_for_writing
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
@@ -86,6 +88,12 @@ def _other_program(path: Path) -> None:
     connection.close()
 
 
+def _other_program_without_tables(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA application_id = 77")
+    connection.close()
+
+
 def _newer_version(path: Path) -> None:
     write(path, 1)
     with sqlite3.connect(path) as connection:
@@ -98,7 +106,9 @@ def _no_database(path: Path) -> None:
     path.write_text("this is a diary, not a database\n" * 100)
 
 
-@pytest.mark.parametrize("make", [_other_program, _newer_version, _no_database])
+@pytest.mark.parametrize(
+    "make", [_other_program, _other_program_without_tables, _newer_version, _no_database]
+)
 def test_a_file_that_is_not_ours_is_refused_and_not_altered(path: Path, make: object) -> None:
     path.parent.mkdir(parents=True)
     make(path)
@@ -162,6 +172,9 @@ def test_a_migration_that_fails_changes_nothing(
     monkeypatch.undo()
     assert 1 == count(path)
     assert len(layout.migrations()) == pragma(path, "user_version")
+    with closing(sqlite3.connect(path)) as connection:
+        half_done = "SELECT name FROM sqlite_master WHERE name = 'later'"
+        assert [] == connection.execute(half_done).fetchall()
 
 
 @pytest.mark.parametrize("replace", ["deleted", "renamed", "replaced"])
@@ -280,3 +293,22 @@ def test_durable_full_asks_for_a_sync_at_every_commit(path: Path) -> None:
         connection = connect_for_writing(path, durable=durable)
         assert synchronous == connection.execute("PRAGMA synchronous").fetchone()[0]
         connection.close()
+
+
+def test_sqlite_itself_makes_no_checkpoint_amid_a_commit(path: Path) -> None:
+    """Ours take turns with other processes' writes (checkpoint.py)."""
+    with closing(connect_for_writing(path)) as connection:
+        assert [(0,)] == connection.execute("PRAGMA wal_autocheckpoint").fetchall()
+
+
+def test_durable_is_a_setting_of_whoever_writes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for durable, synchronous in (("normal", 1), ("full", 2)):
+        monkeypatch.setenv("FLUJO_OTEL_DURABLE", durable)
+        writer = open_writer(path)
+        writer.write(Batch([record(1)]))
+        assert isinstance(writer, SQLiteSpanWriter)
+        [(found,)] = writer._open.connection.execute("PRAGMA synchronous").fetchall()
+        assert synchronous == found
+        writer.close()

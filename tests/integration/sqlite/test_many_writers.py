@@ -12,15 +12,19 @@ import time
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
+from opentelemetry.sdk.resources import Resource as SDKResource
 from opentelemetry.sdk.trace import TracerProvider
 
+from flujo_otel import process
 from flujo_otel.errors import ForeignDatabase, StoreUnavailable
 from flujo_otel.model import Batch, Loss, Resource, Scope
 from flujo_otel.spanstore.api import RunFilter
 from flujo_otel.spanstore.sqlite import checkpoint
 from flujo_otel.spanstore.sqlite.checkpoint import Checkpointer, Turns, has_wal_reset_fault
+from flujo_otel.spanstore.sqlite.destinations import SQLiteDestinations
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
 from flujo_otel.spanstore.sqlite.staging import pours
@@ -28,8 +32,9 @@ from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from flujo_otel.storage.sqlite import SQLiteBackend
 from flujo_otel.wire.sdk import to_batch
-from flujo_otel.wire.snapshot import snapshot
-from support.records import record
+from flujo_otel.wire.span_snapshot import span_snapshot
+from flujo_otel_exporter.losses import LossCounter, service_of
+from support.records import TRACE, record
 
 WRITER = """
 import sys
@@ -185,6 +190,25 @@ def test_a_checkpoint_that_does_not_end_makes_nobody_wait_for_ever(tmp_path: Pat
     turns.close()
 
 
+def test_what_was_not_written_is_nowhere_in_what_is_written_next(tmp_path: Path) -> None:
+    """Whoever gave up on a batch has been told that it is not stored."""
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path)
+    writer.write(Batch([record(1)]))
+    writer._open = writer._open._replace(turns=needing_turns(path))
+    writer._open.turns._wait_seconds = 0.01
+    with (
+        needing_turns(path).checkpointing(),
+        pytest.raises(StoreUnavailable, match="held by a checkpoint"),
+    ):
+        writer.write(Batch([record(2), record(3)]))
+    writer.write(Batch([record(4), record(5)]))
+    writer.close()
+    reader = SQLiteTraceReader(path)
+    assert ["span-1", "span-4", "span-5"] == [span.name for span in reader.spans(TRACE)]
+    reader.close()
+
+
 def test_a_file_system_without_locks_is_said_to_be_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +236,22 @@ def test_a_moment_without_file_descriptors_loses_nothing(tmp_path: Path) -> None
     assert 2 == SQLiteMaintenance(path).health().span_count
 
 
+def read_without_a_gap(path: Path, is_over: Event) -> None:
+    """Each read transaction ends after the next has begun."""
+    connections = [
+        sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        for _ in range(2)
+    ]
+    while not is_over.is_set():
+        for connection in connections:
+            connection.execute("BEGIN")
+            connection.execute("SELECT COUNT(*) FROM runs").fetchall()
+            connections[connection is connections[0]].rollback()
+            is_over.wait(0.005)
+    for connection in connections:
+        connection.close()
+
+
 def test_the_wal_does_not_grow_for_ever_while_readers_overlap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,12 +260,14 @@ def test_the_wal_does_not_grow_for_ever_while_readers_overlap(
     tuning = Tuning(checkpoint_after_bytes=100_000, restart_above_bytes=2_000_000)
     writer = SQLiteSpanWriter(path, tuning=tuning)
     payload = '{"a":"' + "x" * 1000 + '"}'
+    writer.write(Batch([record(1)]))
+    is_over = Event()
+    reading = Thread(target=read_without_a_gap, args=(path, is_over))
+    reading.start()
     for batch in range(60):
-        reader = SQLiteTraceReader(path) if batch else None
         writer.write(Batch([record(batch * 100 + n, attributes=payload) for n in range(100)]))
-        if reader:
-            list(reader.spans("nobody"))
-            reader.close()
+    is_over.set()
+    reading.join()
     assert path.with_name("a.db-wal").stat().st_size < 4_000_000
     writer.close()
     assert "ok" == integrity(path)
@@ -258,7 +300,7 @@ def test_the_wal_does_not_grow_for_ever_by_connections_that_write_once(
 def test_a_checkpoint_waits_for_nobody(tmp_path: Path) -> None:
     """Beside a reader in the middle of a transaction it does what it can and returns."""
     path = tmp_path / "a.db"
-    writer = SQLiteSpanWriter(path)
+    writer = SQLiteSpanWriter(path, busy_timeout_seconds=60.0)
     writer.write(Batch([record(1)]))
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
@@ -266,7 +308,7 @@ def test_a_checkpoint_waits_for_nobody(tmp_path: Path) -> None:
     checkpointer = Checkpointer(path, Turns(path))
     began = time.monotonic()
     checkpointer.wrote(writer._open.connection, TRACED.checkpoint_after_bytes)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
     reader.close()
     writer.close()
 
@@ -316,12 +358,32 @@ def test_what_the_collector_cannot_name_is_nobodys(tmp_path: Path) -> None:
         ).fetchall()
 
 
+def test_a_program_that_names_no_service_has_one_name_wherever_it_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/srv/shop/__main__.py"])
+    process._process.cache_clear()
+    try:
+        writer = SQLiteSpanWriter(tmp_path / "a.db")
+        writer.write(Batch([record(1)]))
+        writer.write(Batch([record(1, start_time_ns=5)]))
+        losses = LossCounter()
+        losses.count(service_of(SDKResource({})), "queue_full")
+        writer.count_losses(losses.unreported())
+        writer.close()
+    finally:
+        process._process.cache_clear()
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        rows = connection.execute("SELECT service FROM services UNION SELECT service FROM ledger")
+        assert [("python -m shop",)] == rows.fetchall()
+
+
 def test_a_root_that_starts_at_the_end_of_time_is_a_run(tmp_path: Path) -> None:
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
     span = tracer.start_span("late", start_time=1 << 70)
     span.end(end_time=1 << 70)
     writer = SQLiteSpanWriter(tmp_path / "a.db")
-    batch = to_batch([snapshot(span._readable_span())], lambda *_: pytest.fail("refused"))
+    batch = to_batch([span_snapshot(span._readable_span())], lambda *_: pytest.fail("refused"))
     assert [] == list(writer.write(batch).rejected)
     writer.close()
     reader = SQLiteTraceReader(tmp_path / "a.db")
@@ -329,24 +391,90 @@ def test_a_root_that_starts_at_the_end_of_time_is_a_run(tmp_path: Path) -> None:
     reader.close()
 
 
-def test_a_database_moved_over_ours_is_left_as_it_is(tmp_path: Path) -> None:
-    """Our WAL lies beside its name; SQLite would replay it into the stranger's file."""
-    path, other = tmp_path / "a.db", tmp_path / "other.db"
+def move_anothers_over(path: Path) -> bytes:
+    """Another program's database in place of `path`, which is `old.db` from then on; its bytes."""
+    other = path.with_name("other.db")
     with closing(sqlite3.connect(other)) as connection:
         connection.execute("CREATE TABLE theirs (x)")
         connection.executemany("INSERT INTO theirs VALUES (?)", [(n,) for n in range(1000)])
         connection.commit()
-    theirs = other.read_bytes()
+    path.rename(path.with_name("old.db"))
+    other.rename(path)
+    return path.read_bytes()
+
+
+def test_a_database_moved_over_ours_is_left_as_it_is(tmp_path: Path) -> None:
+    """Our WAL lies beside its name; SQLite would replay it into the stranger's file."""
+    path = tmp_path / "a.db"
     writer = SQLiteSpanWriter(path)
     writer.write(Batch([record(n) for n in range(1, 300)]))
-    path.rename(tmp_path / "old.db")
-    other.rename(path)
+    theirs = move_anothers_over(path)
     with pytest.raises(ForeignDatabase):
         writer.write(Batch([record(300)]))
     writer.close()
     assert theirs == path.read_bytes()
     assert 299 == SQLiteMaintenance(tmp_path / "old.db").health().span_count
     assert "ok" == integrity(tmp_path / "old.db")
+
+
+def test_of_two_writers_the_one_that_notices_later_that_the_file_is_gone_costs_nothing(
+    tmp_path: Path,
+) -> None:
+    """It has the old file's WAL open still: that may not be the new one's."""
+    path = tmp_path / "a.db"
+    one, other = SQLiteSpanWriter(path), SQLiteSpanWriter(path)
+    one.write(Batch([record(1)]))
+    other.write(Batch([record(2)]))
+    path.rename(tmp_path / "old.db")
+    one.write(Batch([record(3)]))
+    other.write(Batch([record(4)]))
+    one.write(Batch([record(5)]))
+    one.close()
+    other.close()
+    assert 2 == SQLiteMaintenance(tmp_path / "old.db").health().span_count
+    health = SQLiteMaintenance(path).health()
+    assert (3, "ok") == (health.span_count, health.integrity)
+
+
+def test_it_is_left_so_by_a_program_that_ends_then(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path)
+    writer.write(Batch([record(n) for n in range(1, 300)]))
+    theirs = move_anothers_over(path)
+    writer.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert [(1000,)] == connection.execute("SELECT COUNT(*) FROM theirs").fetchall()
+    assert theirs == path.read_bytes()
+    assert 299 == SQLiteMaintenance(tmp_path / "old.db").health().span_count
+
+
+def test_it_is_left_so_by_a_forwarder_that_notices_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    writer, forwarder = SQLiteSpanWriter(path), SQLiteDestinations(path)
+    writer.write(Batch([record(n) for n in range(1, 300)]))
+    forwarder.join("jaeger", "http://h:1", 0)
+    writer.close()  # as at a fork
+    theirs = move_anothers_over(path)
+    for use in (forwarder.newest, lambda: writer.write(Batch([record(300)]))):
+        with pytest.raises(ForeignDatabase):
+            use()
+    forwarder.close()
+    assert theirs == path.read_bytes()
+    with closing(SQLiteDestinations(tmp_path / "old.db", read_only=True)) as old:
+        assert ["jaeger"] == [cursor.destination for cursor in old.cursors()]
+
+
+def test_a_new_file_that_another_process_is_just_making_stays(tmp_path: Path) -> None:
+    """It is empty for a moment, as one that was emptied is."""
+    path = tmp_path / "a.db"
+    writer = SQLiteSpanWriter(path)
+    writer.write(Batch([record(1)]))
+    path.rename(tmp_path / "old.db")
+    path.touch()
+    made = path.stat().st_ino
+    writer.write(Batch([record(2)]))
+    writer.close()
+    assert (made, 1) == (path.stat().st_ino, SQLiteMaintenance(path).health().span_count)
 
 
 def test_a_database_that_was_emptied_is_made_anew(tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 import asyncio
 import os
+import signal
 import sqlite3
 import threading
 import traceback
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from flujo_otel import SQLiteBackend
 from flujo_otel.errors import StoreUnavailable
+from flujo_otel.storage.late_steps import LateSteps
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
@@ -56,13 +60,44 @@ def test_both_sides_of_a_fork_write_over_the_backend_that_was_open(tmp_path: Pat
         assert pids == (4,)
 
 
+def test_a_child_has_none_of_the_late_records_of_its_parent_and_does_not_wait_for_them() -> None:
+    writing, go_on, written = threading.Event(), threading.Event(), []
+
+    def save(steps: list[Any]) -> None:
+        writing.set()
+        go_on.wait()
+        written.extend(steps)
+
+    late = LateSteps(cast("Any", SimpleNamespace(save_step_results=save)))
+
+    async def add(step: Any) -> None:
+        late.add(step)
+
+    def body() -> None:
+        signal.alarm(10)
+        late.write()
+        go_on.set()
+        asyncio.run(add("the child's"))
+        late.write()
+        assert written == ["the child's"]
+
+    asyncio.run(add("the parent's"))
+    thread = threading.Thread(target=late.write)
+    thread.start()
+    writing.wait()
+    assert forked(body) == 0
+    go_on.set()
+    thread.join()
+    assert written == ["the parent's"]
+
+
 def test_a_child_forked_in_the_middle_of_a_write_refuses_and_the_parent_goes_on(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "traces.db"
     backend = SQLiteBackend(path)
     start(backend, "before")
-    held = backend._log._held  # type: ignore[attr-defined]
+    held = backend._log._connection  # type: ignore[attr-defined]
     in_it, forked_already = threading.Event(), threading.Event()
 
     def write(connection: sqlite3.Connection, _: int) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
@@ -295,15 +296,22 @@ def test_error_patterns_most_frequent_first(store: Store) -> None:
 
 def test_traces_is_fsd_09s_table_over_the_same_spans(store: Store) -> None:
     rows = store.query(
-        "SELECT span_id, run_id, parent_span_id, name, attributes_json,"
-        " CAST(strftime('%s', start_time) AS INTEGER), CAST(strftime('%s', end_time) AS INTEGER)"
+        "SELECT span_id, run_id, parent_span_id, name, attributes_json, start_time, end_time"
         " FROM traces"
     )
-    expected = store.query(
-        "SELECT span_id, run_id, parent_span_id, name, attributes,"
-        " CAST(start_time AS INTEGER), CAST(end_time AS INTEGER) FROM spans"
+    spans = store.query(
+        "SELECT span_id, run_id, parent_span_id, name, attributes, start_time_ns, end_time_ns"
+        " FROM spans"
     )
-    assert sorted(rows) == sorted(expected)
+    expected = [(*row, _iso(start_ns), _iso(end_ns)) for *row, start_ns, end_ns in spans]
+    assert sorted(expected) == sorted(rows)
+
+
+def _iso(time_ns: int | None) -> str | None:
+    if time_ns is None:
+        return None
+    whole = datetime.fromtimestamp(time_ns // 10**9, UTC)
+    return whole.replace(microsecond=time_ns // 1000 % 10**6).isoformat(timespec="microseconds")
 
 
 class Column(NamedTuple):

@@ -8,9 +8,11 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
+from flujo_otel import XRay
 from flujo_otel.storage.sqlite import SQLiteStorage
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from flujo_otel_exporter.processor import LiveSpanProcessor
+from support.xray import Way
 
 
 @dataclass
@@ -35,6 +37,15 @@ def traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Traced]:
     monkeypatch.setenv("FLUJO_OTEL_DB", str(db))
     yield Traced(provider, db)
     provider.shutdown()
+
+
+@pytest.fixture(params=["spans", "storage", "same file"])
+def way(request: pytest.FixtureRequest, traced: Traced) -> Way:
+    """`same file`: a storage that names the very file that the process writes its spans to."""
+    if request.param == "spans":
+        return Way(XRay(), traced, None)
+    storage = SQLiteStorage(":memory:" if request.param == "storage" else traced.db)
+    return Way(XRay(storage=storage), traced, storage)
 
 
 @pytest.fixture(params=["memory", "file"])

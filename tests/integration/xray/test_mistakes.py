@@ -149,6 +149,17 @@ def test_a_step_within_the_run_of_a_span_says_nothing(
     assert [] == caplog.messages
 
 
+@pytest.mark.parametrize("stored", [False, True], ids=["spans", "storage"])
+def test_a_step_with_no_trace_open_says_nothing(
+    traced: Any, caplog: pytest.LogCaptureFixture, stored: bool
+) -> None:
+    xray = XRay(storage=SQLiteStorage(":memory:") if stored else None)
+    with xray.step("one") as step:
+        step.set_input({"a": 1})
+    assert 1 == xray.step(lambda: 1)()
+    assert [] == caplog.messages
+
+
 def test_a_free_step_that_is_not_entered_says_how_to() -> None:
     step: Any = XRay().step("x")
     with pytest.raises(AttributeError, match=r"'set_input'.* with xray\.step\(.*\) as step:"):

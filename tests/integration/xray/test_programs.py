@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from flujo_otel import Step, Trace, XRay
-from flujo_otel.storage.base import StorageBackend
 from flujo_otel.storage.sqlite import SQLiteStorage
-from support.programs import finish, is_sound, losses, query, run, start, wait_for_line
+from flujo_otel.storage.storage_backend import StorageBackend
+from support.backends import wait_until
+from support.programs import finish, is_sound, losses, query, run, start, wait_for_spans
 
 IMPORTS = """
 import os, signal, sys, threading, time
@@ -64,6 +65,19 @@ def test_a_provider_of_the_program_s_own_is_joined(db: Path) -> None:
     assert [("call",), ("workflow",)] == query(db, "SELECT name FROM spans ORDER BY name")
 
 
+def test_a_provider_that_is_not_the_sdks_is_said_once_to_keep_nothing(db: Path) -> None:
+    program = """
+    from opentelemetry import trace
+    trace.set_tracer_provider(trace.NoOpTracerProvider())
+    xray = XRay()
+    for _ in range(3):
+        with xray.trace("workflow"):
+            pass
+    """
+    output, errors = run(db, program, prelude=IMPORTS)
+    assert ("", 1) == (output, errors.count("is a NoOpTracerProvider, not the OpenTelemetry SDK's"))
+
+
 def test_a_file_that_the_program_chose_by_configure_is_the_one(db: Path) -> None:
     program = """
     import flujo_otel
@@ -80,12 +94,11 @@ def test_what_went_in_is_seen_though_the_process_was_killed(db: Path) -> None:
     program = """
     with XRay().trace("workflow") as trace, trace.step("hangs") as step:
         step.set_input({"question": "why"})
-        time.sleep(0.6)
-        print("waiting", flush=True)
         time.sleep(60)
     """
     process = start(db, program, prelude=IMPORTS)
-    wait_for_line(process, "waiting")
+    wait_for_spans(db)
+    wait_until(lambda: query(db, "SELECT 1 FROM spans WHERE name = 'hangs'") != [], "it is seen")
     process.kill()
     process.communicate()
     [trace] = SQLiteStorage(db).get_all_traces(status="failed")
@@ -128,6 +141,63 @@ def test_forked_children_record_on(db: Path) -> None:
     run(db, program, prelude=IMPORTS)
     assert [*(f"child {number}" for number in range(4)), "parent"] == names(db)
     assert is_sound(db)
+
+
+HALFWAY = """
+    from flujo_otel.bootstrap import program
+    xray = XRay()
+    first = program.rates_of
+
+    def halfway(chosen):
+        program.rates_of = first
+        interrupt()
+        return first(chosen)
+
+    program.rates_of = halfway
+"""
+
+
+def test_what_interrupts_the_first_trace_may_trace(db: Path) -> None:
+    """A signal's handler, or a finalizer that the garbage collector runs."""
+    program = f"""{HALFWAY}
+    def interrupt():
+        with xray.trace("too early"), xray.step("s"):
+            program.configure()
+
+    with xray.trace("first"):
+        pass
+    """
+    assert ("", "") == run(db, program, prelude=IMPORTS)
+    assert ["first"] == names(db)
+
+
+def test_a_child_that_is_forked_during_the_first_trace_of_another_thread_traces(db: Path) -> None:
+    program = f"""{HALFWAY}
+    is_halfway, may_go_on = threading.Event(), threading.Event()
+
+    def interrupt():
+        is_halfway.set()
+        may_go_on.wait(20)
+
+    def work(name):
+        with xray.trace(name):
+            pass
+        xray.close()
+
+    thread = threading.Thread(target=work, args=("parent",))
+    thread.start()
+    is_halfway.wait(20)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        work("child")
+        os._exit(0)
+    print(os.waitpid(child, 0)[1])
+    may_go_on.set()
+    thread.join()
+    """
+    assert ("0\n", "") == run(db, program, prelude=IMPORTS)
+    assert ["child", "parent"] == sorted(names(db))
 
 
 def test_what_only_was_dropped_is_in_the_ledger_all_the_same(db: Path) -> None:

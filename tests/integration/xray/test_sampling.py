@@ -1,5 +1,6 @@
 """Which traces are recorded, and that the others are counted."""
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -86,6 +87,20 @@ def test_unless_that_is_not_wanted(target: Any) -> None:
     xray = XRay(storage=given, sampling_rate=0.0, keep_failed=False)
     one(xray, "bad", fails=True)
     xray.close()
+    xray = XRay(
+        storage=given, sampling_rate=0.0, keep_failed=False, keep_slower_than_seconds=3600.0
+    )
+    one(xray, "bad and quick", fails=True)
+    xray.close()
+    assert [] == kept().get_all_traces()
+
+
+def test_slow_is_meant_in_seconds(target: Any) -> None:
+    given, kept = target
+    xray = XRay(storage=given, sampling_rate=0.0, keep_slower_than_seconds=5.0)
+    with xray.trace("of 20 ms"):
+        time.sleep(0.02)
+    xray.close()
     assert [] == kept().get_all_traces()
 
 
@@ -112,6 +127,18 @@ def test_what_is_held_back_is_bounded(target: Any) -> None:
     xray.close()
     assert ["small"] == [trace.name for trace in kept().get_all_traces()]
     assert {("sampled_out", "no room to hold it until its end"): 1} == ledger(kept())
+
+
+def test_the_room_of_a_trace_that_has_ended_is_there_for_the_next(target: Any) -> None:
+    given, kept = target
+    xray = XRay(storage=given, sampling_rate=0.0)
+    for number in range(3):
+        with suppress(ZeroDivisionError), xray.trace(f"{number}") as trace:
+            with trace.step("large") as step:
+                step.set_output({"text": "x" * (HELD_BYTES // 5)})
+            _ = 1 / 0
+    xray.close()
+    assert {"0", "1", "2"} == {trace.name for trace in kept().get_all_traces()}
 
 
 def test_no_more_than_the_limit_in_an_hour(target: Any) -> None:
@@ -154,7 +181,7 @@ def test_spans_inside_one_that_is_not_sampled_are_not_recorded_either(traced: An
         {"remote_url": "grpc://host:4317"},
         {"remote_url": "http://host:4318", "storage": SQLiteStorage(":memory:")},
     ],
-    ids=str,
+    ids=" and ".join,
 )
 def test_what_cannot_be_meant_is_said(given: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):

@@ -16,8 +16,8 @@ from opentelemetry import trace as otel
 
 from flujo_otel import SQLiteBackend, Step, Trace, XRay
 from flujo_otel.errors import ForeignDatabase, MalformedTrace
-from flujo_otel.storage.base import StorageBackend
 from flujo_otel.storage.sqlite import SQLiteStorage
+from flujo_otel.storage.storage_backend import StorageBackend
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 PLAIN = st.recursive(

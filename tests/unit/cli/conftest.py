@@ -1,5 +1,7 @@
 """A folder of its own for each test, and stores with something in them."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("FLUJO_OTEL_DB", "FLUJO_STATE_URI", "COLUMNS", "LC_ALL"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def flujos_own(here: Path) -> Path:
+    """flujo's own database where flujo has it, of tables that say nothing but what it is."""
+    path = here / "flujo_ops.db"
+    with closing(sqlite3.connect(path)) as connection:
+        for table in ("workflow_state", "runs", "steps", "spans"):
+            connection.execute(f"CREATE TABLE {table} (run_id TEXT)")
+    return path
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flujo_otel.semconv import flujo
-from flujo_otel_cli.main import call
+from flujo_otel_cli.command_line import call
 from support.lens import LENS
 
 ROOT = {

@@ -1,7 +1,7 @@
 """Runs made of model objects, in memory or in a real store, for tests of what `lens` shows."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -201,7 +201,14 @@ class ListReader:
             found[run_id] = Root(root.name, root.span_id, root.trace_id, outer, {})
         return found
 
-    def shortest_unique_prefix(self, run_id: str) -> int:
+    def root_spans(self, roots: Iterable[Root]) -> dict[str, Span]:
+        wanted = {root.span_id for root in roots}
+        return {span.run_id: span for span in self.all_spans if span.span_id in wanted}
+
+    def unique_prefixes(self, run_ids: Sequence[str]) -> dict[str, int]:
+        return {run_id: self._unique_prefix(run_id) for run_id in run_ids}
+
+    def _unique_prefix(self, run_id: str) -> int:
         length = 1
         while len(self.runs_with_prefix(run_id[:length], 2)) > 1 and length < len(run_id):
             length += 1

@@ -9,6 +9,7 @@ import pytest
 
 import flujo_otel
 from flujo_otel.model.record import Role
+from flujo_otel_cli.terminal import Terminal
 from support.lens import LENS
 from unit.cli.lens import answer, document, on_a_terminal
 from unit.cli.scenes import a_span, store
@@ -25,6 +26,11 @@ def test_without_a_database_it_says_how_to_get_one_and_makes_none(
     assert "No database here" in err and "lens run -- python your_app.py" in err
     assert document(capsys, command)[1]["error"]["code"] == "no_database"
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("columns", ["9" * 11, "9" * 5000])
+def test_no_width_is_wider_than_a_terminal_can_be(columns: str) -> None:
+    assert Terminal.of(sys.stdout, {"COLUMNS": columns}).width == 99_999
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -193,7 +199,7 @@ def test_a_damaged_page_is_no_traceback(filled: Path, capsys: pytest.CaptureFixt
 
 def test_reading_imports_neither_the_sdk_nor_pydantic_nor_flujo(filled: Path) -> None:
     code = (
-        "import sys; from flujo_otel_cli.main import call; call(['trace']); call(['list']);"
+        "import sys; from flujo_otel_cli.command_line import call; call(['trace']); call(['list']);"
         "call(['show']); heavy = ('opentelemetry', 'pydantic', 'flujo', 'google', 'rich.console');"
         "print([name for name in heavy if name in sys.modules])"
     )

@@ -92,7 +92,7 @@ def test_what_a_request_has_beside_its_messages_is_told() -> None:
     request = json.dumps({"model": "m", "messages": ASKED[:1]})
     span = a_span(1, "chat", 0, 1, attributes={"input.value": request})
     assert drawn(span).endswith("     with  model=m\n")
-    assert drawn(span, full=True).endswith('     with\n  {\n    "model": "m"\n  }\n')
+    assert drawn(span, full=True).endswith('     with\n       {\n         "model": "m"\n       }\n')
 
 
 def test_control_codes_in_messages_and_roles_are_shown() -> None:

@@ -15,9 +15,9 @@ from flujo_otel.query.decision import Decision, decision_of
 from flujo_otel.query.tree import build_tree
 from flujo_otel.semconv import flujo, xray
 from flujo_otel_cli.decision import account, glance
-from flujo_otel_cli.detail import Drawing
 from flujo_otel_cli.drawing import draw
 from flujo_otel_cli.evaluated import evaluated
+from flujo_otel_cli.picture import Drawing
 from flujo_otel_cli.terminal import Terminal
 from unit.cli.lens import ROOT, answer, document, on_a_terminal
 from unit.cli.scenes import START_NS, a_run, a_span, a_step, store

@@ -1,8 +1,6 @@
 """`lens doctor` on a real store."""
 
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,15 +9,12 @@ from unit.cli.lens import answer, document
 
 
 def test_doctor_where_there_is_flujo_s_own_database_alone(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    flujos_own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with closing(sqlite3.connect(here / "flujo_ops.db")) as connection:
-        for table in ("workflow_state", "runs", "steps", "spans"):
-            connection.execute(f"CREATE TABLE {table} (run_id TEXT)")
     code, out, err = answer(capsys, "doctor")
     assert (code, err) == (0, "")
-    assert "none of ours yet" in out and f"flujo's own is {here}/flujo_ops.db" in out
-    assert document(capsys, "doctor")[1]["flujo_path"] == f"{here}/flujo_ops.db"
+    assert "none of ours yet" in out and f"flujo's own is {flujos_own}" in out
+    assert document(capsys, "doctor")[1]["flujo_path"] == str(flujos_own)
 
 
 def test_a_sound_database(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,13 +9,14 @@ import typer
 
 from flujo_otel.model import Loss, Step
 from flujo_otel.server import Addresses, Counts
-from flujo_otel.spanstore.api import Health, NameStatistics
+from flujo_otel.spanstore.api import NameStatistics
 from flujo_otel.spanstore.changes import SpanChange
 from flujo_otel.spanstore.diagnosis import Diagnosis, Received
+from flujo_otel.spanstore.maintenance import Health
+from flujo_otel_cli.command_line import COMMANDS, LateCommands, app
 from flujo_otel_cli.commands.doctor import Examined
 from flujo_otel_cli.commands.doctor import document_of as doctor_document
 from flujo_otel_cli.document import run_document, span_document, statistics_document, step_document
-from flujo_otel_cli.main import COMMANDS, LateCommands, app
 from flujo_otel_cli.moment import RunMoment, SpanMoment
 from flujo_otel_cli.problem import Exit
 from unit.cli.scenes import a_run, a_span
@@ -43,6 +44,11 @@ def test_every_option_of(command: str) -> None:
         if name.startswith("-")
     }
     assert {name for name in options if f"`{name}" not in section(command)} == set()
+
+
+@pytest.mark.parametrize(("command", "said"), COMMANDS.items())
+def test_the_help_says_of_a_command_what_it_says_itself(command: str, said: str) -> None:
+    assert GROUP.get_command(None, command).help.partition(". ")[0].strip(".") == said.strip(".")
 
 
 def test_every_option_of_lens_itself() -> None:

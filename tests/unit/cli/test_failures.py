@@ -1,15 +1,21 @@
 """What failed and where, on a terminal that is too narrow for it, and with several lines."""
 
+import shlex
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flujo_otel.model import Event, Span, Step
-from flujo_otel.query.failure import Failure, Location
-from flujo_otel_cli.detail import failure_lines, reason_lines
+from flujo_otel.model import Event, Link, Span, Step
+from flujo_otel.model.record import Role
+from flujo_otel.query.failure import CodeLocation, Failure
+from flujo_otel.semconv import flujo
+from flujo_otel_cli.failures import failure_lines, reason_lines
 from flujo_otel_cli.span import body
-from flujo_otel_cli.step import step_lines
-from unit.cli.scenes import MS, START_NS, a_run, a_span, exception
+from flujo_otel_cli.step import one_step, step_lines
+from unit.cli.lens import ROOT, answer, on_a_terminal
+from unit.cli.scenes import MS, START_NS, a_run, a_span, a_step, exception, store
 from unit.cli.screen import screen, shown
 
 FILE = "/home/somebody/projects/customer-support/services/triage/src/pipeline/steps/answer.py"
@@ -26,7 +32,7 @@ def joined(text: str) -> str:
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_a_place_is_wrapped_and_a_command_is_whole_on_a_line_of_its_own(width: int) -> None:
     to = screen(width)
-    failure = Failure(LONG, Location(FILE, 41, "answer_the_customer"), None)
+    failure = Failure(LONG, CodeLocation(FILE, 41, "answer_the_customer"), None)
     command = "lens show 7f3a --step 'answer the customer' --db /var/lib/somewhere/else/traces.db"
     *lines, last = shown(to, failure_lines(failure, to, command)).splitlines()
     assert (joined("".join(lines)), last) == (joined(f"{LONG} at {PLACE}"), command)
@@ -35,14 +41,14 @@ def test_a_place_is_wrapped_and_a_command_is_whole_on_a_line_of_its_own(width: i
 
 def test_where_there_is_room_they_are_on_one_line() -> None:
     to = screen(100)
-    failure = Failure("sour", Location("/srv/app.py", 41, "answer"), None)
+    failure = Failure("sour", CodeLocation("/srv/app.py", 41, "answer"), None)
     out = shown(to, failure_lines(failure, to, "lens show"))
     assert out == "sour\nat /srv/app.py:41 in answer   lens show\n"
 
 
 def test_a_pipe_gets_each_on_one_line() -> None:
     to = screen(40, cuts=False)
-    failure = Failure(LONG, Location(FILE, 41, "answer_the_customer"), None)
+    failure = Failure(LONG, CodeLocation(FILE, 41, "answer_the_customer"), None)
     out = shown(to, failure_lines(failure, to, "lens show"))
     assert out == f"{LONG}\nat {PLACE}   lens show\n"
 
@@ -67,9 +73,31 @@ def test_an_opened_exception_is_all_there() -> None:
     assert f"exception  ValueError: {LONG}\n  {LONG}\n  at {PLACE}\n" in piped
 
 
+def test_what_failed_without_an_exception_is_said_to_have_none() -> None:
+    out = opened(a_span(1, "GET", 0, 1, status="failed", message="gave up\nat last"))
+    assert out == "error  gave up\n  at last\n"
+
+
+def test_the_links_of_an_opened_span_name_what_they_lead_to() -> None:
+    link = Link("a" * 32, "b" * 16, {"why": "a\\b\n", "hops": 2})
+    span = replace(a_span(1, "GET", 0, 1), links=(link, Link("c" * 32, "d" * 16, {})))
+    piped = (
+        f"links\n  span {'b' * 16} of trace {'a' * 32}  hops=2  why=a\\b\\n\n"
+        f"  span {'d' * 16} of trace {'c' * 32}\n"
+    )
+    assert opened(span, cuts=False) == piped
+    assert joined(opened(span)) == joined(piped)
+
+
 def a_failed_step(error: str) -> Step:
     times = START_NS, START_NS + MS, 1
     return Step("r:0", "r", "answer", 0, "failed", *times, None, None, None, None, error)
+
+
+def test_an_error_of_a_step_that_no_exception_says_more_of_is_said_once() -> None:
+    to, span = screen(60), a_span(1, "answer", 0, 1, status="failed", message="sour")
+    told = one_step(a_run(), a_failed_step("sour"), span, to, START_NS, changed=(), full=False)
+    assert shown(to, told) == "✘ 0 answer  1 ms\n   error  sour\n"
 
 
 def test_an_error_of_a_step_among_others_is_in_lines() -> None:
@@ -133,3 +161,74 @@ def test_why_something_was_tried_again_is_told_in_short() -> None:
     assert len(lines[0]) <= 60 and lines[3:] == ["and after 2 more"]
     piped = screen(60, cuts=False)
     assert f"retry after {LONG}\n" in shown(piped, reason_lines(span, piped, 60))
+
+
+def test_an_opened_step_says_all_of_why_it_was_tried_again() -> None:
+    attributes = {flujo.FALLBACK_ORIGINAL_ERROR: f"{LONG}\nAsk again."}
+    retries = [Event("langchain.retry", n, {"exception.message": f"busy {n}"}) for n in range(5)]
+    out = opened(a_span(1, "ask", 0, 1, attributes=attributes, events=tuple(retries)))
+    assert [f"retry after  busy {n}" for n in range(5)] == out.splitlines()[:5]
+    told = out.partition("fallback after\n")[2].partition("events")[0]
+    assert joined(told) == joined(f"{LONG} Ask again.")
+
+
+def a_map(failed_round: int) -> list[Span]:
+    """Thirty rounds of the same two steps, of which one round's first fails."""
+    sour = exception("ValueError", "sour milk", STACK)
+    failed = {"status": "failed", "events": (sour,)}
+    whole: dict[str, Any] = {"status": "failed", "message": "sour milk"}
+    spans = [
+        a_span(1, flujo.PIPELINE_RUN, 0, 900, role=Role.RUN_ROOT, **whole),
+        a_step(2, "each", 0, 900, 1, attributes={flujo.STEP_TYPE: "MapStep"}, **whole),
+    ]
+    for number in range(1, 31):
+        of_round = {"attributes": {flujo.ITERATION_NUMBER: number}}
+        more = failed if number == failed_round else {}
+        spans += [
+            a_step(number * 10, "fetch", number * 20, number * 20 + 9, 2, **of_round, **more),
+            a_step(number * 10 + 1, "parse", number * 20 + 10, number * 20 + 19, 2, **of_round),
+        ]
+    return spans
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["trace"], ["trace", "--errors"], ["trace", "--all"], ["show"]],
+    ids=" ".join,
+)
+def test_of_many_steps_of_a_name_the_hint_opens_the_one_that_failed(
+    here: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    store(here / "flujo_otel.db", a_map(failed_round=20), **ROOT)
+    out = answer(capsys, *command)[1]
+    hint = next(line for line in out.splitlines() if "--step " in line).partition("lens ")[2]
+    opened_by_it = answer(capsys, *shlex.split(hint))[1]
+    assert opened_by_it.startswith("✘ 39 #20 fetch  9 ms\n")
+    assert opened_by_it.count(" fetch  ") == 1
+
+
+def test_of_many_spans_of_a_name_the_one_that_failed_beneath_a_step_is_opened(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy = exception("ConnectionError", "429", STACK)
+    spans = [
+        a_span(1, flujo.PIPELINE_RUN, 0, 900, role=Role.RUN_ROOT),
+        a_step(2, "ask", 0, 800, 1),
+        a_span(3, "chat gpt-4o", 0, 100, 2),
+        a_span(4, "chat gpt-4o", 100, 200, 2, status="failed", events=(busy,)),
+    ]
+    store(here / "flujo_otel.db", spans, **ROOT)
+    assert f"lens show 7f3a91c2 --step {4:016x}\n" in answer(capsys, "show")[1]
+
+
+def test_the_error_of_a_step_within_others_is_wrapped_where_it_is_indented(here: Path) -> None:
+    failed = {"status": "failed", "attributes": {flujo.ERROR_MESSAGE: LONG}}
+    spans = [
+        a_span(1, flujo.PIPELINE_RUN, 0, 900, role=Role.RUN_ROOT),
+        a_step(2, "outer", 0, 90, 1),
+        a_step(3, "middle", 0, 90, 2),
+        a_step(4, "inner", 0, 90, 3, **failed),
+    ]
+    store(here / "flujo_otel.db", spans, **ROOT)
+    out = on_a_terminal("show", COLUMNS="80", NO_COLOR="1")
+    assert joined(out.partition(" error  ")[2].partition("final")[0]) == joined(LONG)

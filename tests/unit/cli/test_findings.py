@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from flujo_otel.model import Loss, Writer
-from flujo_otel.spanstore.api import Health
+from flujo_otel.model import Loss, Process
 from flujo_otel.spanstore.destinations import Cursor, CursorState
 from flujo_otel.spanstore.diagnosis import Diagnosis, Orphans, Received
+from flujo_otel.spanstore.maintenance import Health
 from flujo_otel_cli import findings as found
 
 NOW_NS = 1_763_700_000_000_000_000
@@ -37,7 +37,7 @@ def findings(**changes: Any) -> list[tuple[str, str, str]]:
     return [*found.of_health(of), *found.of_losses(of, NOW_NS)]
 
 
-def diagnosed(writers: tuple[Writer, ...] = (), **changes: Any) -> list[tuple[str, str, str]]:
+def diagnosed(writers: tuple[Process, ...] = (), **changes: Any) -> list[tuple[str, str, str]]:
     facts: dict[str, Any] = {
         "obstacle": "",
         "free_bytes": 10**12,
@@ -88,7 +88,7 @@ def test_a_sound_database() -> None:
 
 
 def test_live_writers_are_named() -> None:
-    writer = Writer("ada", 4121, "x", "app.py\n")
+    writer = Process("ada", 4121, "x", "app.py\n")
     assert ("completed", "writers", "app.py\\n (pid 4121)") in findings(writers=(writer,))
 
 
@@ -99,6 +99,7 @@ def test_live_writers_are_named() -> None:
         ("rejected", "change what the program records"),
         ("refused", "name another with FLUJO_OTEL_DB"),
         ("internal_error", "FLUJO_OTEL_RAISE=1"),
+        ("shut_down", "shut the tracer provider down when all spans have ended"),
     ],
 )
 def test_what_was_lost_says_what_to_do(reason: str, remedy: str) -> None:
@@ -136,7 +137,7 @@ def test_a_log_that_does_not_shrink_is_a_warning() -> None:
 
 
 def test_the_log_of_a_busy_collector_is_large() -> None:
-    collector = Writer("here", 7, "start", "lens serve")
+    collector = Process("here", 7, "start", "lens serve")
     for size_bytes, is_said in ((500_000_000, False), (2_000_000_000, True)):
         found = findings(wal_bytes=size_bytes, writers=(collector,))
         assert is_said == (("warning", "log") in [each[:2] for each in found])
@@ -169,7 +170,7 @@ def test_what_takes_writes_and_has_room_is_not_worth_a_word() -> None:
 
 
 def test_a_lock_that_stays_is_a_fault_and_names_the_writers() -> None:
-    writer = Writer("ada", 4121, "x", "app.py")
+    writer = Process("ada", 4121, "x", "app.py")
     [(status, subject, text)] = diagnosed((writer,), obstacle="database is locked")
     assert (status, subject) == ("failed", "locked")
     assert "app.py (pid 4121) or another program holds it" in text and "end it" in text

@@ -1,11 +1,15 @@
 """`lens list` on a real store."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flujo_otel.model.record import Role
+from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
 from flujo_otel_cli import neighbour
+from flujo_otel_cli.terminal import Terminal
 from unit.cli.lens import answer, document, on_a_terminal
 from unit.cli.scenes import a_run, a_span, store
 
@@ -63,6 +67,32 @@ def test_requests_of_one_name_are_told_apart_by_what_they_asked_for(
     assert [row.split()[-1] for row in rows] == ["CALLED", "http://a/c", "http://a/b"]
     narrow = on_a_terminal("list", COLUMNS="60", LANG="C.UTF-8", NO_COLOR="1").splitlines()
     assert [narrow[2], narrow[4]] == ["    CALLED http://a/c", "    CALLED http://a/b"]
+
+
+def test_the_store_is_asked_as_often_for_many_runs_as_for_few(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+    rows_of = SQLiteTraceReader._rows
+
+    def noted(reader: SQLiteTraceReader, query: str, values: Any = ()) -> Any:
+        asked.append(query)
+        return rows_of(reader, query, values)
+
+    monkeypatch.setattr(SQLiteTraceReader, "_rows", noted)
+    whole = Terminal.of(sys.stdout)._replace(cuts=True, width=200)
+    monkeypatch.setattr(Terminal, "of", lambda stream: whole._replace(stream=stream))
+    named = {"role": Role.RUN_ROOT, "attributes": {"url.full": "http://a/b"}}
+    spans = [a_span(1, "GET", 1, 2, run_id="outer", **named)]
+    spans += [a_span(n, "GET", n, n + 1, 1, run_id=f"run-{n}", **named) for n in range(2, 30)]
+    store(here / "flujo_otel.db", spans)
+    counts = []
+    for limit in ("3", "20"):
+        asked.clear()
+        said = answer(capsys, "list", "--limit", limit)[1]
+        assert said.count("  oute  ") == said.count("http://a/b") == int(limit)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
 
 
 def test_what_was_called_is_told_without_the_secrets_in_it(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flujo_otel_cli.main import call
+from flujo_otel_cli.command_line import call
 from support.lens import LENS, environment
 
 TRACED = """
@@ -104,13 +104,18 @@ def test_run_leaves_out_the_runs_of_a_process_that_was_there_before(here: Path) 
     assert call(["list"]) == 0
 
 
-def test_run_of_a_program_that_makes_no_run_says_so() -> None:
+def test_run_of_a_program_that_makes_no_run_says_where_it_looked_and_how_to_make_one(
+    here: Path,
+) -> None:
     done = lens_run("sh", "-c", "exit 3")
     assert done.returncode == 3
-    assert "the command made no run" in done.stderr
-    ways = ("OpenTelemetry tracer", "flujo", "pydantic-ai", "@xray.traced", "xray.trace(...)")
-    places = [done.stderr.find(way) for way in ways]
-    assert -1 not in places and places == sorted(places)
+    first, *ways = done.stderr.splitlines()
+    database = here / "flujo_otel.db"
+    assert first == f"lens run: the command made no run: {database} has none of it."
+    program = "\n".join([*(line.strip() for line in ways[-2:]), "def work(): return 1", "work()"])
+    (here / "app.py").write_text(program)
+    done = lens_run(sys.executable, "app.py")
+    assert "✔ work  completed" in done.stderr
 
 
 def test_run_of_a_program_that_was_killed_at_once_does_not_blame_it() -> None:
@@ -179,12 +184,65 @@ def test_run_shows_the_tree_where_the_working_directory_is_gone(tmp_path: Path) 
     assert (7, True) == (done.returncode, "└─ ✔ inner" in done.stderr), done.stderr
 
 
-def test_run_passes_signals_on() -> None:
-    program = (
-        "import signal, sys; signal.signal(15, lambda *_: sys.exit(5)); print('on', flush=True)"
+ELSEWHERE = """
+import os, signal, threading, time
+from flujo_otel_cli.program import Program
+
+program = Program(["sleep", "60"], os.environ)
+threading.Thread(target=lambda: (
+    time.sleep(0.2),
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM),
+    time.sleep(60),
+), daemon=True).start()
+print(program.wait(), flush=True)
+"""
+
+
+def test_run_passes_on_a_signal_that_does_not_end_its_wait() -> None:
+    """As one does that came to another thread, or in the moment before the wait."""
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE], check=True, capture_output=True, text=True, timeout=30
     )
+    assert "143\n" == done.stdout
+
+
+def test_run_ends_where_sigchld_is_blocked() -> None:
+    """As a supervisor may leave it."""
+    program = f"""
+import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGCHLD}})
+os.execv({LENS!r}, ["lens", "run", "--", "sh", "-c", "sleep 0.2; exit 3"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=30, check=False
+    )
+    assert 3 == done.returncode
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGINT"])
+def test_run_leaves_signals_ignored_that_it_was_started_with_so(name: str) -> None:
+    """As nohup has SIGHUP, and a script's background Ctrl-C."""
+    program = f"""
+import os, signal
+signal.signal(signal.{name}, signal.SIG_IGN)
+os.execv({LENS!r}, ["lens", "run", "--", "sh", "-c", "kill -s {name[3:]} $PPID $$; exit 3"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=30, check=False
+    )
+    assert 3 == done.returncode
+
+
+def test_run_passes_signals_on() -> None:
+    program = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+print("on", flush=True)
+while True:
+    time.sleep(0.05)  # in one long wait the signal that comes just before it is never seen
+"""
     lens = subprocess.Popen(
-        [LENS, "run", "--", sys.executable, "-c", f"{program}; signal.pause()"],
+        [LENS, "run", "--", sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -10,8 +10,10 @@ import pytest
 from flujo_otel.model import Event
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, graph, model_call
+from flujo_otel_cli.content import opened_lines
 from unit.cli.lens import ROOT, answer, document
 from unit.cli.scenes import MS, STACK, START_NS, a_span, a_step, exception, store
+from unit.cli.screen import screen, shown
 
 
 def test_show(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,11 +23,29 @@ def test_show(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 'final context  {"n": 3}' in out
 
 
+def test_a_final_context_begins_with_what_the_program_put_there(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = '{"run_id": "r", "initial_prompt": "x", "answer": "42"}'
+    root = a_span(1, flujo.PIPELINE_RUN, 0, 9, role=Role.RUN_ROOT)
+    store(here / "flujo_otel.db", [root], **{flujo.FINAL_CONTEXT: context})
+    assert 'final context  {"answer": "42", "run_id": "r"' in answer(capsys, "show")[1]
+    whole = answer(capsys, "show", "--full")[1].partition("final context\n")[2]
+    assert whole.startswith('  {\n    "run_id": "r",\n')
+
+
 def test_show_one_step_with_its_exception(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = answer(capsys, "show", "last", "--step", "answer")
     assert code == 0
     assert "exception  ValueError: sour milk\n  at /srv/app.py:41 in answer" in out
     assert answer(capsys, "show", "last", "--step", "10")[1] == out
+
+
+def test_more_digits_than_python_reads_are_no_step(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = document(capsys, "show", "last", "--step", "1" * 5000)
+    assert (code, found["error"]["code"]) == (1, "no_such_step")
 
 
 def test_an_unknown_step_names_the_steps_there_are(
@@ -62,6 +82,15 @@ def test_show_opens_a_span_of_a_run_without_steps(
     assert (code, [span["name"] for span in found["spans"]]) == (0, ["SELECT"])
     code, found = document(capsys, "show", "last", "--step", "nope")
     assert (code, found["error"]["spans"][:2]) == (1, ["GET /orders", "SELECT"])
+
+
+@pytest.mark.parametrize("cuts", [False, True], ids=["pipe", "terminal"])
+@pytest.mark.parametrize("full", [False, True], ids=["", "full"])
+def test_a_value_of_several_lines_stands_beneath_its_label_and_deeper(
+    cuts: bool, full: bool
+) -> None:
+    to, text = screen(40, cuts=cuts), json.dumps("one\ntwo")
+    assert shown(to, opened_lines("   in   ", text, to, full=full)) == "   in\n     one\n     two\n"
 
 
 def test_show_says_who_sent_the_run(plain: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,6 +239,53 @@ def test_many_steps_alike_are_one_line_that_all_unfolds(
 
 
 @pytest.fixture
+def mixed(here: Path) -> None:
+    """A run whose steps have plain spans before, between and after them."""
+    get = {"url.full": "http://a/b", "http.response.status_code": 200}
+    spans = [
+        a_span(1, flujo.PIPELINE_RUN, 0, 900, role=Role.RUN_ROOT),
+        a_step(2, "classify", 10, 100, 1),
+        a_span(3, "GET", 110, 200, 1, attributes=get),
+        a_step(4, "answer", 210, 800, 1),
+        a_span(5, "chat", 220, 700, 4),
+        a_span(6, "clean up", 810, 890, 1, status="failed", message="no disk"),
+        a_span(7, "unlink", 811, 812, 6),
+        *(a_span(8 + n, f"flush {n}", 820 + n, 821 + n, 1) for n in range(30)),
+        a_span(40, "connect", 1, 2, 1),
+    ]
+    store(here / "flujo_otel.db", spans, **ROOT)
+
+
+@pytest.mark.usefixtures("mixed")
+def test_top_level_spans_that_are_no_steps_stand_among_the_steps(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = answer(capsys, "show")[1].splitlines()
+    said = [line for line in lines if line[0] in "✔✘" or line.startswith("   error")]
+    assert said == [
+        "✔ connect  1 ms",
+        "✔ 0 classify  90 ms",
+        "✔ GET  90 ms  http://a/b  HTTP 200",
+        "✔ 1 answer  590 ms",
+        "✘ clean up  80 ms",
+        "   error  no disk",
+        "✔ flush * ×30  30 ms  worst 1 ms (flush 0)  --all unfolds",
+    ]
+    assert answer(capsys, "show", "--all")[1].count("✔ flush ") == 30
+
+
+@pytest.mark.usefixtures("mixed")
+def test_top_level_spans_that_are_no_steps_stand_beside_them_in_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = document(capsys, "show")[1]
+    assert [step["step_name"] for step in found["steps"]] == ["classify", "answer"]
+    names = [span["name"] for span in found["spans"]]
+    assert names[:3] == ["connect", "GET", "clean up"]
+    assert len(names) == 33
+
+
+@pytest.fixture
 def asked(here: Path) -> Path:
     """A run that asked a human 10 ms after its start, and went on after 5 s; a loop before."""
     waits = {flujo.STEP_TYPE: "HumanInTheLoopStep", flujo.STEP_INDEX: 1}
@@ -248,7 +324,9 @@ def test_a_run_that_still_waits_for_a_human_says_for_how_long(
     store(here / "flujo_otel.db", [paused], **ROOT)
     monkeypatch.setattr(time, "time_ns", lambda: START_NS + 184_010 * MS)
     assert "│ took     10 ms, waiting 3:04 for a human " in answer(capsys, "show")[1]
-    assert "paused after 10 ms · 1 span · waiting 3:04 for a human" in answer(capsys, "trace")[1]
+    drawn = answer(capsys, "trace")[1]
+    assert "paused after 10 ms · 1 span · waiting 3:04 for a human" in drawn
+    assert 1 == drawn.count("paused")
     assert "   ⏸ paused for 3:04   " in answer(capsys, "list")[1]
 
 

@@ -97,3 +97,31 @@ def test_a_narrow_terminal_cuts_the_name_that_all_have_and_not_the_pipeline_s(
     store(here / "flujo_otel.db", [a_span(1, flujo.PIPELINE_RUN, 0, 9, role=Role.RUN_ROOT)], **ROOT)
     drawn = on_a_terminal("stats", "--hours", "900000", COLUMNS="56", TERM="xterm", NO_COLOR="1")
     assert "\nsupport-triage" in drawn and flujo.PIPELINE_RUN not in drawn
+
+
+def test_figures_give_way_before_a_name_does(here: Path) -> None:
+    names = ("chat gpt-4o-mini-2024-07-18", "execute_tool search_documents")
+    spans = [a_span(1, "app", 0, 9, role=Role.RUN_ROOT)]
+    spans += [a_span(number, name, 0, 7, 1) for number, name in enumerate(names, 2)]
+    store(here / "flujo_otel.db", spans)
+    out = on_a_terminal("stats", "--hours", "900000", COLUMNS="70", NO_COLOR="1")
+    assert all(f"{name}  " in out for name in names)
+    assert "MEAN" in out.partition("No room here for ")[2]
+
+
+def test_of_many_names_a_terminal_gets_the_first_and_a_pipe_all(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spans = [a_span(1, "root", 0, 99, role=Role.RUN_ROOT)]
+    spans += [a_span(n, f"work {n}", 0, n, 1) for n in range(2, 42)]
+    store(here / "flujo_otel.db", spans)
+    ever = ("--hours", "900000")
+    *rows, last = on_a_terminal("stats", *ever, COLUMNS="90", NO_COLOR="1").splitlines()
+    assert sum(row.startswith("work ") for row in rows) == 29
+    assert last.startswith("30 of 41 names · ")
+    assert last.endswith("lens stats --hours 900000 --limit 41")
+    assert answer(capsys, "stats", *ever)[1].count("\nwork ") == 40
+    _, out, _ = answer(capsys, "stats", *ever, "--limit", "2", "--sort", "name")
+    assert out.endswith("2 of 41 names · lens stats --hours 900000 --sort name --limit 41\n")
+    for limit, count in (((), 41), (("--limit", "2"), 2), (("--limit", "9" * 20), 41)):
+        assert len(document(capsys, "stats", *ever, *limit)[1]["statistics"]) == count

@@ -1,13 +1,15 @@
 """Which changes `lens tail` tells of, and how it words them."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Batch, RunStatus, SpanRecord
-from flujo_otel.spanstore.changes import ChangeFilter, SpanChange
+from flujo_otel.spanstore.changes import ChangeFeed, ChangeFilter, ChangePage, SpanChange
 from flujo_otel.spanstore.factory import open_writer
 from flujo_otel_cli.follower import Follower
 from flujo_otel_cli.moment import RunMoment, SpanMoment
@@ -118,6 +120,23 @@ def test_since_leaves_out_what_was_over_before(here: Path, following: Following)
     with closing(Follower(str(here / "flujo_otel.db"), since_ns)) as follower:
         moments, _ = SpanTail(EVERYTHING, since_ns).next(follower)
         assert [moment.change.span.name for moment in moments] == ["span-2"]
+
+
+def test_another_file_is_begun_anew_also_where_the_old_one_could_not_be_read_to_its_end(
+    here: Path, following: Following
+) -> None:
+    def unreadable(feed: ChangeFeed, position: int) -> ChangePage[SpanChange]:
+        raise StoreUnavailable("just now")
+
+    other = here / "other.db"
+    with closing(open_writer(other)) as writer:
+        now_ns = time.time_ns() + 10**9
+        writer.write(Batch([record(1, name="of another", start_time_ns=now_ns)]))
+    (here / "flujo_otel.db-wal").unlink()
+    other.replace(here / "flujo_otel.db")
+    assert ((), True) == following.follower.next(unreadable)
+    moments, _ = SpanTail(EVERYTHING, None).next(following.follower)
+    assert ["of another"] == [moment.change.span.name for moment in moments]
 
 
 def test_a_run_is_told_when_its_status_changes_and_not_with_each_span(

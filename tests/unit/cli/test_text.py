@@ -62,3 +62,23 @@ def test_no_character_that_is_escaped_counts_as_printable() -> None:
 def test_blanks_end_with_their_line_however_many_there_are() -> None:
     assert ["a", "b"] == wrapped(f"a{' ' * 1_000_000}b", 60)
     assert ["a" + " " * 8 + "b"] == wrapped(f"a{' ' * 8}b", 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("text 漢字 🎉 " * 3, ["text 漢字 🎉 text 漢", "字 🎉 text 漢字 🎉"]),
+        ("漢字漢字漢字漢字漢字漢字 in English", ["漢字漢字漢字漢字漢字", "漢字 in English"]),
+        ('  "x": "漢 three words"', ['  "x": "漢 three', 'words"']),
+        ("длинная строка 🎉 по-русски", ["длинная строка 🎉", "по-русски"]),
+    ],
+)
+def test_lines_with_wide_characters_are_filled(text: str, lines: list[str]) -> None:
+    assert lines == wrapped(text, 20)
+
+
+@given(st.text("ab 漢🎉é", max_size=200), st.integers(2, 30))
+def test_what_is_wrapped_fits_and_is_all_there(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert all(cell_len(line) <= width for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from flujo_otel_cli.times import DAY, HOUR, MINUTE, SECOND, ago, duration, iso, local, since
 
 NOW_NS = 1_763_733_600 * SECOND  # 2025-11-21T14:00:00Z
+LAST_NS = 2**63 - 1024
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +70,10 @@ def test_iso_has_all_nine_digits() -> None:
         ("3d", NOW_NS - 3 * DAY),
         ("2025-11-21", NOW_NS - 14 * HOUR),
         ("2025-11-21T15:00:00+01:00", NOW_NS),
+        ("1" + "0" * 15 + "d", NOW_NS - LAST_NS),
+        ("9" * 5000 + "d", NOW_NS - LAST_NS),
+        ("9999-12-31T00:00:00Z", LAST_NS),
+        ("0002-01-01T00:00:00Z", -LAST_NS),
     ],
 )
 def test_since(text: str, ns: int) -> None:

@@ -1,5 +1,6 @@
 """What `lens trace` draws, on model objects."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -7,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from flujo_otel.model import Event, Run, RunStatus, Span, Writer
+from flujo_otel.model import Event, Process, Run, RunStatus, Span
 from flujo_otel.model.record import Role
 from flujo_otel.query.tree import build_tree
 from flujo_otel.semconv import flujo, graph
-from flujo_otel_cli.detail import Drawing
 from flujo_otel_cli.drawing import draw
+from flujo_otel_cli.picture import Drawing
 from flujo_otel_cli.terminal import Terminal
 from unit.cli.scenes import (
     MS,
@@ -30,7 +31,8 @@ ROOT = a_span(1, flujo.PIPELINE_RUN, 0, 1000, role=Role.RUN_ROOT)
 
 
 def drawn(run: Run, spans: list[Span], to: Terminal | None = None, **options: bool | int) -> str:
-    drawing = Drawing(run.run_id[:8], "last", **options)  # type: ignore[arg-type]
+    names = Counter(span.name for span in spans)
+    drawing = Drawing(run.run_id[:8], "last", names=names, **options)  # type: ignore[arg-type]
     to = to or screen()
     return shown(to, draw(run, build_tree(spans), drawing, to, NOW_NS))
 
@@ -143,7 +145,7 @@ def test_a_span_still_open_has_a_bar_to_the_right_edge() -> None:
 
 
 def test_what_was_open_in_a_process_that_is_gone_died_with_it() -> None:
-    writer = Writer("ada", 4121, "x", "app.py")
+    writer = Process("ada", 4121, "x", "app.py")
     run = a_run(
         [ROOT],
         status=RunStatus.DIED,
@@ -257,6 +259,24 @@ def test_a_resumed_run_says_what_waited_and_what_came_after() -> None:
         '└─ ⏸ resumed  reply: "go\\non"  paused  400 ms',
         "   └─ ⏸ again  waits for a human  400 ms",
     ]
+
+
+def test_what_died_before_its_run_went_on_took_at_least_so_long() -> None:
+    spans = [
+        a_span(1, flujo.PIPELINE_RUN, 0, None, role=Role.RUN_ROOT),
+        a_step(2, "publish", 5, None, 1),
+        a_span(3, flujo.PIPELINE_RUN, 500, 600, role=Role.RUN_ROOT),
+        a_step(4, "publish", 510, 590, 3),
+    ]
+    text = drawn(a_run(spans), spans, screen(70))
+    assert "✝ publish         0 ns+\n" in text and "✔ publish      80 ms\n" in text
+
+
+def test_of_a_wide_terminal_long_names_leave_half_to_the_bars() -> None:
+    query = {"db.system": "postgresql", "db.statement": "SELECT " + "column, " * 40}
+    spans = [ROOT, a_span(2, "SELECT", 0, 1000, 1, attributes=query)]
+    text = drawn(a_run(spans), spans, screen(120))
+    assert text.splitlines()[-1].endswith("…     1.00 s  " + "█" * 36)
 
 
 def test_a_run_of_one_span_has_no_axis_without_a_bar() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flujo_otel.collector.answers import Refusal
-from flujo_otel.collector.body import Body, Budget, Gunzip
+from flujo_otel.collector.body import Body, BodyBudget, Gunzip
 from flujo_otel.errors import MalformedRequest, Overloaded
 
 
@@ -46,14 +46,14 @@ def test_noise_is_unpacked_or_malformed(zipped: bytes) -> None:
 
 
 async def test_the_limit_is_of_what_is_unpacked() -> None:
-    body = Body(1000, Budget(10_000), gzipped=True)
+    body = Body(1000, BodyBudget(10_000), gzipped=True)
     with pytest.raises(Refusal) as caught:
         await body.add(gzip.compress(bytes(1001)))
     assert 413 == caught.value.http
 
 
 async def test_all_bodies_share_a_budget_and_give_it_back() -> None:
-    budget = Budget(1500)
+    budget = BodyBudget(1500)
     first, second = (Body(1000, budget, gzipped=False) for _ in range(2))
     await first.add(bytes(1000))
     with pytest.raises(Overloaded):
@@ -64,7 +64,7 @@ async def test_all_bodies_share_a_budget_and_give_it_back() -> None:
 
 
 async def test_others_have_their_turn_while_what_comes_unpacks_to_nothing() -> None:
-    body = Body(1000, Budget(10_000), gzipped=True)
+    body = Body(1000, BodyBudget(10_000), gzipped=True)
     turns = 0
 
     async def other() -> None:

@@ -14,8 +14,8 @@ from flujo_otel.collector import census as module
 from flujo_otel.collector.answers import Encoding, Refusal
 from flujo_otel.collector.census import census
 from flujo_otel.errors import MalformedRequest
-from flujo_otel.forward.destination import Signal
 from flujo_otel.wire.protobuf import delimited, tag
+from flujo_otel.wire.transport import Signal
 
 KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 services = st.sampled_from(["", "shop", "büro"])

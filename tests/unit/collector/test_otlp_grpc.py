@@ -14,8 +14,8 @@ from flujo_otel.collector.deadline import Deadlines
 from flujo_otel.collector.otlp_grpc import GrpcReceiver
 from flujo_otel.collector.reception import Reception
 from flujo_otel.collector.unstored import Unstored
-from flujo_otel.forward.destination import Signal
 from flujo_otel.model import Loss
+from flujo_otel.wire.transport import Signal
 
 
 class NoCommit:

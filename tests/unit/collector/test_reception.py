@@ -9,8 +9,8 @@ from flujo_otel import guard
 from flujo_otel.collector.reception import Reception
 from flujo_otel.collector.unstored import Unstored
 from flujo_otel.errors import MalformedRequest
-from flujo_otel.forward.destination import Signal
 from flujo_otel.model import Loss
+from flujo_otel.wire.transport import Signal
 
 
 class Ledger:
@@ -38,21 +38,27 @@ def reception(ledger: Ledger) -> Reception:
 
 
 def test_a_fault_of_receiving_is_500_and_counted_as_a_loss_and_as_a_fault(ledger: Ledger) -> None:
-    assert 500 == reception(ledger).verdict(ZeroDivisionError(), Signal.TRACES).http
+    assert 500 == reception(ledger).refuse(ZeroDivisionError(), Signal.TRACES).http
     [loss] = ledger.losses
     told = (loss.service, loss.reason, loss.detail, loss.count)
     assert ("unknown", "refused_request", "500, a fault of flujo-otel", 1) == told
     assert {"receiving": 1} == guard.faults()
 
 
+def test_nothing_of_a_fault_is_told_to_the_client_but_that_it_was(ledger: Ledger) -> None:
+    error = ZeroDivisionError("with the password hunter2")
+    told = reception(ledger).refuse(error, Signal.TRACES).message
+    assert "flujo-otel failed on this request; it was not stored." == told
+
+
 def test_however_errors_are_worded_the_ledger_gets_no_more_lines(ledger: Ledger) -> None:
     receiving = reception(ledger)
     for number in range(100):
-        receiving.verdict(MalformedRequest(f"broken at {number}"), Signal.TRACES)
+        receiving.refuse(MalformedRequest(f"broken at {number}"), Signal.TRACES)
     assert {"400, not OTLP"} == {loss.detail for loss in ledger.losses}
 
 
 @pytest.mark.parametrize("signal", [Signal.METRICS, Signal.LOGS, None])
 def test_a_request_that_has_no_spans_costs_none(ledger: Ledger, signal: Signal | None) -> None:
-    assert 400 == reception(ledger).verdict(MalformedRequest("broken"), signal).http
+    assert 400 == reception(ledger).refuse(MalformedRequest("broken"), signal).http
     assert [] == ledger.losses

@@ -20,9 +20,28 @@ while time.monotonic() < deadline:
 signal.setitimer(signal.ITIMER_REAL, 0)
 """
 
+ELSEWHERE = """
+import signal, threading, time
+from flujo_otel.server.stop_wish import StopWish
+
+wish = StopWish()
+signal.signal(signal.SIGTERM, lambda *_: wish.make())
+other = threading.Thread(target=lambda: (
+    time.sleep(0.3),
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM),
+    time.sleep(60),
+), daemon=True)
+other.start()
+assert wish.wait(None)
+"""
+
 
 def test_a_signal_amid_the_wait_is_no_deadlock() -> None:
     subprocess.run([sys.executable, "-c", PROGRAM], timeout=20, check=True)
+
+
+def test_a_signal_that_another_thread_gets_is_seen() -> None:
+    subprocess.run([sys.executable, "-c", ELSEWHERE], timeout=20, check=True)
 
 
 def test_it_stays_made_however_often_it_is_asked_for() -> None:

@@ -6,10 +6,9 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
-from flujo_otel import guard
-from flujo_otel_exporter import exit as process_exit
+from flujo_otel import forks, guard
 from flujo_otel_exporter import exporter as exporter_module
-from flujo_otel_exporter import fork, termination
+from flujo_otel_exporter import process_exit, termination
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from flujo_otel_exporter.limits import Limits
 from flujo_otel_exporter.processor import LiveSpanProcessor
@@ -43,7 +42,7 @@ def make_writer(store: FakeStore) -> Iterator[Callable[..., StoreWriter]]:
     store.available = True
     for writer in made:
         writer.finish()
-        fork._participants.remove(writer)
+        forks._participants.pop(id(writer))
         process_exit._finish.remove(writer.finish)
         termination._flush.remove(writer.terminate)
 

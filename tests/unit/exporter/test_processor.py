@@ -86,7 +86,7 @@ def test_a_spans_own_run_goes_before_its_parents(
     assert runs(store) == {"outer": "r1", "inner": "r2", "leaf": "r2", "sibling": "r1"}
 
 
-def test_a_forked_childs_spans_inherit_the_run_that_was_open_at_the_fork(
+def test_the_run_that_was_open_at_a_fork_is_the_childs_and_the_grandchilds(
     exporter: SQLiteSpanExporter, store: FakeStore
 ) -> None:
     provider = TracerProvider(shutdown_on_exit=False)
@@ -96,8 +96,10 @@ def test_a_forked_childs_spans_inherit_the_run_that_was_open_at_the_fork(
     with tracer.start_as_current_span("run", attributes={RUN_ID: "r1"}):
         live.start_over()
         tracer.start_span("child").end()
+        live.start_over()
+        tracer.start_span("grandchild").end()
     assert provider.force_flush()
-    assert runs(store) == {"child": "r1"}
+    assert runs(store) == {"child": "r1", "grandchild": "r1"}
 
 
 def test_a_span_that_was_open_before_the_processor_came_is_written(
@@ -154,6 +156,17 @@ def test_nothing_is_kept_of_a_span_that_has_ended(exporter: SQLiteSpanExporter) 
     for _ in range(100):
         provider.get_tracer("t").start_span("span").end()
     assert live._open == {}
+
+
+def test_a_span_that_ends_after_the_shutdown_stays_as_it_was(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    span = provider.get_tracer("t").start_span("open")
+    provider.shutdown()
+    span.end()
+    assert provider._active_span_processor._span_processors[0].writer.flush(10)
+    assert shown(store) == [("open", "running")]
+    assert [("shut_down", 1)] == [(loss.reason, loss.count) for loss in store.losses]
 
 
 def test_after_its_shutdown_it_ignores_what_comes(

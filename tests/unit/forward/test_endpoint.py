@@ -3,28 +3,28 @@
 import pytest
 
 from flujo_otel.errors import SettingsError
-from flujo_otel.forward.destination import Protocol
+from flujo_otel.forward.destination import OTLPProtocol
 from flujo_otel.forward.endpoint import endpoint_of
 
 
 @pytest.mark.parametrize(
     ("text", "url", "protocol"),
     [
-        ("http://host:4318", "http://host:4318/v1/traces", Protocol.HTTP),
-        ("http://host:4318/", "http://host:4318/v1/traces", Protocol.HTTP),
-        ("http://host:4318/v1/traces", "http://host:4318/v1/traces", Protocol.HTTP),
-        ("https://host", "https://host/v1/traces", Protocol.HTTP),
-        ("https://host/otlp/", "https://host/otlp/v1/traces", Protocol.HTTP),
-        ("http://[::1]:4318", "http://[::1]:4318/v1/traces", Protocol.HTTP),
-        ("http://host/?key=1", "http://host/v1/traces?key=1", Protocol.HTTP),
-        (" http://HOST:4318 ", "http://host:4318/v1/traces", Protocol.HTTP),
-        ("grpc://host:4317", "http://host:4317", Protocol.GRPC),
-        ("grpc://host", "http://host:4317", Protocol.GRPC),
-        ("grpcs://host:443", "https://host:443", Protocol.GRPC),
+        ("http://host:4318", "http://host:4318/v1/traces", OTLPProtocol.HTTP),
+        ("http://host:4318/", "http://host:4318/v1/traces", OTLPProtocol.HTTP),
+        ("http://host:4318/v1/traces", "http://host:4318/v1/traces", OTLPProtocol.HTTP),
+        ("https://host", "https://host/v1/traces", OTLPProtocol.HTTP),
+        ("https://host/otlp/", "https://host/otlp/v1/traces", OTLPProtocol.HTTP),
+        ("http://[::1]:4318", "http://[::1]:4318/v1/traces", OTLPProtocol.HTTP),
+        ("http://host/?key=1", "http://host/v1/traces?key=1", OTLPProtocol.HTTP),
+        (" http://HOST:4318 ", "http://host:4318/v1/traces", OTLPProtocol.HTTP),
+        ("grpc://host:4317", "http://host:4317", OTLPProtocol.GRPC),
+        ("grpc://host", "http://host:4317", OTLPProtocol.GRPC),
+        ("grpcs://host:443", "https://host:443", OTLPProtocol.GRPC),
     ],
 )
 def test_a_url_says_the_protocol_and_gets_the_signals_path(
-    text: str, url: str, protocol: Protocol
+    text: str, url: str, protocol: OTLPProtocol
 ) -> None:
     endpoint = endpoint_of(text, "--forward")
     assert (url, protocol) == (endpoint.url, endpoint.protocol)
@@ -42,7 +42,7 @@ def test_a_url_says_the_protocol_and_gets_the_signals_path(
 def test_grpc_without_a_scheme_is_secure_unless_said_otherwise(
     text: str, insecure: bool, url: str
 ) -> None:
-    assert url == endpoint_of(text, "x", Protocol.GRPC, is_insecure=insecure).url
+    assert url == endpoint_of(text, "x", OTLPProtocol.GRPC, is_insecure=insecure).url
 
 
 def test_an_exact_endpoint_is_left_as_it_is() -> None:
@@ -86,4 +86,4 @@ def test_a_refusal_shows_no_secret() -> None:
 
 def test_a_grpc_scheme_with_the_http_protocol_is_refused() -> None:
     with pytest.raises(SettingsError, match="grpc"):
-        endpoint_of("grpc://host", "[forward.x]", Protocol.HTTP)
+        endpoint_of("grpc://host", "[forward.x]", OTLPProtocol.HTTP)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from flujo_otel.errors import SettingsError
-from flujo_otel.forward.destination import Compression, Protocol, Signal
+from flujo_otel.forward.destination import Compression, OTLPProtocol
 from flujo_otel.forward.environment import of_environment
+from flujo_otel.wire.transport import Signal
 
 OTLP = "OTEL_EXPORTER_OTLP_"
 
@@ -14,7 +15,7 @@ OTLP = "OTEL_EXPORTER_OTLP_"
 def test_nothing_set_is_the_specifications_default() -> None:
     destination = of_environment({})
     assert "http://localhost:4318/v1/traces" == destination.endpoint
-    assert Protocol.HTTP is destination.protocol
+    assert OTLPProtocol.HTTP is destination.protocol
     assert 10.0 == destination.timeout_seconds
     assert Compression.NONE is destination.compression
     assert {} == destination.headers

@@ -9,9 +9,10 @@ import pytest
 from flujo_otel import settings
 from flujo_otel.errors import SettingsError
 from flujo_otel.forward.choice import destinations
-from flujo_otel.forward.destination import Compression, Destination, Protocol, Signal
+from flujo_otel.forward.destination import Compression, Destination, OTLPProtocol
 from flujo_otel.forward.table import FILTERS, KEYS, of_table
 from flujo_otel.spanstore.destinations import Filter
+from flujo_otel.wire.transport import Signal
 
 PAGE = Path(__file__).parents[3] / "docs" / "forward.md"
 
@@ -42,7 +43,7 @@ def test_a_whole_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tempo == Destination(
         "tempo",
         "https://tempo:4317",
-        Protocol.GRPC,
+        OTLPProtocol.GRPC,
         {"x-scope": "team", "authorization": "Bearer s3cr3t"},
         Compression.GZIP,
         certificate=tmp_path / "ca.pem",

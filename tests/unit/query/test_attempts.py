@@ -18,6 +18,12 @@ def test_each_retry_and_the_fallback_have_their_reasons() -> None:
     ]
 
 
+def test_what_flujo_06_says_before_each_error_is_no_reason() -> None:
+    said = "Agent execution failed with RuntimeError: 429 Too Many Requests"
+    span = a_span(1, "ask", 0, 1, attributes={"flujo.fallback.original_error": said})
+    assert list(reasons_of(span)) == [("fallback", "RuntimeError: 429 Too Many Requests")]
+
+
 def test_a_retry_without_a_reason_and_another_event_say_nothing() -> None:
     events = (
         Event("flujo.retry", 1, {"flujo.attempts": 2}),

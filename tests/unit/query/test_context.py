@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from flujo_otel.model import Event, Span
-from flujo_otel.query.context import ABSENT, Change, changes_of
+from flujo_otel.query.change import ABSENT, Change
+from flujo_otel.query.context import changes_of
 from unit.cli.scenes import MS, START_NS, a_span
 
 ROOT, LOOP = 1, 50
@@ -171,6 +172,20 @@ def test_keys_that_were_cut_off_are_not_told_as_gone() -> None:
     assert told(root(whole), first, second) == {
         2: [("a", 1, 2), ("b.x", 1, 5)],
         3: [("a", 2, 1), ("b.x", 5, 1)],
+    }
+
+
+def test_a_node_of_a_graph_changed_what_its_state_was_before_and_after_it() -> None:
+    def node(number: int, *states: object) -> Span:
+        events = [
+            Event(f"graph.state.{name}", START_NS, {"graph.state": json.dumps(state)})
+            for name, state in zip(("before", "after"), states, strict=False)
+        ]
+        return a_span(number, "node", 0, 1, ROOT, events=tuple(events))
+
+    before, after = {"seen": [], "current_step": 1}, {"seen": ["a"], "current_step": 2}
+    assert told(None, node(2, before, after), node(3, after, after), node(4, after)) == {
+        2: [("seen", [], ["a"]), ("current_step", 1, 2)]
     }
 
 

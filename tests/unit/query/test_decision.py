@@ -11,8 +11,8 @@ from flujo_otel.query.decision import (
     Candidate,
     Decision,
     Evaluation,
-    Tally,
-    Verdict,
+    FilterTally,
+    FilterVerdict,
     decision_of,
     tallies,
 )
@@ -44,7 +44,7 @@ def test_evaluations_are_read_as_recorded() -> None:
     }
     found = read(xray.EVALUATIONS, [item])
     expected = Evaluation(
-        "B1", {"price": 3}, [Verdict("price", False, "3 < 10")], False, "too cheap"
+        "B1", {"price": 3}, [FilterVerdict("price", False, "3 < 10")], False, "too cheap"
     )
     assert found == Decision(evaluations=[expected], read=frozenset({xray.EVALUATIONS}))
 
@@ -62,7 +62,7 @@ def test_filters_are_tallied_and_the_one_that_kept_out_most_comes_first() -> Non
         [an_item("a", x=True, y=False), an_item("b", x=False, y=False), an_item("c", x=True)],
     )
     assert found is not None
-    assert [Tally("y", 0, 2), Tally("x", 2, 3)] == tallies(found.evaluations)
+    assert [FilterTally("y", 0, 2), FilterTally("x", 2, 3)] == tallies(found.evaluations)
     assert [2, 1] == [tally.cut for tally in tallies(found.evaluations)]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flujo_otel.query.failure import Location, failure_of
+from flujo_otel.query.failure import CodeLocation, failure_of
 from flujo_otel.semconv.flujo import ERROR_MESSAGE
 from unit.cli.scenes import STACK, a_span, exception
 
@@ -12,14 +12,16 @@ def test_an_exception_event_says_type_message_and_the_users_own_line() -> None:
     failure = failure_of(span)
     assert failure is not None
     assert failure.message == "ValueError: sour milk"
-    assert failure.location == Location("/srv/app.py", 41, "answer")
+    assert failure.location == CodeLocation("/srv/app.py", 41, "answer")
 
 
 def test_a_frame_of_a_library_is_better_than_none() -> None:
     stack = 'File "/venv/lib/python3.11/site-packages/httpx/a.py", line 3, in get'
     failure = failure_of(a_span(1, "x", 0, 1, events=(exception("E", "m", stack),)))
     assert failure is not None
-    assert failure.location == Location("/venv/lib/python3.11/site-packages/httpx/a.py", 3, "get")
+    assert failure.location == CodeLocation(
+        "/venv/lib/python3.11/site-packages/httpx/a.py", 3, "get"
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_the_last_frame_of_the_user_s_own_code_counts(library: str) -> None:
     )
     failure = failure_of(a_span(1, "x", 0, 1, events=(exception("E", "m", stack),)))
     assert failure is not None
-    assert failure.location == Location("/home/me/lib/python/app.py", 4, "ask")
+    assert failure.location == CodeLocation("/home/me/lib/python/app.py", 4, "ask")
 
 
 def test_the_status_message_stands_in_for_an_exception() -> None:

@@ -39,6 +39,15 @@ def test_failed_ones_are_not_hidden_among_the_others() -> None:
     ]
 
 
+def test_running_ones_fold_apart_from_those_that_have_ended() -> None:
+    spans = [a_span(1, "parent", 0, None)]
+    for index in range(60):
+        spans.append(a_span(index + 2, "item", index, None if index % 2 else index + 1, 1))
+    nodes = fold(build_tree(spans))[0].children
+    assert ["completed", "running"] == sorted(node.status for node in nodes)
+    assert [30, 30] == [len(node.fold.members) for node in nodes if node.fold is not None]
+
+
 def siblings_with_a_failure_beneath(which: frozenset[int], names: list[str]) -> list[Node]:
     """The folded top level: siblings that completed, some with a failed span two levels down."""
     spans = []

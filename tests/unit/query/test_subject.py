@@ -70,6 +70,13 @@ def test_a_call_that_grpc_calls_well_has_no_answer_to_tell() -> None:
     assert answer_of({"db.response.status_code": "0"}) == ""
 
 
+def test_what_is_no_status_code_of_http_is_told_as_it_is_and_blamed_for_nothing() -> None:
+    code = "5" * 5000  # more digits than Python reads
+    attributes = {"http.response.status_code": code}
+    assert answer_of(attributes) == f"HTTP {code}"
+    assert failure_of(a_span(1, "GET", 0, 1, status="failed", attributes=attributes)) is None
+
+
 def test_what_http_answered_is_told_and_is_no_reason_of_a_failure_where_it_was_well() -> None:
     attributes = {"http.response.status_code": 200}
     assert answer_of(attributes) == "HTTP 200"

@@ -41,20 +41,20 @@ def test_nothing_is_recorded_where_the_span_or_the_settings_record_none(
     span: Span, is_recording: bool
 ) -> None:
     content = Content(span if is_recording else INVALID_SPAN, Recording(content=not is_recording))
-    assert ({}, {}, {}) == (content.json(1, "a"), content.text("t", "a"), content.snapshot(1, "a"))
+    assert ({}, {}, {}) == (content.json(1, "a"), content.text("t", "a"), content.state(1, "a"))
 
 
-def test_of_no_context_there_is_no_snapshot(span: Span) -> None:
-    assert {} == Content(span, Recording()).snapshot(None, "state")
+def test_of_no_state_nothing_is_recorded(span: Span) -> None:
+    assert {} == Content(span, Recording()).state(None, "state")
 
 
-def test_contexts_have_a_smaller_limit_of_their_own(span: Span) -> None:
+def test_states_have_a_smaller_limit_of_their_own(span: Span) -> None:
     content = Content(span, Recording())
     text = "x" * 40_000
     assert [f'"{text}"'] == list(content.json(text, "a").values())
     assert 0 == content.cuts
-    (snapshot,) = content.snapshot(text, "a").values()
-    assert 16 * 1024 >= len(str(snapshot))
+    (state,) = content.state(text, "a").values()
+    assert 16 * 1024 >= len(str(state))
     assert 1 == content.cuts
 
 

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 import pytest
 
 from flujo_otel import process
-from flujo_otel.model import Writer
+from flujo_otel.model import Process
 
 SAY_WHO = """
 import sys
@@ -22,13 +22,13 @@ sys.stdin.read()
 """
 
 
-def start_one() -> tuple[subprocess.Popen[str], Writer]:
+def start_one() -> tuple[subprocess.Popen[str], Process]:
     child = subprocess.Popen(
         [sys.executable, "-c", SAY_WHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert child.stdout is not None
     host, pid, start, command = (child.stdout.readline().rstrip("\n") for _ in range(4))
-    return child, Writer(host, int(pid), start, command)
+    return child, Process(host, int(pid), start, command)
 
 
 def end(child: subprocess.Popen[str]) -> None:

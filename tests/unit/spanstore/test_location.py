@@ -117,6 +117,16 @@ class TestBesideFlujosState:
         expected = Location(folder / "ops_otel.db", folder / "ops.db", "argument")
         assert resolve(load(state_uri="sqlite:///ops.db")) == expected
 
+    @pytest.mark.usefixtures("without_flujo")
+    def test_a_file_that_cannot_be_looked_into_just_now_may_be_flujos(self, folder: Path) -> None:
+        make_flujos(folder / "ops.db")
+        with closing(sqlite3.connect(folder / "ops.db", isolation_level=None)) as holder:
+            holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+            holder.execute("PRAGMA journal_mode = WAL")
+            holder.execute("INSERT INTO runs VALUES (1)")
+            assert FileKind.UNKNOWN is kind_of(folder / "ops.db")
+            assert resolve(load(state_uri="sqlite:///ops.db")).path == folder / "ops_otel.db"
+
     def test_that_file_stays_ours_where_it_is_ours_already(self, folder: Path) -> None:
         make_ours(folder / "ops.db")
         expected = Location(folder / "ops.db", None, "argument")

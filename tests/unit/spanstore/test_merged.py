@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -74,12 +74,14 @@ def root(run: Given) -> SpanRecord:
 
 
 @contextmanager
-def both(ours: list[Given], flujos: list[Given]) -> Iterator[TraceReader]:
-    """A folder with a file of each, opened as `lens` opens it."""
+def both(
+    ours: list[Given], flujos: list[Given], more: Sequence[SpanRecord] = ()
+) -> Iterator[TraceReader]:
+    """A folder with a file of each, opened as `lens` opens it; `more` spans of ours."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         writer = open_writer(folder / "flujo_otel.db")
-        writer.write(Batch([root(run) for run in ours]))
+        writer.write(Batch([*(root(run) for run in ours), *more]))
         writer.close()
         with closing(sqlite3.connect(folder / "flujo_ops.db")) as connection:
             connection.executescript(FLUJOS_TABLES)
@@ -158,8 +160,9 @@ def test_the_shortest_unique_prefix_names_its_run_alone_over_both_files(
     files: tuple[list[Given], list[Given]],
 ) -> None:
     with both(*files) as reader:
+        lengths = reader.unique_prefixes([run.run_id for run in united(*files)])
         for run in united(*files):
-            prefix = run.run_id[: reader.shortest_unique_prefix(run.run_id)]
+            prefix = run.run_id[: lengths[run.run_id]]
             others = [other.run_id for other in united(*files) if other.run_id.startswith(prefix)]
             found = [each.run_id for each in reader.runs_with_prefix(prefix, 30)]
             assert found == others
@@ -178,6 +181,22 @@ def test_a_run_comes_with_its_spans_from_the_file_that_it_is_shown_from() -> Non
         assert run.origin is None
         assert other.origin is not None
         assert reader.known_runs(["both", "flujo-only", "neither"]) == {"both", "flujo-only"}
+
+
+def test_a_pipeline_in_a_step_is_no_run_of_its_own_though_flujo_lists_it_as_one() -> None:
+    outer = Given("outer", "two", "completed", 5)
+    inner, other = Given("inner", "one", "completed", 6), Given("other", "one", "failed", 4)
+    nested = root(outer)._replace(
+        otel_span_id="nested",
+        otel_parent_id=root(outer).otel_span_id,
+        attributes=json.dumps({"flujo.nested.run_id": "inner"}),
+        role=Role.PLAIN,
+    )
+    with both([outer], [outer, inner, other], [nested]) as reader:
+        assert [run.run_id for run in reader.list_runs(RunFilter(), 2)] == ["outer", "other"]
+        assert reader.count_runs(RunFilter()) == 2
+        assert [run.run_id for run in reader.runs_with_prefix("in", 2)] == ["inner"]
+        assert reader.get_run("inner") is not None
 
 
 def test_where_there_is_neither_file_reading_says_where_it_looked_and_makes_none(

@@ -1,5 +1,7 @@
 """Looking into a database that is not ours: what is seen, and that a torn look is not believed."""
 
+import os
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -46,6 +48,23 @@ def update_and_checkpoint(writer: sqlite3.Connection) -> None:
 def test_a_database_at_rest_is_read_without_side_files(path: Path) -> None:
     assert peek(path, sums) == (0, PAGES_FULL)
     assert [each.name for each in path.parent.iterdir()] == ["theirs.db"]
+
+
+def test_what_a_killed_writer_left_behind_stays_as_it_is(path: Path) -> None:
+    """Whoever closes such a database as one that it may write to empties its log into it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            connection = sqlite3.connect(path)
+            connection.execute("UPDATE t SET x = 1")
+            connection.commit()
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    files = path, path.with_name("theirs.db-wal")
+    before = [each.read_bytes() for each in files]
+    assert peek(path, sums) == (PAGES_FULL, PAGES_FULL)
+    assert before == [each.read_bytes() for each in files]
 
 
 def test_nothing_can_be_written_through_it(path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from flujo_otel.storage.bound import MAX_DEPTH, MOST_NODES
 from flujo_otel.storage.plain import to_plain
 from flujo_otel.storage.state_codec import decode, encode
-from flujo_otel.storage.tagged import has_lost, lost_words
+from flujo_otel.storage.tagged import first_lost, has_lost
 
 MOST_SECONDS = 15.0
 """The largest takes a second on a slow machine; without a bound it takes years."""
@@ -91,7 +91,7 @@ def test_a_value_in_itself_is_said() -> None:
     word = "<Node that contains itself>"
     child = {"name": "0", "parent": word, "children": []}
     assert to_plain(tree(1)) == {"name": "root", "parent": None, "children": [child]}
-    assert lost_words(encode(tree(1))) == word
+    assert first_lost(encode(tree(1))) == word
     assert decode(encode([tree(1), "b"]))[0]["children"] == [child | {"parent": None}]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flujo_otel.storage import state_codec
+from flujo_otel.storage import state_rows
 from flujo_otel.storage.sqlite import SQLiteBackend
 from flujo_otel.storage.trace_tree import SCOPE
 
@@ -25,7 +25,7 @@ async def names(backend: SQLiteBackend) -> list[int]:
 async def test_each_save_adds_what_is_new(tmp_path: Path) -> None:
     backend = SQLiteBackend(tmp_path / "a.db")
     for count in range(1, 5):
-        history = state_codec.History.of([str(n) for n in range(count)], count - 1)
+        history = state_rows.History.of([str(n) for n in range(count)], count - 1)
         await backend.save_state("run-1", state(history))
         assert history.is_saved
         assert await names(backend) == list(range(count))
@@ -34,18 +34,18 @@ async def test_each_save_adds_what_is_new(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [2, 5])
 async def test_where_what_it_adds_to_is_gone_all_is_written(tmp_path: Path, count: int) -> None:
     backend = SQLiteBackend(tmp_path / "a.db")
-    await backend.save_state("run-1", state(state_codec.History.of(["0"], 0)))
+    await backend.save_state("run-1", state(state_rows.History.of(["0"], 0)))
     await backend.delete_state("run-1")
-    history = state_codec.History.of([str(n) for n in range(count)], 1)
+    history = state_rows.History.of([str(n) for n in range(count)], 1)
     await backend.save_state("run-1", state(history))
     assert await names(backend) == list(range(count))
 
 
 async def test_saved_again_as_it_is_earlier_entries_are_not_written(tmp_path: Path) -> None:
     backend = SQLiteBackend(tmp_path / "a.db")
-    await backend.save_state("run-1", state(state_codec.History.of(["0", "1"], 0)))
+    await backend.save_state("run-1", state(state_rows.History.of(["0", "1"], 0)))
     # Another than before: it would be seen.
-    ended = state(state_codec.History.of(["8", "1"], 2)) | {"status": "completed"}
+    ended = state(state_rows.History.of(["8", "1"], 2)) | {"status": "completed"}
     await backend.save_state("run-1", ended)
     assert await names(backend) == [0, 1]
     assert [each["status"] for each in await backend.list_states()] == ["completed"]
@@ -55,9 +55,9 @@ async def test_saved_again_as_it_is_earlier_entries_are_not_written(tmp_path: Pa
 async def test_where_somebody_else_wrote_all_is_written(tmp_path: Path, theirs: int) -> None:
     backend = SQLiteBackend(tmp_path / "a.db")
     for count in (3, theirs):
-        history = state_codec.History.of(["7"] * count, 0)
+        history = state_rows.History.of(["7"] * count, 0)
         await backend.save_state("run-1", state(history))
-    history = state_codec.History.of([str(n) for n in range(4)], 3)
+    history = state_rows.History.of([str(n) for n in range(4)], 3)
     await backend.save_state("run-1", state(history))
     assert await names(backend) == list(range(4))
 

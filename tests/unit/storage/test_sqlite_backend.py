@@ -1,57 +1,23 @@
-"""SQLiteBackend: what it refuses, what it leaves alone, and that it never holds the loop up."""
+"""SQLiteBackend: its file, what it leaves alone, and that it never holds the loop up."""
 
 import asyncio
-import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as OTLPSpan
 
-from flujo_otel.errors import ForeignDatabase, MalformedTrace, StoreUnavailable
+from flujo_otel.errors import ForeignDatabase, StoreUnavailable
 from flujo_otel.model import Batch
 from flujo_otel.spanstore.api import RunFilter
 from flujo_otel.spanstore.factory import open_reader, open_writer
 from flujo_otel.storage.sqlite import SQLiteBackend
-from flujo_otel.wire import message
-from support.records import FROM_COLUMNS, record
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-STEP = {
-    "step_run_id": "run-1:0",
-    "run_id": "run-1",
-    "step_name": "s",
-    "step_index": 0,
-    "start_time": START,
-}
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "traces.db"
-
-
-@pytest.fixture
-def backend(path: Path) -> SQLiteBackend:
-    return SQLiteBackend(path)
-
-
-def node(span_id: str, *children: Any, **more: Any) -> dict[str, Any]:
-    given = {"name": f"name-{span_id}", "start_time": 1.0, "end_time": 2.0, "status": "completed"}
-    return {"span_id": span_id, **given, "children": list(children), **more}
-
-
-def table(path: Path, query: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(query).fetchall()
+from support.handed_in import START, STEP, node, table
+from support.records import record
 
 
 class TestWhichFile:
@@ -98,72 +64,6 @@ class TestWhichFile:
         assert table(path, "SELECT run_id, pipeline_name, status FROM runs") == [
             ("r", "unknown", "running")
         ]
-
-
-MALFORMED: list[tuple[str, Any, str]] = [
-    ("a list", [node("a")], "trace is list"),
-    ("nothing", {}, "trace has no span_id"),
-    ("no dict", None, "trace is NoneType None; it must be a dict"),
-    ("no name", {"span_id": "a"}, "trace has no name"),
-    ("a child that is text", node("a", node("b"), "c"), r"trace.children\[1\] is str 'c'"),
-    ("children that are a dict", node("a", children={"b": 1}), "trace.children is dict"),
-    ("a child without an id", node("a", node("b", {"name": "x"})), r"children\[0\] has no span_id"),
-    ("an id twice", node("a", node("b"), node("b")), r"children\[1\]: span_id 'b' occurs twice"),
-    ("a time that is text", node("a", start_time="now"), "start_time is str 'now'"),
-    ("a time that is no number", node("a", end_time=float("nan")), "end_time is nan"),
-    ("a time before 1970", node("a", start_time=-1.0), "it must be seconds of Unix time"),
-    ("a time in nanoseconds", node("a", start_time=1e18), "it must be seconds of Unix time"),
-    ("attributes that are a list", node("a", attributes=[1]), "attributes is list"),
-]
-
-
-class TestMalformedData:
-    @pytest.mark.parametrize(("_", "trace", "says"), MALFORMED, ids=[m[0] for m in MALFORMED])
-    async def test_a_trace_is_refused_where_it_is_wrong_and_the_one_before_it_stays(
-        self, backend: SQLiteBackend, path: Path, _: str, trace: Any, says: str
-    ) -> None:
-        await backend.save_run_start({"run_id": "run-1", "start_time": START})
-        await backend.save_trace("run-1", node("old", node("child")))
-        everything = "SELECT * FROM spans ORDER BY rowid"
-        before = table(path, everything), table(path, "SELECT * FROM runs")
-        with pytest.raises(MalformedTrace, match=says):
-            await backend.save_trace("run-1", trace)
-        assert (table(path, everything), table(path, "SELECT * FROM runs")) == before
-
-    async def test_a_tree_that_contains_itself_is_refused(self, backend: SQLiteBackend) -> None:
-        trace = node("a", node("b"))
-        trace["children"][0]["children"].append(trace)
-        with pytest.raises(MalformedTrace, match=r"trace.children\[0\].children\[0\] is trace"):
-            await backend.save_trace("run-1", trace)
-
-    @pytest.mark.parametrize(
-        ("change", "says"),
-        [
-            ({"step_run_id": None}, "step_run_id is None"),
-            ({"run_id": ""}, "run_id is ''"),
-            ({"step_name": 3}, "step_name is 3"),
-            ({"step_index": "0"}, "step_index is '0'"),
-            ({"step_index": 1 << 63}, "it must be a whole number"),
-            ({"start_time": None}, "no start_time"),
-            ({"start_time": "soon"}, "start_time is 'soon'"),
-            ({"cost": "1 $"}, "cost is '1 \\$'"),
-            ({"cost": float("nan")}, "cost is nan"),
-            ({"tokens": 1 << 63}, "below 2\\*\\*63"),
-        ],
-    )
-    async def test_a_step_is_refused_by_its_key(
-        self, backend: SQLiteBackend, change: Mapping[str, Any], says: str
-    ) -> None:
-        with pytest.raises(MalformedTrace, match=says):
-            await backend.save_step_result({**STEP, **change})
-        assert await backend.list_run_steps("run-1") == []
-
-    @pytest.mark.parametrize("data", [{}, {"run_id": 3}, {"run_id": "r", "start_time": 3}])
-    async def test_a_run_is_refused_without_an_id_or_a_time(
-        self, backend: SQLiteBackend, data: Mapping[str, Any]
-    ) -> None:
-        with pytest.raises(MalformedTrace):
-            await backend.save_run_start(data)
 
 
 class TestBesideOpenTelemetrySpans:
@@ -272,106 +172,6 @@ class TestBesideOpenTelemetrySpans:
             await write
             seen += [row[0] for row in table(path, "SELECT change_seq FROM runs")]
         assert seen == sorted(set(seen))
-
-
-class TestIds:
-    async def test_ids_of_any_form_are_answered_as_given_even_where_two_runs_share_them(
-        self, backend: SQLiteBackend
-    ) -> None:
-        trace = node("test-123", node("0a9c2b6e-5b0e-4b7e-9d8f-0c1d2e3f4a5b"), node("x/1"))
-        for run_id in ("run-1", "run-2"):
-            await backend.save_run_start({"run_id": run_id})
-            await backend.save_trace(run_id, trace)
-        for run_id in ("run-1", "run-2"):
-            spans = await backend.get_spans(run_id)
-            assert [(span["span_id"], span["parent_span_id"]) for span in spans] == [
-                ("test-123", None),
-                ("0a9c2b6e-5b0e-4b7e-9d8f-0c1d2e3f4a5b", "test-123"),
-                ("x/1", "test-123"),
-            ]
-            found = await backend.get_trace(run_id)
-            assert found is not None
-            assert [len(found["children"]), found["span_id"]] == [2, "test-123"]
-
-    async def test_the_otlp_form_has_valid_ids_that_agree_within_the_trace(
-        self, backend: SQLiteBackend, path: Path
-    ) -> None:
-        child = node("00f067aa0ba902b7", status="failed", attributes={"a": [1, "x"]})
-        await backend.save_trace("run-1", node("test-123", child))
-        rows = table(path, f"SELECT {', '.join(FROM_COLUMNS)} FROM spans ORDER BY rowid")
-        root, leaf = (
-            OTLPSpan.FromString(message.of_columns(**dict(zip(FROM_COLUMNS, row, strict=True))))
-            for row in rows
-        )
-        assert (len(root.trace_id), len(root.span_id)) == (16, 8)
-        assert (leaf.trace_id, leaf.parent_span_id) == (root.trace_id, root.span_id)
-        assert leaf.span_id.hex() == "00f067aa0ba902b7"
-        assert (leaf.start_time_unix_nano, leaf.end_time_unix_nano) == (10**9, 2 * 10**9)
-        assert (leaf.name, leaf.kind, leaf.status.code) == ("name-00f067aa0ba902b7", 1, 2)
-        assert [each.key for each in leaf.attributes] == ["a"]
-
-
-class TestValues:
-    async def test_numbers_that_are_not_finite_become_text_so_that_json_extract_works(
-        self, backend: SQLiteBackend, path: Path
-    ) -> None:
-        numbers = {"n": float("nan"), "p": float("inf"), "m": float("-inf")}
-        await backend.save_run_start({"run_id": "run-1"})
-        await backend.save_trace("run-1", node("r", attributes=numbers))
-        await backend.save_run_end("run-1", {"final_context": numbers})
-        written = {"n": "NaN", "p": "Infinity", "m": "-Infinity"}
-        assert table(path, "SELECT json_extract(attributes, '$.n') FROM spans") == [("NaN",)]
-        details = await backend.get_run_details("run-1")
-        assert details is not None
-        assert details["final_context"] == written
-
-    async def test_lone_surrogates_and_values_that_contain_themselves_are_kept_in_some_form(
-        self, backend: SQLiteBackend
-    ) -> None:
-        circle: list[Any] = []
-        circle.append(circle)
-        odd = {"\ud800": "\udfff", "circle": circle}
-        await backend.save_step_result({**STEP, "step_name": "a\ud800", "input": odd})
-        await backend.save_trace("run-1", node("i\ud800", attributes=odd))
-        [step] = await backend.list_run_steps("run-1")
-        assert step["input"]["\ud800"] == "\udfff"
-        assert step["step_name"] == "a\\ud800"
-        [span] = await backend.get_spans("run-1")
-        assert span["attributes"]["\\ud800"] == "\\udfff"
-
-    async def test_a_property_that_raises_spoils_its_own_value_only(
-        self, backend: SQLiteBackend
-    ) -> None:
-        class Trap:
-            def model_dump(self) -> None:
-                raise RuntimeError("trap")
-
-        await backend.save_step_result({**STEP, "input": [1, Trap()]})
-        [step] = await backend.list_run_steps("run-1")
-        assert step["input"] == [1, "<Trap: RuntimeError>"]
-
-    async def test_a_tree_of_any_depth_comes_back_whole(self, backend: SQLiteBackend) -> None:
-        trace = leaf = node("0")
-        for number in range(1, 3000):
-            leaf["children"] = [node(str(number))]
-            leaf = leaf["children"][0]
-        await backend.save_trace("run-1", trace)
-        found = await backend.get_trace("run-1")
-        ids = []
-        while found is not None:
-            ids.append(found["span_id"])
-            found = found["children"][0] if found["children"] else None
-        assert ids == [str(number) for number in range(3000)]
-
-    async def test_text_that_is_no_json_is_answered_as_it_is(
-        self, backend: SQLiteBackend, path: Path
-    ) -> None:
-        cut = json.dumps({"input.value": '{"cut'})
-        step = record(1, name="s", role=1, attributes=cut, run_id="run-1")
-        with closing(open_writer(path)) as writer:
-            writer.write(Batch([step]))
-        [found] = await backend.list_run_steps("run-1")
-        assert found["input"] == '{"cut'
 
 
 class TestTheEventLoop:
@@ -491,18 +291,3 @@ print(len(spans.get_finished_spans()))
         check=True,
     )
     assert answer.stdout.strip() == "0"
-
-
-async def test_whatever_cannot_be_stored_is_said_to_be_malformed(tmp_path: Path) -> None:
-    backend = SQLiteBackend(tmp_path / "a.db")
-    await backend.save_run_start({"run_id": "r"})
-    step = {"step_run_id": "a", "run_id": "r", "step_name": "s", "step_index": 0}
-    for call in (
-        lambda: backend.save_step_result({**step, "start_time": datetime.max, "cost": 10**400}),
-        lambda: backend.save_run_start(None),  # type: ignore[arg-type]
-        lambda: backend.get_trace("\udc80"),
-        lambda: backend.get_spans("r", 5, [1]),  # type: ignore[arg-type]
-        lambda: backend.get_span_statistics(None, (float("nan"), 1e30)),
-    ):
-        with pytest.raises(MalformedTrace):
-            await call()

@@ -12,7 +12,7 @@ import pytest
 
 from flujo_otel import SQLiteBackend
 from flujo_otel.storage.state_codec import decode, encode
-from flujo_otel.storage.tagged import has_lost, lost_words
+from flujo_otel.storage.tagged import first_lost, has_lost
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -118,7 +118,7 @@ def test_a_kind_of_a_program_s_own_comes_back_as_its_base_where_that_is_equal() 
     assert decode(encode(Hidden("1.5"))) == Decimal("1.5")
     assert (
         decode(encode(More(1))) is None
-        and lost_words(encode(More(1))) == "<More: unlike timedelta>"
+        and first_lost(encode(More(1))) == "<More: unlike timedelta>"
     )
 
 
@@ -133,7 +133,7 @@ def test_what_is_in_an_object_keeps_its_type() -> None:
 )
 def test_what_cannot_come_back_is_none_and_said(value: Any, words: str) -> None:
     assert decode(encode(["a", value])) == ["a", None]
-    assert lost_words(encode([value])) == words
+    assert first_lost(encode([value])) == words
 
 
 def state(output: Any, index: int, status: str = "running") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from flujo_otel.errors import SettingsError
 from flujo_otel.usage import process
 from flujo_otel.usage.cost import cost_of
 from flujo_otel.usage.process import price
-from flujo_otel.usage.rates import Counts, Rates, rates_of
+from flujo_otel.usage.rates import PaidTokens, Rates, rates_of
 from flujo_otel.usage.tokens import Usage, usage_of
 
 NOW_NS = 1_760_000_000 * 10**9
@@ -191,8 +191,8 @@ def test_a_variable_that_is_no_json_is_an_error(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_model_without_output_needs_no_price_for_it() -> None:
     embedding = Rates(1.0, None, 1.0, 1.0)
-    assert pytest.approx(5e-6) == embedding.price(Counts(5, None, 0, 0))
-    assert embedding.price(Counts(5, 1, 0, 0)) is None
+    assert pytest.approx(5e-6) == embedding.price(PaidTokens(5, None, 0, 0))
+    assert embedding.price(PaidTokens(5, 1, 0, 0)) is None
 
 
 # --- what it takes --------------------------------------------------------------------------------

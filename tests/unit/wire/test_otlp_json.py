@@ -105,8 +105,8 @@ def test_a_bad_value_rejects_its_span_and_no_other(given: Any) -> None:
     bad = plain(attributes=[{"key": "a", "value": given}])
     found = decode_json(body(plain(name="before"), bad, plain(name="after")))
     assert ["before", "after"] == [record.name for record in found.batch.records]
-    assert 1 == found.outcome.rejected
-    assert found.outcome.message.startswith("Rejected 1 spans: 1 for ")
+    assert 1 == found.partial_success.rejected_spans
+    assert found.partial_success.error_message.startswith("Rejected 1 spans: 1 for ")
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ def test_a_bad_value_rejects_its_span_and_no_other(given: Any) -> None:
 )
 def test_a_field_of_another_type_rejects_its_span(field: str, given: Any) -> None:
     found = decode(**{field: given})
-    assert (1, []) == (found.outcome.rejected, list(found.batch.records))
+    assert (1, []) == (found.partial_success.rejected_spans, list(found.batch.records))
 
 
 def test_an_integer_of_thousands_of_digits_costs_its_span_alone() -> None:
     sound, bad = json.dumps(plain()), json.dumps(plain(flags=0))[:-1] + ', "kind": ' + "9" * 9999
     raw = f'{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{sound}, {bad}}}]}}]}}]}}'
     found = decode_json(raw.encode())
-    assert (1, 1) == (found.outcome.rejected, len(found.batch.records))
+    assert (1, 1) == (found.partial_success.rejected_spans, len(found.batch.records))
 
 
 def test_null_is_absent() -> None:
@@ -149,7 +149,8 @@ def test_null_is_absent() -> None:
     found = record(**absent)
     assert ("", 0, None, "{}") == (found.name, found.kind, found.otel_parent_id, found.attributes)
     nulls = {"resource": None, "schemaUrl": None, "scopeSpans": [{"scope": None, "spans": None}]}
-    assert 0 == decode_json(json.dumps({"resourceSpans": [nulls]}).encode()).outcome.rejected
+    found = decode_json(json.dumps({"resourceSpans": [nulls]}).encode())
+    assert 0 == found.partial_success.rejected_spans
 
 
 def test_fields_that_nobody_knows_are_passed_over() -> None:
@@ -173,14 +174,17 @@ def test_what_is_stored_is_never_deeper_than_can_be_sent_on(kind: str) -> None:
     from flujo_otel.wire.otlp import decode_protobuf
     from flujo_otel.wire.protobuf import delimited
 
-    deepest = max(depth for depth in range(60) if not deep(depth).outcome.rejected)
+    deepest = max(depth for depth in range(60) if not deep(depth).partial_success.rejected_spans)
     assert deepest >= 30
     [stored] = deep(deepest).batch.records
     assert stored.otlp is not None
     spans = delimited(b"\x12", stored.otlp)
     again = decode_protobuf(delimited(b"\x0a", delimited(b"\x12", spans)))
     assert stored.otlp == again.batch.records[0].otlp
-    assert (1, 1) == (deep(deepest + 1).outcome.rejected, deep(150).outcome.rejected)
+    assert (1, 1) == (
+        deep(deepest + 1).partial_success.rejected_spans,
+        deep(150).partial_success.rejected_spans,
+    )
 
 
 def test_a_bad_value_in_a_resource_or_scope_rejects_all_of_its_spans() -> None:
@@ -192,7 +196,7 @@ def test_a_bad_value_in_a_resource_or_scope_rejects_all_of_its_spans() -> None:
     ):
         message = {"resourceSpans": [bad, {"scopeSpans": [sound]}]}
         found = decode_json(json.dumps(message).encode())
-        assert (2, 2) == (found.outcome.rejected, len(found.batch.records))
+        assert (2, 2) == (found.partial_success.rejected_spans, len(found.batch.records))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +225,11 @@ def test_what_is_no_request_is_malformed(raw: bytes) -> None:
 @pytest.mark.parametrize("raw", [b"{}", b'{"resourceSpans": null}', b'{"resourceSpans": []}'])
 def test_an_empty_request_is_sound(raw: bytes) -> None:
     found = decode_json(raw)
-    assert (0, "", []) == (found.outcome.rejected, found.outcome.message, list(found.batch.records))
+    assert (0, "", []) == (
+        found.partial_success.rejected_spans,
+        found.partial_success.error_message,
+        list(found.batch.records),
+    )
 
 
 def test_the_entities_of_a_resource_are_kept() -> None:
@@ -244,5 +252,5 @@ def test_entities_that_are_none_cost_the_spans_of_their_resource(keys: object) -
     spans = {"resource": resource, "scopeSpans": [{"spans": [{}]}]}
     body = json.dumps({"resourceSpans": [spans]}).encode()
     assert {"idKeys that is not": 1} == {
-        reason[:18]: count for reason, count in decode_json(body).outcome.refused.items()
+        reason[:18]: count for reason, count in decode_json(body).partial_success.refused.items()
     }

@@ -179,8 +179,9 @@ def test_a_step_has_its_spans_times_and_input_and_what_went_wrong(reader: FlujoR
 
 def test_a_prefix_names_its_runs_and_the_shortest_unique_one_names_one(reader: FlujoReader) -> None:
     runs = reader.list_runs(RunFilter(), 10)
+    lengths = reader.unique_prefixes([run.run_id for run in runs])
     for run in runs:
-        length = reader.shortest_unique_prefix(run.run_id)
+        length = lengths[run.run_id]
         assert reader.runs_with_prefix(run.run_id[:length], 10) == [run]
         assert len(reader.runs_with_prefix(run.run_id[: length - 1], 10)) > 1
     assert reader.runs_with_prefix("%", 10) == []

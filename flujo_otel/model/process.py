@@ -1,11 +1,11 @@
-"""A process that writes to the store."""
+"""A process, as the store knows those that write to it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
-    """Names a process for as long as it lives: a pid alone may be another process tomorrow."""
+class Process:
+    """One process and no other: a pid alone may be another process tomorrow."""
 
     host: str
     pid: int

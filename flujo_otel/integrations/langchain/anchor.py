@@ -7,10 +7,10 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, set_span_in_context
 
 if TYPE_CHECKING:
-    from flujo_otel.xray.scope import Scope
+    from flujo_otel.xray.block import Block
 
 
-class Root(Protocol):
+class Anchor(Protocol):
     """Where a chain belongs that nothing of LangChain is around."""
 
     def context(self) -> Context | None:
@@ -35,27 +35,26 @@ class Under:
         return set_span_in_context(self._span, get_current())
 
 
-class InScope:
+class InBlock:
     """In an X-Ray trace or step: where that is not around the running code, right below it."""
 
-    def __init__(self, scope: "Scope") -> None:
-        self._scope = scope
+    def __init__(self, block: "Block") -> None:
+        self._block = block
 
     def context(self) -> Context | None:
-        from flujo_otel.xray.scope import current_scope
+        from flujo_otel.xray.block import current_block
 
-        if not self._scope.is_open or self._is_around(current_scope()):
+        if not self._block.is_open or self._is_around(current_block()):
             return None
-        return self._scope.context()
+        return self._block.context()
 
-    def _is_around(self, scope: "Scope | None") -> bool:
-        while scope is not None and scope is not self._scope:
-            # A step knows what it is in; a trace is in nothing.
-            scope = getattr(scope, "_above", None) or getattr(scope, "_trace", None)
-        return scope is not None
+    def _is_around(self, block: "Block | None") -> bool:
+        while block is not None and block is not self._block:
+            block = block.owner
+        return block is not None
 
 
-def root_of(given: Any, on_end: Callable[[], None]) -> Root:
+def anchor_of(given: Any, on_end: Callable[[], None]) -> Anchor:
     """`given` as XRayLangChainCallback takes it; `on_end`: called at the end of a trace or step.
 
     Raises TypeError for anything else.
@@ -65,11 +64,11 @@ def root_of(given: Any, on_end: Callable[[], None]) -> Root:
     if isinstance(given, Span):
         return Under(given)
     # Whoever has a trace has loaded the SDK; whoever has none need not.
-    from flujo_otel.xray.scope import Scope
+    from flujo_otel.xray.block import Block
 
-    if isinstance(given, Scope):
+    if isinstance(given, Block):
         given.on_end(on_end)
-        return InScope(given)
+        return InBlock(given)
     raise TypeError(
         "XRayLangChainCallback takes an open X-Ray trace or step, or a span, not a"
         f' {type(given).__name__}: with xray.trace("name") as trace: XRayLangChainCallback(trace)'

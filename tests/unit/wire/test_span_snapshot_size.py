@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 
-from flujo_otel.wire.snapshot import snapshot
+from flujo_otel.wire.span_snapshot import span_snapshot
 
 MEGABYTE = 1 << 20
 
@@ -33,7 +33,7 @@ def ended(attributes=None, events=(), links=()) -> ReadableSpan:  # type: ignore
     ids=["text", "wide text", "list of texts", "list of numbers", "event", "link"],
 )
 def test_a_megabyte_is_seen_wherever_it_is(span: ReadableSpan) -> None:
-    assert MEGABYTE <= snapshot(span).size_bytes < 6 * MEGABYTE
+    assert MEGABYTE <= span_snapshot(span).size_bytes < 6 * MEGABYTE
 
 
 def test_a_usual_span_is_not_underestimated() -> None:
@@ -47,7 +47,7 @@ def test_a_usual_span_is_not_underestimated() -> None:
         for _ in range(1000):
             span = tracer.start_span("name", attributes=attributes)
             span.end()
-            kept.append(snapshot(span._readable_span()))  # type: ignore[attr-defined]
+            kept.append(span_snapshot(span._readable_span()))  # type: ignore[attr-defined]
             del span
         measured = tracemalloc.get_traced_memory()[0] - before
     finally:
@@ -57,7 +57,7 @@ def test_a_usual_span_is_not_underestimated() -> None:
 
 def test_spans_of_another_make_are_sized_through_their_public_face() -> None:
     plain = ReadableSpan("name", attributes={"text": "x" * MEGABYTE})
-    assert snapshot(plain).size_bytes >= MEGABYTE
+    assert span_snapshot(plain).size_bytes >= MEGABYTE
 
 
 @pytest.mark.parametrize("where", ["name", "key", "description", "event", "event key"])
@@ -72,4 +72,4 @@ def test_a_megabyte_counts_wherever_it_is(where: str) -> None:
     if where.startswith("event"):
         span.add_event(long if where == "event" else "e", {long: 1} if where == "event key" else {})
     span.end()
-    assert snapshot(span._readable_span()).size_bytes >= MEGABYTE  # type: ignore[attr-defined]
+    assert span_snapshot(span._readable_span()).size_bytes >= MEGABYTE  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status
 
 
-class Snapshot(NamedTuple):
+class SpanSnapshot(NamedTuple):
     """A span at one moment, without the SDK's bookkeeping.
 
     The SDK's own span is 2.8 KB and eleven objects for the garbage collector, mostly empty deques
@@ -38,7 +38,7 @@ class Snapshot(NamedTuple):
     """An estimate that is cheap, never far too low, and within a factor of three."""
 
 
-def snapshot(span: ReadableSpan, run_id: str | None = None) -> Snapshot:
+def span_snapshot(span: ReadableSpan, run_id: str | None = None) -> SpanSnapshot:
     """`span` as it is now (its attributes copied while they may change), and the run id that it
     inherited.
 
@@ -54,7 +54,7 @@ def snapshot(span: ReadableSpan, run_id: str | None = None) -> Snapshot:
         event_tuple = tuple(events._dq) if events._dq else ()  # type: ignore[attr-defined]
         link_tuple = tuple(links._dq) if links._dq else ()  # type: ignore[attr-defined]
         dropped = bounded.dropped, events.dropped, links.dropped  # type: ignore[union-attr,attr-defined]
-        return Snapshot._make(
+        return SpanSnapshot._make(
             (
                 span._name,
                 span._context,
@@ -77,10 +77,10 @@ def snapshot(span: ReadableSpan, run_id: str | None = None) -> Snapshot:
         return _of_properties(span, run_id)
 
 
-def _of_properties(span: ReadableSpan, run_id: str | None) -> Snapshot:
+def _of_properties(span: ReadableSpan, run_id: str | None) -> SpanSnapshot:
     """The same for what only has a span's interface: it holds no lock of the SDK's."""
     attributes, events, links = dict(span.attributes or {}), tuple(span.events), tuple(span.links)
-    return Snapshot(
+    return SpanSnapshot(
         span.name,
         span.context,
         span.parent,

@@ -1,11 +1,10 @@
 """A connection that stays open between single small writes, and never waits on the event loop.
 
-To open the file for each write costs 1 ms and more, a write 15 us. `wait=False` gives up at once
-where a write would have to wait, for a lock or because something slow is due: the caller then comes
-again in a thread of its own.
+To open the file for each write takes 1 ms and more, the write itself 15 us. With `wait=False` a
+write that would have to wait, for a lock or because something slow is due, is given up at once: the
+caller then makes it again with `wait=True`, in a thread of its own.
 """
 
-import os
 import sqlite3
 import time
 import weakref
@@ -15,6 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TypeVar
 
+from flujo_otel import forks
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.settings import Durable
 from flujo_otel.spanstore.runlog import WouldWait
@@ -31,22 +31,23 @@ _MOST_AT_ONCE_BYTES: Final = 1 << 20
 """A larger write takes long enough for an event loop to notice."""
 _FIRST_REST_SECONDS: Final = 0.001
 _LONGEST_REST_SECONDS: Final = 0.02
-_FORK_WAIT_SECONDS: Final = 0.25
 
 
-class Held:
-    """One open database. Safe to use from several threads; they take turns."""
+class StandingConnection:
+    """To the file at `path`. Safe to use from several threads; they take turns."""
 
     def __init__(self, path: Path, durable: Durable) -> None:
         self._path = path
         self._durable: Durable = durable
         self.lock = Lock()
         self._box: list[Opened] = []
+        """The open database, or nothing. A list, since what closes it at the end must not refer to
+        this object."""
         self._written_bytes = 0
         self._is_unsafe = False
-        # Python 3.13 says where a connection is left open.
+        # Python 3.13 warns of a connection that is left open.
         weakref.finalize(self, _close_all, self._box)
-        _join(self)
+        forks.join(self)
 
     def write(
         self, work: Callable[[sqlite3.Connection, int], T], size_bytes: int, *, wait: bool
@@ -123,15 +124,7 @@ class Held:
 
     def _is_open(self) -> bool:
         """Whether the file that is open is the one that has the name."""
-        if self._is_unsafe or not self._box or self._box[0].identity is None:
-            return False
-        try:
-            status = self._path.stat()
-        except OSError:
-            return False
-        identity = self._box[0].identity
-        same = (status.st_dev, status.st_ino) == (identity.device, identity.inode)
-        return same and status.st_size > 0
+        return bool(self._box) and not self._is_unsafe and self._box[0].is_in_place
 
     def _open(self) -> None:
         if self._is_unsafe:
@@ -142,7 +135,7 @@ class Held:
         if self._is_open():
             return
         while self._box:
-            self._box.pop().abandon()
+            self._box.pop().close()
         try:
             self._box.append(self._opened())
         except (StoreUnavailable, sqlite3.OperationalError) as error:
@@ -160,18 +153,24 @@ class Held:
             raise
         return opened
 
+    # --- fork --------------------------------------------------------------------------------
+
     def pause(self) -> bool:
-        """Before a fork: stand still and close, for SQLite's locks belong to the process image."""
-        if not self.lock.acquire(timeout=_FORK_WAIT_SECONDS):
+        """See `forks.Participant.pause`."""
+        if not self.lock.acquire(timeout=forks.PAUSE_SECONDS):
             return False
         _close_all(self._box)
         return True
 
+    def resume(self) -> None:
+        """See `forks.Participant.resume`."""
+        self.lock.release()
+
     def start_over(self, *, safe: bool) -> None:
-        """In a forked child. Not safe: what the parent has open is neither closed nor used."""
+        """See `forks.Participant.start_over`."""
         self.lock = Lock()
         if not safe:
-            _abandoned.extend(self._box)
+            forks.leak(tuple(self._box))
             self._box.clear()
             self._is_unsafe = True
 
@@ -187,37 +186,3 @@ def _close_all(box: list[Opened]) -> None:
     while box:
         with suppress(sqlite3.Error, OSError):
             box.pop().close()
-
-
-_abandoned: Final[list[Opened]] = []
-_all: Final[weakref.WeakSet[Held]] = weakref.WeakSet()
-_paused: Final[list[tuple[Held, bool]]] = []
-
-
-def _join(held: Held) -> None:
-    if not _all and not _hooked and hasattr(os, "register_at_fork"):
-        _hooked.append(True)
-        os.register_at_fork(
-            before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child
-        )
-    _all.add(held)
-
-
-_hooked: Final[list[bool]] = []
-
-
-def _before() -> None:
-    _paused.extend((held, held.pause()) for held in list(_all))
-
-
-def _after_in_parent() -> None:
-    while _paused:
-        held, stood_still = _paused.pop()
-        if stood_still:
-            held.lock.release()
-
-
-def _after_in_child() -> None:
-    while _paused:
-        held, stood_still = _paused.pop()
-        held.start_over(safe=stood_still)

@@ -1,4 +1,4 @@
-"""Who traces are submitted to: by OTLP over HTTP, or by the seed's POST /api/traces (17.1.7)."""
+"""Traces to another machine: by OTLP over HTTP, or by the seed's POST /api/traces (17.1.7)."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Final
 
 from flujo_otel.errors import SettingsError
 from flujo_otel.forward.answer import Answer, Verdict
-from flujo_otel.forward.destination import Destination, Protocol
+from flujo_otel.forward.destination import Destination, OTLPProtocol
 from flujo_otel.forward.endpoint import endpoint_of
 from flujo_otel.forward.request import encode
 from flujo_otel.forward.sender import Sender, sender_to
@@ -22,8 +22,8 @@ _JSON: Final = "application/json"
 _UNKNOWN_PATH: Final = ("404 ", "405 ", "501 ")
 
 
-class Receiver:
-    """Speaks OTLP until it is told that there is no such path, and the other way from then on.
+class RemoteSender:
+    """Speaks OTLP until the other machine says that it has no such path, then the other way.
 
     `token`: sent as `Authorization: Bearer`. Raises SettingsError for what is no http(s) URL, and
     MissingExtra.
@@ -31,7 +31,7 @@ class Receiver:
 
     def __init__(self, url: str, token: str | None) -> None:
         endpoint = endpoint_of(url, "remote_url")
-        if endpoint.protocol is not Protocol.HTTP:
+        if endpoint.protocol is not OTLPProtocol.HTTP:
             raise SettingsError(f"remote_url is {url!r}: write it like http://host:4318.")
         authorization = {"authorization": f"Bearer {token}"} if token else {}
         otlp = Destination("xray", endpoint.url, headers={**endpoint.headers, **authorization})

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple, Self
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-class Outcome(NamedTuple):
-    """All well: nothing in it."""
+class PartialSuccess(NamedTuple):
+    """What an Export*ServiceResponse says under that name. All well: nothing in it."""
 
     refused: Mapping[str, int] = _NOTHING
     """How many of its spans cannot be stored, by the reason: an English phrase."""
@@ -17,24 +17,24 @@ class Outcome(NamedTuple):
     """So many texts in it were no UTF-8."""
 
     @property
-    def rejected(self) -> int:
+    def rejected_spans(self) -> int:
         """Spans that are not stored."""
         return sum(self.refused.values())
 
     @property
-    def message(self) -> str:
+    def error_message(self) -> str:
         """All of it in English; "" where there is nothing to say."""
         return " ".join(filter(None, (self._rejection(), self._warning())))
 
-    def and_of(self, other: Self) -> "Outcome":
+    def and_of(self, other: Self) -> "PartialSuccess":
         """Of this and of another part of the same request."""
         refused = Counter(self.refused)
         refused.update(other.refused)
-        return Outcome(refused, self.mended_texts + other.mended_texts)
+        return PartialSuccess(refused, self.mended_texts + other.mended_texts)
 
     def _rejection(self) -> str:
         said = "; ".join(f"{count} for {reason}" for reason, count in self.refused.items())
-        return said and f"Rejected {self.rejected} spans: {said}."
+        return said and f"Rejected {self.rejected_spans} spans: {said}."
 
     def _warning(self) -> str:
         if not self.mended_texts:
@@ -45,4 +45,4 @@ class Outcome(NamedTuple):
         )
 
 
-ALL_WELL: Final = Outcome()
+ALL_WELL: Final = PartialSuccess()

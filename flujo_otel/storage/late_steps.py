@@ -7,53 +7,39 @@ in the state too. To write each by itself would double what a step costs.
 import asyncio
 import logging
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
+from flujo_otel import forks
 from flujo_otel.errors import FlujoOtelError
 from flujo_otel.guard import guarded
 from flujo_otel.spanstore.runlog import RunLog, StepResult
-from flujo_otel.storage.calls import in_thread
+from flujo_otel.storage.event_loop import in_thread
 
 _logger = logging.getLogger("flujo_otel")
 
 LATE_SECONDS: Final = 0.1
 _MOST: Final = 256
-_MOST_RUNS: Final = 4096
-
-
-class BoundedSet:
-    """The run ids that were added last."""
-
-    def __init__(self) -> None:
-        self._ids: OrderedDict[str, None] = OrderedDict()
-
-    def __contains__(self, run_id: object) -> bool:
-        return run_id in self._ids
-
-    def add(self, run_id: str) -> None:
-        self._ids[run_id] = None
-        while len(self._ids) > _MOST_RUNS:
-            self._ids.popitem(last=False)
-
-    def discard(self, run_id: str) -> None:
-        self._ids.pop(run_id, None)
 
 
 class LateSteps:
-    """Written LATE_SECONDS after the first was added, before anything is read, and at exit."""
+    """Written LATE_SECONDS after the first was added, before anything is read, and at exit. In a
+    forked child there are none: they are the parent's to write."""
 
     def __init__(self, log: RunLog) -> None:
         self._log = log
+        self._start_empty()
+        forks.join(self)
+
+    def _start_empty(self) -> None:
         self._steps: list[StepResult] = []
         self._lock = Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None
         """The one that has the timer, while it lives."""
         # Not at __del__: an exit must write them too, and does not wait for the event loop.
-        weakref.finalize(self, _at_last, log, self._steps, self._lock)
+        self._at_last = weakref.finalize(self, _at_last, self._log, self._steps, self._lock)
 
     def add(self, step: StepResult) -> None:
         """To be called on an event loop."""
@@ -76,6 +62,20 @@ class LateSteps:
             self._timer.cancel()
             self._timer = None
         _write(self._log, self._steps, self._lock)
+
+    # --- fork --------------------------------------------------------------------------------
+
+    def pause(self) -> bool:
+        """See `forks.Participant.pause`: the file is the log's to close."""
+        return True
+
+    def resume(self) -> None:
+        """See `forks.Participant.resume`."""
+
+    def start_over(self, *, safe: bool) -> None:
+        """See `forks.Participant.start_over`. The lock may be held by a thread that is not here."""
+        self._at_last.detach()
+        self._start_empty()
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None

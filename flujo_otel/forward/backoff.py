@@ -6,18 +6,20 @@ from typing import Final
 FIRST_SECONDS: Final = 0.5
 LONGEST_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 60.0
+"""After an answer that no waiting mends: the backend's settings, or ours, have to be set right."""
 
 # Not the random module's own generator, which the traced program may have seeded.
 _random: Final = SystemRandom()
 
 
-class Patience:
+class Backoff:
     """Exponential backoff with jitter: many senders must not come back all at once."""
 
     def __init__(self) -> None:
         self._failures = 0
 
     def success(self) -> None:
+        """The next failure is the first again."""
         self._failures = 0
 
     def failure(self) -> float:
