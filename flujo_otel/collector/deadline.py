@@ -22,7 +22,9 @@ class Deadlines:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncio.Timeout]:
         """Around reading one request; it may be given less time than it has. Raises Refusal where
-        it takes too long."""
+        it takes too long, and at once where the server stops."""
+        if self._stopping:
+            raise self._refusal()
         try:
             async with asyncio.timeout(self._seconds) as timeout:
                 self._open.add(timeout)
@@ -31,8 +33,11 @@ class Deadlines:
                 finally:
                     self._open.discard(timeout)
         except TimeoutError:
-            why = "stops" if self._stopping else "has waited long enough for this request"
-            raise Refusal(503, Code.UNAVAILABLE, f"The server {why}; send it again.", 1) from None
+            raise self._refusal() from None
+
+    def _refusal(self) -> Refusal:
+        why = "stops" if self._stopping else "has waited long enough for this request"
+        return Refusal(503, Code.UNAVAILABLE, f"The server {why}; send it again.", 1)
 
     def end_all(self) -> None:
         """The server stops: requests that are not all there are waited for no longer."""

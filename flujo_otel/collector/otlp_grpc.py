@@ -5,6 +5,7 @@ limit (10 MB would become 10 GB before anybody is asked), so it is switched off 
 A request is read as a stream of one message, which lets the token be looked at before the data.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -33,6 +34,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 """No OTLP request starts so: it would be field 3 of wire type 7, which there is not."""
 _IDENTITY_AND_GZIP: Final = 0b101
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+_LOOK_SECONDS: Final = 0.2
 
 Context = Any
 """grpc.aio.ServicerContext, which has no types."""
@@ -51,6 +53,8 @@ class GrpcReceiver:
         self._access = access
         self._deadlines = deadlines
         self._readers = Readers()
+        self._in_flight = 0
+        """Calls that have not got their status yet."""
 
     def server(self) -> Any:
         """A grpc.aio.Server with the services, bound to nothing yet."""
@@ -74,8 +78,24 @@ class GrpcReceiver:
         )
         return server
 
+    async def stop(self, server: Any, grace_seconds: float) -> None:
+        """Take no more calls; those that are in flight have so long to be answered.
+
+        A call that comes in the instant of a stop may be left lying by gRPC's core: no handler gets
+        it and nobody tells its client (1 of 250 stops under load with 1.85), so that `stop` waits
+        for all its grace. Where nothing is in flight there is nothing to wait for.
+        """
+        stopped = asyncio.ensure_future(server.stop(grace_seconds))
+        while not stopped.done():
+            await asyncio.wait((stopped,), timeout=_LOOK_SECONDS)
+            if not self._in_flight:
+                await server.stop(None)
+        await stopped
+
     def _export(self, signal: Signal) -> Callable[[Any, Context], Awaitable[bytes]]:
         async def export(_: Any, context: Context) -> bytes:
+            self._in_flight += 1
+            context.add_done_callback(self._done)
             try:
                 return await self._taken(signal, context)
             except NoMessage as error:
@@ -87,6 +107,9 @@ class GrpcReceiver:
             raise AssertionError("abort raises")
 
         return export
+
+    def _done(self, _: Context) -> None:
+        self._in_flight -= 1
 
     async def _taken(self, signal: Signal, context: Context) -> bytes:
         self._access.check_token(authorization_of(_headers(context.invocation_metadata())))

@@ -117,7 +117,8 @@ class Service:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = stopping = self._loop.create_future()
-        grpc = GrpcReceiver(self._reception, self._access, self._deadlines).server()
+        receiver = GrpcReceiver(self._reception, self._access, self._deadlines)
+        grpc = receiver.server()
         http = uvicorn.Server(self._config())
         try:
             grpc_port = _bind(grpc, grpc_hosts, grpc_port)
@@ -132,7 +133,7 @@ class Service:
         self._deadlines.end_all()
         http.config.timeout_graceful_shutdown = max(1, int(grace_seconds))
         http.should_exit = True
-        await asyncio.gather(grpc.stop(grace_seconds), serving)
+        await asyncio.gather(receiver.stop(grpc, grace_seconds), serving)
 
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
