@@ -77,13 +77,15 @@ class SpanFilter(NamedTuple):
     """Which spans of a run; None: all.
 
     `span_ids`: these (`Span.span_id`) alone. `plain_beneath`: those directly beneath these which
-    are neither steps nor begin a run.
+    are neither steps nor begin a run. `first`: of all that, so many at most, those that started
+    first.
     """
 
     status: str | None = None
     name: str | None = None
     span_ids: tuple[str, ...] | None = None
     plain_beneath: tuple[str, ...] | None = None
+    first: int | None = None
 
 
 RESUMED_PART = "resumed"
@@ -177,6 +179,10 @@ class TraceReader(Protocol):
 
     def spans(self, run_id: str, where: SpanFilter = ...) -> Iterator[Span]:
         """A run's spans in order of start (then of arrival), read in pages."""
+        ...
+
+    def count_spans(self, run_id: str, where: SpanFilter = ...) -> int:
+        """How many `spans` would give; none of them is read for it."""
         ...
 
     def steps(self, run_id: str) -> list[Step]:

@@ -67,6 +67,9 @@ class MergedReader:
     def spans(self, run_id: str, where: SpanFilter = _EVERYTHING) -> Iterator[Span]:
         return self._holder(run_id).spans(run_id, where)
 
+    def count_spans(self, run_id: str, where: SpanFilter = _EVERYTHING) -> int:
+        return self._holder(run_id).count_spans(run_id, where)
+
     def steps(self, run_id: str) -> list[Step]:
         return self._holder(run_id).steps(run_id)
 

@@ -393,6 +393,42 @@ def test_plain_spans_are_found_directly_beneath_others(store: Store) -> None:
     reader.close()
 
 
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        (SpanFilter(first=2), ["span-1", "span-4"]),
+        (SpanFilter(status="failed", first=1), ["span-3"]),
+        (SpanFilter(name="span-4", first=3), ["span-4"]),
+        (SpanFilter(plain_beneath=(span_id(1),), first=2), ["span-4", "span-3"]),
+        (SpanFilter(plain_beneath=(span_id(1),)), ["span-4", "span-3", "span-2"]),
+        (SpanFilter(span_ids=(span_id(2), span_id(3)), first=0), []),
+    ],
+)
+def test_the_first_of_the_spans_are_those_that_started_first(
+    store: Store, where: SpanFilter, names: list[str]
+) -> None:
+    at = [BASE_NS + offset * MS for offset in range(4)]
+    store.write(
+        record(1, start_time_ns=at[0]),
+        record(2, 1, start_time_ns=at[3], status="failed"),
+        record(3, 1, start_time_ns=at[2], status="failed"),
+        record(4, 1, start_time_ns=at[1]),
+    )
+    reader = store.make_reader()
+    assert names == [span.name for span in reader.spans(TRACE, where)]
+    assert len(names) == reader.count_spans(TRACE, where)
+    reader.close()
+
+
+def test_more_plain_spans_than_a_page_has(store: Store) -> None:
+    numbers = range(2, 4_503)
+    store.write(record(1), *(record(number, 1) for number in numbers))
+    reader = store.make_reader()
+    where = SpanFilter(plain_beneath=(span_id(1),))
+    assert [f"span-{n}" for n in numbers] == [span.name for span in reader.spans(TRACE, where)]
+    reader.close()
+
+
 def test_prefixes_name_runs(store: Store) -> None:
     for run_id in ("abb", "abc1", "abc2", "b", "bc"):
         store.write(root(1, run_id, trace_id=run_id.encode().hex().rjust(32, "0")))

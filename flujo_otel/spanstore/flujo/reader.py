@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,6 +100,9 @@ class FlujoReader:
         return self._peek(read)
 
     def spans(self, run_id: str, where: SpanFilter = _EVERYTHING) -> Iterator[Span]:
+        return islice(self._spans(run_id, where), where.first)
+
+    def _spans(self, run_id: str, where: SpanFilter) -> Iterator[Span]:
         run = self.get_run(run_id)
         if run is None:
             return
@@ -111,6 +115,9 @@ class FlujoReader:
             beneath = where.plain_beneath
             if beneath is None or (span.role == Role.PLAIN and span.otel_parent_id in beneath):
                 yield span
+
+    def count_spans(self, run_id: str, where: SpanFilter = _EVERYTHING) -> int:
+        return sum(1 for _ in self.spans(run_id, where))
 
     def steps(self, run_id: str) -> list[Step]:
         def read(connection: sqlite3.Connection, layout: Layout) -> list[Step]:

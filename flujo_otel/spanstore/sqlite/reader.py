@@ -8,7 +8,7 @@ from typing import Any, Final
 from flujo_otel import process
 from flujo_otel.model import Process, Run, RunStatus, Span, Step
 from flujo_otel.semconv import flujo
-from flujo_otel.spanstore.api import RESUMED_PART, NameStatistics, Root, RunFilter, SpanFilter
+from flujo_otel.spanstore.api import ALL, RESUMED_PART, NameStatistics, Root, RunFilter, SpanFilter
 from flujo_otel.spanstore.flujo.rows import with_spans
 from flujo_otel.spanstore.sqlite import faults, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
@@ -84,6 +84,9 @@ _HANDED_IN: Final = "SELECT run_id FROM trees"
 
 _ROOT_SPANS: Final = (
     f"{rows.SELECT_SPANS} WHERE span_id IN (SELECT value FROM json_each(?)) ORDER BY rowid"
+)
+_SPANS_BY_ROW: Final = (
+    f"{rows.SELECT_SPANS} WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid"
 )
 _NEIGHBOURS: Final = """
     SELECT (SELECT MAX(run_id) FROM runs WHERE run_id < value),
@@ -201,29 +204,45 @@ class SQLiteTraceReader:
 
     def spans(self, run_id: str, where: SpanFilter = SpanFilter()) -> Iterator[Span]:  # noqa: B008
         """See `api.TraceReader.spans`."""
-        condition = "run_id = ? AND rowid > ?"
-        values: list[Any] = [run_id, 0]
-        for column, ids in (
-            ("span_id", where.span_ids),
-            ("role = 0 AND parent_span_id", where.plain_beneath),
-        ):
-            if ids is not None:
-                # By their index: without the run's own to walk along.
-                condition = condition.replace("run_id = ? AND rowid", "+run_id = ? AND +rowid")
-                condition += f" AND {column} IN (SELECT value FROM json_each(?))"
-                values.append(json.dumps(ids))
-        for column, value in (("status", where.status), ("name", where.name)):
-            if value is not None:
-                condition += f" AND +{column} = ?"
-                values.append(value)
-        query = f"{rows.SELECT_SPANS} WHERE {condition} ORDER BY rowid LIMIT {_PAGE_ROWS}"
+        if where.first is None and where.span_ids is None and where.plain_beneath is None:
+            found = self._spans_in_pages(run_id, where)
+        else:
+            found = self._spans_by_row(run_id, where)
+        return iter(sorted(found, key=lambda span: span.start_time_ns))
+
+    def count_spans(self, run_id: str, where: SpanFilter = SpanFilter()) -> int:  # noqa: B008
+        """See `api.TraceReader.count_spans`."""
+        condition, values = _spans_where(run_id, where)
+        query = f"SELECT COUNT(*) FROM (SELECT 1 FROM spans WHERE {condition} LIMIT ?)"
+        return int(self._rows(query, (*values, _or_all(where.first)))[0][0])
+
+    def _spans_in_pages(self, run_id: str, where: SpanFilter) -> list[Span]:
+        condition, values = _spans_where(run_id, where)
+        page_of = f"{rows.SELECT_SPANS} WHERE {condition} AND rowid > ? ORDER BY rowid LIMIT ?"
         found: list[Span] = []
-        while page := self._rows(query, values):
+        last = 0
+        while page := self._rows(page_of, (*values, last, _PAGE_ROWS)):
             found += [rows.span(row) for row in page]
             if len(page) < _PAGE_ROWS:  # as of most runs: of a thousand, a thousand questions less
                 break
-            values[1] = page[-1][0]
-        return iter(sorted(found, key=lambda span: span.start_time_ns))
+            last = page[-1][0]
+        return found
+
+    def _spans_by_row(self, run_id: str, where: SpanFilter) -> list[Span]:
+        """Which they are is asked once: the other indexes than the run's do not say what comes
+        after a page, and each page would look through all of them again."""
+        condition, values = _spans_where(run_id, where)
+        # Of the column before the attributes, which none of these rows is read past for.
+        first = "ORDER BY start_time, rowid LIMIT ?"
+        found = self._rows(
+            f"SELECT rowid FROM spans WHERE {condition} {first}", (*values, _or_all(where.first))
+        )
+        row_ids = sorted(row_id for (row_id,) in found)
+        spans: list[Span] = []
+        for start in range(0, len(row_ids), _PAGE_ROWS):
+            page = json.dumps(row_ids[start : start + _PAGE_ROWS])
+            spans += [rows.span(row) for row in self._rows(_SPANS_BY_ROW, (page,))]
+        return spans
 
     def steps(self, run_id: str) -> list[Step]:
         """See `api.TraceReader.steps`."""
@@ -329,6 +348,29 @@ class SQLiteTraceReader:
         if writer not in self._alive:
             self._alive[writer] = process.is_alive(writer)
         return self._alive[writer]
+
+
+def _spans_where(run_id: str, where: SpanFilter) -> tuple[str, list[Any]]:
+    """The condition, but for `first`."""
+    condition, values = "run_id = ?", [run_id]
+    for column, ids in (
+        ("span_id", where.span_ids),
+        ("role = 0 AND parent_span_id", where.plain_beneath),
+    ):
+        if ids is not None:
+            # By their index: without the run's own to walk along.
+            condition = condition.replace("run_id = ?", "+run_id = ?", 1)
+            condition += f" AND {column} IN (SELECT value FROM json_each(?))"
+            values.append(json.dumps(ids))
+    for column, value in (("status", where.status), ("name", where.name)):
+        if value is not None:
+            condition += f" AND +{column} = ?"
+            values.append(value)
+    return condition, values
+
+
+def _or_all(first: int | None) -> int:
+    return ALL if first is None else first
 
 
 def _common_prefix(one: str, other: str) -> int:

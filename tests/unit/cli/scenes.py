@@ -217,6 +217,9 @@ class ListReader:
     def spans(self, run_id: str, where: SpanFilter = SpanFilter()) -> Iterator[Span]:  # noqa: B008
         return (span for span in self.all_spans if span.run_id == run_id)
 
+    def count_spans(self, run_id: str, where: SpanFilter = SpanFilter()) -> int:  # noqa: B008
+        return sum(1 for _ in self.spans(run_id, where))
+
     def steps(self, run_id: str) -> list[Step]:
         return [step for step in self.all_steps if step.run_id == run_id]
 
