@@ -104,7 +104,7 @@ def test_uninstrument_restores_flujo_object_for_object() -> None:
 
 
 def test_a_patch_on_top_of_ours_survives_uninstrument(instrumented: Traced) -> None:
-    ours = runner_module.Flujo.__init__
+    ours: Any = runner_module.Flujo.__init__
 
     def theirs(self: Any, *args: Any, **kwargs: Any) -> None:
         ours(self, *args, **kwargs)

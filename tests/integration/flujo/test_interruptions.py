@@ -24,7 +24,7 @@ def test_a_usage_limit(traced: Traced) -> None:
     with pytest.raises(UsageLimitExceededError):
         traced.run(
             adds("first") >> Step(name="costly", agent=Costs()) >> adds("never"),
-            usage_limits=UsageLimits(total_cost_usd_limit=1.0),
+            usage_limits=UsageLimits(total_cost_usd_limit=1.0),  # type: ignore[call-arg]
         )
     assert traced.tree() == (
         "pipeline_run failed error UsageLimitExceededError\n"
@@ -47,7 +47,7 @@ def test_a_usage_limit_that_cancels_a_parallel_branch(instrumented: Traced) -> N
     with pytest.raises(UsageLimitExceededError):
         instrumented.run(
             pipe(Step.parallel(name="gather", branches=branches)),
-            usage_limits=UsageLimits(total_cost_usd_limit=1.0),
+            usage_limits=UsageLimits(total_cost_usd_limit=1.0),  # type: ignore[call-arg]
         )
     assert instrumented.tree() == (
         "pipeline_run failed error UsageLimitExceededError\n"

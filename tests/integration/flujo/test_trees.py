@@ -338,7 +338,7 @@ def test_flujo_s_own_timeout_of_a_step(traced: Traced) -> None:
 
 
 def test_an_agent_that_raises_in_mid_pipeline(traced: Traced) -> None:
-    agent = Step(name="agent", agent=Breaks(), max_retries=1)
+    agent = Step(name="agent", agent=Breaks(), max_retries=1)  # type: ignore[call-arg]
     with contextlib.suppress(RuntimeError):  # 0.4 raises, 0.6 does not
         traced.run(adds("first") >> agent >> adds("never"))
     assert traced.tree() == by_version(

@@ -80,7 +80,8 @@ def test_a_backend_that_has_to_be_set_right_pauses_the_destination_and_keeps_its
     backend.replies.append(status(code, "not like this"))
     began = time.monotonic()
     one.work()
-    assert one._not_before_monotonic_seconds >= began + dispatch.PAUSE_SECONDS
+    pause_seconds = dispatch.PAUSE_SECONDS  # type: ignore[attr-defined]
+    assert one._not_before_monotonic_seconds >= began + pause_seconds
     assert CursorState.PAUSED is cursor(db).state
     assert (before, 0, 0) == (cursor(db).position, cursor(db).sent, cursor(db).rejected)
     work_until(one, lambda: cursor(db).sent == 3, "all sent, once it is set right")

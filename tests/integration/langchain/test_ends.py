@@ -133,7 +133,7 @@ async def test_after_a_cancelled_call_in_the_same_task_the_current_span_is_what_
 
 
 def test_a_stream_that_its_consumer_leaves_is_no_failure(traced: Traced) -> None:
-    stream = chat_chain("a long answer").stream({"topic": "x"}, config=traced.config)
+    stream: Any = chat_chain("a long answer").stream({"topic": "x"}, config=traced.config)
     assert "a" == next(stream)
     stream.close()
     for span in traced.spans():

@@ -97,7 +97,7 @@ def test_a_step_opened_inside_a_function_of_a_chain_is_in_its_place(
 def test_what_has_not_ended_is_closed_with_the_trace(traced: Traced, xray: XRay) -> None:
     with xray.trace("answer") as trace:
         callback = traced.another(trace)
-        stream = chat_chain("a long answer").stream(
+        stream: Any = chat_chain("a long answer").stream(
             {"topic": "x"}, config={"callbacks": [callback]}
         )
         next(stream)

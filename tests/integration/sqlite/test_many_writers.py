@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.resources import Resource as SDKResource
@@ -380,7 +381,7 @@ def test_a_program_that_names_no_service_has_one_name_wherever_it_is_counted(
 
 def test_a_root_that_starts_at_the_end_of_time_is_a_run(tmp_path: Path) -> None:
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
-    span = tracer.start_span("late", start_time=1 << 70)
+    span: Any = tracer.start_span("late", start_time=1 << 70)
     span.end(end_time=1 << 70)
     writer = SQLiteSpanWriter(tmp_path / "a.db")
     batch = to_batch([span_snapshot(span._readable_span())], lambda *_: pytest.fail("refused"))

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -57,7 +57,7 @@ def test_a_decorated_generator_is_current_only_while_it_runs(way: Way) -> None:
     seen = []
 
     @way.xray.step
-    def produce(count: int) -> Iterator[int]:
+    def produce(count: int) -> Generator[int, str, None]:
         for number in range(count):
             seen.append(otel.get_current_span().get_span_context().span_id)
             got = yield number
@@ -97,7 +97,7 @@ def test_a_generator_that_is_abandoned_has_ended(way: Way) -> None:
 
 def test_a_generator_that_fails(way: Way) -> None:
     @way.xray.step
-    def broken() -> Iterator[int]:
+    def broken() -> Generator[int, None, None]:
         yield 1
         raise ValueError("after one")
 
@@ -135,7 +135,7 @@ async def test_a_decorated_async_generator(way: Way) -> None:
 
 
 def test_a_step_inside_another_generator_s_with_may_be_left_late(way: Way) -> None:
-    def consume() -> Iterator[int]:
+    def consume() -> Generator[int, None, None]:
         with trace.step("in a generator"):
             yield 1
 

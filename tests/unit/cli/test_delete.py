@@ -17,7 +17,7 @@ from flujo_otel.spanstore.factory import open_destinations
 from support.lens import LENS
 from unit.cli.lens import answer, document
 from unit.cli.scenes import a_span, store
-from unit.cli.test_ps import FLUJOS_TABLES
+from unit.spanstore.test_merged import FLUJOS_TABLES
 
 DAY_MS = 86_400_000
 

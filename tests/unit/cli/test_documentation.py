@@ -3,6 +3,7 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -24,7 +25,7 @@ from unit.cli.test_findings import health
 
 ROOT = Path(__file__).parents[3]
 DOCS = (ROOT / "docs" / "lens.md").read_text()
-GROUP = typer.main.get_command(app)
+GROUP: Any = typer.main.get_command(app)
 assert isinstance(GROUP, LateCommands)
 
 

@@ -164,7 +164,8 @@ def test_a_span_that_ends_after_the_shutdown_stays_as_it_was(
     span = provider.get_tracer("t").start_span("open")
     provider.shutdown()
     span.end()
-    assert provider._active_span_processor._span_processors[0].writer.flush(10)
+    processor: Any = provider._active_span_processor._span_processors[0]
+    assert processor.writer.flush(10)
     assert shown(store) == [("open", "running")]
     assert [("shut_down", 1)] == [(loss.reason, loss.count) for loss in store.losses]
 

@@ -176,9 +176,9 @@ def test_values_come_out_readable(value: object, expected: object) -> None:
 
 
 def test_a_pydantic_model_shows_its_fields_but_not_its_secrets() -> None:
-    pydantic = pytest.importorskip("pydantic", reason="pydantic comes with flujo")
+    pydantic: Any = pytest.importorskip("pydantic", reason="pydantic comes with flujo")
 
-    class User(pydantic.BaseModel):  # type: ignore[name-defined,misc]
+    class User(pydantic.BaseModel):
         model_config = pydantic.ConfigDict(extra="allow")
         name: str
         seal: pydantic.SecretStr

@@ -149,8 +149,8 @@ def test_null_is_absent() -> None:
     found = record(**absent)
     assert ("", 0, None, "{}") == (found.name, found.kind, found.otel_parent_id, found.attributes)
     nulls = {"resource": None, "schemaUrl": None, "scopeSpans": [{"scope": None, "spans": None}]}
-    found = decode_json(json.dumps({"resourceSpans": [nulls]}).encode())
-    assert 0 == found.partial_success.rejected_spans
+    decoded = decode_json(json.dumps({"resourceSpans": [nulls]}).encode())
+    assert 0 == decoded.partial_success.rejected_spans
 
 
 def test_fields_that_nobody_knows_are_passed_over() -> None:

@@ -41,7 +41,7 @@ class Point:
 class Model(BaseModel):
     name: str
     key: SecretStr
-    hidden: str = Field("h", repr=False)
+    hidden: str = Field(default="h", repr=False)
 
 
 class Masked(BaseModel):
