@@ -1,7 +1,5 @@
 """By what `lens show --step` opens one span and no other."""
 
-from itertools import islice
-
 from flujo_otel.model import Run, Span
 from flujo_otel.spanstore.api import SpanFilter, TraceReader
 from flujo_otel_cli.text import escape
@@ -15,5 +13,5 @@ def handle_of(span: Span, *, named_so: int) -> str:
 
 def handle_in(reader: TraceReader, run: Run, span: Span) -> str:
     """The same where the run's other spans are not at hand."""
-    same = reader.spans(run.run_id, SpanFilter(name=span.name))
-    return handle_of(span, named_so=len(list(islice(same, 2))))
+    same = reader.count_spans(run.run_id, SpanFilter(name=span.name, first=2))
+    return handle_of(span, named_so=same)

@@ -1,6 +1,6 @@
 """Spans where there are no steps to show: one line each, or opened."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from flujo_otel.model import Run, Span
 from flujo_otel.query.attempts import reasons_of
@@ -8,43 +8,30 @@ from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import exchange_of
 from flujo_otel.query.failure import Failure, exception_of, failure_of
 from flujo_otel.query.fold import fold
-from flujo_otel.query.tree import Fold, Node, build_tree
+from flujo_otel.query.tree import Fold, Node
+from flujo_otel_cli import amounts
 from flujo_otel_cli.content import opened_lines
 from flujo_otel_cli.conversation import drawn_of, opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.detail import attribute_lines, event_lines
 from flujo_otel_cli.drawing import top_level
 from flujo_otel_cli.evaluated import evaluated
-from flujo_otel_cli.failures import broken, failure_lines, place, unexplained_failures
-from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Command, Line, Piece
+from flujo_otel_cli.failures import broken, place
+from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.notes import notes
+from flujo_otel_cli.run_spans import FirstSpans
 from flujo_otel_cli.runs import lasted, status_within
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len, escape, head, value_text
 from flujo_otel_cli.theme import STYLES
 
-_ERRORS_SHOWN = 3
 _EXCEPTION, _ERROR = "exception  ", "error  "
 
 
 def overview(
-    run: Run,
-    spans: Sequence[Span],
-    run_name: str,
-    to: Terminal,
-    now_ns: int,
-    *,
-    db: str | None,
-    full: bool,
-    unfold: bool,
+    run: Run, roots: list[Node], to: Terminal, now_ns: int, *, full: bool, unfold: bool
 ) -> Iterator[Line]:
-    """What failed and where, the top-level spans, and the command that shows more.
-
-    `db`: what --db named. `unfold`: each span, also where many are equal."""
-    roots = build_tree(spans)
-    for failure in list(unexplained_failures(roots).values())[:_ERRORS_SHOWN]:
-        yield from failure_lines(failure, to)
+    """The top-level spans. `unfold`: each, also where many are equal."""
     root, tops = top_level(run, roots)
     # A lone root says as little as the header does: what it did is in its children.
     shown = [root] if root and not tops else tops
@@ -55,7 +42,13 @@ def overview(
         else:
             is_told = node.is_run_root and node.span.run_id == run.run_id  # beside the header
             yield from _lines(run, node, to, now_ns, is_told=is_told, full=full)
-    yield [Command(hint("trace", run_name, "--attributes", db=db), "dim")]
+
+
+def more_line(first: FirstSpans, noun: str) -> Iterator[Line]:
+    """How many spans there are that were not read."""
+    if first.more:
+        failed = f", {first.more_failed:,} failed" if first.more_failed else ""
+        yield [Piece(f"{amounts.plural(first.more, noun)}{failed}: --all shows them.", "dim")]
 
 
 def short_line(run: Run, node: Node, to: Terminal, now_ns: int) -> Line:

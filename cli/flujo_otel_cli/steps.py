@@ -15,17 +15,21 @@ from flujo_otel_cli.changes import change_lines
 from flujo_otel_cli.handle import handle_in
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Piece, width_of
-from flujo_otel_cli.run_spans import plain_spans_of, spans_of
+from flujo_otel_cli.run_spans import (
+    READ,
+    FirstSpans,
+    first_plain_spans_of,
+    plain_spans_of,
+    spans_of,
+)
 from flujo_otel_cli.runs import short_id
 from flujo_otel_cli.session import Session
-from flujo_otel_cli.span import short_line
+from flujo_otel_cli.span import more_line, short_line
 from flujo_otel_cli.step import alike_lines, error_lines, step_lines
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len
 from flujo_otel_cli.theme import STYLES
 
-_READ = 10_000
-"""Of a run with more steps, `--all` shows the rest too."""
 _LEVELS_SHOWN = 8
 """Levels of steps within steps that are indented."""
 _ROOM_LEAST = 20
@@ -46,15 +50,18 @@ def placed_lines(
 ) -> Iterator[Line]:
     """Each step in its place, among them the top-level spans that are none; many alike on one line,
     but for `unfold` and `full`."""
+    if not steps:
+        return
     to, folds = session.to, not (unfold or full)
-    read = steps[:_READ] if folds else steps
+    read = steps[:READ] if folds else steps
     spans = spans_of(session, run, read)
     found = placed(session.reader, run, read, spans)
     shown = fold_alike(found) if folds else found
     ids = {each.step.span_id for each in shown if isinstance(each, Placed)}
     wanted = [span for span in spans.values() if span.span_id in ids]
     changes = changes_of(root_span, list(spans.values()), wanted)
-    plain = _plain(plain_spans_of(session, run, root_span) if steps else [], folds=folds)
+    beside = _beside(session, run, root_span, folds=folds)
+    plain = _nodes(beside.spans, folds=folds)
     for each in shown:
         if each.depth == 0:
             yield from _plain_lines(session, run, plain, before_ns=_start_of(each))
@@ -73,9 +80,16 @@ def placed_lines(
     yield from _plain_lines(session, run, plain)
     if len(read) < len(steps):
         yield [Piece(f"{len(steps) - len(read):,} more steps: --all shows them.", "dim")]
+    yield from more_line(beside, "more top-level span")
 
 
-def _plain(spans: Sequence[Span], *, folds: bool) -> deque[Node]:
+def _beside(session: Session, run: Run, root_span: Span | None, *, folds: bool) -> FirstSpans:
+    if folds:
+        return first_plain_spans_of(session, run, root_span)
+    return FirstSpans(plain_spans_of(session, run, root_span))
+
+
+def _nodes(spans: Sequence[Span], *, folds: bool) -> deque[Node]:
     nodes = [Node(s.name, s.status, s.start_time_ns, s.end_time_ns, s) for s in spans]
     return deque(fold(nodes) if folds else nodes)
 

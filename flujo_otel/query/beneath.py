@@ -1,7 +1,6 @@
 """Steps within steps, and what failed beneath a step that is no step itself."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from flujo_otel.model import Run, Span, Step
@@ -76,7 +75,8 @@ def _failed(reader: TraceReader, run: Run) -> list[Span]:
     """Failed spans that are neither steps nor the run, each the innermost of its failure."""
     if not run.error_count:
         return []
-    found = list(islice(reader.spans(run.run_id, SpanFilter(status="failed")), _FAILED_SPANS))
+    failed = SpanFilter(status="failed", first=_FAILED_SPANS)
+    found = list(reader.spans(run.run_id, failed))
     parents = {span.otel_parent_id for span in found}
     return [s for s in found if s.otel_span_id not in parents and s.role == Role.PLAIN]
 

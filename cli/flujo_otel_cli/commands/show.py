@@ -13,7 +13,7 @@ from flujo_otel.query.nesting import nesting_of, spans_with
 from flujo_otel.query.spending import Spending, spending_of
 from flujo_otel.query.tree import build_tree
 from flujo_otel.spanstore.api import SpanFilter
-from flujo_otel_cli.cause import cause_lines
+from flujo_otel_cli.cause import cause_lines, failed_lines
 from flujo_otel_cli.changes import changed_document
 from flujo_otel_cli.content import PIPED_MOST, content_lines
 from flujo_otel_cli.conversation import told_exchange
@@ -30,13 +30,18 @@ from flujo_otel_cli.document import (
     usage_document,
 )
 from flujo_otel_cli.facts import facts, sender
+from flujo_otel_cli.failures import unexplained_failures
 from flujo_otel_cli.final_context import own_first
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.hint import hint
+from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.opening import open_named
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.panel import panel
 from flujo_otel_cli.run_spans import (
+    FirstSpans,
     exchange_within,
+    failed_spans,
+    first_spans,
     plain_spans_of,
     root_span_of,
     spans_of,
@@ -44,7 +49,7 @@ from flujo_otel_cli.run_spans import (
 )
 from flujo_otel_cli.runs import find_run, short_id, status_line, title
 from flujo_otel_cli.session import Session, open_session
-from flujo_otel_cli.span import overview
+from flujo_otel_cli.span import more_line, overview
 from flujo_otel_cli.steps import placed_lines
 
 _NO_STEPS: list[Line] = [[Piece("No steps.", "dim")]]
@@ -140,21 +145,25 @@ def _lines(
         yield from account(decision, to, full=full)
     yield from placed_lines(session, run, steps, root_span, waits, full=full, unfold=unfold)
     if not steps:
-        spans = list(session.reader.spans(run.run_id, SpanFilter()))
-        shown_id = short_id(session.reader, run.run_id)
-        yield from (
-            overview(
-                run,
-                spans,
-                shown_id,
-                to,
-                session.now_ns,
-                db=session.db,
-                full=full,
-                unfold=unfold or full,
-            )
-            if spans
-            else _NO_STEPS
-        )
+        yield from _spans_lines(session, run, full=full, unfold=unfold or full)
     context = run.final_context if full else own_first(run.final_context)
     yield from content_lines("final context", context, to, full=full, piped=PIPED_MOST)
+
+
+def _spans_lines(session: Session, run: Run, *, full: bool, unfold: bool) -> Iterator[Line]:
+    """Of a run without steps."""
+    everything = SpanFilter()
+    if unfold:
+        first = FirstSpans(list(session.reader.spans(run.run_id, everything)))
+    else:
+        first = first_spans(session, run, everything)
+    if not first.spans:
+        yield from _NO_STEPS
+        return
+    roots = build_tree(first.spans)
+    failing = build_tree(failed_spans(session, run)) if first.more else roots
+    yield from failed_lines(session, run, unexplained_failures(failing))
+    yield from overview(run, roots, session.to, session.now_ns, full=full, unfold=unfold)
+    yield from more_line(first, "more span")
+    shown_id = short_id(session.reader, run.run_id)
+    yield [Command(hint("trace", shown_id, "--attributes", db=session.db), "dim")]

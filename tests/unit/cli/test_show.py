@@ -62,8 +62,9 @@ def test_show_of_a_run_without_steps_has_its_error_and_its_top_level_spans(
     _, out, _ = answer(capsys, "show")
     assert out.partition("╯\n")[2].splitlines() == [
         "sender  service.name=app",
-        "ValueError: sour",
-        "at /srv/app.py:41 in answer",
+        "✘ render",
+        "  ValueError: sour",
+        "  at /srv/app.py:41 in answer   lens show 7f3a91c2 --step render",
         "✘ GET /orders  900 ms",
         "✔ SELECT  300 ms  db.system=sqlite  rows=3",
         "✘ render  600 ms",
