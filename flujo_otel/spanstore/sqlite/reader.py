@@ -8,14 +8,13 @@ from typing import Any, Final
 from flujo_otel import process
 from flujo_otel.model import Process, Run, RunStatus, Span, Step
 from flujo_otel.semconv import flujo
-from flujo_otel.spanstore.api import ALL, RESUMED_PART, NameStatistics, Root, RunFilter, SpanFilter
+from flujo_otel.spanstore.api import ALL, NameStatistics, Root, RunFilter, SpanFilter
 from flujo_otel.spanstore.flujo.rows import with_spans
 from flujo_otel.spanstore.sqlite import faults, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
 
 _PAGE_ROWS: Final = 2000
 """Of large rows: a page takes milliseconds, so that no read transaction holds the WAL back."""
-_STATISTICS_PAGE_ROWS: Final = 20_000
 
 _WRITERS_OF_OPEN_RUNS: Final = """
     SELECT writer_id, host, pid, process_start, command FROM writers
@@ -44,35 +43,6 @@ _ROOTS: Final = """
     LEFT JOIN resources x ON x.resource_id = s.resource_id
 """
 
-# A pipeline inside a step has the outer one's run. Only what has a parent is looked at for that: a
-# root's attributes hold its input and its context.
-_PIPELINE: Final = f"""
-    CASE WHEN name = '{flujo.PIPELINE_RUN}' THEN COALESCE(
-        CASE WHEN parent_span_id IS NOT NULL AND json_valid(attributes)
-        THEN CAST(json_extract(attributes, '$."{flujo.NESTED_PIPELINE_NAME}"') AS TEXT) END,
-        (SELECT pipeline_name FROM runs WHERE runs.run_id = spans.run_id)
-    ) END
-"""
-
-_NAME: Final = f"""
-    CASE WHEN name = '{flujo.PIPELINE_RUN}' AND json_valid(attributes)
-        AND json_extract(attributes, '$."{flujo.RESUMED}"') IS TRUE
-    THEN '{RESUMED_PART}' ELSE name END
-"""
-
-# The first part of a run tells for all of it: where it paused, how the run ended says whether it
-# failed. Attributes are looked at of those alone.
-_FAILED: Final = f"""
-    status = 'failed' OR (
-        status = 'paused'
-        AND name = '{flujo.PIPELINE_RUN}'
-        AND (SELECT r.status FROM runs r WHERE r.run_id = spans.run_id) = 'failed'
-        AND {_NAME} = name
-        AND json_valid(attributes)
-        AND json_extract(attributes, '$."{flujo.NESTED_PIPELINE_NAME}"') IS NULL
-    )
-"""
-
 # 100,000 such spans take 0.3 s: they are asked for only where flujo itself told of a run.
 _NESTED_RUNS: Final = f"""
     SELECT json_extract(attributes, '$."{flujo.NESTED_RUN_ID}"') AS nested_run_id
@@ -93,32 +63,6 @@ _NEIGHBOURS: Final = """
         (SELECT MIN(run_id) FROM runs WHERE run_id > value)
     FROM json_each(?) ORDER BY key
 """
-
-_STATISTICS_PAGE: Final = f"""
-    SELECT start_time, rowid, {_NAME}, {_PIPELINE}, end_time - start_time, {_FAILED}
-    FROM spans
-    WHERE (start_time, rowid) > (?, ?)
-        AND start_time <= ?
-        AND end_time IS NOT NULL
-        {{of_pipeline}}
-    ORDER BY start_time, rowid
-    LIMIT ?
-"""
-"""Of the seeds' REAL columns, exact to 0.24 us: those after `attributes` would cost a walk through
-its overflow pages, row by row."""
-
-_SPENDING: Final = f"""
-    SELECT {_NAME}, {_PIPELINE}, CAST(TOTAL(tokens) AS INTEGER), COUNT(tokens),
-        TOTAL(cost_usd), COUNT(cost_usd),
-        TOTAL(tokens IS NOT NULL AND cost_usd IS NULL)
-    FROM spans INDEXED BY idx_spans_usage
-    WHERE (cost_usd IS NOT NULL OR tokens IS NOT NULL OR usage_below IS NOT NULL)
-        AND (cost_usd IS NOT NULL OR tokens IS NOT NULL)
-        AND start_time >= ? AND start_time <= ? AND end_time IS NOT NULL
-        {{of_pipeline}}
-    GROUP BY 1, 2
-"""
-"""Of the few spans that carry usage, found by their index."""
 
 
 class SQLiteTraceReader:
@@ -260,42 +204,14 @@ class SQLiteTraceReader:
         self, pipeline: str | None, since_ns: int | None, until_ns: int | None, buckets: int
     ) -> list[NameStatistics]:
         """See `api.TraceReader.statistics`."""
-        from flujo_otel.spanstore.sqlite.statistics import NameTally  # no other question needs it
+        # no other question needs it
+        from flujo_otel.spanstore.sqlite.statistics import statistics_of
 
-        first, last = self._window(since_ns, until_ns)
-        tally = NameTally(first, last, buckets)
-        of_pipeline = "AND run_id IN (SELECT run_id FROM runs WHERE pipeline_name = ?)"
-        of_pipeline = of_pipeline if pipeline is not None else ""
-        query = _STATISTICS_PAGE.format(of_pipeline=of_pipeline)
-        named = () if pipeline is None else (pipeline,)
-        cursor: tuple[float, int] = (first, -1)
-        while True:
-            values = (*cursor, last, *named, _STATISTICS_PAGE_ROWS)
-            page = self._rows(query, values)
-            for start, _, name, its_pipeline, seconds, failed in page:
-                tally.add(name, its_pipeline, start, seconds, failed)
-            if len(page) < _STATISTICS_PAGE_ROWS:
-                break
-            cursor = page[-1][0], page[-1][1]
-        spending = self._rows(_SPENDING.format(of_pipeline=of_pipeline), (first, last, *named))
-        for name, its_pipeline, tokens, metered, cost, priced, unpriced in spending:
-            usage = tokens if metered else None, cost if priced else None, int(unpriced)
-            tally.spend(name, its_pipeline, usage)
-        return tally.result()
+        return statistics_of(self._rows, pipeline, (since_ns, until_ns), buckets)
 
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
-
-    def _window(self, since_ns: int | None, until_ns: int | None) -> tuple[float, float]:
-        """In seconds; what was not given, from the spans themselves."""
-        [(first, last)] = self._rows(
-            "SELECT (SELECT MIN(start_time) FROM spans), (SELECT MAX(start_time) FROM spans)"
-        )
-        return (
-            (first or 0.0) if since_ns is None else since_ns / 1e9,
-            (last or 0.0) if until_ns is None else until_ns / 1e9,
-        )
 
     def _runs_where(self, where: RunFilter) -> tuple[str, list[Any]]:
         conditions: list[str] = []
