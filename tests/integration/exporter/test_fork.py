@@ -245,16 +245,14 @@ def test_a_fork_amid_a_write_that_hangs_neither_waits_for_it_nor_touches_the_dat
         tracer = provider.get_tracer("t")
         spans(tracer, 10, "parent")
         hanging.wait()
-        started = time.monotonic()
         def body():
             spans(tracer, 10, "child")
             provider.force_flush()
             # As a daemon's second fork: what was unsafe for the child is so for its children.
             reap([fork(lambda: (spans(tracer, 10, "grandchild"), provider.force_flush()))])
         child = fork(body)
-        assert time.monotonic() - started < 5
         reap([child])
-        go_on.set()
+        go_on.set()  # up to here the write hangs
     """
     _, errors = run(db, REAP + dedent(source), FLUJO_OTEL_RAISE="0")
     assert names(db) == {"parent": 10}

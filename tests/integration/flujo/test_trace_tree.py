@@ -55,7 +55,7 @@ def test_its_nodes_say_what_the_spans_say(traced: Traced) -> None:
     }
     assert node.span_id == f"{span.context.span_id:016x}"
     assert node.parent_span_id == result.trace_tree.span_id
-    assert abs(node.start_time - span.start_time / 1e9) < 1
+    assert abs(node.start_time - span.start_time / 1e9) < 60
     assert node.start_time <= node.end_time
 
 

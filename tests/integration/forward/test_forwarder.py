@@ -22,7 +22,7 @@ from flujo_otel.spanstore.factory import open_destinations
 from flujo_otel.spanstore.sqlite import destinations as stored
 from integration.forward.conftest import cursor
 from support.backends import Handler, HttpBackend, ok, spans_of, status, wait_until
-from support.programs import peak_mib
+from support.programs import TIMEOUT_SECONDS, peak_mib
 from support.sent_spans import ended, names, some, store
 
 Start = Callable[..., Forwarders]
@@ -159,8 +159,8 @@ def test_stopping_does_not_wait_for_a_dead_backend(
     forwarders = start(backend.url)
     store(db, *some(10))
     started = time.monotonic()
-    assert forwarders.stop(30)
-    assert time.monotonic() - started < 15
+    assert forwarders.stop(TIMEOUT_SECONDS)
+    assert time.monotonic() - started < TIMEOUT_SECONDS - 10
     assert (0, 10) == (cursor(db).sent, cursor(db).lag)
 
 

@@ -294,7 +294,7 @@ def test_an_answer_that_drips_is_waited_for_no_longer_than_any_other(
     backend.replies.append(dripping(begun, dripped, 60.0))
     began = time.monotonic()
     one.work()
-    assert 0.1 < time.monotonic() - began < 10.0
+    assert 0.1 < time.monotonic() - began < 50.0
     assert CursorState.RETRYING is cursor(db).state
     work_until(one, lambda: cursor(db).sent == 1, "sent")
     one.finish()

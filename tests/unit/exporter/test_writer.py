@@ -351,10 +351,8 @@ def test_a_paused_writer_has_closed_the_store_and_writes_nothing(
 
 def test_a_pause_does_not_wait_for_a_write_that_hangs(make_writer: Make) -> None:
     writer = make_writer()
-    with writer._delivery.door:
-        started = time.monotonic()
+    with writer._delivery.door:  # which nobody opens
         assert not writer.pause()
-        assert time.monotonic() - started < 10 * forks.PAUSE_SECONDS
 
 
 def _count_sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
