@@ -133,3 +133,22 @@ def states(span: ReadableSpan) -> list[Any]:
 def content(span: ReadableSpan, name: str) -> Any:
     """A recorded value, read back."""
     return json.loads(str(span.attributes[name]))
+
+
+def streaming(numbers: Any) -> Any:
+    """A graph that adds up what the stream `numbers` gives, each in a branch of its own."""
+    builder = GraphBuilder(name="streaming", output_type=int)
+    source = builder.stream(numbers)
+
+    @builder.step
+    async def same(ctx: StepContext[None, None, int]) -> int:
+        return ctx.inputs
+
+    total = builder.join(reduce_sum, initial=0, node_id="total")
+    builder.add(
+        builder.edge_from(builder.start_node).to(source),
+        builder.edge_from(source).map().to(same),
+        builder.edge_from(same).to(total),
+        builder.edge_from(total).to(builder.end_node),
+    )
+    return builder.build()

@@ -14,6 +14,7 @@ from support.graphs import (
     content,
     reduce_list_append,
     reduce_sum,
+    streaming,
 )
 
 
@@ -204,27 +205,13 @@ def test_what_a_first_wins_join_needs_no_more_is_cancelled_and_no_error(
 
 
 def test_a_stream_s_own_spans_hang_under_the_map_that_draws_from_it(traced: TracedGraphs) -> None:
-    builder = GraphBuilder(name="streaming", output_type=int)
-
-    @builder.stream
     async def numbers(ctx: StepContext[None, None, None]) -> AsyncIterator[int]:
         for number in range(3):
             with traced.tracer.start_as_current_span(f"fetch {number}"):
                 await asyncio.sleep(0)
             yield number
 
-    @builder.step
-    async def same(ctx: StepContext[None, None, int]) -> int:
-        return ctx.inputs
-
-    total = builder.join(reduce_sum, initial=0, node_id="total")
-    builder.add(
-        builder.edge_from(builder.start_node).to(numbers),
-        builder.edge_from(numbers).map().to(same),
-        builder.edge_from(same).to(total),
-        builder.edge_from(total).to(builder.end_node),
-    )
-    assert 3 == traced.run(builder.build())
+    assert 3 == traced.run(streaming(numbers))
     lines = traced.tree().splitlines()
     at = lines.index("  map (map) -> same")
     assert ["    fetch 0", "    fetch 1", "    fetch 2"] == lines[at + 1 : at + 4]

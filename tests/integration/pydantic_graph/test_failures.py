@@ -8,7 +8,15 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from flujo_otel.semconv import flujo, graph
-from support.graphs import GraphBuilder, StepContext, TracedGraphs, events, only_on_2, reduce_sum
+from support.graphs import (
+    GraphBuilder,
+    StepContext,
+    TracedGraphs,
+    events,
+    only_on_2,
+    reduce_sum,
+    streaming,
+)
 
 
 class Sour(Exception):
@@ -137,26 +145,12 @@ def test_what_cannot_be_mapped_fails_the_map(traced: TracedGraphs) -> None:
 
 
 def test_a_stream_that_breaks_fails_the_map_that_draws_from_it(traced: TracedGraphs) -> None:
-    builder = GraphBuilder(name="streaming", output_type=int)
-
-    @builder.stream
     async def numbers(ctx: StepContext[None, None, None]) -> AsyncIterator[int]:
         yield 1
         raise Sour("no more")
 
-    @builder.step
-    async def same(ctx: StepContext[None, None, int]) -> int:
-        return ctx.inputs
-
-    total = builder.join(reduce_sum, initial=0, node_id="total")
-    builder.add(
-        builder.edge_from(builder.start_node).to(numbers),
-        builder.edge_from(numbers).map().to(same),
-        builder.edge_from(same).to(total),
-        builder.edge_from(total).to(builder.end_node),
-    )
     with pytest.raises(Sour):
-        traced.run(builder.build())
+        traced.run(streaming(numbers))
     assert ["failed"] == statuses(traced, "map")
     assert "map" == traced.named("streaming").attributes[graph.FAILED_NODE]
 
