@@ -11,7 +11,7 @@ from flujo_otel.query.tree import Node, build_tree, walk
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import Document, root_document, run_document, span_document
 from flujo_otel_cli.drawing import top_level
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Line, Name, Piece
 from flujo_otel_cli.outer import with_outer
 from flujo_otel_cli.runs import (
     lasted,
@@ -24,7 +24,7 @@ from flujo_otel_cli.runs import (
 )
 from flujo_otel_cli.session import Session
 from flujo_otel_cli.table import Column, parted
-from flujo_otel_cli.text import escape, head
+from flujo_otel_cli.text import both_ends, escape
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import HOUR
 
@@ -102,7 +102,7 @@ def _row(session: Session, run: Run) -> list[Line]:
     shown_id = short_id(session.reader, run.run_id) if session.to.cuts else escape(run.run_id)
     return [
         [Piece(shown_id, "bold")],
-        [Piece(title(run))],
+        [Name(title(run))],
         status_line(run.status, theme),
         [Piece(took(run, session.now_ns, theme))],
         [Piece(process_of(run)), Piece(" is gone" if run.status == "died" else "", "dim")],
@@ -123,12 +123,13 @@ def _open_lines(session: Session, each: Activity) -> Iterator[Line]:
 def _open_line(session: Session, run: Run, node: Node, depth: int) -> Line:
     to = session.to
     status = status_within(run, node.status, node.end_time_ns)
-    name = head(node.name, to.width if to.cuts else None) or "(no name)"
+    name = both_ends(node.name, to.width if to.cuts else None) or "(no name)"
     times = f" {to.theme.times}{len(node.fold.members):,}" if node.fold else ""
     age = lasted(run, node.start_time_ns, node.end_time_ns, session.now_ns, to.theme)
     return [
         Piece("  " + "  " * min(depth, to.width // 8)),
         Piece(f"{to.theme.mark(status)} ", STYLES.get(status, "")),
-        Piece(f"{name}{times}"),
+        Name(name),
+        Piece(times),
         Piece(f"  {age}", "dim"),
     ]

@@ -8,11 +8,11 @@ from flujo_otel.query.tree import Node, build_tree, walk
 from flujo_otel_cli.failures import failure_lines, unexplained_failures
 from flujo_otel_cli.handle import handle_in
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Command, Line, Piece
+from flujo_otel_cli.line import Command, Line, Name, Piece
 from flujo_otel_cli.run_spans import failed_spans
 from flujo_otel_cli.runs import short_id
 from flujo_otel_cli.session import Session
-from flujo_otel_cli.text import head
+from flujo_otel_cli.text import both_ends
 from flujo_otel_cli.theme import STYLES
 
 _FAILURES_SHOWN = 3
@@ -47,8 +47,8 @@ def failed_lines(session: Session, run: Run, failures: Mapping[Node, Failure]) -
         if node.is_run_root:
             yield from failure_lines(failures[node], to)
             continue
-        name = head(node.name, to.width if to.cuts else None) or "(no name)"
-        yield [Piece(f"{to.theme.mark('failed')} ", STYLES["failed"]), Piece(name, "bold")]
+        name = both_ends(node.name, to.width if to.cuts else None) or "(no name)"
+        yield [Piece(f"{to.theme.mark('failed')} ", STYLES["failed"]), Name(name, "bold")]
         lines = failure_lines(failures[node], to, _opens(session, run, node), to.width - 2)
         yield from ([Piece("  "), *line] for line in lines)
     if len(failed) > _FAILURES_SHOWN:

@@ -11,7 +11,7 @@ from flujo_otel.query.decision import Candidate, Decision, FilterTally, tallies
 from flujo_otel_cli import amounts
 from flujo_otel_cli.bar import gauge
 from flujo_otel_cli.content import content_lines
-from flujo_otel_cli.line import Line, Piece, cut_line, padded
+from flujo_otel_cli.line import Line, Name, Piece, cut_line, padded
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len, cut, head, wrapped
 from flujo_otel_cli.theme import Theme
@@ -225,7 +225,7 @@ def _name_width(names: Iterable[str], to: Terminal) -> int:
 
 
 def _cell(name: str, width: int, to: Terminal) -> Line:
-    return padded(cut_line([Piece(name)], width, to.theme.ellipsis), width)
+    return padded(cut_line([Name(name)], width, to.theme.ellipsis), width)
 
 
 def _bar(drawn: str, style: str, to: Terminal) -> Line:

@@ -1,13 +1,13 @@
 """What failed, where in the code, and what was tried again for it: as lines."""
 
-import os
 from collections.abc import Iterator
 
 from flujo_otel.model import Span
-from flujo_otel.query.failure import CodeLocation, Failure, failure_of, is_users_own, repeats
+from flujo_otel.query.failure import Failure, failure_of, is_users_own, repeats
 from flujo_otel.query.tree import Node, walk
 from flujo_otel.semconv.flujo import FALLBACK_ORIGINAL_ERROR
 from flujo_otel_cli.line import Command, Line, Piece
+from flujo_otel_cli.stack import place_lines
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len, cut, escape, wrapped
 from flujo_otel_cli.theme import STYLES
@@ -50,14 +50,13 @@ def failure_lines(
     room = max(to.width if room is None else room, ROOM_LEAST)
     for text in failure.message.rstrip().split("\n", _MESSAGE_LINES)[:_MESSAGE_LINES]:
         yield from message_lines(text, to, room)
-    where = f"at {place(failure.location)}" if failure.location is not None else ""
+    where = place_lines(failure.location, room if to.cuts else None) if failure.location else []
     opens: Line = [Command(hint, "dim")] if hint else []
-    if where and hint and (not to.cuts or cell_len(where) + 3 + cell_len(hint) <= room):
-        yield [Piece(f"{where}   ", "dim"), *opens]
+    is_beside = len(where) == 1 and cell_len(where[0]) + 3 + cell_len(hint) <= room
+    if where and hint and (is_beside or not to.cuts):
+        yield [Piece(f"{where[0]}   ", "dim"), *opens]
         return
-    if where:
-        lines = broken(where, room) if to.cuts else [where]
-        yield from ([Piece(line, "dim")] for line in lines)
+    yield from ([Piece(line, "dim")] for line in where)
     if opens:
         yield opens
 
@@ -88,19 +87,3 @@ def message_lines(text: str, to: Terminal, room: int) -> Iterator[Line]:
     if len(shown) < len(lines):
         shown[-1] = cut(shown[-1] + to.theme.ellipsis, room, to.theme.ellipsis)
     yield from ([Piece(line, style)] for line in shown)
-
-
-def broken(text: str, room: int) -> Iterator[str]:
-    """`text`, which is escaped, in lines of `room` columns, the further ones indented."""
-    first, *rest = wrapped(text, room)
-    yield first
-    if rest:
-        left = text[len(first) :].lstrip()
-        yield from (f"  {line}" for line in wrapped(left, room - 2))
-
-
-def place(location: CodeLocation) -> str:
-    """`app.py:41 in answer`, the file as seen from here."""
-    file = location.file
-    here = os.getcwd() + os.sep  # noqa: PTH109  (pathlib is slow to import)
-    return escape(f"{file.removeprefix(here)}:{location.line} in {location.function}")

@@ -11,7 +11,7 @@ from flujo_otel.usage.library import is_installed
 from flujo_otel_cli import amounts
 from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.service_counts import ServiceCounts, services_of
-from flujo_otel_cli.text import brief, escape, head
+from flujo_otel_cli.text import brief, escape
 from flujo_otel_cli.times import ago
 
 _WAL_WORTH_A_WORD: Final = 64_000_000
@@ -132,7 +132,7 @@ def of_losses(health: Health, now_ns: int) -> Iterator[Finding]:
 
 def of_destination(cursor: Cursor, now_ns: int, path: str) -> Finding:
     """One destination of forwarding: how far behind, and why. `path`: the database's."""
-    called = head(cursor.destination, 60)
+    called = brief(cursor.destination, 60)
     said = f"{called}  {amounts.lag(cursor)} behind, {cursor.sent:,} sent"
     if cursor.state is CursorState.PAUSED:
         return Finding(
@@ -153,7 +153,7 @@ def of_destination(cursor: Cursor, now_ns: int, path: str) -> Finding:
             text += f". The last try: {_last_error(cursor, now_ns)}"
         return Finding("warning", "forwarding", text)
     if cursor.rejected:
-        words = f"{cursor.rejected:,} rejected by it: {head(cursor.rejection, 200)}"
+        words = f"{cursor.rejected:,} rejected by it: {brief(cursor.rejection, 200)}"
         return Finding("warning", "forwarding", f"{said}, {words}")
     return Finding("completed", "forwarding", said)
 
@@ -176,7 +176,7 @@ def of_server(said: dict[str, Any], path: str) -> Finding:
         return Finding("warning", "server", f"{text}; --db names it")
     state = str(said.get("state", "ok"))
     if state != "ok":
-        return Finding("failed", "server", f"{who} cannot store: {head(state, 300)}")
+        return Finding("failed", "server", f"{who} cannot store: {brief(state, 300)}")
     if theirs is None:
         text = f"{who} tells only who has its token where it stores: here, or in another file"
         return Finding("warning", "server", text)
@@ -248,7 +248,7 @@ def _loss(loss: Loss, now_ns: int) -> str:
 
 def _last_error(cursor: Cursor, now_ns: int) -> str:
     when = f" ({ago(cursor.error_at_ns, now_ns)})" if cursor.error_at_ns else ""
-    return f"{head(cursor.error, 200).rstrip('.')}{when}"
+    return f"{brief(cursor.error).rstrip('.')}{when}"
 
 
 def _named(writers: Sequence[Process]) -> str:

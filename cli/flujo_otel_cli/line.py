@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from flujo_otel_cli.text import cell_len, cut, wrapped
+from flujo_otel_cli.text import cell_len, cut, cut_within, wrapped
+
+_REST_MOST = 3
+"""Of the room of a name that is cut, so much at most goes to what follows: the third part."""
 
 
 class Piece(NamedTuple):
@@ -16,6 +19,13 @@ class Piece(NamedTuple):
 class Command(Piece):
     """A command to copy: its line is never cut. Where there is no room for it the terminal itself
     goes on beneath, and still copies it as one line."""
+
+    __slots__ = ()
+
+
+class Name(Piece):
+    """What something is called: where its line is cut, it keeps its end, which may be all that
+    tells it from others."""
 
     __slots__ = ()
 
@@ -41,6 +51,9 @@ def cut_line(line: Line, width: int, ellipsis: str) -> Line:
     """`line` in at most `width` columns; what is cut off is marked."""
     if width_of(line) <= width:
         return line
+    line = _with_names_cut(line, width, ellipsis)
+    if width_of(line) <= width:
+        return line
     kept: Line = []
     left = width
     for text, style in line:
@@ -52,6 +65,20 @@ def cut_line(line: Line, width: int, ellipsis: str) -> Line:
         kept.append(Piece(text, style))
         left -= length
     return kept
+
+
+def _with_names_cut(line: Line, width: int, ellipsis: str) -> Line:
+    """`line`, which is too wide, with its first name cut, where that gives room to all that
+    follows, or there is none for the name itself."""
+    at = next((index for index, piece in enumerate(line) if isinstance(piece, Name)), None)
+    if at is None:
+        return line
+    name, room = line[at], width - width_of(line[:at])
+    rest = min(width_of(line[at + 1 :]), room // _REST_MOST)
+    is_enough = rest == width_of(line[at + 1 :])
+    most = room - rest if is_enough or cell_len(name.text) > room else room
+    cut_name = cut_within(name.text, most, ellipsis)
+    return [*line[:at], name._replace(text=cut_name), *line[at + 1 :]]
 
 
 def flowed(parts: Iterable[Line], width: int, between: Piece, indent: int = 0) -> Iterator[Line]:

@@ -7,10 +7,10 @@ from flujo_otel.query.failure import failure_of
 from flujo_otel.spanstore.changes import SpanChange
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import Document, run_document, span_document
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Line, Name, Piece
 from flujo_otel_cli.runs import process_of, spent, title
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import escape, head
+from flujo_otel_cli.text import both_ends, escape, head
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import duration, moment
 
@@ -34,7 +34,7 @@ class SpanMoment(NamedTuple):
         limit = to.width if to.cuts else None
         return [
             *_front(span, span.end_time_ns, to, now_ns),
-            Piece(head(span.name, limit) or "(no name)"),
+            Name(both_ends(span.name, limit) or "(no name)"),
             Piece(f"  {head(said, limit)}" if said else "", STYLES["failed"]),
         ]
 
@@ -65,7 +65,7 @@ class RunMoment(NamedTuple):
         said = to.theme.dot.join(fact for fact in facts if fact)
         return [
             *_front(run, end_ns, to, now_ns),
-            Piece(title(run)),
+            Name(title(run)),
             Piece(f"  {said}" if said else "", "dim"),
         ]
 

@@ -14,7 +14,7 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """` Did you mean last?`; "" where nothing is near."""
-    from flujo_otel_cli.text import brief
+    from flujo_otel_cli.text import brief_name
 
     name = nearest(word, names)
-    return f" Did you mean {brief(name, 80)}?" if name is not None else ""
+    return f" Did you mean {brief_name(name)}?" if name is not None else ""

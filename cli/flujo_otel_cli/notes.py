@@ -11,7 +11,7 @@ from flujo_otel.query.tree import Node
 from flujo_otel.semconv import flujo, graph
 from flujo_otel.usage.tokens import usage_of
 from flujo_otel_cli import amounts
-from flujo_otel_cli.text import brief, escape
+from flujo_otel_cli.text import brief, brief_name
 from flujo_otel_cli.theme import Theme
 from flujo_otel_cli.times import duration
 
@@ -44,7 +44,7 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
     attributes = node.span.attributes
     kind = step_kind(attributes)
     if flujo.NESTED_PIPELINE_NAME in attributes:  # the span of every pipeline is called alike
-        yield brief(str(attributes[flujo.NESTED_PIPELINE_NAME]), 80)
+        yield brief_name(str(attributes[flujo.NESTED_PIPELINE_NAME]))
     yield from _kind_notes(node, kind, theme)
     yield from _reply_notes(attributes)
     yield from _branch_notes(node.name, attributes, parent)
@@ -80,7 +80,7 @@ def _fold_notes(node: Node, theme: Theme) -> Iterator[str]:
     name = fold.worst.name
     if fold.worst.iteration is not None:
         name = f"#{fold.worst.iteration}"
-    which = f" ({escape(name[:80])})" if name != node.name else ""
+    which = f" ({brief_name(name)})" if name != node.name else ""
     yield f"worst {duration(fold.worst_ns, theme.micro)}{which}"
     yield "--all unfolds"
 
@@ -89,7 +89,7 @@ def _kind_notes(node: Node, kind: str, theme: Theme) -> Iterator[str]:
     assert node.span is not None
     attributes = node.span.attributes
     if flujo.BRANCH_KEY in attributes and kind != "parallel":  # its children are its branches
-        yield f"{theme.arrow} {escape(str(attributes[flujo.BRANCH_KEY])[:80])}"
+        yield f"{theme.arrow} {brief_name(str(attributes[flujo.BRANCH_KEY]))}"
     if not kind:
         return
     waits = node.status in ("paused", "running") and not node.went_on
@@ -101,7 +101,7 @@ def _kind_notes(node: Node, kind: str, theme: Theme) -> Iterator[str]:
     if isinstance(rounds, int):
         said.append(amounts.plural(rounds, "round"))
     if attributes.get(flujo.LOOP_EXIT_REASON):
-        said.append(f"exit: {escape(str(attributes[flujo.LOOP_EXIT_REASON])[:80])}")
+        said.append(f"exit: {brief(str(attributes[flujo.LOOP_EXIT_REASON]), 80)}")
     yield ", ".join(said)
 
 
@@ -128,7 +128,7 @@ def _branch_notes(name: str, attributes: Mapping[str, Any], parent: Node | None)
     branch = attributes.get(flujo.PARALLEL_BRANCH)
     above = parent.span.attributes.get(flujo.BRANCH_KEY) if parent and parent.span else None
     if branch is not None and str(branch) not in (name, str(above)):
-        yield f"branch {escape(str(branch)[:80])}"
+        yield f"branch {brief_name(str(branch))}"
 
 
 def _attempt_notes(attributes: Mapping[str, Any]) -> Iterator[str]:

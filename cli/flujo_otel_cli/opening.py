@@ -17,7 +17,7 @@ from flujo_otel_cli.run_spans import root_span_of, spans_of, waits_within
 from flujo_otel_cli.session import Session
 from flujo_otel_cli.span import opened
 from flujo_otel_cli.step import one_step
-from flujo_otel_cli.text import brief, escape
+from flujo_otel_cli.text import brief_name, escape
 
 _ID_LEAST = 4
 """Characters of a span's id that may name it."""
@@ -122,7 +122,7 @@ def _with_id(spans: Sequence[Span], prefix: str) -> list[Span]:
 
 
 def _ambiguous(prefix: str, found: Sequence[Span]) -> Problem:
-    hints = [f"{escape(span.span_id)}  {brief(span.name, 80)}" for span in found[:CANDIDATES]]
+    hints = [f"{escape(span.span_id)}  {brief_name(span.name)}" for span in found[:CANDIDATES]]
     if len(found) > CANDIDATES:
         hints.append(f"and {len(found) - CANDIDATES:,} more")
     return Problem(

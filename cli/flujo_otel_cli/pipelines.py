@@ -2,7 +2,7 @@
 
 from flujo_otel.spanstore.api import RunFilter, TraceReader
 from flujo_otel_cli.nearest import did_you_mean
-from flujo_otel_cli.text import head
+from flujo_otel_cli.text import brief_name
 
 _RUNS_ASKED = 1000
 """Of the newest runs, so many are asked for their pipelines' names."""
@@ -21,6 +21,6 @@ def no_such_pipeline(reader: TraceReader, name: str) -> str | None:
     if reader.list_runs(RunFilter(pipeline=name), 1):
         return None
     names = pipeline_names(reader)
-    there_are = ", ".join(head(each, _SHOWN) for each in names) or "none"
+    there_are = ", ".join(brief_name(each, _SHOWN) for each in names) or "none"
     near = did_you_mean(name, names)
-    return f"No run of a pipeline {head(name, _SHOWN)!r}.{near} There are: {there_are}."
+    return f"No run of a pipeline {brief_name(name, _SHOWN)!r}.{near} There are: {there_are}."

@@ -15,7 +15,7 @@ from flujo_otel_cli import amounts
 from flujo_otel_cli.document import Document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import shell_word
-from flujo_otel_cli.text import escape, head
+from flujo_otel_cli.text import brief_name, escape
 from flujo_otel_cli.theme import STYLES, Theme
 from flujo_otel_cli.times import duration
 
@@ -119,7 +119,8 @@ class Meter:
         cursors = _cursors(self._server) if names else []
         for cursor in cursors:
             if cursor.destination in names and cursor.lag:
-                yield f"{amounts.lag(cursor)} still waiting for {head(cursor.destination, 40)}"
+                called = brief_name(cursor.destination, 40)
+                yield f"{amounts.lag(cursor)} still waiting for {called}"
 
     def _lags(self, now: float) -> Iterator[str]:
         names = {destination.name for destination in self._server.destinations}
@@ -129,7 +130,7 @@ class Meter:
         for cursor in self._cursors:
             # Before the count: a narrow terminal cuts the end.
             state = "" if cursor.state is CursorState.OK else f"{cursor.state}, "
-            yield f"{head(cursor.destination, 40)} {state}{amounts.lag(cursor)} behind"
+            yield f"{brief_name(cursor.destination, 40)} {state}{amounts.lag(cursor)} behind"
 
 
 def _cursors(server: Server) -> list[Cursor]:

@@ -16,13 +16,14 @@ from flujo_otel_cli.decision import account
 from flujo_otel_cli.detail import attribute_lines, event_lines
 from flujo_otel_cli.drawing import top_level
 from flujo_otel_cli.evaluated import evaluated
-from flujo_otel_cli.failures import broken, place
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.failures import ROOM_LEAST
+from flujo_otel_cli.line import Line, Name, Piece
 from flujo_otel_cli.notes import notes
 from flujo_otel_cli.run_spans import FirstSpans
 from flujo_otel_cli.runs import lasted, status_within
+from flujo_otel_cli.stack import broken, place_lines, stack_lines
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, cell_len, escape, head, value_text
+from flujo_otel_cli.text import both_ends, brief_name, cell_len, escape, head, value_text
 from flujo_otel_cli.theme import STYLES
 
 _EXCEPTION, _ERROR = "exception  ", "error  "
@@ -95,7 +96,7 @@ def body(
     failure = failure_of(span) if failed else None
     if failure is not None:
         label = _ERROR if exception_of(span) is None else _EXCEPTION
-        yield from _failure_lines(failure, to, label)
+        yield from _failure_lines(failure, to, label, full=full)
     whole = full or not to.cuts
     if span.events:
         yield [Piece("events", "dim")]
@@ -110,8 +111,9 @@ def body(
         yield from attributes
 
 
-def _failure_lines(failure: Failure, to: Terminal, label: str) -> Iterator[Line]:
-    """All of the message and the stack: what is too long for the terminal goes on beneath."""
+def _failure_lines(failure: Failure, to: Terminal, label: str, *, full: bool) -> Iterator[Line]:
+    """All of the message and the stack: what is too long for the terminal goes on beneath, but for
+    the places in the code, which stay on their lines, without `full`."""
     first, *more = failure.message.split("\n")
     room = to.width - len(label) if to.cuts else None
     for index, line in enumerate(_within(first, room)):
@@ -122,10 +124,19 @@ def _failure_lines(failure: Failure, to: Terminal, label: str) -> Iterator[Line]
     room = to.width - 2 if to.cuts else None
     for text in more:
         yield from ([Piece(f"  {line}", STYLES["failed"])] for line in _within(text, room))
-    where = [f"at {place(failure.location)}"] if failure.location is not None else []
-    stack = failure.stack.rstrip().split("\n") if failure.stack else []
-    for text in (*where, *stack):
-        yield from ([Piece(f"  {line}", "dim")] for line in _within(text, room))
+    if failure.location is not None:
+        yield from ([Piece(f"  {line}", "dim")] for line in place_lines(failure.location, room))
+    if failure.stack is not None:
+        yield from (
+            [Piece(f"  {line}", "dim")] for line in _stack_lines(failure.stack, to, full=full)
+        )
+
+
+def _stack_lines(stack: str, to: Terminal, *, full: bool) -> Iterator[str]:
+    room = max(to.width - 2, ROOM_LEAST)
+    if not to.cuts or not full:
+        return stack_lines(stack, room if to.cuts else None, to.theme.ellipsis)
+    return (line for text in stack.rstrip().split("\n") for line in _within(text, room))
 
 
 def _link_lines(span: Span, to: Terminal) -> Iterator[Line]:
@@ -141,7 +152,7 @@ def _within(text: str, room: int | None) -> list[str]:
     is_marker = not text.strip(" ^~")  # what it points at is broken elsewhere
     if room is None or cell_len(escape(text)) <= room or is_marker:
         return [escape(text)]
-    return list(broken(escape(text), max(room, 20)))
+    return list(broken(escape(text), max(room, ROOM_LEAST)))
 
 
 def _decided_by(span: Span) -> frozenset[str]:
@@ -166,7 +177,8 @@ def _fold_line(run: Run, node: Node, folded: Fold, to: Terminal, now_ns: int) ->
     took = lasted(run, node.start_time_ns, node.end_time_ns, now_ns, to.theme)
     return [
         Piece(f"{to.theme.mark(status)} ", STYLES.get(status, "")),
-        Piece(f"{brief(node.name, 80)} {to.theme.times}{len(folded.members):,}", "bold"),
+        Name(brief_name(node.name), "bold"),
+        Piece(f" {to.theme.times}{len(folded.members):,}", "bold"),
         Piece("  " + "  ".join([took, *notes(node, None, to.theme)]), "dim"),
     ]
 
@@ -176,7 +188,7 @@ def _heading(run: Run, span: Span, name: str, to: Terminal, now_ns: int) -> Line
     took = lasted(run, span.start_time_ns, span.end_time_ns, now_ns, to.theme)
     return [
         Piece(f"{to.theme.mark(status)} ", STYLES.get(status, "")),
-        Piece(head(name, to.width if to.cuts else None) or "(no name)", "bold"),
+        Name(both_ends(name, to.width if to.cuts else None) or "(no name)", "bold"),
         Piece(f"  {took}", "dim"),
     ]
 

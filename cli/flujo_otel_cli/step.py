@@ -19,12 +19,12 @@ from flujo_otel_cli.conversation import opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.failures import message_lines, reason_lines
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Line, Name, Piece
 from flujo_otel_cli.notes import WAITS, step_kind
 from flujo_otel_cli.runs import has_no_end, lasted, status_within, waited
 from flujo_otel_cli.span import body, decided
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, escape, head
+from flujo_otel_cli.text import both_ends, brief_name, escape
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import MILLISECOND, duration
 
@@ -73,7 +73,7 @@ def alike_lines(run: Run, found: Alike, to: Terminal) -> Iterator[Line]:
     worst_ns, worst = max(durations, key=lambda pair: pair[0], default=(0, steps[0]))
     cost = sum(each.cost_usd or 0 for each in steps)
     tokens = sum(each.tokens or 0 for each in steps)
-    which = f" ({brief(worst.step_name, 80)})" if worst.step_name != found.name else ""
+    which = f" ({brief_name(worst.step_name)})" if worst.step_name != found.name else ""
     facts = [
         f"added up {duration(sum(ns for ns, _ in durations), theme.micro)}" if durations else "",
         f"worst {duration(worst_ns, theme.micro)}{which}" if durations else "",
@@ -85,7 +85,8 @@ def alike_lines(run: Run, found: Alike, to: Terminal) -> Iterator[Line]:
     yield [
         Piece(f"{theme.mark(status)} ", STYLES.get(status, "")),
         Piece(f"{steps[0].step_index} ", "dim"),
-        Piece(f"{brief(found.name, 80) or '(no name)'} {theme.times}{len(steps):,}", "bold"),
+        Name(brief_name(found.name) or "(no name)", "bold"),
+        Piece(f" {theme.times}{len(steps):,}", "bold"),
         Piece("  " + theme.dot.join(fact for fact in facts if fact), "dim"),
     ]
     yield from error_lines(next((error_text(e.error) for e in steps if e.error), None), to)
@@ -186,7 +187,7 @@ def _heading(
         Piece(f"{theme.mark(status)} ", STYLES.get(status, "")),
         Piece(f"{step.step_index} ", "dim"),
         Piece("" if number is None else f"#{number} "),
-        Piece(head(step.step_name, to.width if to.cuts else None) or "(no name)", "bold"),
+        Name(both_ends(step.step_name, to.width if to.cuts else None) or "(no name)", "bold"),
         Piece("  " + theme.dot.join(fact for fact in facts if fact), "dim"),
     ]
 

@@ -27,7 +27,7 @@ from flujo_otel_cli.session import Session
 from flujo_otel_cli.span import more_line, short_line
 from flujo_otel_cli.step import alike_lines, error_lines, step_lines
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, cell_len
+from flujo_otel_cli.text import brief, brief_name, cell_len
 from flujo_otel_cli.theme import STYLES
 
 _LEVELS_SHOWN = 8
@@ -120,7 +120,7 @@ def _failed_beneath(session: Session, run: Run, placed: Placed, to: Terminal) ->
         name = handle_in(session.reader, run, span)
         opens = hint("show", shown_id, "--step", name, db=session.db)
         mark = f"   {to.theme.mark('failed')} "
-        text = f"{brief(span.name, 80)}: {said}"
+        text = f"{brief_name(span.name)}: {said}"
         if not to.cuts or cell_len(text) + 3 + cell_len(opens) <= to.width - len(mark):
             yield [Piece(mark, STYLES["failed"]), Piece(f"{text}   "), Command(opens, "dim")]
             continue

@@ -8,7 +8,7 @@ from functools import cache
 from typing import NamedTuple, TextIO
 
 from flujo_otel_cli import theme as themes
-from flujo_otel_cli.line import Line, Piece, cut_line, is_to_copy, plain
+from flujo_otel_cli.line import Line, cut_line, is_to_copy, plain
 from flujo_otel_cli.theme import Theme
 
 PIPE_WIDTH = 120
@@ -64,7 +64,7 @@ class Terminal(NamedTuple):
         """The text of a line, with its colours."""
         cuts = self.cuts and not is_to_copy(line)
         if self.theme is themes.ASCII:
-            line = [Piece(self._spelled(text), style) for text, style in line]
+            line = [piece._replace(text=self._spelled(piece.text)) for piece in line]
         if cuts:
             line = cut_line(line, self.width, self.theme.ellipsis)
         if self.colour:

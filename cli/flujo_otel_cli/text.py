@@ -12,6 +12,8 @@ _UNSAFE = (
 )
 # Text that is one column a character for sure: spares importing rich's tables of widths.
 _NARROW = re.compile("[ -~\xa0-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u259f●✔✘✝]*")
+_WITHIN_FROM = 8
+"""Columns that both ends of a name need; in fewer it has its beginning alone."""
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -54,6 +56,31 @@ def cut(text: str, width: int, ellipsis: str) -> str:
     return set_cell_size(text, room).rstrip(" ") + ellipsis
 
 
+def cut_within(text: str, width: int, ellipsis: str) -> str:
+    """The same of a name, of which the end tells as much as the beginning: `ellipsis` stands for
+    what lay between them."""
+    room = width - len(ellipsis)
+    if room < _WITHIN_FROM or cell_len(text) <= width:
+        return cut(text, width, ellipsis)
+    tail = _tail(text, room // 3)
+    head_room = room - cell_len(tail)
+    if _NARROW.fullmatch(text):
+        return text[:head_room] + ellipsis + tail
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, head_room).rstrip(" ") + ellipsis + tail
+
+
+def _tail(text: str, width: int) -> str:
+    """The end of `text` in at most `width` columns."""
+    start = len(text)
+    while start and cell_len(text[start - 1 :]) <= width:
+        start -= 1
+    while start < len(text) and not cell_len(text[start]):  # an accent without its letter
+        start += 1
+    return text[start:]
+
+
 def value_text(value: Any) -> str:
     """An attribute's value on one line: text as it is, anything else as JSON."""
     return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
@@ -67,6 +94,20 @@ def head(text: str, width: int | None) -> str:
 def brief(text: str, most: int = 200) -> str:
     """`text` escaped, at most so many characters of it: nobody reads a name of a megabyte."""
     return escape(text) if len(text) <= most else f"{escape(text[:most])}..."
+
+
+def both_ends(text: str, width: int | None) -> str:
+    """The same of a name, that `cut_within` may be given of it; None: all."""
+    if width is None or len(text) <= 2 * width + 2:
+        return escape(text)
+    return escape(text[: width + 1] + text[-width - 1 :])
+
+
+def brief_name(text: str, most: int = 80) -> str:
+    """A name escaped, at most so many characters of its beginning and its end."""
+    if len(text) <= most:
+        return escape(text)
+    return f"{escape(text[: most - most // 3])}...{escape(text[-(most // 3) :])}"
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -15,10 +15,10 @@ from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel_cli import amounts
 from flujo_otel_cli.bar import axis, bar
 from flujo_otel_cli.detail import Details
-from flujo_otel_cli.line import Line, Piece, cut_line, padded, width_of
+from flujo_otel_cli.line import Line, Name, Piece, cut_line, padded, width_of
 from flujo_otel_cli.notes import notes
 from flujo_otel_cli.runs import end_of, has_no_end, lasted, status_within
-from flujo_otel_cli.text import head
+from flujo_otel_cli.text import both_ends
 from flujo_otel_cli.theme import STYLES
 
 BARS_FROM = 80
@@ -152,12 +152,14 @@ class TreeView:
         theme = self.to.theme
         status = status_within(self._run_of(node), node.status, node.end_time_ns)
         label = [Piece(theme.mark(status), STYLES.get(status, "")), Piece(" ")]
-        name = head(self._name(node, parent), self.to.width if self.to.cuts else None)
+        name = both_ends(self._name(node, parent), self.to.width if self.to.cuts else None)
+        times = ""
         if node.fold is not None:
-            name = f"{name} {theme.times}{len(node.fold.members):,}"
+            times = f" {theme.times}{len(node.fold.members):,}"
         elif node.iteration is not None:
             name = f"#{node.iteration} {name}".rstrip()
-        label.append(Piece(name or "(no name)", "bold" if node in self.bright else ""))
+        bright = "bold" if node in self.bright else ""
+        label += [Name(name or "(no name)", bright), Piece(times, bright)]
         said = [
             *notes(node, parent, theme),
             *self.details.notes(node),

@@ -33,7 +33,7 @@ from flujo_otel_cli.facts import facts, sender
 from flujo_otel_cli.failures import unexplained_failures
 from flujo_otel_cli.final_context import own_first
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Command, Line, Piece
+from flujo_otel_cli.line import Command, Line, Name, Piece
 from flujo_otel_cli.opening import open_named
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.panel import panel
@@ -128,7 +128,7 @@ def _lines(
     session: Session, run: Run, steps: list[Step], *, full: bool, unfold: bool
 ) -> Iterator[Line]:
     to = session.to
-    heading = [Piece(title(run), "bold"), Piece("  "), *status_line(run.status, to.theme)]
+    heading = [Name(title(run), "bold"), Piece("  "), *status_line(run.status, to.theme)]
     root = session.reader.roots([run.run_id]).get(run.run_id)
     waits = waits_within(session, run, steps)
     yield from panel(heading, list(facts(session, run, root, waits)), to)

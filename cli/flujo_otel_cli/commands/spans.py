@@ -9,12 +9,12 @@ from flujo_otel.model import Run, Span
 from flujo_otel.spanstore.api import SpanFilter
 from flujo_otel_cli.commands.list import Status
 from flujo_otel_cli.document import run_document, span_document
-from flujo_otel_cli.line import Line, Piece, width_of
+from flujo_otel_cli.line import Line, Name, Piece, width_of
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.runs import find_run, lasted, status_line, status_within
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table
-from flujo_otel_cli.text import head
+from flujo_otel_cli.text import both_ends, head
 from flujo_otel_cli.times import duration
 
 _NAME_MOST = 20
@@ -79,7 +79,7 @@ def _row(session: Session, run: Run, span: Span) -> list[Line]:
     status = status_within(run, span.status, span.end_time_ns)
     return [
         [Piece(head(span.otel_span_id, 40), "dim")],
-        [Piece(head(span.name, session.to.width if session.to.cuts else None) or "(no name)")],
+        [Name(both_ends(span.name, session.to.width if session.to.cuts else None) or "(no name)")],
         status_line(status, theme),
         [Piece(f"+{at}", "dim")],
         [Piece(took)],

@@ -11,7 +11,7 @@ from flujo_otel_cli import amounts
 from flujo_otel_cli.bar import spark
 from flujo_otel_cli.document import statistics_document
 from flujo_otel_cli.hint import hint
-from flujo_otel_cli.line import Command, Line, Piece
+from flujo_otel_cli.line import Command, Line, Name, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.pipelines import no_such_pipeline
 from flujo_otel_cli.session import Session, open_session
@@ -129,8 +129,8 @@ def _columns(rows: Sequence[NameStatistics], hours: float, *, spent: bool) -> tu
 def _named(row: NameStatistics, to: Terminal) -> Line:
     """The pipeline first, where the name is every pipeline's: what is cut off is the end."""
     if not row.pipeline:
-        return [Piece(brief(row.name))]
-    return [Piece(brief(row.pipeline)), Piece(f"{to.theme.dot}{brief(row.name)}", "dim")]
+        return [Name(brief(row.name))]
+    return [Name(brief(row.pipeline)), Piece(f"{to.theme.dot}{brief(row.name)}", "dim")]
 
 
 def _row(row: NameStatistics, to: Terminal, *, spent: bool) -> list[Line]:

@@ -43,6 +43,8 @@ def test_a_hint_works_as_printed(
     typed = "lens" if is_found else os.path.relpath(LENS, folder)
     shell = {"cwd": folder, "env": variables, "text": True, "capture_output": True}
     out = subprocess.run([typed, *arguments, *DB], check=True, **shell).stdout
-    [hint] = [line[line.index(typed) :] for line in out.splitlines() if f"{typed} " in line]
-    assert hint.endswith("--db 'a folder/traces.db'")
-    assert shown in subprocess.run(hint, shell=True, check=True, **shell).stdout
+    hints = [line[line.index(typed) :] for line in out.splitlines() if f"{typed} " in line]
+    assert hints
+    for hint in hints:
+        assert hint.endswith("--db 'a folder/traces.db'")
+        assert shown in subprocess.run(hint, shell=True, check=True, **shell).stdout

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len as rich_cell_len
 
-from flujo_otel_cli.text import _UNSAFE, cell_len, cut, escape, wrapped
+from flujo_otel_cli.text import (
+    _UNSAFE,
+    both_ends,
+    brief_name,
+    cell_len,
+    cut,
+    cut_within,
+    escape,
+    wrapped,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,15 +51,45 @@ def test_width_is_what_rich_measures(text: str) -> None:
     assert cell_len(escape(text)) == rich_cell_len(escape(text))
 
 
-@given(st.text(), st.integers(0, 40), st.sampled_from(["…", ".."]))
+@given(st.text(), st.integers(0, 40), st.sampled_from(["…", "..."]))
 def test_what_is_cut_fits(text: str, width: int, ellipsis: str) -> None:
     assert cell_len(cut(escape(text), width, ellipsis)) <= width
+    assert cell_len(cut_within(escape(text), width, ellipsis)) <= width
 
 
 def test_what_fits_is_not_cut() -> None:
     assert cut("abc", 3, "…") == "abc"
     assert cut("abcd", 3, "…") == "ab…"
     assert cut("日本", 3, "…") == "日…"
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "ellipsis", "shown"),
+    [
+        ("summarise_document_part_07", 20, "…", "summarise_doc…art_07"),
+        ("summarise_document_part_07", 20, "...", "summarise_do...rt_07"),
+        ("summarise_document_part_07", 26, "…", "summarise_document_part_07"),
+        ("summarise_document_part_07", 8, "…", "summari…"),
+        ("資料の要約・第一部・その七", 19, "…", "資料の要約・…その七"),
+        ("資料の要約・第一部・その七", 13, "…", "資料の要…の七"),
+        ("summarise 🎉🎉🎉🎉🎉🎉 7", 14, "…", "summarise…🎉 7"),
+        ("cafe\u0301" * 5, 13, "…", "cafe\u0301cafe\u0301…cafe\u0301"),
+    ],
+)
+def test_a_name_keeps_its_end(name: str, width: int, ellipsis: str, shown: str) -> None:
+    assert cut_within(name, width, ellipsis) == shown
+    assert cut_within(both_ends(name, width), width, ellipsis) == shown
+
+
+@given(st.text(max_size=200), st.integers(10, 40))
+def test_of_a_huge_name_enough_is_kept_to_cut_it(name: str, width: int) -> None:
+    shown = cut_within(escape(name), width, "…")
+    assert cut_within(both_ends(name, width), width, "…") == shown
+
+
+def test_a_name_in_a_sentence_keeps_its_end() -> None:
+    assert brief_name("a" * 60 + "b" * 20) == "a" * 60 + "b" * 20
+    assert brief_name("a" * 60 + "b" * 60) == "a" * 54 + "..." + "b" * 26
 
 
 def test_no_character_that_is_escaped_counts_as_printable() -> None:

@@ -205,7 +205,7 @@ def test_a_heading_is_wrapped_and_not_cut() -> None:
 def test_a_duration_stays_whole_where_the_name_is_cut() -> None:
     spans = [ROOT, a_step(2, "n" * 60, 0, 64, 1)]
     assert drawn(a_run([ROOT]), spans, screen(30)).splitlines()[-1] == (
-        "└─ ✔ nnnnnnnnnnnnnnnnn…  64 ms"
+        "└─ ✔ nnnnnnnnnnnn…nnnnn  64 ms"
     )
 
 
