@@ -55,6 +55,7 @@ class GrpcReceiver:
         self._readers = Readers()
         self._in_flight = 0
         """Calls that have not got their status yet."""
+        self._is_cut_off = False
 
     def server(self) -> Any:
         """A grpc.aio.Server with the services, bound to nothing yet."""
@@ -88,9 +89,13 @@ class GrpcReceiver:
         stopped = asyncio.ensure_future(server.stop(grace_seconds))
         while not stopped.done():
             await asyncio.wait((stopped,), timeout=_LOOK_SECONDS)
-            if not self._in_flight:
+            if self._is_cut_off or not self._in_flight:
                 await server.stop(None)
         await stopped
+
+    def cut_off(self) -> None:
+        """Have `stop` wait for no call any more."""
+        self._is_cut_off = True
 
     def _export(self, signal: Signal) -> Callable[[Any, Context], Awaitable[bytes]]:
         async def export(_: Any, context: Context) -> bytes:

@@ -12,11 +12,12 @@ before the next; one such request at a time |
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Final, Protocol, TypeVar
 
 from flujo_otel.collector.answers import Encoding, Status, status_of
 from flujo_otel.collector.body import Body, BodyBudget
+from flujo_otel.collector.decoding import DecodingThread
 from flujo_otel.collector.parts import PART_BYTES, check_json, parts
 from flujo_otel.collector.unstored import Unstored
 from flujo_otel.errors import Overloaded
@@ -73,7 +74,7 @@ class Reception:
         self._unstored = unstored
         self._budget = BodyBudget(2 * limit_bytes)
         self._one_large = asyncio.Lock()
-        self._large = ThreadPoolExecutor(1, "flujo-otel-decode")
+        self._decoding = DecodingThread()
 
     def body(self, *, gzipped: bool) -> Body:
         """To collect a request's body in."""
@@ -106,8 +107,9 @@ class Reception:
         return status
 
     def close(self) -> None:
-        """Let go of the thread."""
-        self._large.shutdown(wait=False, cancel_futures=True)
+        """Nothing is stored any more: what is not decoded yet is refused at once. To be called on
+        the event loop."""
+        self._decoding.end()
 
     async def _traces(self, body: bytes, encoding: Encoding) -> PartialSuccess:
         if len(body) <= PART_BYTES:
@@ -156,7 +158,7 @@ class Reception:
     async def _run(self, size_bytes: int, work: Callable[[], _T], *, aside: bool = False) -> _T:
         if size_bytes <= _INLINE_BYTES and not aside:
             return work()
-        return await asyncio.get_running_loop().run_in_executor(self._large, work)
+        return await self._decoding.run(work)
 
 
 def _decode_json(body: bytes, redactor: Redactor | None) -> Decoded:

@@ -7,7 +7,7 @@ a request costs no more than its decoding whichever way it came.
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS: Final = 60.0
 """For a request to be all there; SDKs give up after 10."""
+LAST_SECONDS: Final = 1.0
+"""For the answers of a server that stores nothing any more: clients may read none."""
 _KEEP_ALIVE_SECONDS: Final = 75
 """Longer than the minute in which SDKs send metrics: a connection that is closed at the very moment
 of a request costs that request."""
@@ -57,6 +59,9 @@ class Service:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Future[float] | None = None
         self._thread: threading.Thread | None = None
+        self._receiver: GrpcReceiver | None = None
+        self._connections: Iterable[Any] = ()
+        """Over HTTP."""
 
     def start(
         self, sockets: Sequence[socket.socket], grpc_hosts: Sequence[str], grpc_port: int
@@ -78,9 +83,12 @@ class Service:
 
     def end(self, grace_seconds: float) -> None:
         """Take no more. Requests that are in have so long to be answered. Does not wait."""
-        if self._loop is not None:
-            with suppress(RuntimeError):  # the loop is closed: it has ended by itself
-                self._loop.call_soon_threadsafe(self._stop, grace_seconds)
+        self._call_soon(self._stop, grace_seconds)
+
+    def give_up(self) -> None:
+        """Nothing is stored any more: who waits for it is told so, and who does not take that in
+        LAST_SECONDS is cut off. Does not wait."""
+        self._call_soon(self._give_up)
 
     def wait(self, timeout_seconds: float) -> bool:
         """Until the end; False where it takes longer."""
@@ -88,9 +96,24 @@ class Service:
             self._thread.join(timeout_seconds)
         return self._thread is None or not self._thread.is_alive()
 
+    def _call_soon(self, call: Callable[..., None], *args: float) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: it has ended by itself
+                self._loop.call_soon_threadsafe(call, *args)
+
     def _stop(self, grace_seconds: float) -> None:
         if self._stopping is not None and not self._stopping.done():
             self._stopping.set_result(grace_seconds)
+
+    def _give_up(self) -> None:
+        self._reception.close()
+        asyncio.get_running_loop().call_later(LAST_SECONDS, self._cut_off)
+
+    def _cut_off(self) -> None:
+        for connection in [*self._connections]:
+            connection.transport.abort()
+        if self._receiver is not None:
+            self._receiver.cut_off()
 
     def _run(self, bound: "Future[int]", sockets: list[socket.socket], *grpc_at: Any) -> None:
         try:
@@ -117,7 +140,7 @@ class Service:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = stopping = self._loop.create_future()
-        receiver = GrpcReceiver(self._reception, self._access, self._deadlines)
+        self._receiver = receiver = GrpcReceiver(self._reception, self._access, self._deadlines)
         grpc = receiver.server()
         http = uvicorn.Server(self._config())
         try:
@@ -127,11 +150,12 @@ class Service:
         except BaseException:
             await grpc.stop(0)
             raise
+        self._connections = http.server_state.connections
         bound.set_result(grpc_port)
         await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         grace_seconds = stopping.result() if stopping.done() else 0.0
         self._deadlines.end_all()
-        http.config.timeout_graceful_shutdown = max(1, int(grace_seconds))
+        http.config.timeout_graceful_shutdown = grace_seconds  # type: ignore[assignment]
         http.should_exit = True
         await asyncio.gather(receiver.stop(grpc, grace_seconds), serving)
 

@@ -1,5 +1,6 @@
 """However the collector ends, nothing is missing of what it has acknowledged."""
 
+import gzip
 import signal
 import socket
 import threading
@@ -16,6 +17,7 @@ from support.collector import (
     PROTOBUF,
     Collector,
     collector,
+    in_json,
     in_protobuf,
     locked,
     numbered,
@@ -157,6 +159,33 @@ def test_a_large_request_is_told_of_the_stop_at_once(tmp_path: Path) -> None:
             lock.execute("ROLLBACK")
             assert 503 == receive(connection).status
         assert running.end()["stopped"]  # which would have waited no longer than for half of that
+
+
+def test_a_stop_does_not_wait_for_a_request_that_is_still_decoded(tmp_path: Path) -> None:
+    body = in_json(*(numbered("x" * 20, number) for number in range(1, 150_000)))
+    with (
+        collector(tmp_path / "otel.db", {"support.collector_process:STOP_SECONDS": 0.2}) as running,
+        running.connect() as connection,
+    ):
+        headers = {"content-type": JSON, "content-encoding": "gzip"}
+        connection.sendall(request(gzip.compress(body, 1), headers))
+        time.sleep(0.5)  # it is decoded by then, which takes a few seconds
+        running.process.terminate()
+        response = receive(connection)
+        assert (503, 14) == (response.status, response.code)
+        assert running.end()["stopped"]
+    assert [] == running.names()
+
+
+def test_a_stop_does_not_wait_for_clients_that_read_no_answers(tmp_path: Path) -> None:
+    with collector(tmp_path / "otel.db") as running, running.connect() as connection:
+        connection.settimeout(1)
+        with pytest.raises(TimeoutError):
+            while True:
+                connection.sendall(request(b"", {}, method="GET", path="/") * 200)
+        began = time.monotonic()
+        assert running.stop()["stopped"]
+        assert time.monotonic() - began < 5  # of the 10 s that it has
 
 
 def test_a_request_that_waits_for_the_database_at_the_stop_is_written_once_it_can_be(

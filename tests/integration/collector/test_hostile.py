@@ -5,6 +5,8 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
+from typing import BinaryIO
 
 import grpc
 import pytest
@@ -17,6 +19,7 @@ from support.collector import (
     Collector,
     collector,
     in_protobuf,
+    locked,
     numbered,
     receive,
     request,
@@ -112,6 +115,16 @@ class TestMemory:
             assert 431 == receive(connection).status
             assert is_hung_up_on(connection)
 
+    def test_requests_that_wait_for_one_another_wait_in_their_client(self, tmp_path: Path) -> None:
+        with collector(tmp_path / "otel.db") as running, running.connect() as connection:
+            before_mib = running.peak_mib()
+            connection.settimeout(1)
+            deadline = time.monotonic() + 5
+            with pytest.raises(TimeoutError):  # for the server reads no more
+                while time.monotonic() < deadline:
+                    connection.sendall(request(b"", {}, method="GET", path="/") * 200)
+            assert running.peak_mib() - before_mib < 30
+
     def test_many_large_bodies_at_once_share_one_bound(self, tmp_path: Path) -> None:
         zipped = gzip.compress(bytes(SMALL_BYTES))
         half = request(zipped, {"content-type": PROTOBUF, "content-encoding": "gzip"})[:-1]
@@ -126,6 +139,18 @@ class TestMemory:
                 assert 400 == receive(connection).status  # zeros are no protobuf
                 connection.close()
             assert 200 == running.post(b"").status
+
+
+def _half_close(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_WR)
+
+
+def _status_in(stream: BinaryIO) -> int:
+    """Of the next response, which has no body."""
+    status = int(stream.readline().split()[1])
+    while stream.readline() != b"\r\n":
+        pass
+    return status
 
 
 def _eventually_refused(running: Collector, half: bytes):  # type: ignore[no-untyped-def]
@@ -208,8 +233,44 @@ class TestTime:
         for connection in slow:
             connection.close()
 
+    def test_a_head_behind_a_request_has_its_time_once_that_is_answered(
+        self, tmp_path: Path
+    ) -> None:
+        body = in_protobuf(numbered("first", 1))
+        good = request(body, {"content-type": PROTOBUF})
+        with collector(tmp_path / "otel.db", IMPATIENT) as running:
+            assert 200 == running.post(b"").status
+            with running.connect() as connection:
+                with locked(running.db) as lock:
+                    connection.sendall(good + good[:20])
+                    time.sleep(1)
+                    lock.execute("ROLLBACK")
+                assert 200 == receive(connection).status
+                connection.sendall(good[20:])
+                assert 200 == receive(connection).status
+
 
 class TestForm:
+    @pytest.mark.parametrize("ends", [True, False], ids=["and its side is closed", "and no more"])
+    def test_thousands_behind_each_other_are_all_answered(
+        self, shared: Collector, *, ends: bool
+    ) -> None:
+        count, first = 3000, 10**7 if ends else 2 * 10**7
+        bodies = [in_protobuf(numbered(f"{n}", n)) for n in range(first, first + count)]
+        raw = b"".join(request(body, {"content-type": PROTOBUF}) for body in bodies)
+        with shared.connect() as connection:
+            sender = Thread(
+                target=lambda: (connection.sendall(raw), ends and _half_close(connection))
+            )
+            sender.start()
+            with connection.makefile("rb") as stream:
+                answers = [_status_in(stream) for _ in range(count)]
+                sender.join()
+                if ends:
+                    assert b"" == stream.read()
+        assert [200] * count == answers
+        assert {f"{n}" for n in range(first, first + count)} <= set(shared.names())
+
     def test_requests_behind_each_other_are_answered_in_order(self, shared: Collector) -> None:
         good = request(in_protobuf(numbered("pipelined", 1)), {"content-type": PROTOBUF})
         bad = request(b"\xff", {"content-type": PROTOBUF})

@@ -1,5 +1,7 @@
 """A large request in parts says what it said as a whole."""
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -133,6 +135,25 @@ def test_too_many_spans_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(parts(b"\x0a\x00" * 50))
     with pytest.raises(Refusal) as caught:
         list(parts(b"\x0a\x00" * 51))
+    assert 413 == caught.value.http
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda inner: inner, lambda inner: delimited(tag(1, 2), inner), _scope_spans, _span],
+    ids=["of a request", "of a resource's", "of a scope's", "of a span"],
+)
+@pytest.mark.parametrize(
+    "unknown", [b"\x78\x01" * 30, b"\x7b" + b"\x08\x01" * 30 + b"\x7c"], ids=["one by one", "group"]
+)
+def test_too_many_fields_that_nobody_knows_are_refused(
+    wrap: Any, unknown: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PART_BYTES", 10)
+    list(parts(wrap(unknown)))
+    monkeypatch.setattr(module, "FIELDS", 25)
+    with pytest.raises(Refusal) as caught:
+        list(parts(wrap(unknown)))
     assert 413 == caught.value.http
 
 
