@@ -58,7 +58,7 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
     if attributes.get(flujo.FALLBACK_TRIGGERED) is True:
         yield "fallback"
     yield from subject_notes(node.span)
-    yield from _usage_notes(node.span, theme)
+    yield from usage_notes(node.span, theme)
     answer = answer_of(attributes)
     failure = failure_of(node.span) if answer and node.status == "failed" else None
     if answer and (failure is None or failure.message != answer):  # which is said beneath
@@ -150,7 +150,8 @@ def subject_notes(span: Span) -> Iterator[str]:
         yield brief(model, _SUBJECT)
 
 
-def _usage_notes(span: Span, theme: Theme) -> Iterator[str]:
+def usage_notes(span: Span, theme: Theme) -> Iterator[str]:
+    """The tokens that it tells of, and what they cost."""
     used = usage_of(span.attributes)
     if used is None:
         return

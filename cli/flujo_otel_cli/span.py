@@ -18,7 +18,7 @@ from flujo_otel_cli.drawing import top_level
 from flujo_otel_cli.evaluated import evaluated
 from flujo_otel_cli.failures import ROOM_LEAST
 from flujo_otel_cli.line import Line, Name, Piece
-from flujo_otel_cli.notes import notes
+from flujo_otel_cli.notes import notes, subject_notes, usage_notes
 from flujo_otel_cli.run_spans import FirstSpans
 from flujo_otel_cli.runs import lasted, status_within
 from flujo_otel_cli.stack import broken, place_lines, stack_lines
@@ -66,7 +66,9 @@ def opened(
     run: Run, span: Span, to: Terminal, now_ns: int, *, name: str | None = None, full: bool
 ) -> Iterator[Line]:
     """Everything about one span. `name`: what it is called, where not by its own name."""
-    yield _heading(run, span, span.name if name is None else name, to, now_ns)
+    said = "  ".join([*subject_notes(span), *usage_notes(span, to.theme)])
+    heading = _heading(run, span, span.name if name is None else name, to, now_ns)
+    yield [*heading, Piece(f"  {said}" if said else "", "dim")]
     yield from opened_exchange(span, exchange_of(span.attributes), to, full=full)
     yield from decided(span, to, full=full)
     yield from body(span, to, failed=span.status == "failed", full=full)

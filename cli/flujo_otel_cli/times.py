@@ -22,6 +22,7 @@ _UNITS = {
     "d": DAY,
     "w": 7 * DAY,
 }
+_FRACTION = r"([^+]+?\D(?:\d\d:\d\d:\d\d|\d{6}))[.,](\d+)(.*)"
 _LENGTH = r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)"
 
 
@@ -123,5 +124,15 @@ def since(text: str, now_ns: int) -> int:
     try:
         return now_ns - length(text)
     except ValueError:
-        named_ns = int(datetime.fromisoformat(text.strip()).timestamp()) * SECOND
+        seconds, fraction_ns = _parted(text.strip())
+        named_ns = int(datetime.fromisoformat(seconds).timestamp()) * SECOND + fraction_ns
         return min(max(named_ns, -_LAST_NS), _LAST_NS)
+
+
+def _parted(text: str) -> tuple[str, int]:
+    """A time without the fraction of its second, of which `datetime` keeps six digits of the nine
+    that `iso` gives; and that fraction."""
+    found = re.fullmatch(_FRACTION, text)
+    if not found:
+        return text, 0
+    return found[1] + found[3], int(f"{found[2]:0<9.9}")

@@ -70,6 +70,11 @@ def test_iso_has_all_nine_digits() -> None:
         ("3d", NOW_NS - 3 * DAY),
         ("2025-11-21", NOW_NS - 14 * HOUR),
         ("2025-11-21T15:00:00+01:00", NOW_NS),
+        ("2025-11-21T14:00:00.000000001Z", NOW_NS + 1),
+        ("2025-11-21 15:00:00,123456789+01:00", NOW_NS + 123_456_789),
+        ("20251121T140000.5Z", NOW_NS + 500_000_000),
+        ("2025-11-21T13:59:59.9999999999Z", NOW_NS - 1),
+        ("1969-12-31T23:59:59.25Z", -750_000_000),
         ("1" + "0" * 15 + "d", NOW_NS - LAST_NS),
         ("9" * 5000 + "d", NOW_NS - LAST_NS),
         ("9999-12-31T00:00:00Z", LAST_NS),
@@ -80,7 +85,9 @@ def test_since(text: str, ns: int) -> None:
     assert since(text, NOW_NS) == ns
 
 
-@pytest.mark.parametrize("text", ["", "x", "3", "yesterday", "-1h"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "3", "yesterday", "-1h", "2025-11-21T14:00:00.", "2025-11-21.5"]
+)
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ValueError):
         since(text, NOW_NS)
@@ -90,3 +97,8 @@ def test_what_is_no_time(text: str) -> None:
 def test_every_time_that_can_be_stored_can_be_shown(ns: int) -> None:
     assert ago(ns, NOW_NS) and local(ns, NOW_NS) and duration(ns)
     iso(ns)
+
+
+@given(st.integers(-(2**55), 2**62))
+def test_a_time_of_json_names_that_very_nanosecond(ns: int) -> None:
+    assert since(str(iso(ns)), NOW_NS) == ns

@@ -114,6 +114,22 @@ def test_show_says_what_a_step_used(spent: Path, capsys: pytest.CaptureFixture[s
     assert 3090 == found["usage"]["total_tokens"]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("chat gpt-4o-mini", "910→120 tok  800 cached  $0.00015"),
+        ("chat my-own", "910→120 tok"),
+        ("agent", "1,820→240 tok"),
+    ],
+)
+def test_a_model_s_call_that_is_opened_says_what_it_used(
+    spent: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    heading = answer(capsys, "show", TRACE_ID, "--step", name)[1].partition("\n")[0]
+    took = "69 ms" if name == "agent" else "10 ms"
+    assert heading == f"✔ {name}  {took}  {said}"
+
+
 def test_stats_add_up_by_name(spent: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, found = document(capsys, "stats", "--hours", "900000", "--sort", "tokens")
     rows = {row["name"]: (row["tokens"], row["unpriced_count"]) for row in found["statistics"]}
