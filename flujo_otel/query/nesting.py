@@ -1,18 +1,16 @@
-"""Runs inside runs: a run whose first span hangs below a span of another, in one OTel trace.
+"""Runs inside runs: a run whose first span hangs below a span of another that began in the same
+OTel trace.
 
 Each stays a run of its own. Whoever looks at the outer one sees those in it too, at any depth, in
 their places in its tree.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
-from flujo_otel.model import Run, Span
-from flujo_otel.spanstore.api import RunFilter, TraceReader
-
-_FIRST_PAGE = 16
+from flujo_otel.model import Run, RunStatus, Span
+from flujo_otel.spanstore.api import InnerRun, Root, TraceReader
 
 
 class Nesting(NamedTuple):
@@ -22,32 +20,58 @@ class Nesting(NamedTuple):
     inside: Sequence[Run] = ()
 
 
+class Inside(NamedTuple):
+    """How many runs are inside one, at any depth, and how many of them failed."""
+
+    run_count: int = 0
+    failed_count: int = 0
+
+
 def nesting_of(reader: TraceReader, run: Run) -> Nesting:
     """As far as the spans are there by now."""
     root = reader.roots([run.run_id]).get(run.run_id)
     if root is None:
         return Nesting()
-    others = {
-        other.run_id: other
-        for other in reader.runs_of_trace(root.trace_id)
-        if other.run_id != run.run_id
-    }
-    inside: dict[str, list[Run]] = defaultdict(list)
-    for run_id, its_root in reader.roots(list(others)).items():
-        if its_root.outer_run_id is not None:
-            inside[its_root.outer_run_id].append(others[run_id])
-    return Nesting(root.outer_run_id, _below(run.run_id, inside))
+    within = _within(reader.inner_runs([root.trace_id]))
+    found = {each.run_id for each in _below(run.run_id, root.trace_id, within)}
+    runs = reader.runs_of_trace(root.trace_id) if found else []
+    inside = [each for each in runs if each.run_id in found]
+    return Nesting(root.outer_run_id, sorted(inside, key=attrgetter("start_time_ns")))
 
 
-def _below(run_id: str, inside: dict[str, list[Run]]) -> list[Run]:
-    found: dict[str, Run] = {}
+def insides(reader: TraceReader, roots: Mapping[str, Root]) -> dict[str, Inside]:
+    """What is inside the runs that begin with these, by run id; those with nothing in them are left
+    out. The store is asked once, however many they are."""
+    within = _within(reader.inner_runs(list({root.trace_id for root in roots.values()})))
+    found: dict[str, Inside] = {}
+    for run_id, root in roots.items():
+        below = _below(run_id, root.trace_id, within)
+        if below:
+            failed_count = sum(each.status == RunStatus.FAILED for each in below)
+            found[run_id] = Inside(len(below), failed_count)
+    return found
+
+
+_Within = Mapping[tuple[str, str], Sequence[InnerRun]]
+"""What is directly within a run in a trace, by both ids."""
+
+
+def _within(inner: Iterable[InnerRun]) -> _Within:
+    found: dict[tuple[str, str], list[InnerRun]] = {}
+    for each in inner:
+        found.setdefault((each.trace_id, each.outer_run_id), []).append(each)
+    return found
+
+
+def _below(run_id: str, trace_id: str, within: _Within) -> list[InnerRun]:
+    found: dict[str, InnerRun] = {}
     waiting = [run_id]
     while waiting:
-        for run in inside.get(waiting.pop(), ()):
-            if run.run_id not in found and run.run_id != run_id:  # two may be in each other
-                found[run.run_id] = run
-                waiting.append(run.run_id)
-    return sorted(found.values(), key=attrgetter("start_time_ns"))
+        for each in within.get((trace_id, waiting.pop()), ()):
+            if each.run_id not in found and each.run_id != run_id:  # two may be in each other
+                found[each.run_id] = each
+                waiting.append(each.run_id)
+    return list(found.values())
 
 
 def outermost(
@@ -71,17 +95,6 @@ def in_no_other(reader: TraceReader, runs: list[Run]) -> list[Run]:
     roots = reader.roots([run.run_id for run in runs])
     inner = {run_id for run_id, root in roots.items() if root.outer_run_id is not None}
     return [run for run in runs if run.run_id not in inner]
-
-
-def newest_outermost(reader: TraceReader, count: int) -> list[Run]:
-    """The newest runs that are in no other; where all are, the newest."""
-    limit = max(_FIRST_PAGE, count)
-    while True:
-        runs = reader.list_runs(RunFilter(), limit)
-        free = in_no_other(reader, runs)
-        if len(free) >= count or len(runs) < limit:
-            return (free or runs)[:count]
-        limit *= 8
 
 
 def spans_with(reader: TraceReader, run: Run, inside: Sequence[Run]) -> list[Span]:

@@ -2,7 +2,7 @@
 
 from flujo_otel.errors import AmbiguousRun, NoSuchRun
 from flujo_otel.model import Run
-from flujo_otel.query.nesting import in_no_other, newest_outermost
+from flujo_otel.query.nesting import in_no_other
 from flujo_otel.spanstore.api import RunFilter, TraceReader
 
 LAST = "last"
@@ -18,7 +18,8 @@ _FLUJO_PREFIX = "run_"
 def resolve(reader: TraceReader, name: str) -> Run:
     """The run that `name` names: `last`, `prev`, a run id, a unique prefix of one, or a trace id.
 
-    A run inside another is neither `last` nor `prev`: whoever looks at that sees it too.
+    `last` and `prev` are the first two that `lens list` lists: a run inside another is neither, for
+    whoever looks at that sees it too.
     Raises NoSuchRun with near ids, or AmbiguousRun with the candidates, newest first.
     """
     if name in (LAST, PREVIOUS):
@@ -36,7 +37,7 @@ def resolve(reader: TraceReader, name: str) -> Run:
 
 def _newest(reader: TraceReader, name: str) -> Run:
     place = 0 if name == LAST else 1
-    runs = newest_outermost(reader, place + 1)
+    runs = reader.list_runs(RunFilter(outermost=True), place + 1)
     if len(runs) <= place:
         raise NoSuchRun(name, [run.run_id for run in runs])
     return runs[place]

@@ -60,6 +60,9 @@ ALL: Final = 2**31
 class RunFilter(NamedTuple):
     """Which runs to list; None: all.
 
+    `outermost`: those alone that are not inside one that is listed for the rest of this: each that
+    matches is listed, or inside one that is. Of runs that are in each other the one that started
+    first is.
     `still`: of ours, those alone in which nothing happened after their end. In one that is called
     paused something did where it went on, which flujo 0.4 tells its own file but no hook.
     `nested`: also what `TraceReader.nested_runs` speaks of, where it was handed in as a run.
@@ -71,6 +74,7 @@ class RunFilter(NamedTuple):
     until_ns: int | None = None
     still: bool = False
     nested: bool = False
+    outermost: bool = False
 
 
 class SpanFilter(NamedTuple):
@@ -102,6 +106,15 @@ class Root(NamedTuple):
     """The run that the span's parent belongs to, where that is another one."""
     resource: Mapping[str, Any]
     """The sender's: the attributes of its OTLP Resource."""
+
+
+class InnerRun(NamedTuple):
+    """A run that began in `outer_run_id`, in the trace `trace_id`; `status` as stored."""
+
+    run_id: str
+    outer_run_id: str
+    trace_id: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +156,11 @@ class TraceReader(Protocol):
         """How many `list_runs` would give without a limit."""
         ...
 
+    def count_quickly(self, where: RunFilter, most: int) -> int | None:
+        """The same; None: more than `most`, and to count them takes long, for which of 200,000 runs
+        are inside others takes a second to find out."""
+        ...
+
     def get_run(self, run_id: str) -> Run | None:
         """The run of exactly this id; None: there is none."""
         ...
@@ -169,7 +187,11 @@ class TraceReader(Protocol):
         long as there are ids, however many spans their runs have."""
         ...
 
-    def root_spans(self, roots: Iterable[Root]) -> dict[str, Span]:
+    def inner_runs(self, trace_ids: Sequence[str]) -> list[InnerRun]:
+        """Of the runs in these traces those that began in another run."""
+        ...
+
+    def root_spans(self, of_runs: Iterable[Root]) -> dict[str, Span]:
         """The spans that these speak of, with all that is recorded of them, by run id."""
         ...
 

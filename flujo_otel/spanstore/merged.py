@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 
 from flujo_otel.model import Run, Span, Step
-from flujo_otel.spanstore.api import NameStatistics, Root, RunFilter, SpanFilter, TraceReader
+from flujo_otel.spanstore.api import (
+    InnerRun,
+    NameStatistics,
+    Root,
+    RunFilter,
+    SpanFilter,
+    TraceReader,
+)
 from flujo_otel.spanstore.flujo.reader import FlujoReader
 
 _EVERYTHING = SpanFilter()
@@ -30,9 +37,11 @@ class MergedReader:
         )
 
     def count_runs(self, where: RunFilter) -> int:
-        # A run of ours may have another status in flujo's file; so its filter does not matter.
-        of_flujo = self._flujo.run_ids(where)
-        return self._ours.count_runs(where) + len(set(of_flujo) - self._told(of_flujo))
+        return self._ours.count_runs(where) + self._count_others(where)
+
+    def count_quickly(self, where: RunFilter, most: int) -> int | None:
+        count = self._ours.count_quickly(where, most)
+        return None if count is None else count + self._count_others(where)
 
     def known_runs(self, run_ids: Sequence[str]) -> set[str]:
         return self._ours.known_runs(run_ids) | self._flujo.known_runs(run_ids)
@@ -57,8 +66,11 @@ class MergedReader:
     def roots(self, run_ids: Sequence[str]) -> dict[str, Root]:
         return self._ours.roots(run_ids)
 
-    def root_spans(self, roots: Iterable[Root]) -> dict[str, Span]:
-        return self._ours.root_spans(roots)
+    def inner_runs(self, trace_ids: Sequence[str]) -> list[InnerRun]:
+        return self._ours.inner_runs(trace_ids)
+
+    def root_spans(self, of_runs: Iterable[Root]) -> dict[str, Span]:
+        return self._ours.root_spans(of_runs)
 
     def unique_prefixes(self, run_ids: Sequence[str]) -> dict[str, int]:
         ours, of_flujo = (r.unique_prefixes(run_ids) for r in (self._ours, self._flujo))
@@ -86,6 +98,11 @@ class MergedReader:
 
     def _holder(self, run_id: str) -> TraceReader:
         return self._ours if self._ours.known_runs([run_id]) else self._flujo
+
+    def _count_others(self, where: RunFilter) -> int:
+        # A run of ours may have another status in flujo's file; so its filter does not matter.
+        of_flujo = self._flujo.run_ids(where)
+        return len(set(of_flujo) - self._told(of_flujo))
 
     def _told(self, run_ids: Sequence[str]) -> set[str]:
         """Those of flujo's that ours tell of, as runs or as parts of runs."""

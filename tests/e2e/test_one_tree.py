@@ -157,7 +157,7 @@ def test_its_json_has_each_span_once_below_the_one_that_called_it(folder: Path) 
 
 
 def test_the_x_ray_trace_is_a_run_of_its_own_that_says_what_it_is_in(folder: Path) -> None:
-    runs = json.loads(lens(folder, "list", "--json"))["runs"]
+    runs = json.loads(lens(folder, "list", "--inside", "--json"))["runs"]
     shop, selection = sorted(runs, key=lambda run: run["start_time_ns"])
     assert (shop["pipeline_name"], shop["outer_run_id"]) == ("shop", None)
     inner = (selection["pipeline_name"], selection["outer_run_id"])

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from flujo_otel.model import Run, Span
+from flujo_otel.query.nesting import Inside, insides
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import ALL, Root, RunFilter
 from flujo_otel_cli import amounts
-from flujo_otel_cli.document import root_document, run_document
+from flujo_otel_cli.document import Document, root_document, run_document
 from flujo_otel_cli.hint import hint
+from flujo_otel_cli.inside import with_inside
 from flujo_otel_cli.line import Command, Line, Piece, flowed, width_of
 from flujo_otel_cli.notes import subject_notes
 from flujo_otel_cli.options import Db, Json, since_ns
@@ -46,6 +48,8 @@ COLUMNS = (
 
 _CALLED = Column("CALLED", rank=6, beneath=True)
 _FEW = 100
+_COUNTED = 5_000
+"""In text it may be left open how many more there are."""
 _OWN = "Cost, tokens and spans are each run's own; lens trace adds those of the runs in it."
 
 
@@ -69,28 +73,62 @@ def command(
         str | None,
         typer.Option(metavar="TIME", help="Only runs started since: 30m, 2h, 3d, or an ISO time."),
     ] = None,
+    inside: Annotated[bool, typer.Option("--inside", help="Also the runs inside others.")] = False,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 20,
     db: Db = None,
     json: Json = False,
 ) -> None:
-    """The runs, newest first."""
+    """The runs, newest first. Of runs inside runs the outer ones, but where a filter picks an inner
+    one and not the one around it."""
     limit = min(limit, ALL)
     with open_session(db, json=json) as session:
-        where = RunFilter(status, pipeline, since_ns(since, session.now_ns))
+        where = RunFilter(status, pipeline, since_ns(since, session.now_ns), outermost=not inside)
         runs = session.reader.list_runs(where, limit)
-        total = session.reader.count_runs(where)
         roots = session.reader.roots([run.run_id for run in runs])
+        found = _Found(runs, roots, insides(session.reader, roots))
         if json:
-            found = [run_document(run) | root_document(roots.get(run.run_id)) for run in runs]
-            session.answer({"runs": found, "total": total})
+            total = session.reader.count_runs(where)
+            session.answer({"runs": list(_documents(found)), "total": total})
         elif runs:
-            session.show(_lines(session, runs, roots, total, limit))
+            more = _more(session, where, len(runs), limit, _asked(status, pipeline, since, inside))
+            session.show(_lines(session, found, more))
         else:
             session.show(_nothing(session, where))
 
 
+class _Found(NamedTuple):
+    """The runs that are listed, what they begin with, and what is inside them."""
+
+    runs: list[Run]
+    roots: Mapping[str, Root]
+    insides: Mapping[str, Inside]
+
+
+class _More(NamedTuple):
+    """How many there are in all, as said, and the command that lists more."""
+
+    total: str
+    command: str
+
+
+def _asked(
+    status: str | None, pipeline: str | None, since: str | None, inside: bool
+) -> Sequence[str]:
+    """The options again, for a command that lists more of the same."""
+    given = (("--status", status), ("--pipeline", pipeline), ("--since", since))
+    named = [word for name, value in given if value is not None for word in (name, str(value))]
+    return [*named, *(["--inside"] if inside else [])]
+
+
+def _documents(found: _Found) -> Iterator[Document]:
+    for run in found.runs:
+        count = found.insides.get(run.run_id, Inside()).run_count
+        root = root_document(found.roots.get(run.run_id))
+        yield run_document(run) | root | {"inside_count": count}
+
+
 def _nothing(session: Session, where: RunFilter) -> list[Line]:
-    if where == RunFilter():
+    if where._replace(outermost=False) == RunFilter():
         return [[Piece(text)] for text in ("No runs here yet.", *first_trace(session.db))]
     unknown = where.pipeline and no_such_pipeline(session.reader, where.pipeline)
     return [
@@ -99,25 +137,40 @@ def _nothing(session: Session, where: RunFilter) -> list[Line]:
     ]
 
 
-def _lines(
-    session: Session, runs: list[Run], roots: Mapping[str, Root], total: int, limit: int
-) -> list[Line]:
+def _lines(session: Session, found: _Found, more: _More) -> list[Line]:
+    runs, roots, insides = found
     unique = session.reader.unique_prefixes([run.run_id for run in runs])
     width = max(ID_WIDTH, *unique.values()) if session.to.cuts else None
     rows = [_row(session, run, roots.get(run.run_id), unique[run.run_id], width) for run in runs]
-    columns, rows = with_outer(session, COLUMNS, rows, runs, roots)
+    columns, rows = with_inside(session.to.theme, COLUMNS, rows, runs, insides)
+    columns, rows = with_outer(session, columns, rows, runs, roots)
     columns, rows = _with_called(session, columns, rows, runs, roots)
     outer = {run_id for run_id, root in roots.items() if root.outer_run_id}
     newest_id = next((run.run_id for run in runs if run.run_id not in outer), runs[0].run_id)
     newest = hint("trace", short_name(newest_id, unique[newest_id]), db=session.db)
-    is_cut = total > len(runs)
-    more = hint("list", "--limit", str(_more(limit, total)), db=session.db) if is_cut else ""
-    of = f"{len(runs):,} of {amounts.plural(total, 'run')}"
-    lines = [*table(columns, rows, session.to), *_footer(of, filter(None, (more, newest)), session)]
-    if outer:
+    of = f"{len(runs):,} of {more.total}"
+    commands = filter(None, (more.command, newest))
+    lines = [*table(columns, rows, session.to), *_footer(of, commands, session)]
+    if outer or insides:
         own: Line = [Piece(_OWN, "dim")]
         lines += flowed([own], session.to.width, Piece(" ")) if session.to.cuts else [own]
     return lines
+
+
+def _more(
+    session: Session, where: RunFilter, shown: int, limit: int, asked: Sequence[str]
+) -> _More:
+    if shown < limit:  # a list that is not cut has told already
+        return _More(amounts.plural(shown, "run"), "")
+    most = max(_COUNTED, shown)
+    total = session.reader.count_quickly(where, most)
+    said = amounts.plural(total, "run") if total is not None else f"{most:,}+ runs"
+    if total is not None and total <= shown:
+        return _More(said, "")
+    # All where they are few, else twice as many.
+    is_few = total is not None and total <= max(2 * limit, _FEW)
+    next_limit = str(total if is_few else 2 * limit)
+    return _More(said, hint("list", *asked, "--limit", next_limit, db=session.db))
 
 
 def _footer(said: str, commands: Iterable[str], session: Session) -> list[Line]:
@@ -128,11 +181,6 @@ def _footer(said: str, commands: Iterable[str], session: Session) -> list[Line]:
     if session.to.cuts and width_of(line) > session.to.width:
         return [[part] for part in parts]
     return [line]
-
-
-def _more(limit: int, total: int) -> int:
-    """The limit to ask for next: all where they are few, else twice as many."""
-    return total if total <= max(2 * limit, _FEW) else 2 * limit
 
 
 def _row(

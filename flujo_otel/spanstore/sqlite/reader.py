@@ -2,55 +2,42 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final
 
 from flujo_otel import process
-from flujo_otel.model import Process, Run, RunStatus, Span, Step
-from flujo_otel.semconv import flujo
-from flujo_otel.spanstore.api import ALL, NameStatistics, Root, RunFilter, SpanFilter
+from flujo_otel.model import Process, Run, Span, Step
+from flujo_otel.spanstore.api import (
+    ALL,
+    InnerRun,
+    NameStatistics,
+    Root,
+    RunFilter,
+    SpanFilter,
+)
 from flujo_otel.spanstore.flujo.rows import with_spans
-from flujo_otel.spanstore.sqlite import faults, rows
+from flujo_otel.spanstore.sqlite import faults, roots, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
+from flujo_otel.spanstore.sqlite.selection import NESTED_RUNS, Selection, selection_of
 
 _PAGE_ROWS: Final = 2000
 """Of large rows: a page takes milliseconds, so that no read transaction holds the WAL back."""
+
+_WINDOW_ROWS: Final = 1_000, 20_000
+"""Runs of which it is found out at once whether another is around them: first so many, which most
+lists are done with, then more, in some 60 ms."""
 
 _WRITERS_OF_OPEN_RUNS: Final = """
     SELECT writer_id, host, pid, process_start, command FROM writers
     WHERE writer_id IN (SELECT writer_id FROM runs WHERE status = 'running')
 """
-_OF_GONE: Final = "writer_id IN (SELECT value FROM json_each(?))"
-_OF_OTHERS: Final = "(writer_id IS NULL OR writer_id NOT IN (SELECT value FROM json_each(?)))"
+_HANDED_IN: Final = "SELECT 1 FROM trees LIMIT 1"
+_BEFORE: Final = "(runs.start_time_ns, runs.rowid) < (?, ?)"
+_FROM: Final = "(runs.start_time_ns, runs.rowid) >= (?, ?)"
+_END_OF_TIME: Final = (1 << 63) - 1, (1 << 63) - 1
+_NEWEST_FIRST: Final = "ORDER BY runs.start_time_ns DESC, runs.rowid DESC"
 _IDS_AT_ONCE: Final = 500
-# A run starts when its root does, and the index of start times finds that among a million spans. A
-# run whose row was handed in has a start of its own: there the root has to be looked for.
-_ROOTS: Final = """
-    SELECT r.run_id, s.name, s.span_id, s.trace_id, NULLIF(p.run_id, r.run_id), x.attributes
-    FROM json_each(?) j
-    CROSS JOIN runs r ON r.run_id = j.value
-    CROSS JOIN spans s ON s.rowid = COALESCE(
-        (
-            SELECT c.rowid FROM spans c
-            WHERE c.start_time = r.start_time_ns / 1e9
-                AND +c.run_id = r.run_id
-                AND c.start_time_ns = r.start_time_ns
-            ORDER BY c.role & 2 DESC, c.rowid LIMIT 1
-        ),
-        (SELECT c.rowid FROM spans c WHERE c.run_id = r.run_id AND c.role & 2 LIMIT 1)
-    )
-    LEFT JOIN spans p ON p.span_id = s.parent_span_id AND p.trace_id = s.trace_id
-    LEFT JOIN resources x ON x.resource_id = s.resource_id
-"""
-
-# 100,000 such spans take 0.3 s: they are asked for only where flujo itself told of a run.
-_NESTED_RUNS: Final = f"""
-    SELECT json_extract(attributes, '$."{flujo.NESTED_RUN_ID}"') AS nested_run_id
-    FROM spans
-    WHERE name = '{flujo.PIPELINE_RUN}' AND parent_span_id IS NOT NULL AND json_valid(attributes)
-        AND nested_run_id IN ({{of_these}})
-"""
-_HANDED_IN: Final = "SELECT run_id FROM trees"
 
 _ROOT_SPANS: Final = (
     f"{rows.SELECT_SPANS} WHERE span_id IN (SELECT value FROM json_each(?)) ORDER BY rowid"
@@ -75,16 +62,35 @@ class SQLiteTraceReader:
 
     def list_runs(self, where: RunFilter, limit: int) -> list[Run]:
         """See `api.TraceReader.list_runs`."""
-        condition, values = self._runs_where(where)
-        newest_first = "ORDER BY start_time_ns DESC, runs.rowid DESC LIMIT ?"
-        query = f"{rows.SELECT_RUNS} {condition} {newest_first}"
-        return [self._run(row) for row in self._rows(query, (*values, limit))]
+        found: list[Run] = []
+        for selection in self._windows(where):
+            query = f"{rows.SELECT_RUNS} WHERE {selection.condition} {_NEWEST_FIRST} LIMIT ?"
+            page = self._rows(query, (*selection.values, limit - len(found)))
+            found += [self._run(row) for row in page]
+            if len(found) >= limit:
+                break
+        return found
 
     def count_runs(self, where: RunFilter) -> int:
         """See `api.TraceReader.count_runs`."""
-        condition, values = self._runs_where(where)
-        query = f"SELECT COUNT(*) FROM runs {condition}"
-        return int(self._rows(query, values)[0][0])
+        return self.count_quickly(where, ALL) or 0
+
+    def count_quickly(self, where: RunFilter, most: int) -> int | None:
+        """See `api.TraceReader.count_quickly`."""
+        if where.outermost and not self._rows(roots.A_SHARED_TRACE):
+            where = where._replace(outermost=False)
+        if not where.outermost:
+            [whole] = self._windows(where)
+            query = f"SELECT COUNT(*) FROM runs WHERE {whole.condition}"
+            return int(self._rows(query, whole.values)[0][0])
+        count = 0
+        for selection in self._windows(where):
+            some = f"SELECT 1 FROM runs WHERE {selection.condition} {_NEWEST_FIRST} LIMIT ?"
+            values = (*selection.values, most + 1 - count)
+            count += self._rows(f"SELECT COUNT(*) FROM ({some})", values)[0][0]
+            if count > most:
+                return None
+        return count
 
     def get_run(self, run_id: str) -> Run | None:
         """See `api.TraceReader.get_run`."""
@@ -102,7 +108,7 @@ class SQLiteTraceReader:
         """See `api.TraceReader.nested_runs`."""
         if not run_ids:
             return set()
-        query = _NESTED_RUNS.format(of_these="SELECT value FROM json_each(?)")
+        query = NESTED_RUNS.format(of_these="SELECT value FROM json_each(?)")
         found = self._rows(query, (json.dumps(list(run_ids)),))
         return {run_id for (run_id,) in found}
 
@@ -127,14 +133,19 @@ class SQLiteTraceReader:
     def roots(self, run_ids: Sequence[str]) -> dict[str, Root]:
         """See `api.TraceReader.roots`."""
         found: dict[str, Root] = {}
-        for run_id, name, span_id, trace_id, outer, resource in self._of_each(_ROOTS, run_ids):
+        for run_id, name, span_id, trace_id, outer, resource in self._of_each(roots.ROOTS, run_ids):
             attributes = json.loads(resource) if resource else {}
             found[run_id] = Root(name, span_id, trace_id, outer, attributes)
         return found
 
-    def root_spans(self, roots: Iterable[Root]) -> dict[str, Span]:
+    def inner_runs(self, trace_ids: Sequence[str]) -> list[InnerRun]:
+        """See `api.TraceReader.inner_runs`."""
+        run_ids = {run_id for (run_id,) in self._of_each(roots.RUNS_IN_TRACES, trace_ids)}
+        return [InnerRun(*row) for row in self._of_each(roots.INNER_RUNS, list(run_ids))]
+
+    def root_spans(self, of_runs: Iterable[Root]) -> dict[str, Span]:
         """See `api.TraceReader.root_spans`."""
-        span_ids = [root.span_id for root in roots]
+        span_ids = [root.span_id for root in of_runs]
         found = (rows.span(row) for row in self._of_each(_ROOT_SPANS, span_ids))
         return {span.run_id: span for span in found}
 
@@ -213,35 +224,30 @@ class SQLiteTraceReader:
         """Let go of the file."""
         self._connection.close()
 
-    def _runs_where(self, where: RunFilter) -> tuple[str, list[Any]]:
-        conditions: list[str] = []
-        values: list[Any] = []
-        for condition, value in (
-            ("status = ?", "running" if where.status == RunStatus.DIED else where.status),
-            ("pipeline_name = ?", where.pipeline),
-            ("start_time_ns >= ?", where.since_ns),
-            ("start_time_ns <= ?", where.until_ns),
-        ):
-            if value is not None:
-                conditions.append(condition)
-                values.append(value)
-        if where.still:
-            conditions.append("last_time_ns <= end_time_ns")
-        nested = [] if where.nested else self._nested_handed_in()
-        if nested:
-            conditions.append("runs.run_id NOT IN (SELECT value FROM json_each(?))")
-            values.append(json.dumps(nested))
-        if where.status in (RunStatus.RUNNING, RunStatus.DIED):
-            # By their writers, of which there are few, and not row by row: died runs stay for ever.
-            conditions.append(_OF_GONE if where.status == RunStatus.DIED else _OF_OTHERS)
-            values.append(json.dumps(self._gone_writers()))
-        return ("WHERE " + " AND ".join(conditions) if conditions else ""), values
-
-    def _nested_handed_in(self) -> list[str]:
-        if not self._rows(f"{_HANDED_IN} LIMIT 1"):
-            return []
-        found = self._rows(_NESTED_RUNS.format(of_these=_HANDED_IN))
-        return [run_id for (run_id,) in found]
+    def _windows(self, where: RunFilter) -> Iterator[Selection]:
+        """What `where` selects in parts, newest first, so that no transaction takes long."""
+        if not where.nested and not self._rows(_HANDED_IN):
+            where = where._replace(nested=True)
+        selection = selection_of(where, self._gone_writers)
+        if not where.outermost:
+            yield selection
+            return
+        # By an index alone: what was handed in is looked up row by row.
+        plain = selection_of(where._replace(outermost=False, nested=True), self._gone_writers)
+        before = _END_OF_TIME
+        for row_count in chain(_WINDOW_ROWS, repeat(_WINDOW_ROWS[-1])):
+            query = f"""
+                SELECT start_time_ns, rowid FROM runs WHERE {plain.condition} AND {_BEFORE}
+                {_NEWEST_FIRST} LIMIT 1 OFFSET ?
+            """
+            last = self._rows(query, (*plain.values, *before, row_count - 1))
+            condition = f"{selection.condition} AND {_BEFORE}"
+            if not last:
+                yield Selection(condition, (*selection.values, *before))
+                return
+            window = f"{condition} AND {_FROM}"
+            yield Selection(window, (*selection.values, *before, *last[0]))
+            before = last[0]
 
     def _gone_writers(self) -> list[int]:
         """Of those that left a run open, the ones whose process is gone."""

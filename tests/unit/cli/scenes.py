@@ -9,7 +9,7 @@ from typing import Any
 from flujo_otel.model import Batch, Event, Resource, Run, RunStatus, Scope, Span, SpanRecord, Step
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, gen_ai
-from flujo_otel.spanstore.api import NameStatistics, Root, RunFilter, SpanFilter
+from flujo_otel.spanstore.api import InnerRun, NameStatistics, Root, RunFilter, SpanFilter
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -173,10 +173,17 @@ class ListReader:
 
     def list_runs(self, where: RunFilter, limit: int) -> list[Run]:
         newest = sorted(self.runs, key=lambda run: -run.start_time_ns)
-        return [run for run in newest if where.status in (None, run.status)][:limit]
+        found = [run for run in newest if where.status in (None, run.status)]
+        if where.outermost:
+            inner = {each.run_id for each in self.inner_runs([run.trace_id or "" for run in found])}
+            found = [run for run in found if run.run_id not in inner]
+        return found[:limit]
 
     def count_runs(self, where: RunFilter) -> int:
         return len(self.list_runs(where, len(self.runs)))
+
+    def count_quickly(self, where: RunFilter, most: int) -> int | None:
+        return self.count_runs(where)
 
     def get_run(self, run_id: str) -> Run | None:
         return next((run for run in self.runs if run.run_id == run_id), None)
@@ -201,8 +208,17 @@ class ListReader:
             found[run_id] = Root(root.name, root.span_id, root.trace_id, outer, {})
         return found
 
-    def root_spans(self, roots: Iterable[Root]) -> dict[str, Span]:
-        wanted = {root.span_id for root in roots}
+    def inner_runs(self, trace_ids: Sequence[str]) -> list[InnerRun]:
+        found = self.roots([run.run_id for run in self.runs if run.trace_id in trace_ids])
+        statuses = {run.run_id: run.status for run in self.runs}
+        return [
+            InnerRun(run_id, root.outer_run_id, root.trace_id, statuses[run_id])
+            for run_id, root in found.items()
+            if root.outer_run_id is not None
+        ]
+
+    def root_spans(self, of_runs: Iterable[Root]) -> dict[str, Span]:
+        wanted = {root.span_id for root in of_runs}
         return {span.run_id: span for span in self.all_spans if span.span_id in wanted}
 
     def unique_prefixes(self, run_ids: Sequence[str]) -> dict[str, int]:

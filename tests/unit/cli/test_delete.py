@@ -36,7 +36,7 @@ def three(here: Path) -> Path:
 
 
 def left(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    return [run["run_id"] for run in document(capsys, "list")[1]["runs"]]
+    return [run["run_id"] for run in document(capsys, "list", "--inside")[1]["runs"]]
 
 
 def flujo_has(folder: Path, run_id: str, pipeline: str) -> None:
@@ -168,7 +168,9 @@ def test_a_run_inside_another_goes_alone(nested: Path, capsys: pytest.CaptureFix
 
 
 def test_what_is_old_goes_by_its_own_time(nested: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    middle = next(r for r in document(capsys, "list")[1]["runs"] if r["run_id"] == "middle")
+    middle = next(
+        r for r in document(capsys, "list", "--inside")[1]["runs"] if r["run_id"] == "middle"
+    )
     _, found = document(capsys, "delete", "--before", middle["start_time"], "--yes")
     assert found["deleted"] == ["outer"]
 

@@ -1,5 +1,6 @@
 """Runs inside runs, as every command shows them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,25 +85,74 @@ def test_json_has_the_inner_spans_at_their_depth_and_the_runs_beside_them(
     assert RANKING == document(capsys, "trace", SEARCH)[1]["outer_run_id"]
 
 
-def test_the_list_marks_them(nested: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = answer(capsys, "list")
-    heading, *rows, _, _ = [line.split() for line in out.splitlines()]
-    assert ["RUN", "PIPELINE", "IN", "STATUS"] == heading[:4]
-    assert [
-        [SEARCH, "search", RANKING, "✔"],
-        [RANKING, "ranking", OUTER, "✔"],
-        [OUTER, "shop", "✔", "completed"],
-    ] == [row[:4] for row in rows]
-    assert out.splitlines()[-2].endswith("lens trace aaaa")
-    _, found = document(capsys, "list")
-    outer = {run["run_id"]: run["outer_run_id"] for run in found["runs"]}
-    assert {SEARCH: RANKING, RANKING: OUTER, OUTER: None} == outer
-
-
-def test_last_is_the_run_that_holds_the_others(
+def test_the_list_has_the_outer_run_and_counts_those_in_it(
     nested: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert OUTER == document(capsys, "trace", "last")[1]["run"]["run_id"]
+    _, out, _ = answer(capsys, "list")
+    heading, *rows, footer, _ = out.splitlines()
+    assert ["RUN", "PIPELINE", "INSIDE", "STATUS"] == heading.split()[:4]
+    assert [[OUTER, "shop", "+2", "✔"]] == [row.split()[:4] for row in rows]
+    assert "1 of 1 run · lens trace aaaa" == footer
+    _, found = document(capsys, "list")
+    [run] = found["runs"]
+    assert (1, OUTER, None, 2) == (
+        found["total"],
+        run["run_id"],
+        run["outer_run_id"],
+        run["inside_count"],
+    )
+
+
+def test_the_list_has_all_that_are_inside_where_it_is_told_to(
+    nested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = answer(capsys, "list", "--inside")
+    heading, *rows, footer, _ = out.splitlines()
+    assert ["RUN", "PIPELINE", "IN", "INSIDE", "STATUS"] == heading.split()[:5]
+    assert [
+        [SEARCH, "search", RANKING, "✔", "completed"],
+        [RANKING, "ranking", OUTER, "+1", "✔"],
+        [OUTER, "shop", "+2", "✔", "completed"],
+    ] == [row.split()[:5] for row in rows]
+    assert "3 of 3 runs · lens trace aaaa" == footer
+    _, found = document(capsys, "list", "--inside")
+    told = {run["run_id"]: (run["outer_run_id"], run["inside_count"]) for run in found["runs"]}
+    assert {SEARCH: (RANKING, 0), RANKING: (OUTER, 1), OUTER: (None, 2)} == told
+
+
+def test_a_filter_finds_a_run_inside_one_that_it_does_not_find(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = a_root(2, "ranking", (10, 700), 1, RANKING)
+    spans = [
+        a_span(1, "GET /", 0, 900, role=Role.RUN_ROOT, run_id=OUTER),
+        replace(inner, status="failed"),
+        a_root(3, "search", (30, 500), 2, SEARCH),
+        a_span(4, "GET /", 901, 902, role=Role.RUN_ROOT, run_id="dddd4444"),
+    ]
+    store(here / "flujo_otel.db", spans)
+    _, out, _ = answer(capsys, "list", "--status", "failed")
+    heading, row, footer, _ = out.splitlines()
+    assert ["RUN", "PIPELINE", "IN", "INSIDE", "STATUS"] == heading.split()[:5]
+    assert [RANKING, "ranking", OUTER, "+1", "✘", "failed"] == row.split()[:6]
+    assert "1 of 1 run · lens trace bbbb" == footer
+    _, found = document(capsys, "list", "--pipeline", "search")
+    assert [(SEARCH, RANKING)] == [(run["run_id"], run["outer_run_id"]) for run in found["runs"]]
+    _, out, _ = answer(capsys, "list")
+    assert [["dddd4444", "app", "GET"], [OUTER, "app", "GET"]] == [
+        line.split()[:3] for line in out.splitlines()[1:3]
+    ]
+    assert "   +2 (1 ✘)   ✔ completed" in out
+
+
+def test_last_and_prev_are_what_the_list_shows_first(
+    nested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(nested, [a_span(9, "GET /", -9, -8, role=Role.RUN_ROOT, run_id="dddd4444")])
+    listed = [run["run_id"] for run in document(capsys, "list")[1]["runs"]]
+    assert [OUTER, "dddd4444"] == listed
+    named = [document(capsys, "trace", name)[1]["run"]["run_id"] for name in ("last", "prev")]
+    assert listed == named
 
 
 def test_show_names_the_runs_around_and_inside(
@@ -124,7 +174,7 @@ def test_two_runs_under_a_plain_span_stay_two(
         a_root(3, "two", (400, 900), 1, "two-2"),
     ]
     store(here / "flujo_otel.db", spans)
-    assert 3 == document(capsys, "list")[1]["total"]
+    assert 3 == document(capsys, "list", "--inside")[1]["total"]
     _, out, _ = answer(capsys, "trace", "last")
     assert "✔ one  run one-1" in out and "✔ two  run two-2" in out
 
@@ -207,4 +257,6 @@ def test_the_list_says_that_totals_are_each_run_s_own(
 ) -> None:
     said = "Cost, tokens and spans are each run's own; lens trace adds those of the runs in it.\n"
     assert answer(capsys, "list")[1].endswith(said)
-    assert said not in answer(capsys, "list", "--limit", "1", "--pipeline", "shop")[1]
+    assert answer(capsys, "list", "--pipeline", "search")[1].endswith(said)
+    store(nested, [a_span(9, "GET /", -9, -8, role=Role.RUN_ROOT, run_id="dddd4444")])
+    assert said not in answer(capsys, "list", "--pipeline", "app")[1]

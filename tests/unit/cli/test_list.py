@@ -89,7 +89,7 @@ def test_the_store_is_asked_as_often_for_many_runs_as_for_few(
     counts = []
     for limit in ("3", "20"):
         asked.clear()
-        said = answer(capsys, "list", "--limit", limit)[1]
+        said = answer(capsys, "list", "--inside", "--limit", limit)[1]
         assert said.count("  oute  ") == said.count("http://a/b") == int(limit)
         counts.append(len(asked))
     assert counts[0] == counts[1]
@@ -115,6 +115,17 @@ def test_a_list_that_is_cut_says_how_to_see_all(
     ]
     store(filled, others)
     assert "1 of 11 runs · lens list --limit 11 · " in answer(capsys, "list", "--limit", "1")[1]
+
+
+def test_what_lists_more_of_a_filtered_list_filters_too(
+    filled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = {"role": Role.RUN_ROOT, "attributes": {"flujo.pipeline.name": "a b"}}
+    store(filled, [a_span(n, "x", n, n + 1, run_id=f"{n:04}", **named) for n in (100, 101)])
+    options = ["--status", "completed", "--pipeline", "a b", "--since", "9999d", "--inside"]
+    said = answer(capsys, "list", *options, "--limit", "1")[1]
+    again = "lens list --status completed --pipeline 'a b' --since 9999d --inside --limit 2"
+    assert f"1 of 2 runs · {again} · " in said
 
 
 def test_no_database_here_names_the_one_that_the_collector_stores_in(

@@ -63,12 +63,12 @@ CACHED = (110 + 800 / 2) * 0.15e-6 + 120 * 0.6e-6
 
 
 def test_list_counts_each_call_in_one_run(spent: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = answer(capsys, "list")
+    _, out, _ = answer(capsys, "list", "--inside")
     _, *rows, _ = out.splitlines()
     assert sorted(["$0.00015+", "$0.00021"]) == sorted(
         word for row in rows for word in row.split() if word.startswith("$")
     )
-    _, found = document(capsys, "list")
+    _, found = document(capsys, "list", "--inside")
     assert {
         TRACE_ID: (2060, 1, pytest.approx(CACHED)),
         "inner-run": (1030, 0, pytest.approx(PRICED)),

@@ -8,7 +8,6 @@ from flujo_otel.model.record import Role
 from flujo_otel.query.nesting import (
     Nesting,
     nesting_of,
-    newest_outermost,
     outermost,
     spans_with,
 )
@@ -67,7 +66,6 @@ def test_runs_that_are_in_each_other_end_the_search() -> None:
     run = reader.runs[0]
     assert ("b", ["b"]) == nesting(reader, "a")
     assert "b" == outermost(reader, run).run_id
-    assert ["b"] == ids(newest_outermost(reader, 1))
 
 
 def test_spans_come_together_in_order_of_start(reader: ListReader) -> None:

@@ -199,6 +199,22 @@ def test_a_pipeline_in_a_step_is_no_run_of_its_own_though_flujo_lists_it_as_one(
         assert reader.get_run("inner") is not None
 
 
+def test_the_outermost_of_both_files_are_listed_and_an_inner_one_is_not_told_by_flujo() -> None:
+    outer, older = Given("outer", "one", "completed", 5), Given("older", "two", "failed", 1)
+    inner, alone = Given("inner", "two", "failed", 6), Given("alone", "two", "completed", 3)
+    within = root(inner)._replace(
+        trace_id=root(outer).trace_id, otel_parent_id=root(outer).otel_span_id
+    )
+    with both([outer, older], [outer, inner, alone, older], [within]) as reader:
+        outermost = RunFilter(outermost=True)
+        assert [run.run_id for run in reader.list_runs(outermost, 2)] == ["outer", "alone"]
+        assert reader.count_runs(outermost) == reader.count_quickly(outermost, 3) == 3
+        assert reader.count_quickly(outermost, 1) is None
+        failed = [run.run_id for run in reader.list_runs(outermost._replace(status="failed"), 9)]
+        assert failed == ["inner", "older"]
+        assert [each.run_id for each in reader.inner_runs([within.trace_id])] == ["inner"]
+
+
 def test_where_there_is_neither_file_reading_says_where_it_looked_and_makes_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
