@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from flujo_otel_cli.interrupt import ending_at_once
 from flujo_otel_cli.line import Piece
 from flujo_otel_cli.problem import Exit, Problem, problem_of
 from flujo_otel_cli.terminal import Terminal, forget
@@ -72,7 +73,8 @@ class LateCommands(TyperGroup):
 
 
 def _command(name: str) -> Any:
-    module = import_module(f"flujo_otel_cli.commands.{name}")
+    with ending_at_once():
+        module = import_module(f"flujo_otel_cli.commands.{name}")
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(name, **getattr(module, "SETTINGS", {}))(module.command)
     return typer.main.get_command(single)

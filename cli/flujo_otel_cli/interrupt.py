@@ -1,9 +1,11 @@
-"""Ctrl-C, where something has to come to its end first."""
+"""Ctrl-C, where something has to come to its end first, or nothing has."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from flujo_otel_cli.ending import interrupted_as_usual, interrupted_at_once
 
 
 @contextmanager
@@ -28,3 +30,14 @@ def held_back() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if came:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Ctrl-C amid the body ends the process: for imports, in which nothing is begun yet."""
+    was_usual = interrupted_at_once()
+    try:
+        yield
+    finally:
+        if was_usual:
+            interrupted_as_usual()

@@ -10,6 +10,7 @@ import typer
 
 from flujo_otel.settings import TOML_VARIABLE
 from flujo_otel_cli.document import write_line
+from flujo_otel_cli.interrupt import ending_at_once
 from flujo_otel_cli.line import Line, cut_line
 from flujo_otel_cli.options import Db
 from flujo_otel_cli.pause import listened_to
@@ -78,7 +79,8 @@ def command(
     ] = False,
 ) -> None:
     """Receive OpenTelemetry traces from any program, and send them on."""
-    from flujo_otel.server import Server, ServerOptions
+    with ending_at_once():
+        from flujo_otel.server import Server, ServerOptions
 
     if config is not None:
         os.environ[TOML_VARIABLE] = str(config)
