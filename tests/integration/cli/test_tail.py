@@ -204,9 +204,9 @@ def test_a_reader_that_goes_away_ends_it_though_nothing_happens(tmp_path: Path) 
 def test_a_narrow_dumb_terminal_has_short_plain_lines(tmp_path: Path) -> None:
     work_to_the_end(tmp_path, "a rather long name for a span")
     with Lens("tail", "--since", "1h", cwd=tmp_path, columns=40, TERM="dumb") as lens:
-        _, *lines = lens.until("a rather")
+        _, *lines = lens.until("a rat")
         assert all(line.isascii() and len(line) <= 40 for line in lines)
-        assert lines[-1].endswith("..")
+        assert lines[-1].endswith("...pan")
         assert lens.stop() == 0
 
 
