@@ -48,7 +48,7 @@ COLUMNS = (
 
 _CALLED = Column("CALLED", rank=6, beneath=True)
 _FEW = 100
-_COUNTED = 5_000
+_COUNTED = 2_000
 """In text it may be left open how many more there are."""
 _OWN = "Cost, tokens and spans are each run's own; lens trace adds those of the runs in it."
 

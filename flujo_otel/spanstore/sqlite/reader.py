@@ -19,20 +19,19 @@ from flujo_otel.spanstore.api import (
 from flujo_otel.spanstore.flujo.rows import with_spans
 from flujo_otel.spanstore.sqlite import faults, roots, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
-from flujo_otel.spanstore.sqlite.selection import NESTED_RUNS, Selection, selection_of
+from flujo_otel.spanstore.sqlite.selection import HANDED_IN, NESTED_RUNS, Selection, selection_of
 
 _PAGE_ROWS: Final = 2000
 """Of large rows: a page takes milliseconds, so that no read transaction holds the WAL back."""
 
-_WINDOW_ROWS: Final = 1_000, 20_000
+_WINDOW_ROWS: Final = 1_000, 5_000
 """Runs of which it is found out at once whether another is around them: first so many, which most
-lists are done with, then more, in some 60 ms."""
+lists are done with, then more, in some 20 ms."""
 
 _WRITERS_OF_OPEN_RUNS: Final = """
     SELECT writer_id, host, pid, process_start, command FROM writers
     WHERE writer_id IN (SELECT writer_id FROM runs WHERE status = 'running')
 """
-_HANDED_IN: Final = "SELECT 1 FROM trees LIMIT 1"
 _BEFORE: Final = "(runs.start_time_ns, runs.rowid) < (?, ?)"
 _FROM: Final = "(runs.start_time_ns, runs.rowid) >= (?, ?)"
 _END_OF_TIME: Final = (1 << 63) - 1, (1 << 63) - 1
@@ -63,7 +62,7 @@ class SQLiteTraceReader:
     def list_runs(self, where: RunFilter, limit: int) -> list[Run]:
         """See `api.TraceReader.list_runs`."""
         found: list[Run] = []
-        for selection in self._windows(where):
+        for selection in self._windows(self._known(where)):
             query = f"{rows.SELECT_RUNS} WHERE {selection.condition} {_NEWEST_FIRST} LIMIT ?"
             page = self._rows(query, (*selection.values, limit - len(found)))
             found += [self._run(row) for row in page]
@@ -73,16 +72,36 @@ class SQLiteTraceReader:
 
     def count_runs(self, where: RunFilter) -> int:
         """See `api.TraceReader.count_runs`."""
-        return self.count_quickly(where, ALL) or 0
+        where = self._settled(where)
+        if not where.outermost:
+            return self._count(where)
+        # What was handed in is inside nothing, and told as nested at one look at all of it.
+        plain = where._replace(outermost=False)
+        nested = (
+            0 if where.nested else self._count(plain._replace(nested=True)) - self._count(plain)
+        )
+        return (self._count_in_windows(where._replace(nested=True), ALL) or 0) - nested
 
     def count_quickly(self, where: RunFilter, most: int) -> int | None:
         """See `api.TraceReader.count_quickly`."""
+        where = self._settled(where)
+        if where.nested and not where.outermost:
+            return self._count(where)
+        return self._count_in_windows(where, most)
+
+    def _settled(self, where: RunFilter) -> RunFilter:
+        """The same, for counting: where no trace is shared, no run is inside another."""
+        where = self._known(where)
         if where.outermost and not self._rows(roots.A_SHARED_TRACE):
-            where = where._replace(outermost=False)
-        if not where.outermost:
-            [whole] = self._windows(where)
-            query = f"SELECT COUNT(*) FROM runs WHERE {whole.condition}"
-            return int(self._rows(query, whole.values)[0][0])
+            return where._replace(outermost=False)
+        return where
+
+    def _count(self, where: RunFilter) -> int:
+        whole = selection_of(where, self._gone_writers)
+        query = f"SELECT COUNT(*) FROM runs WHERE {whole.condition}"
+        return int(self._rows(query, whole.values)[0][0])
+
+    def _count_in_windows(self, where: RunFilter, most: int) -> int | None:
         count = 0
         for selection in self._windows(where):
             some = f"SELECT 1 FROM runs WHERE {selection.condition} {_NEWEST_FIRST} LIMIT ?"
@@ -108,8 +127,7 @@ class SQLiteTraceReader:
         """See `api.TraceReader.nested_runs`."""
         if not run_ids:
             return set()
-        query = NESTED_RUNS.format(of_these="SELECT value FROM json_each(?)")
-        found = self._rows(query, (json.dumps(list(run_ids)),))
+        found = self._rows(NESTED_RUNS, (json.dumps(list(run_ids)), len(set(run_ids))))
         return {run_id for (run_id,) in found}
 
     def runs_with_prefix(self, prefix: str, limit: int) -> list[Run]:
@@ -224,30 +242,36 @@ class SQLiteTraceReader:
         """Let go of the file."""
         self._connection.close()
 
+    def _known(self, where: RunFilter) -> RunFilter:
+        """The same: where nothing was handed in, nothing of that is nested."""
+        return where if self._rows(f"{HANDED_IN} LIMIT 1") else where._replace(nested=True)
+
     def _windows(self, where: RunFilter) -> Iterator[Selection]:
-        """What `where` selects in parts, newest first, so that no transaction takes long."""
-        if not where.nested and not self._rows(_HANDED_IN):
-            where = where._replace(nested=True)
-        selection = selection_of(where, self._gone_writers)
-        if not where.outermost:
+        """What `where` selects in parts, newest first, so that no transaction takes long, and that
+        of what was handed in no more is looked for than it takes."""
+        selection = selection_of(where._replace(nested=True), self._gone_writers)
+        if where.nested and not where.outermost:
             yield selection
             return
-        # By an index alone: what was handed in is looked up row by row.
-        plain = selection_of(where._replace(outermost=False, nested=True), self._gone_writers)
+        plain = selection_of(where._replace(nested=True, outermost=False), self._gone_writers)
         before = _END_OF_TIME
         for row_count in chain(_WINDOW_ROWS, repeat(_WINDOW_ROWS[-1])):
+            rest = plain.within(_BEFORE, before)
             query = f"""
-                SELECT start_time_ns, rowid FROM runs WHERE {plain.condition} AND {_BEFORE}
+                SELECT start_time_ns, rowid FROM runs WHERE {rest.condition}
                 {_NEWEST_FIRST} LIMIT 1 OFFSET ?
             """
-            last = self._rows(query, (*plain.values, *before, row_count - 1))
-            condition = f"{selection.condition} AND {_BEFORE}"
+            last = self._rows(query, (*rest.values, row_count - 1))
+            bounds = (_BEFORE, before) if not last else (f"{_BEFORE} AND {_FROM}", before + last[0])
+            nested = set() if where.nested else self._nested_among(plain.within(*bounds))
+            yield selection.within(*bounds).without(nested)
             if not last:
-                yield Selection(condition, (*selection.values, *before))
                 return
-            window = f"{condition} AND {_FROM}"
-            yield Selection(window, (*selection.values, *before, *last[0]))
             before = last[0]
+
+    def _nested_among(self, selection: Selection) -> set[str]:
+        query = f"SELECT run_id FROM runs WHERE {selection.condition} AND +run_id IN ({HANDED_IN})"
+        return self.nested_runs([run_id for (run_id,) in self._rows(query, selection.values)])
 
     def _gone_writers(self) -> list[int]:
         """Of those that left a run open, the ones whose process is gone."""

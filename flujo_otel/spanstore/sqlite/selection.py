@@ -1,7 +1,7 @@
 """Which runs a filter selects, in SQL."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.model import RunStatus
@@ -13,19 +13,26 @@ _OF_GONE: Final = "{runs}.writer_id IN (SELECT value FROM json_each(?))"
 _OF_OTHERS: Final = (
     "({runs}.writer_id IS NULL OR {runs}.writer_id NOT IN (SELECT value FROM json_each(?)))"
 )
-# 100,000 such spans take 0.03 s, and more where their attributes are large. SQLite looks once, when
-# it comes to the first run that was handed in.
-NESTED_RUNS: Final = f"""
+_NESTED: Final = f"""
     SELECT json_extract(attributes, '$."{flujo.NESTED_RUN_ID}"') AS nested_run_id
     FROM spans
     WHERE name = '{flujo.PIPELINE_RUN}' AND parent_span_id IS NOT NULL AND json_valid(attributes)
         AND nested_run_id IN ({{of_these}})
 """
-_HANDED_IN: Final = "SELECT run_id FROM trees"
+HANDED_IN: Final = "SELECT run_id FROM trees"
+# 100,000 such spans take 0.03 s, and more where their attributes are large. SQLite looks once, when
+# it comes to the first run that was handed in.
 _IS_NESTED: Final = (
-    f"{{runs}}.run_id IN ({_HANDED_IN})"
-    f" AND {{runs}}.run_id IN ({NESTED_RUNS.format(of_these=_HANDED_IN)})"
+    f"{{runs}}.run_id IN ({HANDED_IN})"
+    f" AND {{runs}}.run_id IN ({_NESTED.format(of_these=HANDED_IN)})"
 )
+NESTED_RUNS: Final = f"""
+    SELECT DISTINCT nested_run_id FROM (
+        {_NESTED.format(of_these="SELECT value FROM json_each(?)")} ORDER BY rowid DESC LIMIT -1
+    ) LIMIT ?
+"""
+"""Of these ids, so many: from the newest span on, until all are found. The inner LIMIT keeps SQLite
+from leaving out the order."""
 
 
 class Selection(NamedTuple):
@@ -33,6 +40,15 @@ class Selection(NamedTuple):
 
     condition: str
     values: Sequence[Any] = ()
+
+    def within(self, condition: str, values: Sequence[Any]) -> "Selection":
+        """Those of it for which this holds, too."""
+        return Selection(f"{self.condition} AND {condition}", (*self.values, *values))
+
+    def without(self, run_ids: Collection[str]) -> "Selection":
+        """But for these."""
+        these = "runs.run_id NOT IN (SELECT value FROM json_each(?))"
+        return self.within(these, (json.dumps(list(run_ids)),)) if run_ids else self
 
 
 def selection_of(where: RunFilter, gone_writers: Callable[[], Sequence[int]]) -> Selection:
@@ -44,10 +60,7 @@ def selection_of(where: RunFilter, gone_writers: Callable[[], Sequence[int]]) ->
     if not where.outermost:
         return selected
     outer = _matching("o", where, gone)
-    return Selection(
-        f"{selected.condition} AND NOT {is_inside(outer.condition)}",
-        (*selected.values, *outer.values),
-    )
+    return selected.within(f"NOT {is_inside(outer.condition)}", outer.values)
 
 
 def _matching(runs: str, where: RunFilter, gone: str | None) -> Selection:
