@@ -121,6 +121,11 @@ class Intake:
         self._progress_seconds = time.monotonic()
         self._stalled = False
 
+    @property
+    def idle_seconds(self) -> float:
+        """Since it last got anywhere."""
+        return time.monotonic() - self._progress_seconds
+
     def stall(self) -> None:
         """The store does not accept writes for now: nobody is to wait for it."""
         self._stalled = True

@@ -13,6 +13,8 @@ BATCH_BYTES: Final = 16 * 1024 * 1024
 """A batch is made into records, which are as large again: the bound may not be doubled by it."""
 EXIT_SECONDS: Final = 5.0
 """How long a normal exit waits for a store that does not accept writes."""
+SLOW_EXIT_SECONDS: Final = 25.0
+"""How much longer for one that does, of which a busy machine's 64 MiB may need some."""
 TERMINATION_SECONDS: Final = 2.0
 BUSY_SECONDS: Final = 0.05
 """How long one write waits for another process's: batches are retried anyhow, and a fork must come

@@ -18,7 +18,7 @@ from flujo_otel.spanstore.api import SpanWriter
 from flujo_otel_exporter import children, process_exit, termination
 from flujo_otel_exporter.delivery import Delivery, Source
 from flujo_otel_exporter.intake import Intake
-from flujo_otel_exporter.limits import EXIT_SECONDS, Limits
+from flujo_otel_exporter.limits import EXIT_SECONDS, SLOW_EXIT_SECONDS, Limits
 from flujo_otel_exporter.losses import LossCounter, service_of
 
 _logger = logging.getLogger("flujo_otel")
@@ -117,13 +117,26 @@ class StoreWriter:
         return False
 
     def finish(self) -> None:
-        """At the end of the process: write what is held on this thread and close, within 5 s."""
+        """At the end of the process: write what is held on this thread and close. A store that
+        takes no writes is waited for 5 s, one that is slow for 30 s."""
         self._ending = True
-        if not self.settle():
-            reason = self._delivery.unavailable or f"not done within {EXIT_SECONDS:.0f} s."
+        started = time.monotonic()
+        if not self.settle() and not self._went_on(started + EXIT_SECONDS + SLOW_EXIT_SECONDS):
+            waited_seconds = time.monotonic() - started
+            reason = self._delivery.unavailable or f"not done within {waited_seconds:.0f} s."
             count = self._delivery.count_held()
             spans = "1 span" if count == 1 else f"{count} spans"
             self._say("flujo-otel: the process ends with %s unwritten: %s", spans, reason)
+
+    def _went_on(self, deadline_seconds: float) -> bool:
+        """Whether all was written after all, where ever more of it was."""
+        while (patience_seconds := EXIT_SECONDS - self._intake.idle_seconds) > 0:
+            left_seconds = deadline_seconds - time.monotonic()
+            if left_seconds <= 0 or self._delivery.cannot_open:
+                return False
+            if self.flush(min(patience_seconds, left_seconds)):
+                return True
+        return False
 
     def _say(self, message: str, *values: object) -> None:
         if message not in self._said:

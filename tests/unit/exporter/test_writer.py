@@ -116,6 +116,43 @@ def test_shutdowns_and_the_end_wait_in_vain_so_long_in_all(
     assert writer.flush(PATIENT)
 
 
+def test_the_end_goes_on_where_the_store_is_only_slow(
+    make_writer: Make,
+    store: FakeStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("flujo_otel_exporter.writer.EXIT_SECONDS", 0.3)
+    write = store.write
+    store.write = lambda batch: (time.sleep(0.05), write(batch))[1]  # type: ignore[method-assign]
+    writer = make_writer(batch_spans=1)
+    for number in range(20):
+        writer.put(span(f"{number}"), None)
+    writer.finish()
+    assert len(store.names) == 20
+    assert caplog.messages == []
+
+
+def test_it_goes_on_with_a_bound(
+    make_writer: Make,
+    store: FakeStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("flujo_otel_exporter.writer.EXIT_SECONDS", 0.2)
+    monkeypatch.setattr("flujo_otel_exporter.writer.SLOW_EXIT_SECONDS", 0.2)
+    write = store.write
+    store.write = lambda batch: (time.sleep(0.1), write(batch))[1]  # type: ignore[method-assign]
+    writer = make_writer(batch_spans=1)
+    for number in range(100):
+        writer.put(span(f"{number}"), None)
+    writer.finish()
+    assert 3 <= len(store.names) < 90
+    [said] = caplog.messages
+    assert "spans unwritten: not done within" in said
+    store.write = write  # type: ignore[method-assign]
+
+
 def test_what_the_store_rejects_is_counted_and_the_rest_kept(
     make_writer: Make, store: FakeStore
 ) -> None:

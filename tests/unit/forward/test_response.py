@@ -1,7 +1,10 @@
 """A backend may answer with anything: it is read, or refused with a ValueError."""
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
+import pytest
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from hypothesis import given
@@ -39,6 +42,16 @@ def test_a_status_is_read_with_its_retry_info(words: str, seconds: int, nanos: i
     for detail in (other, info):
         body += delimited(tag(3, 2), detail.SerializeToString())
     assert (words, seconds + nanos / 1e9) == status(body)
+
+
+@pytest.mark.parametrize("read", [partial_success, status])
+def test_nothing_but_fields_is_no_answer_and_is_not_read_to_its_end(
+    read: Callable[[bytes], object],
+) -> None:
+    began = time.process_time()
+    with pytest.raises(ValueError, match="fields"):
+        read(b"xx" * (2 << 20))
+    assert time.process_time() - began < 0.5  # of the 2 s that it takes
 
 
 @given(st.binary(max_size=200))
