@@ -20,7 +20,7 @@ _POLICIES: Final = {
     "CacheStep": "DefaultCacheStepExecutor",
 }
 _DEFAULT_POLICY: Final = "DefaultAgentStepExecutor"
-_NAMED_ERROR: Final = re.compile(r"Agent execution failed with (\w+)")
+_NAMED_ERROR: Final = re.compile(r"Agent execution failed with ((\w+): .*)", re.DOTALL)
 """0.6 tells its hooks the exception's class in these words only."""
 
 
@@ -115,12 +115,34 @@ def is_usage_limit(error: BaseException | None) -> bool:
     }
 
 
-def result_attributes(result: Any, kind: Kind, step: Any) -> dict[str, Any]:
+def tokens_of(result: Any) -> int:
+    """What flujo counts for a step."""
+    return int(getattr(result, "token_counts", 0) or 0)
+
+
+def cost_of(result: Any) -> float:
+    """In USD; 0 where flujo does not know it."""
+    return float(getattr(result, "cost_usd", 0.0) or 0.0)
+
+
+def stand_in_tokens(result: Any) -> int:
+    """How many of a step's tokens stand for texts that no model wrote: for each text that comes
+    from an attempt without usage flujo 0.6 counts one token. No model uses so few."""
+    tokens = tokens_of(result)
+    history: Sequence[Any] = getattr(result, "step_history", None) or ()
+    if history:  # of a loop, or a pipeline inside the step
+        return min(tokens, sum(map(stand_in_tokens, history)))
+    is_text = isinstance(getattr(result, "output", None), str | None)
+    is_one_each = tokens <= max(int(getattr(result, "attempts", 0) or 0), 1)
+    return tokens if is_text and is_one_each and not cost_of(result) else 0
+
+
+def result_attributes(result: Any, kind: Kind, step: Any, stand_ins: int = 0) -> dict[str, Any]:
     """The facts of a StepResult of `step` as span attributes; whatever it does not say is
-    absent."""
+    absent. `stand_ins`: how many of its tokens are none."""
     metadata = metadata_of(result)
-    cost_usd = float(getattr(result, "cost_usd", 0.0) or 0.0)
-    tokens = int(getattr(result, "token_counts", 0) or 0)
+    cost_usd = cost_of(result)
+    tokens = max(tokens_of(result) - stand_ins, 0)
     found: dict[str, Any] = {
         semconv.STEP_SUCCESS: bool(result.success),
         semconv.STEP_LATENCY_SECONDS: float(getattr(result, "latency_s", 0.0) or 0.0),
@@ -184,10 +206,11 @@ def metadata_of(result: Any) -> Mapping[str, Any]:
 
 
 def error_message(outcome: Outcome) -> str:
-    """What went wrong, in flujo's words where it has any."""
+    """What went wrong, in flujo's words where it has any that say more than the exception."""
     feedback = getattr(outcome.result, "feedback", None)
     if feedback:
-        return clipped(feedback)
+        named = _NAMED_ERROR.fullmatch(words_of(feedback))
+        return clipped(named[1].removesuffix(": ") if named else feedback)
     return failure.describe(outcome.error) if outcome.error is not None else ""
 
 
@@ -196,7 +219,7 @@ def error_type(outcome: Outcome) -> str:
     if outcome.error is not None and type(outcome.error) is not Exception:
         return failure.error_type(outcome.error)
     words = _NAMED_ERROR.match(str(getattr(outcome.result, "feedback", None)))
-    named = metadata_of(outcome.result).get("error_type") or (words and words[1])
+    named = metadata_of(outcome.result).get("error_type") or (words and words[2])
     if named:
         return semconv.ERROR_TYPE_TIMEOUT if named == "TimeoutError" else str(named)
     return semconv.ERROR_TYPE_OTHER

@@ -16,7 +16,6 @@ from flujo_otel.integrations.flujo.default_backend import DefaultBackend
 from flujo_otel.integrations.flujo.runner import RunnerHook
 from flujo_otel.integrations.flujo.step import AttachedStep, Step, current_step
 from flujo_otel.recording.content import Recording
-from flujo_otel.words import words_of
 
 _RUNNER: Final = "flujo.application.runner"
 _EXECUTORS: Final = (
@@ -25,8 +24,14 @@ _EXECUTORS: Final = (
     ("flujo.application.core.executor_core", "ExecutorCore", "execute"),
 )
 _STEP_LOGIC: Final = ("flujo.application.core.step_logic", "_run_step_logic")
+_AGENT_RUNNER: Final = (
+    "flujo.application.core.runtime.default_components",
+    "DefaultAgentRunner",
+    "run",
+)
 _AT_START: Final = guarded("the start of a step")
 _AT_END: Final = guarded("the end of a step")
+_AT_ATTEMPT: Final = guarded("an attempt of a step")
 
 
 class Patches:
@@ -77,6 +82,9 @@ class Patches:
             logic = _module(_STEP_LOGIC[0])
             if hasattr(logic, _STEP_LOGIC[1]):
                 self._replace(logic, _STEP_LOGIC[1], self._watched_logic)
+            agents = getattr(_module(_AGENT_RUNNER[0]), _AGENT_RUNNER[1], None)
+            if hasattr(agents, _AGENT_RUNNER[2]):
+                self._replace(agents, _AGENT_RUNNER[2], self._watched_agent)
 
     def _replace(self, owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
         original = owner.__dict__[name]
@@ -172,19 +180,34 @@ class Patches:
                     if result.success:
                         step.retried_after = error if _was_raised(error) else None
                     else:
-                        step.error = _cause(error, result)
+                        step.error = error if _was_raised(error) else None
             return result
 
         return run_step_logic
 
+    def _watched_agent(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """0.6 keeps the exceptions of attempts that it repeats to itself, and inside of other steps
+        that of the last one."""
+
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            step = current_step.get() if self.is_live else None
+            if step is None:
+                return await original(*args, **kwargs)
+            with _AT_ATTEMPT:
+                step.attempt()
+            try:
+                return await original(*args, **kwargs)
+            except BaseException as error:
+                with _AT_ATTEMPT:
+                    if not facts.is_pause(error):
+                        step.attempt_failed(error)
+                raise
+
+        return run
+
 
 def _was_raised(error: Any) -> bool:
     return isinstance(error, BaseException) and error.__traceback__ is not None
-
-
-def _cause(error: Any, result: Any) -> BaseException | None:
-    """`error`, where it is what the failed `result` speaks of."""
-    return error if _was_raised(error) and words_of(error) in (result.feedback or "") else None
 
 
 def _call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:

@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 import wrapt
 
 from flujo_otel.guard import guarded
+from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.step import current_step
 from flujo_otel.interruption import passes
 from flujo_otel.storage.sqlite import SQLiteBackend
@@ -31,6 +32,7 @@ _MANAGERS: Final = (
 )
 _SAVES: Final = ("persist_workflow_state", "persist_workflow_state_optimized")
 _RECORDS: Final = ("record_run_start", "record_step_result", "record_run_end")
+_RECORDS_STEP: Final = "record_step_result"
 _LOADS: Final = "load_workflow_state"
 _KEPT: Final = "_flujo_otel_history"
 _COLUMNS: Final = (
@@ -132,6 +134,7 @@ def _apply(_: Any) -> None:
                 _applied.add(manager)
                 for method in _SAVES:
                     _replace(manager, method, _lean)
+                _replace(manager, _RECORDS_STEP, _counted)
                 for method in _RECORDS:
                     _replace(manager, method, _outermost)
                 _replace(manager, _LOADS, _forgiving)
@@ -170,6 +173,21 @@ def _outermost(original: Callable[..., Any]) -> Callable[..., Any]:
         is_nested = step is not None and not step.closed and step.is_recording
         if not (is_nested and isinstance(manager.state_backend, SQLiteBackend)):
             await original(manager, *args, **kwargs)
+
+    return record
+
+
+def _counted(original: Callable[..., Any]) -> Callable[..., Any]:
+    """flujo's recording of a step, without the tokens that it counts where no model was called."""
+
+    async def record(manager: Any, run_id: Any, step_result: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(manager.state_backend, SQLiteBackend):
+            with guarded("counting a step's tokens"):
+                stand_ins = facts.stand_in_tokens(step_result)
+                if stand_ins:
+                    tokens = facts.tokens_of(step_result) - stand_ins
+                    step_result = step_result.model_copy(update={"token_counts": tokens})
+        return await original(manager, run_id, step_result, *args, **kwargs)
 
     return record
 

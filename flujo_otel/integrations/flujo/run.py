@@ -45,6 +45,10 @@ class Run(OpenSpan):
         self.pipeline = pipeline
         self.run_id: str = outer.run.run_id if outer else paused.run_id if paused else run_id
         self.numbering = paused.numbering if paused else Numbering(pipeline.steps)
+        self.stand_ins = 0
+        """Tokens of its steps that are none: see `facts.stand_in_tokens`."""
+        self._first_index: int | None = None
+        """Of its top-level steps."""
         self.latest: Step | None = None
         """The top-level step in flight, or the one before."""
         self.news: BaseException | None = None
@@ -98,7 +102,12 @@ class Run(OpenSpan):
         in another step."""
         if self.outer is not None:
             return self.outer.run.next_index(step, nested=True)
-        return self.numbering.next_nested() if nested else self.numbering.next_top_level(step)
+        if nested:
+            return self.numbering.next_nested()
+        index = self.numbering.next_top_level(step)
+        if self._first_index is None:
+            self._first_index = index
+        return index
 
     def is_news(self, error: BaseException) -> bool:
         """False where a step further in has already recorded this exception."""
@@ -153,7 +162,10 @@ class Run(OpenSpan):
         """By flujo's verdict, or by the exception that escapes."""
         if error is not None and not facts.is_pause(error):
             return semconv.STATUS_FAILED
-        return facts.run_status(result, context)
+        said = facts.run_status(result, context)
+        # 0.6 says paused, too, of a run that failed after a human's answer, before its last step.
+        has_failed = self.latest is not None and self.latest.node.status == semconv.STATUS_FAILED
+        return semconv.STATUS_FAILED if said == semconv.STATUS_PAUSED and has_failed else said
 
     def _is_cut_short(self) -> bool:
         """Whether a step never ended. 0.4 calls an abandoned run completed if the steps before that
@@ -174,14 +186,26 @@ class Run(OpenSpan):
         history = getattr(result, "step_history", None) or ()
         if history and (history[-1].success or history[-1].output is not None):
             self.value(history[-1].output, openinference.OUTPUT_VALUE)
+        earlier = history[: self._earlier_count(len(history))]
+        cost_usd = float(getattr(result, "total_cost_usd", 0.0) or 0.0)
+        tokens = sum(map(facts.tokens_of, history[len(earlier) :]))
         self.set(
             {
-                semconv.TOTAL_COST_USD: float(getattr(result, "total_cost_usd", 0.0) or 0.0),
-                semconv.TOTAL_TOKENS: sum(step.token_counts or 0 for step in history),
+                semconv.TOTAL_COST_USD: max(cost_usd - sum(map(facts.cost_of, earlier)), 0.0),
+                semconv.TOTAL_TOKENS: max(tokens - self.stand_ins, 0),
             }
         )
+        if self.outer is not None:
+            self.outer.stand_ins += self.stand_ins
         if context is not None:
             self.value(context, semconv.FINAL_CONTEXT)
+
+    def _earlier_count(self, count: int) -> int:
+        """How many of the `count` entries of flujo's history are of parts before this one, which
+        have their own spans: of a run that goes on flujo adds them all up again."""
+        if self.outer is not None or self._first_index is None:
+            return count if self.node.attributes.get(semconv.RESUMED) else 0
+        return self._first_index if self._first_index <= count else 0
 
     def _failure(self, outcome: facts.Outcome) -> None:
         if outcome.error is not None:

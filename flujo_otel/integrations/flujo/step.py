@@ -1,5 +1,6 @@
 """The span of one step while it runs."""
 
+import asyncio
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 from flujo_otel.semconv import openinference
+from flujo_otel.words import words_of
 
 if TYPE_CHECKING:
     from flujo_otel.integrations.flujo.run import Run
@@ -40,8 +42,10 @@ class Step(OpenSpan):
         "kind",
         "parent",
         "retried_after",
+        "retries_told",
         "rounds",
         "run",
+        "stand_ins",
         "step",
     )
 
@@ -61,6 +65,9 @@ class Step(OpenSpan):
         """The exception behind a failure that flujo itself does not pass on."""
         self.retried_after: BaseException | None = None
         """The exception of the attempt before the one that succeeded."""
+        self.retries_told = 0
+        self.stand_ins = 0
+        """Tokens of the steps in it that are none: see `facts.stand_in_tokens`."""
         self.fell_back = False
         self.has_result = False
         self.index = run.next_index(step, nested=parent is not None)
@@ -131,6 +138,19 @@ class Step(OpenSpan):
             self.set({semconv.FALLBACK_TRIGGERED: True})
             self.event(semconv.EVENT_FALLBACK, attributes)
 
+    def attempt(self) -> None:
+        """Another call of its agent begins; say why, where the one before failed."""
+        before, self.error = self.error, None
+        if before is not None:
+            self.retries_told += 1
+            self._retry(self.retries_told + 1, before)
+
+    def attempt_failed(self, error: BaseException) -> None:
+        """Its agent raised `error`."""
+        # flujo cancels an attempt that takes too long; a step that is cancelled has no further one.
+        is_cut = isinstance(error, asyncio.CancelledError)
+        self.error = TimeoutError() if is_cut else error
+
     def finish(self, outcome: facts.Outcome, context: object) -> None:
         """End the span by how the step ended."""
         if self.closed:
@@ -154,7 +174,12 @@ class Step(OpenSpan):
         elif outcome.error is None and result is not None and result.success:
             self.end(semconv.STATUS_COMPLETED)
         else:
-            self._failure(facts.Outcome(result, outcome.error or self.error))
+            self._failure(facts.Outcome(result, outcome.error or self._error_behind(result)))
+
+    def _error_behind(self, result: Any) -> BaseException | None:
+        """What its last attempt raised, where it is what the failed `result` speaks of."""
+        feedback = words_of(getattr(result, "feedback", None) or "")
+        return self.error if self.error and words_of(self.error) in feedback else None
 
     def _enter(self, context: object) -> None:
         """Record the context that the step begins with, where it is not known already: a copy, or
@@ -180,20 +205,26 @@ class Step(OpenSpan):
         run.is_context_due = bool(getattr(self.step, "updates_context", False))
 
     def _result(self, result: Any) -> None:
-        attributes = facts.result_attributes(result, self.kind, self.step)
+        stand_ins = max(self.stand_ins, facts.stand_in_tokens(result))
+        attributes = facts.result_attributes(result, self.kind, self.step, stand_ins)
+        # For a pipeline inside a step flujo adds the tokens of that up later.
+        counted = facts.tokens_of(result)
+        (self.parent or self.run).stand_ins += min(stand_ins, counted) if counted else stand_ins
         has_output = result.success or result.output is not None
         self.set_at_end(
             attributes,
             self.content.json(result.output, openinference.OUTPUT_VALUE) if has_output else None,
         )
         attempts = attributes.get(semconv.STEP_ATTEMPTS, 1)
-        if attempts > 1:
-            before = self.retried_after
-            reason = {} if before is None else brief_exception(before)
-            self.event(semconv.EVENT_RETRY, {semconv.STEP_ATTEMPTS: attempts, **reason})
+        if attempts > self.retries_told + 1:
+            self._retry(attempts, self.retried_after)
         if attributes.get(semconv.FALLBACK_TRIGGERED):
             name = semconv.FALLBACK_ORIGINAL_ERROR
             self.fall_back({name: attributes[name]} if name in attributes else {})
+
+    def _retry(self, attempt: int, before: BaseException | None) -> None:
+        reason = {} if before is None else brief_exception(before)
+        self.event(semconv.EVENT_RETRY, {semconv.STEP_ATTEMPTS: attempt, **reason})
 
     def _failure(self, outcome: facts.Outcome) -> None:
         if outcome.error is not None and self.run.is_news(outcome.error):

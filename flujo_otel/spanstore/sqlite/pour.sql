@@ -461,7 +461,8 @@ BEGIN
         -- a row that was handed in knows what a span without content does not say
         cost = COALESCE(excluded.cost, CASE WHEN steps.span_id IS NULL THEN cost END),
         unpriced_count = excluded.unpriced_count,
-        tokens = COALESCE(excluded.tokens, CASE WHEN steps.span_id IS NULL THEN tokens END),
+        tokens = COALESCE(excluded.tokens,
+            CASE WHEN steps.span_id IS NULL AND excluded.end_time_ns IS NULL THEN tokens END),
         input_blob = COALESCE(
             excluded.input_blob, CASE WHEN steps.span_id IS NULL THEN input_blob END),
         output_blob = COALESCE(

@@ -87,8 +87,9 @@ BEGIN
         duration_ms = CASE WHEN span_id IS NULL
             THEN excluded.duration_ms ELSE COALESCE(duration_ms, excluded.duration_ms) END,
         cost = CASE WHEN span_id IS NULL THEN excluded.cost ELSE COALESCE(cost, excluded.cost) END,
-        tokens = CASE WHEN span_id IS NULL
-            THEN excluded.tokens ELSE COALESCE(tokens, excluded.tokens) END,
+        -- flujo also counts tokens that no model used: a span that has ended knows better
+        tokens = CASE WHEN span_id IS NULL THEN excluded.tokens
+            WHEN end_time_ns IS NULL THEN COALESCE(tokens, excluded.tokens) ELSE tokens END,
         input_blob = CASE WHEN span_id IS NULL
             THEN excluded.input_blob ELSE COALESCE(input_blob, excluded.input_blob) END,
         output_blob = CASE WHEN span_id IS NULL

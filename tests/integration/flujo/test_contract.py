@@ -1,5 +1,6 @@
 """What a run's spans say: flujo's trace contract v1, and the metadata of FSD-09's FR-30."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from flujo.domain.models import PipelineContext
 from opentelemetry.sdk.trace import ReadableSpan
 
 from flujo_otel.integrations.flujo import FlujoInstrumentor
-from support.flujo_runs import FLUJO, Traced, by_version, only_on_04
+from support.flujo_runs import FLUJO, Traced, by_version, only_on_06
 from support.flujo_steps import Costs, add, adds, call, failing_once, loop, pipe, sour
 from support.watched import events
 
@@ -163,7 +164,6 @@ def test_a_retry_is_one_event_that_counts(traced: Traced) -> None:
     assert event.attributes["flujo.attempts"] == 2
 
 
-@only_on_04
 def test_a_retry_says_what_it_came_after(instrumented: Traced) -> None:
     instrumented.run(pipe(failing_once("flaky", max_retries=3)))
     (event,) = [each for each in instrumented.named("flaky").events if each.name == "flujo.retry"]
@@ -172,6 +172,54 @@ def test_a_retry_says_what_it_came_after(instrumented: Traced) -> None:
         "exception.type": "ValueError",
         "exception.message": "not yet",
     }
+
+
+@only_on_06
+def test_each_retry_says_what_it_came_after(instrumented: Traced) -> None:
+    attempts = iter(range(1, 4))
+
+    async def flaky(x: int) -> int:
+        attempt = next(attempts)
+        if attempt == 1:
+            await asyncio.sleep(30)
+        if attempt == 2:
+            raise ValueError("not yet")
+        return x
+
+    instrumented.run(pipe(call(flaky, "flaky", max_retries=3, timeout_s=0.05)))
+    told = [
+        [each.attributes.get(name) for name in ("flujo.attempts", "exception.type")]
+        for each in instrumented.named("flaky").events
+        if each.name == "flujo.retry"
+    ]
+    assert told == [[2, "TimeoutError"], [3, "ValueError"]]
+
+
+def test_a_failure_is_told_by_its_exception(traced: Traced) -> None:
+    traced.run(pipe(call(sour, "spoil")))
+    span = traced.named("spoil")
+    assert span.status.description == by_version("sour milk", "ValueError: sour milk")
+    assert span.attributes["flujo.error"] == span.status.description
+
+
+def test_a_failure_inside_a_branch_has_its_exception(instrumented: Traced) -> None:
+    route = Step.branch_on(
+        name="route",
+        condition_callable=lambda *_: "a",
+        branches={"a": pipe(call(sour, "spoil", max_retries=1))},
+    )
+    instrumented.run(pipe(route))
+    (event,) = [each for each in instrumented.named("spoil").events if each.name == "exception"]
+    assert event.attributes["exception.type"] == "ValueError"
+    assert "in sour" in event.attributes["exception.stacktrace"]
+
+
+def test_what_flujo_says_of_a_branch_is_kept(instrumented: Traced) -> None:
+    route = Step.branch_on(
+        name="route", condition_callable=lambda *_: "a", branches={"a": pipe(call(sour, "spoil"))}
+    )
+    instrumented.run(pipe(route))
+    assert instrumented.named("route").status.description.startswith("Failure in branch 'a'")
 
 
 def test_a_fallback_is_an_event_with_the_first_error_kept(traced: Traced) -> None:

@@ -11,7 +11,7 @@ from flujo.domain.models import UsageLimits
 from flujo.exceptions import PipelineAbortSignal, UsageLimitExceededError
 
 from flujo_otel.integrations.flujo import paused_runs
-from support.flujo_runs import FLUJO, Traced, by_version, last_of
+from support.flujo_runs import FLUJO, Traced, by_version, last_of, only_on_06
 from support.flujo_steps import Costs, Streams, adds, call, hang, loop, pipe, sour
 from support.watched import events
 
@@ -245,6 +245,60 @@ def test_a_step_that_fails_after_the_answer(instrumented: Traced) -> None:
         "  pipeline_run failed resumed error ValueError\n"
         "    bad [2] failed error ValueError"
     )
+
+
+async def leave(x: Any) -> Any:
+    return x
+
+
+def failed_after_the_answer(traced: Traced, *steps: Any) -> str:
+    """The status of the part that went on with the answer."""
+    runner, result = paused(traced, pipe(*steps))
+    traced.drive(lambda: runner.resume_async(result, 5))
+    parts = [span for span in traced.spans if span.name == "pipeline_run"]
+    latest = max(parts, key=lambda span: span.start_time or 0)
+    return str(latest.attributes["flujo.status"])
+
+
+def test_a_run_that_fails_after_the_answer_and_before_its_last_step(instrumented: Traced) -> None:
+    steps = ask("ask"), call(sour, "bad"), call(leave, "after")
+    assert failed_after_the_answer(instrumented, *steps) == "failed"
+
+
+@only_on_06
+def test_by_hook_a_run_that_fails_after_the_answer(hooked: Traced) -> None:
+    steps = ask("ask"), call(sour, "bad"), call(leave, "after")
+    assert failed_after_the_answer(hooked, *steps) == "failed"
+
+
+@only_on_06  # 0.4 does not go on with a loop
+def test_a_loop_that_fails_after_the_answer(instrumented: Traced) -> None:
+    body = adds("up"), ask("ask"), call(sour, "bad")
+    climb = loop("climb", *body, until=lambda *_: True)
+    assert failed_after_the_answer(instrumented, climb, call(leave, "after")) == "failed"
+
+
+def test_a_resumed_run_counts_what_the_part_before_cost_once(traced: Traced) -> None:
+    costs = Step.model_validate({"name": "costs", "agent": Costs()})
+    runner, result = paused(traced, costs >> ask("ask") >> adds("after"))
+    traced.drive(lambda: runner.resume_async(result, 5))
+    said = [
+        [span.attributes[name] for name in ("flujo.total_cost_usd", "flujo.total_tokens")]
+        for span in traced.spans
+        if span.name == "pipeline_run"
+    ]
+    assert sorted(said) in ([[0, 0], [5, 100]], [[5, 100]])
+
+
+def test_a_resumed_run_has_the_cost_of_its_own_part(instrumented: Traced) -> None:
+    first, second = (
+        Step.model_validate({"name": name, "agent": Costs()}) for name in ("first", "second")
+    )
+    runner, result = paused(instrumented, first >> ask("ask") >> second)
+    instrumented.drive(lambda: runner.resume_async(result, 5))
+    parts = [span for span in instrumented.spans if span.name == "pipeline_run"]
+    assert [span.attributes["flujo.total_cost_usd"] for span in parts] == [5, 5]
+    assert [span.attributes["flujo.total_tokens"] for span in parts] == [100, 100]
 
 
 def test_a_resumed_run_by_hook(hooked: Traced) -> None:

@@ -30,3 +30,21 @@ def test_a_retry_without_a_reason_and_another_event_say_nothing() -> None:
         Event("exception", 1, {"exception.message": "sour"}),
     )
     assert list(reasons_of(a_span(1, "ask", 0, 1, events=events))) == []
+
+
+def test_what_went_wrong_the_same_way_in_the_end_is_said_there() -> None:
+    sour = {"exception.type": "ValueError", "exception.message": "sour"}
+    events = (
+        Event("flujo.retry", 1, {"exception.type": "KeyError"}),
+        Event("flujo.retry", 2, sour),
+    )
+    failed = (*events, Event("exception", 3, sour))
+    assert list(reasons_of(a_span(1, "ask", 0, 1, events=failed))) == [("retry", "KeyError")]
+    attributes = {"flujo.fallback.original_error": "Agent execution failed with ValueError: sour"}
+    fell_back = a_span(1, "ask", 0, 1, attributes=attributes, events=events)
+    assert list(reasons_of(fell_back)) == [("retry", "KeyError"), ("fallback", "ValueError: sour")]
+
+
+def test_an_exception_without_a_message_is_a_reason() -> None:
+    events = (Event("flujo.retry", 1, {"exception.type": "TimeoutError", "exception.message": ""}),)
+    assert list(reasons_of(a_span(1, "ask", 0, 1, events=events))) == [("retry", "TimeoutError")]
