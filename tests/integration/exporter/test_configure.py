@@ -335,35 +335,6 @@ def test_lens_run_says_once_what_is_wrong_with_a_setting_and_starts_nothing(
     assert "Traceback" not in done.stderr
 
 
-def test_a_python_without_flujo_otel_says_in_one_line_that_it_is_not_traced(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "other"], check=True)
-    python = tmp_path / "other" / "bin" / "python"
-    traced = child_environment(environment(tmp_path / "spans.db"))
-    traced["PYTHONPATH"] = traced["PYTHONPATH"].split(os.pathsep)[0]
-    done = subprocess.run(
-        [python, "-c", "print('ran')"],
-        env=traced,
-        check=True,
-        timeout=60,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == "ran\n"
-    assert done.stderr == (
-        f"flujo-otel: {python} has no flujo-otel: not traced; pip install flujo-otel there\n"
-    )
-
-
-def test_a_sitecustomize_of_the_users_own_is_run_as_well(db: Path) -> None:
-    folder = db.parent / "mine"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text("print('mine')")
-    source = "from opentelemetry import trace\ntrace.get_tracer('t').start_span('span').end()"
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    assert run_traced(db, source, PYTHONPATH=path)[0] == "mine\n"
-    assert names(db) == {"span": 1}
-
-
 def test_a_child_environment_keeps_what_is_set() -> None:
     given = {"OTEL_TRACES_EXPORTER": "console", "PYTHONPATH": f"mine{os.pathsep}yours", "HOME": "/"}
     child = child_environment(given, "spans.db")
