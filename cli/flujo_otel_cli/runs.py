@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from typing import Protocol
 
 from flujo_otel.errors import AmbiguousRun, NoSuchRun
 from flujo_otel.model import Run, RunStatus
@@ -66,7 +67,17 @@ def _named(reader: TraceReader, run_id: str, now_ns: int) -> str:
     return short_id(reader, run_id) + about
 
 
-def spent(*runs: Run) -> str | None:
+class Spender(Protocol):
+    """A run, or several."""
+
+    @property
+    def total_cost_usd(self) -> float | None: ...
+
+    @property
+    def unpriced_count(self) -> int: ...
+
+
+def spent(*runs: Spender) -> str | None:
     """What they cost together: `$0.013`, `$0.013+` where some of it is not known."""
     known = [run.total_cost_usd for run in runs if run.total_cost_usd is not None]
     return amounts.cost(sum(known), at_least=any(run.unpriced_count for run in runs))

@@ -21,10 +21,13 @@ class Nesting(NamedTuple):
 
 
 class Inside(NamedTuple):
-    """How many runs are inside one, at any depth, and how many of them failed."""
+    """How many runs are inside one, at any depth, how many of them failed, and what they spent."""
 
     run_count: int = 0
     failed_count: int = 0
+    total_cost_usd: float | None = None
+    total_tokens: int | None = None
+    unpriced_count: int = 0
 
 
 def nesting_of(reader: TraceReader, run: Run) -> Nesting:
@@ -47,9 +50,20 @@ def insides(reader: TraceReader, roots: Mapping[str, Root]) -> dict[str, Inside]
     for run_id, root in roots.items():
         below = _below(run_id, root.trace_id, within)
         if below:
-            failed_count = sum(each.status == RunStatus.FAILED for each in below)
-            found[run_id] = Inside(len(below), failed_count)
+            found[run_id] = _sum(below)
     return found
+
+
+def _sum(runs: Sequence[InnerRun]) -> Inside:
+    costs = [run.total_cost_usd for run in runs if run.total_cost_usd is not None]
+    tokens = [run.total_tokens for run in runs if run.total_tokens is not None]
+    return Inside(
+        run_count=len(runs),
+        failed_count=sum(run.status == RunStatus.FAILED for run in runs),
+        total_cost_usd=sum(costs) if costs else None,
+        total_tokens=sum(tokens) if tokens else None,
+        unpriced_count=sum(run.unpriced_count for run in runs),
+    )
 
 
 _Within = Mapping[tuple[str, str], Sequence[InnerRun]]

@@ -109,12 +109,16 @@ class Root(NamedTuple):
 
 
 class InnerRun(NamedTuple):
-    """A run that began in `outer_run_id`, in the trace `trace_id`; `status` as stored."""
+    """A run that began in `outer_run_id`, in the trace `trace_id`; `status` as stored, the rest as
+    of a Run."""
 
     run_id: str
     outer_run_id: str
     trace_id: str
     status: str
+    total_cost_usd: float | None = None
+    total_tokens: int | None = None
+    unpriced_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

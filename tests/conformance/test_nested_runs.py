@@ -136,12 +136,14 @@ def test_what_began_where_its_outer_run_went_on_in_another_trace_is_listed(store
 
 
 def test_the_runs_of_a_trace_say_which_they_began_in(store: Store) -> None:
-    store.write(root(1, "outer"), root(2, "inner", 1, status="failed"), root(3, "innermost", 2))
+    spent = {"cost_usd": 0.5, "tokens": 7}
+    store.write(root(1, "outer"), root(2, "inner", 1, status="failed"))
+    store.write(root(3, "innermost", 2, **spent))
     store.write(root(9, "alone", trace_id=OTHER_TRACE))
     reader = store.make_reader()
     assert {
         InnerRun("inner", "outer", TRACE, "failed"),
-        InnerRun("innermost", "inner", TRACE, "completed"),
+        InnerRun("innermost", "inner", TRACE, "completed", 0.5, 7),
     } == set(reader.inner_runs([TRACE, OTHER_TRACE]))
     assert [] == reader.inner_runs([OTHER_TRACE, "nowhere"])
     reader.close()

@@ -51,6 +51,7 @@ _FEW = 100
 _COUNTED = 2_000
 """In text it may be left open how many more there are."""
 _OWN = "Cost, tokens and spans are each run's own; lens trace adds those of the runs in it."
+_WITH_INSIDE = "Cost and tokens are with those of the runs inside; spans are each run's own."
 
 
 class Status(StrEnum):
@@ -91,7 +92,7 @@ def command(
             session.answer({"runs": list(_documents(found)), "total": total})
         elif runs:
             more = _more(session, where, len(runs), limit, _asked(status, pipeline, since, inside))
-            session.show(_lines(session, found, more))
+            session.show(_lines(session, found, more, inside=inside))
         else:
             session.show(_nothing(session, where))
 
@@ -137,11 +138,17 @@ def _nothing(session: Session, where: RunFilter) -> list[Line]:
     ]
 
 
-def _lines(session: Session, found: _Found, more: _More) -> list[Line]:
+def _lines(session: Session, found: _Found, more: _More, *, inside: bool) -> list[Line]:
+    """`inside`: the runs inside others are listed too, each with what it spent itself, so that
+    nothing stands there twice."""
     runs, roots, insides = found
     unique = session.reader.unique_prefixes([run.run_id for run in runs])
     width = max(ID_WIDTH, *unique.values()) if session.to.cuts else None
-    rows = [_row(session, run, roots.get(run.run_id), unique[run.run_id], width) for run in runs]
+    added = {} if inside else insides
+    rows = [
+        _row(session, run, roots.get(run.run_id), (unique[run.run_id], width), added)
+        for run in runs
+    ]
     columns, rows = with_inside(session.to.theme, COLUMNS, rows, runs, insides)
     columns, rows = with_outer(session, columns, rows, runs, roots)
     columns, rows = _with_called(session, columns, rows, runs, roots)
@@ -152,8 +159,8 @@ def _lines(session: Session, found: _Found, more: _More) -> list[Line]:
     commands = filter(None, (more.command, newest))
     lines = [*table(columns, rows, session.to), *_footer(of, commands, session)]
     if outer or insides:
-        own: Line = [Piece(_OWN, "dim")]
-        lines += flowed([own], session.to.width, Piece(" ")) if session.to.cuts else [own]
+        whose: Line = [Piece(_OWN if inside else _WITH_INSIDE, "dim")]
+        lines += flowed([whose], session.to.width, Piece(" ")) if session.to.cuts else [whose]
     return lines
 
 
@@ -184,9 +191,17 @@ def _footer(said: str, commands: Iterable[str], session: Session) -> list[Line]:
 
 
 def _row(
-    session: Session, run: Run, root: Root | None, unique: int, width: int | None
+    session: Session,
+    run: Run,
+    root: Root | None,
+    id_widths: tuple[int, int | None],
+    insides: Mapping[str, Inside],
 ) -> list[Line]:
+    """`id_widths`: as much of its id as names it, and as is shown."""
     theme = session.to.theme
+    unique, width = id_widths
+    inside = insides.get(run.run_id, Inside())
+    tokens = (run.total_tokens or 0) + (inside.total_tokens or 0)
     failed = f" ({run.error_count:,} {theme.mark('failed')})" if run.error_count else ""
     head, tail = escape(run.run_id[:unique]), escape(run.run_id[unique:width])
     return [
@@ -195,8 +210,8 @@ def _row(
         [*status_line(run.status, theme), *_waiting(run, session)],
         [Piece(ago(run.start_time_ns, session.now_ns))],
         [Piece(took(run, session.now_ns, theme))],
-        [Piece(spent(run) or theme.none)],
-        [Piece(amounts.count(run.total_tokens) or theme.none)],
+        [Piece(spent(run, inside) or theme.none)],
+        [Piece(amounts.count(tokens) or theme.none)],
         [Piece(f"{run.span_count:,}"), Piece(failed, "red")],
     ]
 

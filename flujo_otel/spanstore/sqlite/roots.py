@@ -55,7 +55,7 @@ RUNS_IN_TRACES: Final = """
 """A trace without a name for its run is one itself, where that is there."""
 
 INNER_RUNS: Final = f"""
-    SELECT r.run_id, p.run_id, s.trace_id, r.status
+    SELECT r.run_id, p.run_id, s.trace_id, r.status, r.total_cost, r.total_tokens, r.unpriced_count
     FROM json_each(?) j
     CROSS JOIN runs r ON r.run_id = j.value
     CROSS JOIN spans s ON s.rowid = {of_root("r", "c.rowid")}

@@ -252,10 +252,12 @@ def test_what_starts_inside_another_says_so_in_tail(nested: Path) -> None:
     assert found[SEARCH]["outer_run_id"] == RANKING and found[OUTER]["outer_run_id"] is None
 
 
-def test_the_list_says_that_totals_are_each_run_s_own(
+def test_the_list_says_whose_totals_it_has(
     nested: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = "Cost, tokens and spans are each run's own; lens trace adds those of the runs in it.\n"
+    assert answer(capsys, "list", "--inside")[1].endswith(said)
+    said = "Cost and tokens are with those of the runs inside; spans are each run's own.\n"
     assert answer(capsys, "list")[1].endswith(said)
     assert answer(capsys, "list", "--pipeline", "search")[1].endswith(said)
     store(nested, [a_span(9, "GET /", -9, -8, role=Role.RUN_ROOT, run_id="dddd4444")])

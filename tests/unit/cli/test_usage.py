@@ -78,6 +78,14 @@ def test_list_counts_each_call_in_one_run(spent: Path, capsys: pytest.CaptureFix
     }
 
 
+def test_list_has_with_an_outer_run_what_those_in_it_spent(
+    spent: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, row, _, whose = answer(capsys, "list")[1].splitlines()
+    assert {"$0.00036+", "3,090"} <= set(row.split())
+    assert whose.startswith("Cost and tokens are with those of the runs inside")
+
+
 def test_trace_says_what_each_call_used_and_what_all_cost(
     spent: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
