@@ -163,10 +163,10 @@ def _is_of_program(run: Run, started_ns: int, me: Process) -> bool:
 
 
 def chosen_of(runs: list[Run], pid: int) -> Run:
-    """Of the command's own process, where it made any: children's may be newer. The newest, but for
-    a failure: where the newest is fine, the newest that is not."""
+    """Of the command's own process, where it made any: children's may be newer. The newest that
+    failed, else the newest in which a span did, else the newest."""
     runs = [run for run in runs if _is_own(run, pid)] or runs
-    return next(filter(_has_failed, runs), runs[0])
+    return next(filter(_has_failed, runs), next(filter(_has_failed_spans, runs), runs[0]))
 
 
 def _is_own(run: Run, pid: int) -> bool:
@@ -176,6 +176,10 @@ def _is_own(run: Run, pid: int) -> bool:
 
 def _has_failed(run: Run) -> bool:
     return run.status in _FAILED
+
+
+def _has_failed_spans(run: Run) -> bool:
+    return run.error_count > 0
 
 
 def _is_later(writer: Process, me: Process) -> bool:

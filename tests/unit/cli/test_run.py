@@ -60,6 +60,22 @@ def test_run_shows_the_newest_of_several_runs_and_counts_the_rest() -> None:
     assert done.stderr.splitlines()[-1] == "1 more run: lens list"
 
 
+CAUGHT = """
+from opentelemetry import trace
+tracer = trace.get_tracer("t")
+with tracer.start_as_current_span("import"):
+    with tracer.start_as_current_span("a bad order") as order:
+        order.set_status(trace.StatusCode.ERROR)
+tracer.start_span("flush metrics").end()
+"""
+
+
+def test_run_shows_a_run_in_which_a_span_failed_before_a_newer_one_in_which_none_did() -> None:
+    done = lens_run(sys.executable, "-c", CAUGHT)
+    assert done.stderr.startswith("✔ import  completed")
+    assert done.stderr.splitlines()[-1] == "1 more run: lens list"
+
+
 def test_run_shows_the_run_of_a_process_that_the_command_started() -> None:
     done = lens_run("sh", "-c", f"{sys.executable} -c '{RUNS}' 'short fail'; true")
     assert done.returncode == 0
