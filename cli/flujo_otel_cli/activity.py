@@ -34,7 +34,7 @@ SPANS_SHOWN = 20
 """Of a run's open spans, equal ones folded; `lens trace` has the rest."""
 _COLUMNS = (
     Column("RUN"),
-    Column("PIPELINE", shrinks=True),
+    Column("PIPELINE", shrinks=True, least=20),
     Column("STATUS"),
     Column("FOR", right=True),
     Column("PROCESS", shrinks=True, least=12, rank=1),

@@ -53,7 +53,8 @@ def header(
     dot = Piece(theme.dot, "dim")
     if not to.cuts:
         return [[*begins, *(piece for fact in told for piece in (dot, fact))]]
-    return list(flowed([begins, *([fact] for fact in told)], to.width, dot, width_of([mark])))
+    parts = [to.spelled(part) for part in (begins, *([fact] for fact in told))]
+    return list(flowed(parts, to.width, dot, width_of([mark])))
 
 
 def _failed(runs: Sequence[Run], where: str = "") -> str:

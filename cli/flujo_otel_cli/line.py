@@ -5,8 +5,11 @@ from typing import NamedTuple
 
 from flujo_otel_cli.text import cell_len, cut, cut_within, wrapped
 
-_REST_MOST = 3
-"""Of the room of a name that is cut, so much at most goes to what follows: the third part."""
+_WHOLE_REST_MOST, _CUT_REST_MOST = 2, 3
+"""Of the room of a name that is cut, half at most goes to what follows; where that has to be cut
+too, a third."""
+_CUT_REST_LEAST = 4
+"""Columns of it that are worth showing, its blanks among them."""
 
 
 class Piece(NamedTuple):
@@ -74,9 +77,16 @@ def _with_names_cut(line: Line, width: int, ellipsis: str) -> Line:
     if at is None:
         return line
     name, room = line[at], width - width_of(line[:at])
-    rest = min(width_of(line[at + 1 :]), room // _REST_MOST)
-    is_enough = rest == width_of(line[at + 1 :])
-    most = room - rest if is_enough or cell_len(name.text) > room else room
+    rest, length = width_of(line[at + 1 :]), cell_len(name.text)
+    if rest <= room // _WHOLE_REST_MOST:
+        most = room - rest
+    elif length <= room - len(ellipsis):
+        return line
+    else:
+        most = room - room // _CUT_REST_MOST
+        if room - most < len(ellipsis) + _CUT_REST_LEAST:  # then the name's mark is for both
+            cut_name = cut_within(name.text, min(room, length - 1), ellipsis)
+            return [*line[:at], name._replace(text=cut_name)]
     cut_name = cut_within(name.text, most, ellipsis)
     return [*line[:at], name._replace(text=cut_name), *line[at + 1 :]]
 

@@ -9,8 +9,9 @@ from flujo_otel_cli.terminal import Terminal
 def panel(heading: Line, facts: list[tuple[str, Line]], to: Terminal) -> Iterator[Line]:
     """`facts` as name and value, one a line, in a frame that carries `heading`."""
     theme = to.theme
+    heading = to.spelled(heading)
     names = max((len(name) for name, _ in facts), default=0)
-    lines = [[Piece(f"{name:{names}}  ", "dim"), *value] for name, value in facts]
+    lines = [[Piece(f"{name:{names}}  ", "dim"), *to.spelled(value)] for name, value in facts]
     inner = max(width_of(heading) + 2, *(width_of(line) for line in lines))
     if to.cuts:
         inner = min(inner, to.width - 4)

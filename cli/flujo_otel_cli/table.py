@@ -47,6 +47,7 @@ def parted(
 ) -> tuple[Line, list[list[Line]], list[Line]]:
     """The same in parts: the heading, the lines of each row, and what names the columns that there
     was no room for."""
+    rows = [[to.spelled(cell) for cell in row] for row in rows]
     widths = [
         max([cell_len(column.title), *(width_of(row[index]) for row in rows)])
         for index, column in enumerate(columns)

@@ -63,18 +63,21 @@ class Terminal(NamedTuple):
     def rendered(self, line: Line) -> str:
         """The text of a line, with its colours."""
         cuts = self.cuts and not is_to_copy(line)
-        if self.theme is themes.ASCII:
-            line = [piece._replace(text=self._spelled(piece.text)) for piece in line]
+        line = self.spelled(line)
         if cuts:
             line = cut_line(line, self.width, self.theme.ellipsis)
         if self.colour:
             return "".join(_painted(text, style) for text, style in line).rstrip()
         return plain(line).rstrip()
 
+    def spelled(self, line: Line) -> Line:
+        """Characters that the stream's encoding has not, as backslash escapes: whoever lays out
+        columns asks for that before, since those are wider."""
+        if self.theme is not themes.ASCII or all(piece.text.isascii() for piece in line):
+            return line
+        return [piece._replace(text=self._spelled(piece.text)) for piece in line]
+
     def _spelled(self, text: str) -> str:
-        """Characters that the stream's encoding has not, as backslash escapes."""
-        if text.isascii():
-            return text
         encoding = "ascii" if _is_utf8(self.stream) else self.stream.encoding or "ascii"
         return text.encode(encoding, "backslashreplace").decode(encoding)
 

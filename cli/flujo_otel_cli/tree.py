@@ -139,7 +139,7 @@ class TreeView:
             cut_off = self.depth is not None and depth + 1 >= self.depth
             children = [] if cut_off else node.children
             label = [Piece(front + (theme.elbow if is_last else theme.tee), "dim")]
-            label += self._label(node, parent, cut_off=cut_off)
+            label += self.to.spelled(self._label(node, parent, cut_off=cut_off))
             inner = under + (theme.guide if children else "")
             yield Row(label, self._took(node), node, self.details.lines(node, inner))
             stack += _places(children, node, under, depth + 1)

@@ -129,7 +129,7 @@ def _columns(rows: Sequence[NameStatistics], hours: float, *, spent: bool) -> tu
 def _named(row: NameStatistics, to: Terminal) -> Line:
     """The pipeline first, where the name is every pipeline's: what is cut off is the end."""
     if not row.pipeline:
-        return [Name(brief(row.name))]
+        return [Name(brief(row.name) or "(no name)")]
     return [Name(brief(row.pipeline)), Piece(f"{to.theme.dot}{brief(row.name)}", "dim")]
 
 

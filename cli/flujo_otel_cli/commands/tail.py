@@ -15,7 +15,7 @@ from flujo_otel_cli.database import explained, name_of
 from flujo_otel_cli.document import write_line
 from flujo_otel_cli.follower import Follower
 from flujo_otel_cli.interrupt import held_back
-from flujo_otel_cli.line import Piece
+from flujo_otel_cli.line import Piece, flowed
 from flujo_otel_cli.moment import RunMoment, SpanMoment
 from flujo_otel_cli.options import Db, complete_run, since_ns
 from flujo_otel_cli.pause import pause
@@ -93,9 +93,15 @@ def _begin(follower: Follower, db: str | None) -> None:
     with explained(db):
         is_there = follower.open()
     if not is_there:
-        to.write([[Piece(f"No database at {name_of(db)} yet: waiting for one.", "dim")]])
+        _note(f"No database at {name_of(db)} yet: waiting for one.", to)
     elif to.cuts:
-        to.write([[Piece(f"Following {name_of(db)}. Ctrl-C ends it.", "dim")]])
+        _note(f"Following {name_of(db)}. Ctrl-C ends it.", to)
+
+
+def _note(text: str, to: Terminal) -> None:
+    """In as many lines as it takes."""
+    said = [Piece(text, "dim")]
+    to.write(flowed([to.spelled(said)], to.width, Piece(" ")) if to.cuts else [said])
 
 
 def _placed(

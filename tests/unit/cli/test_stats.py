@@ -99,6 +99,13 @@ def test_a_narrow_terminal_cuts_the_name_that_all_have_and_not_the_pipeline_s(
     assert "\nsupport-triage" in drawn and flujo.PIPELINE_RUN not in drawn
 
 
+def test_a_span_without_a_name_is_said_to_have_none(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(here / "flujo_otel.db", [a_span(1, "", 0, 9, role=Role.RUN_ROOT)])
+    assert "\n(no name)   " in answer(capsys, "stats", "--hours", "900000")[1]
+
+
 def test_figures_give_way_before_a_name_does(here: Path) -> None:
     names = ("chat gpt-4o-mini-2024-07-18", "execute_tool search_documents")
     spans = [a_span(1, "app", 0, 9, role=Role.RUN_ROOT)]
