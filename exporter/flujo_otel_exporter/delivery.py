@@ -214,5 +214,8 @@ class Delivery:
 
     def _opened(self) -> SpanWriter:
         if self._store is None:
-            self._store = self._open_store()
+            try:
+                self._store = self._open_store()
+            except OSError as error:  # no file to be had for the modules that it takes: it passes
+                raise StoreUnavailable(f"No database can be opened just now: {error}.") from error
         return self._store

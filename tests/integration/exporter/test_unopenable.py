@@ -1,10 +1,11 @@
 """A database that cannot be made: said with its path and cause, and nobody waits for it."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from support.programs import PRELUDE, names, run
+from support.programs import PRELUDE, losses, names, run
 
 NOBODY_WAITS = """
 from flujo_otel_exporter import writer
@@ -67,3 +68,29 @@ def test_where_it_can_be_made_later_what_was_held_is_written(db: Path) -> None:
     """
     run(db, source)
     assert names(db.parent / "folder" / "spans.db") == {"span": 3}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such limit")
+def test_a_program_that_is_out_of_files_loses_nothing_once_it_has_some_again(db: Path) -> None:
+    source = """
+        import resource
+
+        provider = traced()
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (50, hard))
+        files = []
+        try:
+            while True:
+                files.append(open(os.devnull))
+        except OSError:
+            pass
+        spans(provider.get_tracer("t"), 3)
+        flushed = provider.force_flush(1000)
+        for file in files:
+            file.close()
+        assert not flushed
+        assert provider.force_flush()
+    """
+    run(db, source)
+    assert names(db) == {"span": 3}
+    assert losses(db) == {}
