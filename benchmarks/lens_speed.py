@@ -1,8 +1,9 @@
 """How long a look takes, as a whole process, beside the imports that it could not do without.
 
 Bounds, against `python -c "import typer, rich.console, rich.tree"` in the same run: `lens trace` of
-100 spans 1.5; `lens list` and `lens show` 2.2, with 10,000 and with 200,000 runs. Beside them,
-without a bound: `lens trace` of 10,000 spans, and `lens --help`.
+100 spans 1.5; `lens list` and `lens show` 2.2, with 10,000 and with 200,000 runs; `lens list` of
+200,000 runs of which each third has the next two inside it, too. Beside them, without a bound:
+`lens trace` of 10,000 spans, and `lens --help`.
 """
 
 import json
@@ -70,10 +71,23 @@ def records(runs: int, spans: int) -> Iterator[SpanRecord]:
         yield a_record(runs, number, max(number // 3, 1), f"step {number % 7}", step)
 
 
-def fill(path: Path, runs: int, spans: int) -> None:
+def requests(runs: int) -> Iterator[SpanRecord]:
+    """`runs` runs of a root and a step each, three to a trace, one in a step of the other."""
+    root = json.dumps({flujo.PIPELINE_NAME: "bench", flujo.PIPELINE_VERSION: "1"})
+    step = json.dumps({flujo.STEP_TYPE: "Step", "input.value": '"a question"', "n": 1})
+    for run in range(runs):
+        trace, place = divmod(run, 3)
+        run_id = f"{run * 0x9E3779B97F4A7C15 % 2**64:016x}"
+        number = 2 * place + 1
+        above = number - 1 if place else None
+        head = a_record(trace, number, above, flujo.PIPELINE_RUN, root)
+        yield head._replace(run_id=run_id, role=Role.RUN_ROOT)
+        yield a_record(trace, number + 1, number, "step", step)._replace(run_id=run_id)
+
+
+def fill(path: Path, source: Iterator[SpanRecord]) -> None:
     writer = open_writer(path)
     shared = ((Resource(1, "{}", "", b""),), (Scope(1, "bench", "", "", b""),))
-    source = records(runs, spans)
     while batch := list(islice(source, BATCH)):
         writer.write(Batch(batch, *shared))
     writer.close()
@@ -94,13 +108,15 @@ def main() -> int:
 def measure(folder: Path) -> int:
     stores = {"10k": (10_000, 100), "200k": (200_000, 100), "large": (10, 10_000)}
     for name, (runs, spans) in stores.items():
-        fill(folder / f"{name}.db", runs, spans)
+        fill(folder / f"{name}.db", records(runs, spans))
+    fill(folder / "nested.db", requests(200_000))
     cases = {
         "floor": (FLOOR, None),
         "lens trace, 100 spans": ([LENS, "trace", "--db", "10k.db"], 1.5),
         "lens list, 10,000 runs": ([LENS, "list", "--db", "10k.db"], 2.2),
         "lens show, 10,000 runs": ([LENS, "show", "--db", "10k.db"], 2.2),
         "lens list, 200,000 runs": ([LENS, "list", "--db", "200k.db"], 2.2),
+        "lens list, 200,000 runs, nested": ([LENS, "list", "--db", "nested.db"], 2.2),
         "lens show, 200,000 runs": ([LENS, "show", "--db", "200k.db"], 2.2),
         "lens trace, 10,000 spans": ([LENS, "trace", "--db", "large.db"], None),
         "lens --help": ([LENS, "--help"], None),
