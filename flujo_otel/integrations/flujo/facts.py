@@ -137,19 +137,41 @@ def stand_in_tokens(result: Any) -> int:
     return tokens if is_text and is_one_each and not cost_of(result) else 0
 
 
+def usage_attributes(result: Any, stand_ins: int = 0) -> dict[str, Any]:
+    """The cost and the tokens of a StepResult; nothing where flujo knows of none. `stand_ins`: how
+    many of the tokens are none."""
+    cost_usd = cost_of(result)
+    tokens = max(tokens_of(result) - stand_ins, 0)
+    if not cost_usd and not tokens:  # flujo says 0 of both then
+        return {}
+    return {
+        semconv.COST_USD: cost_usd,
+        semconv.ACTUAL_COST_USD: cost_usd,
+        semconv.TOKENS: tokens,
+        semconv.ACTUAL_TOKENS: tokens,
+    }
+
+
+def over_limit(error: BaseException | None, step: Any) -> Any:
+    """The StepResult of `step` where its own call went over a usage limit: 0.6 hands it on with the
+    error alone. None where it was not called, being too dear."""
+    if not is_usage_limit(error):
+        return None
+    history = getattr(getattr(error, "result", None), "step_history", None) or (None,)
+    last = history[-1]
+    is_own = getattr(last, "name", None) == getattr(step, "name", None)
+    return last if is_own and getattr(last, "attempts", 0) else None
+
+
 def result_attributes(result: Any, kind: Kind, step: Any, stand_ins: int = 0) -> dict[str, Any]:
     """The facts of a StepResult of `step` as span attributes; whatever it does not say is
     absent. `stand_ins`: how many of its tokens are none."""
     metadata = metadata_of(result)
-    cost_usd = cost_of(result)
-    tokens = max(tokens_of(result) - stand_ins, 0)
     found: dict[str, Any] = {
         semconv.STEP_SUCCESS: bool(result.success),
         semconv.STEP_LATENCY_SECONDS: float(getattr(result, "latency_s", 0.0) or 0.0),
     }
-    if cost_usd or tokens:  # flujo says 0 of both where it knows of none
-        found[semconv.COST_USD] = found[semconv.ACTUAL_COST_USD] = cost_usd
-        found[semconv.TOKENS] = found[semconv.ACTUAL_TOKENS] = tokens
+    found.update(usage_attributes(result, stand_ins))
     attempts = int(getattr(result, "attempts", 0) or 0)
     if kind.is_loop:
         found[semconv.LOOP_ITERATIONS] = int(metadata.get("iterations") or attempts)

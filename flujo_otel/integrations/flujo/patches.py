@@ -171,16 +171,14 @@ class Patches:
             frame = running.cr_frame
             result = await running
             step = current_step.get()
-            if step is not None and (not result.success or result.attempts > 1):
+            if step is not None and _was_repeated(result):
                 with guarded("looking for a step's exception"):
                     # 0.4 keeps the exception of a failed attempt to itself and passes on its text
                     # alone; without this no failed step would have a type or a stack, and nobody
                     # would know why one was tried again.
                     error = frame.f_locals.get("last_exception")
-                    if result.success:
-                        step.retried_after = error if _was_raised(error) else None
-                    else:
-                        step.error = error if _was_raised(error) else None
+                    if _was_raised(error):
+                        step.error = step.retried_after = error
             return result
 
         return run_step_logic
@@ -204,6 +202,11 @@ class Patches:
                 raise
 
         return run
+
+
+def _was_repeated(result: Any) -> bool:
+    """Whether an attempt failed, and perhaps another one or a fallback followed."""
+    return not result.success or result.attempts > 1 or bool(result.metadata_)
 
 
 def _was_raised(error: Any) -> bool:

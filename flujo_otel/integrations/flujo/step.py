@@ -11,7 +11,7 @@ from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.recording.attached import Attached
 from flujo_otel.recording.content import Content
-from flujo_otel.recording.failure import brief_exception
+from flujo_otel.recording.failure import brief_exception, describe
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
@@ -160,6 +160,9 @@ class Step(OpenSpan):
             self._leave(context)
             if self.has_result:
                 self._result(outcome.result)
+            elif not self.node.children:
+                spent = facts.over_limit(outcome.error, self.step)
+                self.set_at_end(facts.usage_attributes(spent, facts.stand_in_tokens(spent)))
         finally:  # with a fault of ours on its way, too
             self._end_as(outcome)
 
@@ -207,6 +210,9 @@ class Step(OpenSpan):
     def _result(self, result: Any) -> None:
         stand_ins = max(self.stand_ins, facts.stand_in_tokens(result))
         attributes = facts.result_attributes(result, self.kind, self.step, stand_ins)
+        first = attributes.get(semconv.FALLBACK_ORIGINAL_ERROR)
+        if first and self.error is not None and first == words_of(self.error):
+            attributes[semconv.FALLBACK_ORIGINAL_ERROR] = describe(self.error)
         # For a pipeline inside a step flujo adds the tokens of that up later.
         counted = facts.tokens_of(result)
         (self.parent or self.run).stand_ins += min(stand_ins, counted) if counted else stand_ins

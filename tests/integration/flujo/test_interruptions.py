@@ -34,6 +34,17 @@ def test_a_usage_limit(traced: Traced) -> None:
     assert "flujo.budget.violation" in events(traced.named("pipeline_run"))
 
 
+@only_on_06  # 0.4 keeps to itself what the step used
+def test_what_went_over_the_limit_was_paid_for(instrumented: Traced) -> None:
+    with pytest.raises(UsageLimitExceededError):
+        instrumented.run(
+            pipe(adds("first"), Step(name="costly", agent=Costs()), adds("never")),
+            usage_limits=UsageLimits(total_cost_usd_limit=1.0),  # type: ignore[call-arg]
+        )
+    costly = instrumented.named("costly").attributes
+    assert (costly["flujo.cost_usd"], costly["flujo.tokens"]) == (5, 100)
+
+
 def test_a_run_s_budget_is_on_its_span(instrumented: Traced) -> None:
     limits = UsageLimits(total_cost_usd_limit=1.0, total_tokens_limit=500)
     instrumented.run(pipe(adds("one")), usage_limits=limits)
