@@ -13,7 +13,7 @@ from flujo_otel_cli.bar import gauge
 from flujo_otel_cli.content import content_lines
 from flujo_otel_cli.line import Line, Name, Piece, cut_line, padded
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, cell_len, cut, head, wrapped
+from flujo_otel_cli.text import brief, brief_name, cell_len, cut, head, wrapped
 from flujo_otel_cli.theme import Theme
 
 BARS_FROM = 80
@@ -97,7 +97,7 @@ def label_of(item: Any) -> str:
     named = (data.get(key) for key in ("title", "name"))
     name = next((value for value in named if isinstance(value, str) and value), "")
     parts = (part for part in (item.item_id, name if name != item.item_id else "") if part)
-    return brief(" ".join(parts), 80) or "(no id)"
+    return brief_name(" ".join(parts)) or "(no id)"
 
 
 def first_of(candidates: Iterable[Candidate]) -> Candidate:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flujo_otel.query.decision import Decision, Evaluation, FilterVerdict, tallies
+from flujo_otel.query.decision import Candidate, Decision, Evaluation, FilterVerdict, tallies
 from flujo_otel_cli import amounts
 from flujo_otel_cli.decision import best_score, label_of, misshapen_lines, score_bar, score_text
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Line, Name, Piece
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, value_text
@@ -55,7 +55,7 @@ def _evaluations(found: Sequence[Evaluation], most: int | None, to: Terminal) ->
 def _row(each: Evaluation, filters: Sequence[str], to: Terminal) -> list[Line]:
     passed = {verdict.filter: verdict.passed for verdict in each.verdicts}
     return [
-        [Piece(label_of(each))],
+        [Name(label_of(each))],
         _mark(each.qualified, to.theme),
         *(_mark(passed.get(name), to.theme) for name in filters[:_FILTERS]),
         [Piece(brief(_why(each, filters)))],
@@ -99,19 +99,20 @@ def _candidates(decision: Decision, most: int | None, to: Terminal) -> Iterator[
     ]
     if to.cuts and most is not None:
         del columns[-1]
-    rows = [
-        [
-            [Piece(f"{each.rank}")],
-            [Piece(label_of(each))],
-            [Piece(score_text(each, to.theme))],
-            [Piece(score_bar(each, best, to.theme), "cyan")],
-            [Piece(brief(each.reason))],
-            [Piece(_data(each.item_data), "dim")],
-        ][: len(columns)]
-        for each in ranked[:most]
-    ]
+    rows = [_ranked_row(each, best, to)[: len(columns)] for each in ranked[:most]]
     yield from table(columns, rows, to)
     yield from _rest(len(ranked) - len(rows), "candidate")
+
+
+def _ranked_row(each: Candidate, best: float, to: Terminal) -> list[Line]:
+    return [
+        [Piece(f"{each.rank}")],
+        [Name(label_of(each))],
+        [Piece(score_text(each, to.theme))],
+        [Piece(score_bar(each, best, to.theme), "cyan")],
+        [Piece(brief(each.reason))],
+        [Piece(_data(each.item_data), "dim")],
+    ]
 
 
 def _data(data: Any) -> str:

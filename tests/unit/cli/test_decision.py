@@ -123,6 +123,15 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(map(cell_len, lines)) <= width
 
 
+def test_candidates_whose_titles_differ_at_their_ends_look_different() -> None:
+    title = "Insulated Steel Water Bottle with a Wide Mouth, {} oz"
+    ranked = [a_candidate(n, 0.9) | {"item_data": {"title": title.format(n)}} for n in (1, 2)]
+    to = screen(60)
+    attributes = {xray.RANKED_CANDIDATES: json.dumps(ranked)}
+    out = shown(to, evaluated(decided(attributes), to, full=False))
+    assert "B1 Insulated Stee…th, 1 oz  " in out and "B2 Insulated Stee…th, 2 oz  " in out
+
+
 def test_a_step_is_told_at_length() -> None:
     to = screen(60)
     attributes = FILTERED | RANKED | ASKED
