@@ -8,6 +8,7 @@ from typing import Final
 from flujo_otel_cli import amounts
 from flujo_otel_cli.line import Piece, cut_line, plain
 from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.text import escape
 
 _WIDTH: Final = 24
 _EVERY_SECONDS: Final = 0.1
@@ -38,18 +39,22 @@ class ProgressBar:
             self._to.stream.write(_TO_START)
             self._to.stream.flush()
 
-    def show(self, done: int) -> None:
-        """Draw it anew, ten times a second at most."""
+    def show(self, done: int, trouble: str = "") -> None:
+        """Draw it anew, ten times a second at most; `trouble`: why it does not go on, at once."""
         now = time.monotonic()
-        if not self._is_shown or now < self._next:
+        if not self._is_shown or (now < self._next and not trouble):
             return
         self._next = now + _EVERY_SECONDS
-        self._to.stream.write(_TO_START + self._text(done))
+        self._to.stream.write(_TO_START + self._text(done, trouble))
         self._to.stream.flush()
 
-    def _text(self, done: int) -> str:
-        share = min(done / self._total, 1.0) if self._total else 1.0
-        full = self._to.theme.blocks[-1] * round(share * _WIDTH)
+    def _text(self, done: int, trouble: str) -> str:
         of = f"{done:,} of {amounts.plural(self._total, 'span')}"
-        line = [Piece(f"{full.ljust(_WIDTH, self._to.theme.dot.strip() or '.')} {of} {self._what}")]
+        if trouble:
+            line = [Piece(f"{of}; waits: {escape(trouble)}")]
+        else:
+            share = min(done / self._total, 1.0) if self._total else 1.0
+            full = self._to.theme.blocks[-1] * round(share * _WIDTH)
+            bar = full.ljust(_WIDTH, self._to.theme.dot.strip() or ".")
+            line = [Piece(f"{bar} {of} {self._what}")]
         return plain(cut_line(line, self._to.width - 1, self._to.theme.ellipsis))

@@ -24,6 +24,8 @@ class Transferred(NamedTuple):
     words: str = ""
     """Why the last were rejected."""
     error: str = ""
+    trouble: str = ""
+    """Why it waits just now before it tries again, in the backend's words."""
 
     @property
     def settled(self) -> int:
@@ -36,7 +38,8 @@ def transfer(
     which: Selection,
     report: Callable[[Transferred], None],
 ) -> Transferred:
-    """Send the spans of `which` that have ended; `report` is told after each request.
+    """Send the spans of `which` that have ended; `report` is told after each request, and before
+    each time that it waits.
 
     Raises MissingExtra, SettingsError, and what the store raises.
     """
@@ -91,4 +94,5 @@ class _Transfer:
         if answer.verdict is Verdict.PAUSE or waited + delay > PATIENCE_SECONDS:
             self._done = self._done._replace(error=answer.words)
         else:
+            self._report(self._done._replace(trouble=answer.words))
             time.sleep(delay)

@@ -207,7 +207,12 @@ def _send(session: Session, db: str | None, to: str, run: str | None, since: str
     try:
         total = store.count_selected(which)
         with ProgressBar(f"to {escape(destination.name)}", total, hidden=session.json) as progress:
-            done = transfer(destination, store, which, lambda so_far: progress.show(so_far.settled))
+            done = transfer(
+                destination,
+                store,
+                which,
+                lambda so_far: progress.show(so_far.settled, so_far.trouble),
+            )
     finally:
         store.close()
     _conclude(session, destination, done, total)

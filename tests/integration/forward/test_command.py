@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,8 @@ def test_one_run(db: Path, backend: HttpBackend) -> None:
     assert 1 == lens(db, "--to", backend.url, "--run", "nowhere")
 
 
-def test_a_terminal_sees_how_far_it_is(db: Path, backend: HttpBackend) -> None:
-    store(db, *some(2500))
-    backend.otherwise = slow(0.2)
+def on_a_terminal(db: Path, backend: HttpBackend, seen: Callable[[bytes], object]) -> bytes:
+    """What `lens forward --to` shows on one; `seen` gets all of it, each time there is more."""
     screen, terminal = pty.openpty()
     command = [sys.executable, "-m", "flujo_otel_cli.main", "forward", "--to", backend.url]
     process = subprocess.Popen([*command, "--db", str(db)], stderr=terminal)
@@ -68,11 +68,33 @@ def test_a_terminal_sees_how_far_it_is(db: Path, backend: HttpBackend) -> None:
     with suppress(OSError):  # what reading gives once nobody has the other end
         while part := os.read(screen, 4096):
             shown += part
+            seen(shown)
     os.close(screen)
-    assert 0 == process.wait()
+    assert 0 == process.wait(), shown
+    assert shown.endswith(b"\r\x1b[K")
+    return shown
+
+
+def test_a_terminal_sees_how_far_it_is(db: Path, backend: HttpBackend) -> None:
+    store(db, *some(2500))
+    backend.otherwise = slow(0.2)
+    shown = on_a_terminal(db, backend, lambda _: None)
     assert b"0 of 2,500 spans" in shown
     assert b"1,000 of 2,500 spans" in shown
-    assert shown.endswith(b"\r\x1b[K")
+
+
+def test_a_terminal_sees_what_it_waits_for(db: Path, backend: HttpBackend) -> None:
+    store(db, *some(5))
+    backend.kill()
+    revived = []
+
+    def revive(shown: bytes) -> None:
+        if b"refused" in shown and not revived:
+            revived.append(backend.revive())
+
+    shown = on_a_terminal(db, backend, revive)
+    assert b"0 of 5 spans; waits: Failed to establish a new connection" in shown
+    assert names(5) == backend.taken.names
 
 
 def test_ids_that_are_no_otel_ids_become_fixed_ones(db: Path, backend: HttpBackend) -> None:
