@@ -88,11 +88,11 @@ class Traced(Watched):
 
 
 def _continues(span: ReadableSpan, spans: Sequence[ReadableSpan]) -> bool:
-    """A step that a pause interrupted is there twice under its one index."""
+    """A step that a pause or a crash interrupted is there twice under its one index."""
     return any(
         other is not span
         and other.name == span.name
-        and other.attributes.get(semconv.STATUS) == "paused"
+        and other.attributes.get(semconv.STATUS) in ("paused", "failed")
         for other in spans
     )
 

@@ -186,12 +186,14 @@ class Run(OpenSpan):
         history = getattr(result, "step_history", None) or ()
         if history and (history[-1].success or history[-1].output is not None):
             self.value(history[-1].output, openinference.OUTPUT_VALUE)
-        earlier = history[: self._earlier_count(len(history))]
-        cost_usd = float(getattr(result, "total_cost_usd", 0.0) or 0.0)
-        tokens = sum(map(facts.tokens_of, history[len(earlier) :]))
+        own = history[self._earlier_count(len(history)) :]
+        cost_usd = sum(map(facts.cost_of, own))
+        if len(own) == len(history):  # else it has, or has not, what the parts before cost
+            cost_usd = float(getattr(result, "total_cost_usd", 0.0) or 0.0)
+        tokens = sum(map(facts.tokens_of, own))
         self.set(
             {
-                semconv.TOTAL_COST_USD: max(cost_usd - sum(map(facts.cost_of, earlier)), 0.0),
+                semconv.TOTAL_COST_USD: cost_usd,
                 semconv.TOTAL_TOKENS: max(tokens - self.stand_ins, 0),
             }
         )

@@ -301,6 +301,33 @@ def test_a_resumed_run_counts_what_the_part_before_cost_once(traced: Traced) -> 
     assert sorted(said) in ([[0, 0], [5, 100]], [[5, 100]])
 
 
+@only_on_06  # 0.4 begins such a run anew
+def test_a_run_that_goes_on_after_a_crash_has_the_cost_of_its_own_part(
+    instrumented: Traced,
+) -> None:
+    from flujo.state.backends.memory import InMemoryBackend
+
+    calls: list[int] = []
+
+    async def breaks_once(x: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return x
+
+    first, last = (
+        Step.model_validate({"name": name, "agent": Costs()}) for name in ("first", "last")
+    )
+    pipeline, backend = first >> call(breaks_once, "breaks") >> last, InMemoryBackend()
+    for _ in range(2):
+        runner = instrumented.runner(pipeline, state_backend=backend)
+        with contextlib.suppress(KeyboardInterrupt):
+            instrumented.drive(lambda r=runner: last_of(r.run_async(0, run_id="one")))
+    parts = [span for span in instrumented.spans if span.name == "pipeline_run"]
+    assert [span.attributes["flujo.total_cost_usd"] for span in parts] == [5, 5]
+    assert [span.attributes["flujo.total_tokens"] for span in parts] == [100, 100]
+
+
 def test_a_resumed_run_has_the_cost_of_its_own_part(instrumented: Traced) -> None:
     first, second = (
         Step.model_validate({"name": name, "agent": Costs()}) for name in ("first", "second")
