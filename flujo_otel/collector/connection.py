@@ -17,6 +17,11 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
+
 HEAD_BYTES: Final = 64 * 1024
 """Of a head, of trailers, and of what stands between two pieces of a chunked body."""
 HEAD_SECONDS: Final = 10.0
@@ -24,6 +29,8 @@ LINGER_SECONDS: Final = 5.0
 """A client that is refused early may go on sending for so long: hanging up at once would reset the
 connection, and the answer might be lost with it."""
 CONNECTIONS: Final = 500
+"""Or half of the files that the process may have open, where that is less (a Mac has 256 in all):
+gRPC and the database need some too."""
 SLICE_BYTES: Final = 8 * 1024
 """Parsed at once: requests in it wait for one another, and take a hundred times their bytes."""
 _TOO_MANY: Final = (
@@ -54,7 +61,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _Flow(self, transport)
-        if len(self.connections) > CONNECTIONS:
+        if len(self.connections) > _most_connections():
             self._hang_up(_TOO_MANY)
         else:
             self._expect_within(HEAD_SECONDS)
@@ -165,6 +172,13 @@ class Connection(HttpToolsProtocol):
         if not self._is_answer_pending:
             self.transport.write(answer)
         self.transport.close()
+
+
+def _most_connections() -> int:
+    if resource is None:
+        return CONNECTIONS
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files // 2)
 
 
 class _Flow(FlowControl):

@@ -5,6 +5,7 @@ a request costs no more than its decoding whichever way it came.
 """
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -30,9 +31,15 @@ REQUEST_SECONDS: Final = 60.0
 """For a request to be all there; SDKs give up after 10."""
 LAST_SECONDS: Final = 1.0
 """For the answers of a server that stores nothing any more: clients may read none."""
+_ACCEPTED_AT_ONCE: Final = 128
+"""And as many tries, each with a message, where the process is out of files: asyncio stops at the
+end of its turn only, and uvicorn's 2048 kept the loop busy with them."""
 _KEEP_ALIVE_SECONDS: Final = 75
 """Longer than the minute in which SDKs send metrics: a connection that is closed at the very moment
 of a request costs that request."""
+
+
+_logger = logging.getLogger("flujo_otel")
 
 
 class PortInUse(Exception):
@@ -60,6 +67,8 @@ class Service:
         self._stopping: asyncio.Future[float] | None = None
         self._thread: threading.Thread | None = None
         self._receiver: GrpcReceiver | None = None
+        self._is_short_of_files = False
+        """And has said so."""
         self._connections: Iterable[Any] = ()
         """Over HTTP."""
 
@@ -139,6 +148,7 @@ class Service:
         grpc_port: int,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._heard)
         self._stopping = stopping = self._loop.create_future()
         self._receiver = receiver = GrpcReceiver(self._reception, self._access, self._deadlines)
         grpc = receiver.server()
@@ -159,6 +169,15 @@ class Service:
         http.should_exit = True
         await asyncio.gather(receiver.stop(grpc, grace_seconds), serving)
 
+    def _heard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError):  # it is out of files; asyncio tries again in a second
+            if not self._is_short_of_files:
+                self._is_short_of_files = True
+                _logger.warning("flujo-otel: a connection could not be accepted: %s", error)
+        elif not isinstance(error, Exception) or not guard.report("receiving", error):
+            loop.default_exception_handler(context)
+
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
             HttpReceiver(self._reception, self._access, self._deadlines, self._health),
@@ -169,6 +188,7 @@ class Service:
             interface="asgi3",
             log_config=None,
             log_level="critical",
+            backlog=_ACCEPTED_AT_ONCE,
             access_log=False,
             server_header=False,
             proxy_headers=False,

@@ -2,7 +2,9 @@
 
 import gzip
 import socket
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -224,6 +226,32 @@ class TestTime:
                     assert 200 == receive(connection).status
             while not _is_served(running):  # once it has seen that they are gone
                 time.sleep(0.01)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="another's limits can be set there alone")
+    def test_where_files_are_scarce_connections_are_refused_and_nobody_is_flooded(
+        self, tmp_path: Path
+    ) -> None:
+        with collector(tmp_path / "otel.db") as running:
+            import resource
+
+            resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (64, 64))
+            waiting = [running.connect() for _ in range(150)]
+            for number, connection in enumerate(waiting, start=1):
+                body = in_protobuf(numbered(f"{number}", number))
+                connection.sendall(request(body, {"content-type": PROTOBUF}))
+            statuses = Counter(receive(connection).status for connection in waiting)
+            for connection in waiting:
+                connection.close()
+            assert {200: 32, 503: 118} == statuses
+            assert 200 == running.post(in_protobuf(numbered("after", 1000))).status
+            running.process.terminate()
+            _, errors = running.process.communicate(timeout=20)
+            assert 0 == running.process.returncode
+            assert errors.splitlines() in (
+                [],
+                ["flujo-otel: a connection could not be accepted: [Errno 24] Too many open files"],
+            )
+        assert 33 == len(running.names())
 
     def test_slow_clients_do_not_keep_others_waiting(self, shared: Collector) -> None:
         slow = [shared.connect() for _ in range(100)]
