@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flujo_otel.integrations.flujo.facts import run_status
+from flujo_otel.integrations.flujo.facts import run_status, stand_in_tokens
 
 
 def result(*steps: bool, **more: Any) -> Any:
@@ -41,3 +41,27 @@ PAUSED_04 = SimpleNamespace(scratchpad={"status": "paused", "pause_message": "Wh
 )
 def test_a_run_has_the_status_that_flujo_means(result: Any, context: Any, status: str) -> None:
     assert status == run_status(result, context)
+
+
+def counted(tokens: int, output: Any = "a text", **more: Any) -> Any:
+    said = {"token_counts": tokens, "cost_usd": 0.0, "attempts": 1, "output": output}
+    return SimpleNamespace(**(said | more))
+
+
+@pytest.mark.parametrize(
+    ("result", "stand_ins"),
+    [
+        (counted(1), 1),
+        (counted(1, None), 1),  # of an attempt that failed after its text
+        (counted(4, attempts=4), 4),  # 0.6 adds a fallback's to those of each attempt before
+        (counted(0), 0),
+        (counted(2), 0),
+        (counted(1, cost_usd=0.01), 0),
+        (counted(1, {"a": "model"}), 0),
+        (counted(102, step_history=[counted(1), counted(100), counted(1)]), 2),
+        (counted(1, step_history=[counted(1), counted(1)]), 1),  # never more than it counts
+        (None, 0),
+    ],
+)
+def test_tokens_that_stand_for_texts_are_known(result: Any, stand_ins: int) -> None:
+    assert stand_in_tokens(result) == stand_ins
