@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from flujo_otel_cli.document import parsed
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, cell_len, escape, head, wrapped
+from flujo_otel_cli.text import brief, cell_len, escape, head
 
 PIPED_MOST = 200
 """Characters of a value in a list of such that goes into a pipe."""
@@ -60,7 +60,7 @@ def opened_lines(
     room = max(to.width - len(indent), 20)
     # Of a huge one, no more is wrapped than can be shown.
     most = room * LINES_SHOWN * 2
-    lines = wrapped(shown[:most], room)
+    lines = to.wrapped(shown[:most], room)
     yield from ([Piece(indent + line, style)] for line in lines[:LINES_SHOWN])
     if len(lines) > LINES_SHOWN or len(shown) > most:
         yield [Piece(f"{indent}--full shows the rest", "dim")]

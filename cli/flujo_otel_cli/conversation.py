@@ -13,7 +13,7 @@ from flujo_otel_cli.content import LINES_SHOWN, PIPED_MOST, content_lines, opene
 from flujo_otel_cli.decision import facts_text
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, cell_len, escape, wrapped
+from flujo_otel_cli.text import brief, cell_len, escape
 
 MESSAGES_SHOWN = 20
 """Of a conversation on a terminal; `--full` shows the rest."""
@@ -115,7 +115,7 @@ def _message_lines(message: Message, width: int, to: Terminal, *, full: bool) ->
 def _said(message: Message, room: int, to: Terminal, *, full: bool) -> Iterator[Piece]:
     left = None if full or not to.cuts else LINES_SHOWN
     for part in message.parts:
-        lines = _part_lines(part, room if to.cuts else None, left)
+        lines = _part_lines(part, room, left, to)
         yield from (Piece(line, _STYLES.get(part.kind, "")) for line in lines[:left])
         if left is not None:
             if len(lines) > left:
@@ -124,9 +124,9 @@ def _said(message: Message, room: int, to: Terminal, *, full: bool) -> Iterator[
             left -= len(lines)
 
 
-def _part_lines(part: Part, room: int | None, most: int | None) -> list[str]:
+def _part_lines(part: Part, room: int, most: int | None, to: Terminal) -> list[str]:
     """Its own line breaks stay; of a huge one, no more is wrapped than can be shown."""
     text = f"calls {part}" if part.kind is Kind.CALL else str(part)
-    if room is None:
+    if not to.cuts:
         return [escape(line) for line in text.splitlines()]
-    return wrapped(text if most is None else text[: room * (most + 1)], room)
+    return to.wrapped(text if most is None else text[: room * (most + 1)], room)

@@ -13,7 +13,7 @@ from flujo_otel_cli.bar import gauge
 from flujo_otel_cli.content import content_lines
 from flujo_otel_cli.line import Line, Name, Piece, cut_line, padded
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, brief_name, cell_len, cut, head, wrapped
+from flujo_otel_cli.text import brief, brief_name, cell_len, cut, head
 from flujo_otel_cli.theme import Theme
 
 BARS_FROM = 80
@@ -181,7 +181,7 @@ def _reason_lines(reasoning: str, to: Terminal, *, full: bool) -> Iterator[Line]
     room = max(to.width - len(_INDENT), 20)
     # Of a huge one, no more is wrapped than can be shown.
     text = reasoning.strip() if full else reasoning.strip()[: room * (_REASON_LINES + 1)]
-    lines = wrapped(text, room)
+    lines = to.wrapped(text, room)
     shown = lines if full else lines[:_REASON_LINES]
     yield from ([Piece(line)] for line in shown)
     if len(shown) < len(lines):

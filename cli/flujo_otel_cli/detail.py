@@ -16,7 +16,7 @@ from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.picture import Drawing
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, cell_len, cut, escape, head, value_text, wrapped
+from flujo_otel_cli.text import brief, cell_len, cut, escape, head, value_text
 from flujo_otel_cli.times import duration
 
 _EXECUTION = re.compile("([0-9a-f]{32})-[0-9a-f]{16}")
@@ -106,14 +106,15 @@ def attribute_lines(
 def _whole_lines(key: str, value: object, to: Terminal) -> Iterator[Line]:
     """A value of one line that fits beside its key, else beneath it."""
     lines = value.rstrip("\n").splitlines() if isinstance(value, str) else [value_text(value)]
-    front = f"{escape(key)} = "
+    front = to.spelled_text(f"{escape(key)} = ")
     room = max(to.width - _BODY_INDENT, ROOM_LEAST)
-    if len(lines) <= 1 and (not to.cuts or cell_len(front + value_text(value)) <= room):
+    said = to.spelled_text(value_text(value))
+    if len(lines) <= 1 and (not to.cuts or cell_len(front + said) <= room):
         yield [Piece(front, "dim"), Piece(escape("".join(lines)))]
         return
     yield [Piece(front, "dim")]
     for line in lines:
-        parts = wrapped(line, room - 2) or [""] if to.cuts else [escape(line)]
+        parts = to.wrapped(line, room - 2) or [""] if to.cuts else [escape(line)]
         yield from ([Piece(f"  {part}")] for part in parts)
 
 

@@ -9,7 +9,7 @@ from flujo_otel.semconv.flujo import FALLBACK_ORIGINAL_ERROR
 from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.stack import place_lines
 from flujo_otel_cli.terminal import Terminal
-from flujo_otel_cli.text import brief, cell_len, cut, escape, wrapped
+from flujo_otel_cli.text import brief, cell_len, cut, escape
 from flujo_otel_cli.theme import STYLES
 
 _MESSAGE_LINES = 4
@@ -82,7 +82,7 @@ def message_lines(text: str, to: Terminal, room: int) -> Iterator[Line]:
     if not to.cuts:
         yield [Piece(escape(text), style)]
         return
-    lines = wrapped(text[: room * (_WRAPPED_LINES + 1)], room) or [""]
+    lines = to.wrapped(text[: room * (_WRAPPED_LINES + 1)], room) or [""]
     shown = lines[:_WRAPPED_LINES]
     if len(shown) < len(lines):
         shown[-1] = cut(shown[-1] + to.theme.ellipsis, room, to.theme.ellipsis)

@@ -98,7 +98,7 @@ def body(
     failure = failure_of(span) if failed else None
     if failure is not None:
         label = _ERROR if exception_of(span) is None else _EXCEPTION
-        yield from _failure_lines(failure, to, label, full=full)
+        yield from _failure_lines(_spelled(failure, to), to, label, full=full)
     whole = full or not to.cuts
     if span.events:
         yield [Piece("events", "dim")]
@@ -132,6 +132,12 @@ def _failure_lines(failure: Failure, to: Terminal, label: str, *, full: bool) ->
         yield from (
             [Piece(f"  {line}", "dim")] for line in _stack_lines(failure.stack, to, full=full)
         )
+
+
+def _spelled(failure: Failure, to: Terminal) -> Failure:
+    """As it is written here, for it is laid out."""
+    stack = None if failure.stack is None else to.spelled_text(failure.stack)
+    return failure._replace(message=to.spelled_text(failure.message), stack=stack)
 
 
 def _stack_lines(stack: str, to: Terminal, *, full: bool) -> Iterator[str]:

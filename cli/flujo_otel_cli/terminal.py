@@ -9,6 +9,7 @@ from typing import NamedTuple, TextIO
 
 from flujo_otel_cli import theme as themes
 from flujo_otel_cli.line import Line, cut_line, is_to_copy, plain
+from flujo_otel_cli.text import wrapped
 from flujo_otel_cli.theme import Theme
 
 PIPE_WIDTH = 120
@@ -75,9 +76,16 @@ class Terminal(NamedTuple):
         columns asks for that before, since those are wider."""
         if self.theme is not themes.ASCII or all(piece.text.isascii() for piece in line):
             return line
-        return [piece._replace(text=self._spelled(piece.text)) for piece in line]
+        return [piece._replace(text=self.spelled_text(piece.text)) for piece in line]
 
-    def _spelled(self, text: str) -> str:
+    def wrapped(self, text: str, width: int) -> list[str]:
+        """`text` escaped, in lines of at most `width` columns as they are written here."""
+        return wrapped(self.spelled_text(text), width)
+
+    def spelled_text(self, text: str) -> str:
+        """The same of text that is in no line yet."""
+        if self.theme is not themes.ASCII or text.isascii():
+            return text
         encoding = "ascii" if _is_utf8(self.stream) else self.stream.encoding or "ascii"
         return text.encode(encoding, "backslashreplace").decode(encoding)
 

@@ -1,7 +1,6 @@
 """`lens doctor`: is the database sound, who writes to it, what was lost and what to do about it."""
 
 import sys
-import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -16,7 +15,7 @@ from flujo_otel_cli import findings
 from flujo_otel_cli.database import explained
 from flujo_otel_cli.document import Document, cursor_document, health_document, write_document
 from flujo_otel_cli.findings import Finding
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.line import Line, Piece, width_of
 from flujo_otel_cli.neighbour import server_here
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.problem import Exit, Problem
@@ -24,8 +23,6 @@ from flujo_otel_cli.service_counts import ServiceCounts, services_of
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.theme import STYLES
-
-_INDENT = len("✔ database   ")
 
 
 def command(
@@ -151,7 +148,9 @@ def _told_of_flujo(db: str | None, *, json: bool) -> bool:
 def _lines(finding: Finding, to: Terminal) -> Iterator[Line]:
     """One line, or several on a terminal that it would not fit: nothing of it may be cut."""
     mark = Piece(f"{to.theme.mark(finding.status)} ", STYLES[finding.status])
-    room = max(to.width - _INDENT, 20)
-    first, *rest = textwrap.wrap(finding.text, room) if to.cuts else [finding.text]
-    yield [mark, Piece(f"{finding.subject:<10} ", "bold"), Piece(first)]
-    yield from ([Piece(" " * _INDENT), Piece(line)] for line in rest)
+    subject = Piece(f"{finding.subject:<10} ", "bold")
+    indent = width_of([mark, subject])
+    room = max(to.width - indent, 20)
+    first, *rest = to.wrapped(finding.text, room) if to.cuts else [finding.text]
+    yield [mark, subject, Piece(first)]
+    yield from ([Piece(" " * indent), Piece(line)] for line in rest)

@@ -28,7 +28,7 @@ from flujo_otel_cli.picture import picture_of
 from flujo_otel_cli.problem import problem_of
 from flujo_otel_cli.program import Program
 from flujo_otel_cli.terminal import Terminal, forget
-from flujo_otel_cli.text import escape, wrapped
+from flujo_otel_cli.text import escape
 
 SETTINGS = {
     # What follows the command's name is the command's own, options too.
@@ -206,5 +206,5 @@ def _others(more: list[Run], db: str | None, *, is_all: bool) -> Iterator[Line]:
 
 def _told(text: str, to: Terminal) -> list[Line]:
     """In as many lines as a terminal needs for it."""
-    lines = wrapped(text, to.width) if to.cuts else map(escape, text.splitlines())
+    lines = to.wrapped(text, to.width) if to.cuts else map(escape, text.splitlines())
     return [[Piece(line)] for line in lines]

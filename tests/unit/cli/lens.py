@@ -30,10 +30,12 @@ def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
     return code, json.loads(out)
 
 
-def on_a_terminal(*arguments: str, **environment: str) -> str:
+def on_a_terminal(*arguments: str, exit_code: int = 0, **environment: str) -> str:
     """What `lens` writes to a terminal."""
     ours, theirs = pty.openpty()
-    subprocess.run([LENS, *arguments], stdout=theirs, env={**os.environ, **environment}, check=True)
+    variables = {**os.environ, **environment}
+    done = subprocess.run([LENS, *arguments], stdout=theirs, env=variables, check=False)
+    assert done.returncode == exit_code
     os.close(theirs)
     output = b""
     try:
