@@ -156,6 +156,11 @@ def test_its_json_has_each_span_once_below_the_one_that_called_it(folder: Path) 
     assert [] == [span["name"] for span in found["spans"] if span["fault"]]
 
 
+def test_the_list_has_one_row_for_all_of_it(folder: Path) -> None:
+    [run] = json.loads(lens(folder, "list", "--json"))["runs"]
+    assert (run["pipeline_name"], run["outer_run_id"], run["inside_count"]) == ("shop", None, 1)
+
+
 def test_the_x_ray_trace_is_a_run_of_its_own_that_says_what_it_is_in(folder: Path) -> None:
     runs = json.loads(lens(folder, "list", "--inside", "--json"))["runs"]
     shop, selection = sorted(runs, key=lambda run: run["start_time_ns"])
