@@ -2,6 +2,7 @@
 
 import sys
 import weakref
+from dataclasses import replace
 from typing import Any
 
 from opentelemetry import trace
@@ -119,7 +120,9 @@ class Run(OpenSpan):
         return True
 
     def adopt(self, owner: object, pipeline: PipelineFacts) -> None:
-        """Belong to `owner` from now on, which knows the pipeline better."""
+        """Belong to `owner` from now on, which knows the pipeline better, its name perhaps not."""
+        if pipeline.name == facts.UNKNOWN_PIPELINE:
+            pipeline = replace(pipeline, name=self.pipeline.name)
         self.owner = owner
         self.numbering.know(pipeline.steps)
         name = semconv.PIPELINE_NAME if self.outer is None else semconv.NESTED_PIPELINE_NAME

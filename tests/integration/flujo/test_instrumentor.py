@@ -54,6 +54,14 @@ def test_with_a_trace_manager_nothing_doubles(instrumented: Traced) -> None:
         instrumented.exporter.clear()
 
 
+@pytest.mark.skipif(FLUJO >= (0, 6), reason="flujo 0.6 makes a name up")
+def test_a_pipeline_s_name_that_a_trace_manager_alone_knows_stays(instrumented: Traced) -> None:
+    manager = TraceManager(instrumented.provider, pipeline_name="by hand")
+    runner = instrumented.runner(pipe(adds("one")), hooks=[manager.hook], pipeline_name=None)
+    instrumented.drive(lambda: last_of(runner.run_async(0)))
+    assert "by hand" == instrumented.named("pipeline_run").attributes["flujo.pipeline.name"]
+
+
 def test_none_of_a_runner_s_hooks_is_ours(instrumented: Traced) -> None:
     """For one hook more flujo would dispatch two payloads a step."""
     runner = instrumented.runner(climb())
