@@ -12,7 +12,7 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
-from flujo_otel.collector.answers import Encoding
+from flujo_otel.collector.answers import Encoding, stopping
 from flujo_otel.collector.census import census
 from flujo_otel.model import Loss
 from flujo_otel.wire.transport import Signal
@@ -30,12 +30,13 @@ class Unstored:
     def __init__(self, count_losses: Callable[[Iterable[Loss]], None]) -> None:
         self._count_losses = count_losses
         self._counting = Lock()
+        self._is_ended = False
         self.pass_on: PassOn | None = None
         self.totals: Counter[Signal] = Counter()
 
     def take(self, signal: Signal, body: bytes, encoding: Encoding) -> None:
         """Raises MalformedRequest where the body is no such request, Refusal where it has too much
-        in it."""
+        in it, or comes after the end."""
         counts = census(signal, body, encoding)
         if not counts:
             return
@@ -45,11 +46,18 @@ class Unstored:
         else:
             self.pass_on(signal, body, not_taken, encoding.content_type.decode())
 
+    def end(self) -> None:
+        """Take no more: nobody writes the ledger any longer, and what is acknowledged is in it."""
+        with self._counting:
+            self._is_ended = True
+
     def _count(self, signal: Signal, counts: Mapping[str, int]) -> None:
         now_ns = time.time_ns()
         with self._counting:  # many threads pass on
+            if self._is_ended:
+                raise stopping()
             self.totals[signal] += sum(counts.values())
-        self._count_losses(
-            Loss(service, _REASONS[signal], "", count, now_ns, now_ns)
-            for service, count in counts.items()
-        )
+            self._count_losses(
+                Loss(service, _REASONS[signal], "", count, now_ns, now_ns)
+                for service, count in counts.items()
+            )

@@ -107,6 +107,7 @@ class Wiring:
         if self._passing is not None:
             # Before the commit ends: what nobody took is for the ledger.
             self._passing.stop(timeout_seconds / 4)
+        self.unstored.end()
         written = self.commit.close(timeout_seconds / 2)
         self.service.give_up()
         self.service.wait(max(deadline - time.monotonic(), 0.1))
