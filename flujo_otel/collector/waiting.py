@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from threading import Condition
 from typing import NamedTuple
 
+from flujo_otel.collector.group_size import GroupSize
 from flujo_otel.wire.otlp import Decoded
 from flujo_otel.wire.partial_success import PartialSuccess
 
@@ -27,8 +28,7 @@ class Waiting:
         self._bound_bytes = bound_bytes
         self._group_spans = group_spans
         self._spans = 0
-        self._usual = 1
-        """Requests in a group, lately."""
+        self._group_size = GroupSize()
         self._held_bytes = 0
         self._pending: deque[Pending] = deque()
         self._changed = Condition()
@@ -69,14 +69,16 @@ class Waiting:
                 taken.append(self._pending.popleft())
                 spans += len(taken[-1].decoded.batch.records)
             self._spans -= spans
-            self._usual = max(len(taken), self._usual - 1)
+            if taken:
+                self._group_size.took(len(taken))
+            else:  # for a second or so: whoever came together may have gone
+                self._group_size = GroupSize()
             return taken
 
     @property
     def _is_group(self) -> bool:
-        """Enough for one, or all that can be hoped for: clients that send one after the other
-        wait for their answers."""
-        return self._spans >= self._group_spans or len(self._pending) >= self._usual
+        """Enough for one, or all that are worth waiting for."""
+        return self._spans >= self._group_spans or len(self._pending) >= self._group_size.wanted
 
     def put_back(self, taken: Iterable[Pending], now_seconds: float) -> list[Pending]:
         """Take these up again, in front; the answer is those (of all) whose time is up."""
