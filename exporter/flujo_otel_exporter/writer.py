@@ -24,6 +24,9 @@ from flujo_otel_exporter.losses import LossCounter, service_of
 _logger = logging.getLogger("flujo_otel")
 _RETRY_SECONDS: Final = 0.05
 _LONGEST_RETRY_SECONDS: Final = 1.0
+_LAST_RETRY_SECONDS: Final = 0.005
+"""At a SIGTERM, of whose 2 s a second's rest would be half: of 17 processes that were terminated
+among 50, all of which wrote, 14 wrote nothing; so, none to two."""
 
 
 class StoreWriter:
@@ -54,6 +57,8 @@ class StoreWriter:
         self._thread: int | None = None
         self._alive = False
         self._ending = False
+        self._is_terminated = False
+        """It has 2 s left: each try counts."""
         self._pausing = 0
         """How many forks are under way."""
         self._collected_seconds = 0.0
@@ -149,6 +154,7 @@ class StoreWriter:
         Takes no lock. Should the signal have come between deciding on a thread and starting it, a
         second one is started here; the one that finds the post taken leaves.
         """
+        self._is_terminated = True
         if not self._ending:
             self._spawn()
         self.flush(max(deadline_seconds - time.monotonic(), 0))
@@ -221,7 +227,8 @@ class StoreWriter:
                 if self._drained():
                     retry_seconds = 0.0
                 else:
-                    retry_seconds = min(2 * retry_seconds or _RETRY_SECONDS, _LONGEST_RETRY_SECONDS)
+                    longest = _LAST_RETRY_SECONDS if self._is_terminated else _LONGEST_RETRY_SECONDS
+                    retry_seconds = min(2 * retry_seconds or _RETRY_SECONDS, longest)
 
     def _drained(self) -> bool:
         """Empty the queue; False where the store does not accept writes for now."""
