@@ -69,6 +69,18 @@ def drawn(given_spans: list[Span], to: Terminal) -> str:
     return shown(to, draw(run, build_tree(given_spans), drawing, to, START_NS))
 
 
+def test_of_filters_that_cut_as_many_none_cut_most() -> None:
+    passed = [{"name": name, "passed": True} for name in ("price", "rating")]
+    refused = [each | {"passed": False} for each in passed]
+    items = [{"item_id": "a", "item_data": {}, "filters": each} for each in (passed, refused)]
+    given_spans = [
+        a_span(1, flujo.PIPELINE_RUN, 0, 1000, role=Role.RUN_ROOT),
+        a_step(2, "filter", 0, 300, 1, attributes={xray.EVALUATIONS: json.dumps(items)}),
+    ]
+    text = drawn(given_spans, screen())
+    assert (2, 0) == (text.count("1 of 2"), text.count("cut most"))
+
+
 def decided(attributes: dict[str, Any]) -> Decision:
     found = decision_of(attributes)
     assert found is not None
