@@ -78,7 +78,7 @@ def test_of_filters_that_cut_as_many_none_cut_most() -> None:
         a_step(2, "filter", 0, 300, 1, attributes={xray.EVALUATIONS: json.dumps(items)}),
     ]
     text = drawn(given_spans, screen())
-    assert (2, 0) == (text.count("1 of 2"), text.count("cut most"))
+    assert (2, 0) == (text.count("█████·····  1 of 2"), text.count("cut most"))
 
 
 def decided(attributes: dict[str, Any]) -> Decision:
