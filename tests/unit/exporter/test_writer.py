@@ -156,14 +156,19 @@ def test_it_goes_on_with_a_bound(
 def test_at_a_sigterm_a_store_that_is_locked_is_tried_again_and_again(
     make_writer: Make, store: FakeStore
 ) -> None:
-    store.available = False
     tries = []
     check = store._check
-    store._check = lambda: (tries.append(None), check())[1]  # type: ignore[func-returns-value]
+
+    def locked() -> None:
+        tries.append(None)
+        store.available = len(tries) > 2 * PATIENT
+        check()
+
+    store._check = locked
     writer = make_writer()
-    writer.put(span(), None)
-    writer.terminate(time.monotonic() + 0.5)
-    assert len(tries) > 10  # with the rests of a program that goes on there are four
+    writer.put(span("last"), None)
+    writer.terminate(time.monotonic() + PATIENT)  # not with a second's rest between two tries
+    assert ["last"] == store.names
 
 
 def test_what_the_store_rejects_is_counted_and_the_rest_kept(
