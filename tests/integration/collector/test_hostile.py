@@ -26,6 +26,7 @@ from support.collector import (
     receive,
     request,
 )
+from support.programs import TIMEOUT_SECONDS
 
 IMPATIENT = {
     "flujo_otel.collector.connection:HEAD_SECONDS": 0.3,
@@ -245,7 +246,7 @@ class TestTime:
             assert {200: 32, 503: 118} == statuses
             assert 200 == running.post(in_protobuf(numbered("after", 1000))).status
             running.process.terminate()
-            _, errors = running.process.communicate(timeout=20)
+            _, errors = running.process.communicate(timeout=TIMEOUT_SECONDS)
             assert 0 == running.process.returncode
             assert errors.splitlines() in (
                 [],
