@@ -11,7 +11,7 @@ import pytest
 from flujo_otel.collector.answers import Refusal
 from flujo_otel.collector.decoding import DecodingThread
 
-SOON = 20.0
+SOON = 60.0
 
 
 def test_work_is_done_in_order_and_its_errors_are_raised() -> None:
