@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from importlib.machinery import PathFinder
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import module_from_spec
 
 _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
@@ -25,7 +25,7 @@ def _trace() -> None:
         return
     try:
         import opentelemetry.sdk.trace  # noqa: F401
-    except ImportError as error:
+    except Exception as error:  # a name that is gone is not always an ImportError
         _say(f"not traced: {_versions()} do not go together ({error}); see pip check")
         return
     path = os.environ.get("PYTHONPATH", "")
@@ -49,9 +49,14 @@ def _say(what: str) -> None:
 
 def _versions() -> str:
     """Each instrumentation wants one API, and the SDK wants the one of its own release."""
-    return " and ".join(
-        f"{each} {version(each)}" for each in ("opentelemetry-api", "opentelemetry-sdk")
-    )
+    return " and ".join(map(_release, ("opentelemetry-api", "opentelemetry-sdk")))
+
+
+def _release(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"no {package}"
 
 
 def _end_interrupted() -> None:

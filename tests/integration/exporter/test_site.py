@@ -83,6 +83,36 @@ def test_an_sdk_that_its_api_does_not_go_with_is_told_in_one_line(db: Path, fold
     assert said.endswith("; see pip check")
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import opentelemetry.trace\nopentelemetry.trace.no_such_thing", "no_such_thing"),
+        (
+            """
+            from importlib.metadata import Distribution, PackageNotFoundError
+
+            def from_name(name):
+                raise PackageNotFoundError(name)
+
+            Distribution.from_name = from_name
+            from opentelemetry.trace import no_such_thing
+            """,
+            "no opentelemetry-sdk",
+        ),
+    ],
+    ids=["by another error", "without a release"],
+)
+def test_whatever_is_wrong_with_the_sdk_the_users_own_set_up_is_run(
+    db: Path, folder: Path, source: str, told: str
+) -> None:
+    with_sdk(folder, source)
+    (folder / "sitecustomize.py").write_text("print('mine')")
+    done = traced(db, "print('ran')", folder)
+    assert (0, "mine\nran\n") == (done.returncode, done.stdout)
+    (said,) = done.stderr.splitlines()
+    assert told in said and said.endswith("; see pip check")
+
+
 def test_an_interruption_before_the_program_begins_ends_it_without_a_word(
     db: Path, folder: Path
 ) -> None:
