@@ -100,7 +100,10 @@ def both_ends(text: str, width: int | None) -> str:
     """The same of a name, that `cut_within` may be given of it; None: all."""
     if width is None or len(text) <= 2 * width + 2:
         return escape(text)
-    return escape(text[: width + 1] + text[-width - 1 :])
+    ends = escape(text[: width + 1]), escape(text[-width - 1 :])
+    if min(map(cell_len, ends)) <= width:  # accents that take no column
+        return escape(text)
+    return "".join(ends)
 
 
 def brief_name(text: str, most: int = 80) -> str:
@@ -119,7 +122,7 @@ def wrapped(text: str, width: int) -> list[str]:
     lines: list[str] = []
     for paragraph in text.splitlines():
         said = blanks.sub(" " * width, escape(paragraph))
-        if cell_len(said) == len(said):
+        if all(cell_len(char) == 1 for char in set(said)):
             lines += textwrap.wrap(said, width, break_on_hyphens=False) or [""]
         else:
             lines += _wrapped_wide(said, width)

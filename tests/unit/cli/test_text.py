@@ -74,6 +74,12 @@ def test_what_fits_is_not_cut() -> None:
         ("資料の要約・第一部・その七", 13, "…", "資料の要…の七"),
         ("summarise 🎉🎉🎉🎉🎉🎉 7", 14, "…", "summarise…🎉 7"),
         ("cafe\u0301" * 5, 13, "…", "cafe\u0301cafe\u0301…cafe\u0301"),
+        (
+            ("e" + 5 * "\u0301") * 40,
+            13,
+            "…",
+            8 * ("e" + 5 * "\u0301") + "…" + 4 * ("e" + 5 * "\u0301"),
+        ),
     ],
 )
 def test_a_name_keeps_its_end(name: str, width: int, ellipsis: str, shown: str) -> None:
@@ -110,13 +116,14 @@ def test_blanks_end_with_their_line_however_many_there_are() -> None:
         ("漢字漢字漢字漢字漢字漢字 in English", ["漢字漢字漢字漢字漢字", "漢字 in English"]),
         ('  "x": "漢 three words"', ['  "x": "漢 three', 'words"']),
         ("длинная строка 🎉 по-русски", ["длинная строка 🎉", "по-русски"]),
+        ("漢" * 12 + " " + "e\u0301" * 12, ["漢" * 10, "漢漢 " + "e\u0301" * 12]),
     ],
 )
 def test_lines_with_wide_characters_are_filled(text: str, lines: list[str]) -> None:
     assert lines == wrapped(text, 20)
 
 
-@given(st.text("ab 漢🎉é", max_size=200), st.integers(2, 30))
+@given(st.text("ab 漢🎉é\u0301", max_size=200), st.integers(2, 30))
 def test_what_is_wrapped_fits_and_is_all_there(text: str, width: int) -> None:
     lines = wrapped(text, width)
     assert all(cell_len(line) <= width for line in lines)
