@@ -22,7 +22,7 @@ _UNITS = {
     "d": DAY,
     "w": 7 * DAY,
 }
-_FRACTION = r"([^+]+?\D(?:\d\d:\d\d:\d\d|\d{6}))[.,](\d+)(.*)"
+_FRACTION = r"([^+]+?\D(?:\d\d:\d\d:\d\d|\d{6}))[.,](\d+)(?![\d.,])(.*)"
 _LENGTH = r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)"
 
 

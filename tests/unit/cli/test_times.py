@@ -86,7 +86,17 @@ def test_since(text: str, ns: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "3", "yesterday", "-1h", "2025-11-21T14:00:00.", "2025-11-21.5"]
+    "text",
+    [
+        "",
+        "x",
+        "3",
+        "yesterday",
+        "-1h",
+        "2025-11-21T14:00:00.",
+        "2025-11-21T14:00:00.5.5",
+        "2025-11-21.5",
+    ],
 )
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ValueError):
