@@ -65,7 +65,7 @@ def cut_within(text: str, width: int, ellipsis: str) -> str:
     tail = _tail(text, room // 3)
     head_room = room - cell_len(tail)
     if _NARROW.fullmatch(text):
-        return text[:head_room] + ellipsis + tail
+        return text[:head_room].rstrip(" ") + ellipsis + tail
     from rich.cells import set_cell_size
 
     return set_cell_size(text, head_room).rstrip(" ") + ellipsis + tail
@@ -144,6 +144,7 @@ def _wrapped_wide(text: str, width: int) -> list[str]:
         is_broken = length > len(word) or length > width
         first = chop_cells(word, room)[0] if is_broken and room > 1 else ""
         lines.append((line + first).rstrip(" "))
-        *full, line = chop_cells(word[len(first) :].lstrip(" "), width) or [""]
+        rest = word[len(first) :].lstrip(" ")
+        *full, line = chop_cells(rest, width) or [rest]  # nothing of an accent alone
         lines += full
     return [*lines, line]

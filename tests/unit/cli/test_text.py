@@ -73,6 +73,8 @@ def test_what_fits_is_not_cut() -> None:
         ("資料の要約・第一部・その七", 19, "…", "資料の要約・…その七"),
         ("資料の要約・第一部・その七", 13, "…", "資料の要…の七"),
         ("summarise 🎉🎉🎉🎉🎉🎉 7", 14, "…", "summarise…🎉 7"),
+        ("to sum up" + "🎉" * 30 + "the text", 10, "…", "to sum…ext"),
+        ("summa of" + "🎉" * 30 + "the text", 10, "…", "summa…ext"),
         ("cafe\u0301" * 5, 13, "…", "cafe\u0301cafe\u0301…cafe\u0301"),
         (
             ("e" + 5 * "\u0301") * 40,
