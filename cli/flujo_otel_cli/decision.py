@@ -121,7 +121,7 @@ def _filter_lines(found: list[FilterTally], most: int | None, to: Terminal) -> I
     shown = found[:most]
     width = _name_width((brief(tally.filter) for tally in shown), to)
     digits = max((len(f"{tally.seen:,}") for tally in shown), default=0)
-    stands_out = len(found) > 1 and found[0].cut > found[1].cut
+    differ = len({tally.cut for tally in found}) > 1
     for tally in shown:
         cuts_most = tally.cut == found[0].cut > 0
         share = tally.passed / tally.seen
@@ -130,7 +130,7 @@ def _filter_lines(found: list[FilterTally], most: int | None, to: Terminal) -> I
             *_cell(brief(tally.filter) or "(no name)", width, to),
             *_bar(gauge(share, _BAR, to.theme), "yellow" if cuts_most else "green", to),
             Piece(said),
-            Piece("  cut most", "yellow") if cuts_most and stands_out else Piece(""),
+            Piece("  cut most", "yellow") if cuts_most and differ else Piece(""),
         ]
     if len(shown) < len(found):
         more = amounts.plural(len(found) - len(shown), "more filter")

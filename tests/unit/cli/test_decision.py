@@ -69,7 +69,7 @@ def drawn(given_spans: list[Span], to: Terminal) -> str:
     return shown(to, draw(run, build_tree(given_spans), drawing, to, START_NS))
 
 
-def test_of_filters_that_cut_as_many_none_cut_most() -> None:
+def test_of_filters_that_all_cut_as_many_none_cut_most() -> None:
     passed = [{"name": name, "passed": True} for name in ("price", "rating")]
     refused = [each | {"passed": False} for each in passed]
     items = [{"item_id": "a", "item_data": {}, "filters": each} for each in (passed, refused)]
