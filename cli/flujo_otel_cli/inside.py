@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from flujo_otel.model import Run
 from flujo_otel.query.nesting import Inside
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.table import Column
+from flujo_otel_cli.table import Column, with_column
 from flujo_otel_cli.theme import Theme
 
 _AT = 2
@@ -23,8 +23,7 @@ def with_inside(
     if not insides:
         return list(columns), list(rows)
     cells = [_cell(theme, insides.get(run.run_id, Inside())) for run in runs]
-    wider = [[*row[:_AT], cell, *row[_AT:]] for row, cell in zip(rows, cells, strict=True)]
-    return [*columns[:_AT], Column("INSIDE", rank=1), *columns[_AT:]], wider
+    return with_column(columns, rows, Column("INSIDE", rank=1), cells, _AT)
 
 
 def _cell(theme: Theme, inside: Inside) -> Line:

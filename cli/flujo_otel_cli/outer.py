@@ -7,7 +7,7 @@ from flujo_otel.spanstore.api import Root
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.runs import short_name
 from flujo_otel_cli.session import Session
-from flujo_otel_cli.table import Column
+from flujo_otel_cli.table import Column, with_column
 from flujo_otel_cli.text import escape
 
 _AT = 2
@@ -27,8 +27,7 @@ def with_outer(
         return list(columns), list(rows)
     typed = _typed(session, set(outer.values())) | {"": ""}
     cells = [[Piece(typed[outer.get(run.run_id, "")], "dim")] for run in runs]
-    wider = [[*row[:_AT], cell, *row[_AT:]] for row, cell in zip(rows, cells, strict=True)]
-    return [*columns[:_AT], Column("IN", rank=1), *columns[_AT:]], wider
+    return with_column(columns, rows, Column("IN", rank=1), cells, _AT)
 
 
 def _typed(session: Session, run_ids: Collection[str]) -> dict[str, str]:

@@ -42,6 +42,18 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Line]], to: Termina
     return [heading, *(line for each in lines for line in each), *left_out]
 
 
+def with_column(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Line]],
+    column: Column,
+    cells: Sequence[Line],
+    at: int,
+) -> tuple[list[Column], list[list[Line]]]:
+    """`columns` and `rows` with one column more, of which `cells` has a cell for each row."""
+    wider = [[*row[:at], cell, *row[at:]] for row, cell in zip(rows, cells, strict=True)]
+    return [*columns[:at], column, *columns[at:]], wider
+
+
 def parted(
     columns: Sequence[Column], rows: Sequence[Sequence[Line]], to: Terminal
 ) -> tuple[Line, list[list[Line]], list[Line]]:

@@ -60,9 +60,9 @@ ALL: Final = 2**31
 class RunFilter(NamedTuple):
     """Which runs to list; None: all.
 
-    `outermost`: those alone that are not inside one that is listed for the rest of this: each that
-    matches is listed, or inside one that is. Of runs that are in each other the one that started
-    first is.
+    `outermost`: those alone that are not directly inside one for which the rest of this holds: each
+    that matches is listed, or inside one that is. Of runs that are in each other the one that
+    started first is.
     `still`: of ours, those alone in which nothing happened after their end. In one that is called
     paused something did where it went on, which flujo 0.4 tells its own file but no hook.
     `nested`: also what `TraceReader.nested_runs` speaks of, where it was handed in as a run.

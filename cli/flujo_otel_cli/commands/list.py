@@ -31,7 +31,7 @@ from flujo_otel_cli.runs import (
     waiting_since,
 )
 from flujo_otel_cli.session import Session, open_session
-from flujo_otel_cli.table import Column, table
+from flujo_otel_cli.table import Column, table, with_column
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.times import ago, duration
 
@@ -241,11 +241,11 @@ def _with_called(
     """`columns` and `rows` with what the span that a run began with called, where any says so."""
     plain = [root for root in roots.values() if root.name != PIPELINE_RUN]
     spans = session.reader.root_spans(plain)
-    cells = [_called(spans.get(run.run_id)) for run in runs]
-    if not any(cells):
+    called = [_called(spans.get(run.run_id)) for run in runs]
+    if not any(called):
         return list(columns), list(rows)
-    wider = [[*row, [Piece(cell, "dim")]] for row, cell in zip(rows, cells, strict=True)]
-    return [*columns, _CALLED], wider
+    cells = [[Piece(each, "dim")] for each in called]
+    return with_column(columns, rows, _CALLED, cells, len(columns))
 
 
 def _called(root: Span | None) -> str:
