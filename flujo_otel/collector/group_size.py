@@ -1,5 +1,6 @@
 """How many requests to commit together."""
 
+from math import ceil
 from typing import Final
 
 _LONGEST_REST: Final = 256
@@ -37,6 +38,7 @@ class GroupSize:
         elif self._more:
             self._usual = max(requests, self._usual)
             self._rest = self._last_rest = min(2 * self._last_rest, _LONGEST_REST)
-        else:  # one by one: a client that is late once is no client that has gone
-            self._usual = max(requests, self._usual - 1)
+        else:  # by degrees: a client that is late once is no client that has gone
+            missing = self._usual - requests
+            self._usual -= ceil(missing / 8)
         self._more = 0 if self._rest else 1

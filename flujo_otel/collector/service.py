@@ -167,11 +167,15 @@ class Service:
         self._deadlines.end_all()
         http.config.timeout_graceful_shutdown = grace_seconds  # type: ignore[assignment]
         http.should_exit = True
-        await asyncio.gather(receiver.stop(grpc, grace_seconds), serving)
+        try:
+            await asyncio.gather(receiver.stop(grpc, grace_seconds), serving)
+        finally:  # where nobody gave up on it before
+            self._reception.close()
 
     def _heard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if isinstance(error, OSError):  # it is out of files; asyncio tries again in a second
+        is_of_accept = context["message"].startswith("socket.accept()")
+        if is_of_accept and isinstance(error, OSError):  # out of files: it tries again in a second
             if not self._is_short_of_files:
                 self._is_short_of_files = True
                 _logger.warning("flujo-otel: a connection could not be accepted: %s", error)

@@ -47,10 +47,10 @@ def test_a_client_that_is_late_once_has_not_gone() -> None:
     assert size.wanted >= 7
 
 
-def test_clients_that_have_gone_are_forgotten_one_by_one() -> None:
+@pytest.mark.parametrize(("burst", "groups"), [(8, 12), (100, 40), (500, 60)])
+def test_clients_that_have_gone_are_soon_forgotten(burst: int, groups: int) -> None:
     size = GroupSize()
-    for _ in range(20):
-        size.took(8)
-    for _ in range(20):
+    size.took(burst)
+    for _ in range(groups):
         size.took(1)
     assert size.wanted <= 2
