@@ -25,6 +25,7 @@ _OWN_FAULT: Final = "a fault of flujo-otel"
 _SERVICES_SHOWN: Final = 10
 _REMEDIES: Final = {
     "queue_full": "raise FLUJO_OTEL_QUEUE_BYTES",
+    "terminated": "give the program more time than 2 s: end it by SIGINT, or by sys.exit",
     "rejected": "such values cannot be stored: change what the program records",
     "refused": "the database would not take them: name another with FLUJO_OTEL_DB",
     "shut_down": "shut the tracer provider down when all spans have ended",

@@ -8,7 +8,7 @@ from typing import Final
 from flujo_otel.model import Loss
 from flujo_otel.spanstore.diagnosis import Diagnosis
 
-_DROPPED: Final = frozenset({"queue_full", "refused", "internal_error", "shut_down"})
+_DROPPED: Final = frozenset({"queue_full", "terminated", "refused", "internal_error", "shut_down"})
 """Reasons of spans that did not come as far as the store."""
 
 

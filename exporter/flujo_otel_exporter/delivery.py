@@ -98,6 +98,18 @@ class Delivery:
         self._beat()
         return bool(self._intake)
 
+    def give_up_waiting(self) -> None:
+        """The process ends before all that waits can be written: say in the ledger how much of it
+        is lost, then let nobody wait for it any more. Raises StoreUnavailable."""
+        if self._held is not None:
+            self._commit(self._held)
+        for span in self._intake.waiting():
+            self._losses.count(service_of(span.resource), "terminated")
+        try:
+            self._report_losses()
+        finally:
+            self._intake.clear()
+
     def close(self) -> None:
         """Let go of the database; the next `step` opens it again. The caller holds `door`."""
         if self._store is not None:

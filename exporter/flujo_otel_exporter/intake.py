@@ -105,6 +105,12 @@ class Intake:
             if isinstance(entry, Marker):
                 entry.give_up()
 
+    def clear(self) -> None:
+        """Drop all that waits, which the caller has counted; nobody waits for it any more."""
+        self.give_up_markers()
+        self._entries.clear()
+        self._released_bytes = self._accepted_bytes
+
     def waiting(self) -> Iterator[SpanSnapshot]:
         """The spans in the queue, which they stay in."""
         return (entry for entry in self._entries.copy() if not isinstance(entry, Marker))

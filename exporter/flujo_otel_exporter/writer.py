@@ -4,6 +4,7 @@ import logging
 import time
 from _thread import start_new_thread
 from collections.abc import Callable
+from math import inf
 from threading import Lock, get_ident
 from typing import Final
 
@@ -27,6 +28,8 @@ _LONGEST_RETRY_SECONDS: Final = 1.0
 _LAST_RETRY_SECONDS: Final = 0.005
 """At a SIGTERM, of whose 2 s a second's rest would be half: of 17 processes that were terminated
 among 50, all of which wrote, 14 wrote nothing; so, none to two."""
+_COUNTING_SECONDS: Final = 0.3
+"""Of those 2 s what is kept for the ledger, where there is more than can be written in them."""
 
 
 class StoreWriter:
@@ -57,8 +60,8 @@ class StoreWriter:
         self._thread: int | None = None
         self._alive = False
         self._ending = False
-        self._is_terminated = False
-        """It has 2 s left: each try counts."""
+        self._last_seconds = inf
+        """Once there is a SIGTERM: when the process ends (monotonic). Each try counts."""
         self._pausing = 0
         """How many forks are under way."""
         self._collected_seconds = 0.0
@@ -150,11 +153,12 @@ class StoreWriter:
 
     def terminate(self, deadline_seconds: float) -> None:
         """In a signal handler: wait for the writer's thread until `deadline_seconds` (monotonic).
+        What cannot be written by then is counted in the ledger.
 
         Takes no lock. Should the signal have come between deciding on a thread and starting it, a
         second one is started here; the one that finds the post taken leaves.
         """
-        self._is_terminated = True
+        self._last_seconds = deadline_seconds
         if not self._ending:
             self._spawn()
         self.flush(max(deadline_seconds - time.monotonic(), 0))
@@ -227,7 +231,8 @@ class StoreWriter:
                 if self._drained():
                     retry_seconds = 0.0
                 else:
-                    longest = _LAST_RETRY_SECONDS if self._is_terminated else _LONGEST_RETRY_SECONDS
+                    is_terminated = self._last_seconds < inf
+                    longest = _LAST_RETRY_SECONDS if is_terminated else _LONGEST_RETRY_SECONDS
                     retry_seconds = min(2 * retry_seconds or _RETRY_SECONDS, longest)
 
     def _drained(self) -> bool:
@@ -249,6 +254,9 @@ class StoreWriter:
                 time.sleep(0.001)
                 continue
             with self._step_lock:
+                if time.monotonic() > self._last_seconds - _COUNTING_SECONDS:
+                    self._delivery.give_up_waiting()
+                    return
                 self._collect()
                 more = self._delivery.step()
 

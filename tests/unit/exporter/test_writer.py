@@ -171,6 +171,22 @@ def test_at_a_sigterm_a_store_that_is_locked_is_tried_again_and_again(
     assert ["last"] == store.names
 
 
+def test_what_cannot_be_written_in_time_at_a_sigterm_is_counted(
+    make_writer: Make, store: FakeStore
+) -> None:
+    write = store.write
+    store.write = lambda batch: (time.sleep(0.1), write(batch))[1]  # type: ignore[method-assign]
+    writer = make_writer(batch_spans=1)
+    for number in range(100):
+        writer.put(span(f"{number}"), None)
+    marker = writer._intake.mark()
+    writer.terminate(time.monotonic() + 1)
+    _until(lambda: bool(store.losses))
+    [(reason, count)] = [(loss.reason, loss.count) for loss in store.losses]
+    assert ("terminated", 100) == (reason, count + len(store.names))
+    assert not marker.wait(PATIENT)  # somebody's flush, which is not true
+
+
 def test_what_the_store_rejects_is_counted_and_the_rest_kept(
     make_writer: Make, store: FakeStore
 ) -> None:
