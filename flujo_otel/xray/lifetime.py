@@ -71,7 +71,13 @@ class Lifetime(Block):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Literal[False]:
-        self._finish_surely(error)
+        # Here, not in a function of its own: a signal's handler may raise before the first line of
+        # any function that is called, and of the one that is to catch it nobody would.
+        try:
+            self.finish(error)
+        except BaseException:
+            self.finish(error)
+            raise
         return False
 
     async def __aenter__(self) -> Self:
@@ -83,14 +89,9 @@ class Lifetime(Block):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Literal[False]:
-        self._finish_surely(error)
-        return False
-
-    def _finish_surely(self, error: BaseException | None) -> None:
-        """`finish`, and once more where it did not come to its first line."""
         try:
-            self.finish(error)
-        except BaseException:  # a signal's handler may raise before the first line of `finish`
+            return self.__exit__(kind, error, traceback)
+        except BaseException:
             self.finish(error)
             raise
 

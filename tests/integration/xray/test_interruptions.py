@@ -65,6 +65,35 @@ def interrupted(work, handler, count=60):
             attach(Context())
     print(raised == seen, seen, left)
 
+def interrupted_at_each_call(work):
+    # At the first line of each function of ours, one after the other.
+    global left
+    signal.signal(signal.SIGALRM, ring)
+    number = 0
+    while True:
+        number, calls = number + 1, 0
+        def at(frame, event, _):
+            nonlocal calls
+            if event == "call" and "flujo_otel" in frame.f_code.co_filename:
+                calls += 1
+                if calls == number:
+                    sys.setprofile(None)
+                    signal.raise_signal(signal.SIGALRM)
+        was_hopeless = False
+        sys.setprofile(at)
+        try:
+            work()
+        except TimeIsUp as error:
+            was_hopeless = was_before_the_end(error)
+        finally:
+            sys.setprofile(None)
+        if otel.get_current_span().get_span_context().is_valid:
+            left += not was_hopeless
+            attach(Context())
+        if calls < number:
+            break
+    print(number > 50, left)
+
 def spans(xray):
     shared = xray.step("shared")
 
@@ -88,6 +117,11 @@ def spans(xray):
     work()
     return work
 """
+
+
+def test_an_alarm_at_the_first_line_of_any_function_leaves_no_span_current(tmp_path: Path) -> None:
+    source = "interrupted_at_each_call(spans(XRay()))"
+    assert "True 0\n" == run(tmp_path / "spans.db", source, prelude=PRELUDE)[0]
 
 
 @pytest.mark.parametrize(
