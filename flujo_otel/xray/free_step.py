@@ -1,6 +1,7 @@
 """A step of whatever trace is open where it begins: `xray.step("name")`."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast
 
@@ -51,12 +52,14 @@ class FreeStep:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Literal[False]:
+        # Here, not in a function of its own: see Lifetime.__exit__.
         call = None
         try:
             call = self._current()
-            self._calls.remove(call)
-        finally:
-            (call or self._current()).finish(error)
+            self._end(call, error)
+        except BaseException:
+            self._end(call or self._current(), error)
+            raise
         return False
 
     async def __aenter__(self) -> StepContext:
@@ -68,7 +71,19 @@ class FreeStep:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Literal[False]:
-        return self.__exit__(kind, error, traceback)
+        call = None
+        try:
+            call = self._current()
+            self._end(call, error)
+        except BaseException:
+            self._end(call or self._current(), error)
+            raise
+        return False
+
+    def _end(self, call: StepCall, error: BaseException | None) -> None:
+        with suppress(ValueError):
+            self._calls.remove(call)
+        call.finish(error)
 
     def _current(self) -> StepCall:
         """The innermost of its own that the running code is in; where that was lost, the last."""
