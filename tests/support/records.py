@@ -1,6 +1,7 @@
 """SpanRecords for tests, with sensible values for all that a test does not care about."""
 
 import inspect
+import json
 from typing import Any
 
 from flujo_otel.model import SpanRecord
@@ -46,6 +47,27 @@ def record(number: int, parent: int | None = None, /, **given: Any) -> SpanRecor
     values |= given
     values.setdefault("otlp", repr(sorted(values.items())).encode())
     return SpanRecord(**values)
+
+
+def root(number: int, run_id: str, /, **given: Any) -> SpanRecord:
+    """The root of run `run_id` of pipeline "triage"; `more`: further attributes."""
+    attributes = {"flujo.run_id": run_id, "flujo.pipeline.name": "triage"}
+    attributes |= given.pop("more", {})
+    given.setdefault("name", "pipeline_run")
+    return record(
+        number,
+        given.pop("parent", None),
+        run_id=run_id,
+        role=int(Role.RUN_ROOT),
+        attributes=json.dumps(attributes),
+        **given,
+    )
+
+
+def step(number: int, parent: int, index: int | None, /, **given: Any) -> SpanRecord:
+    """A step span, the `index`th of its run; `more`: further attributes."""
+    attributes = {"flujo.step.type": "Step", "flujo.step.index": index, **given.pop("more", {})}
+    return record(number, parent, role=int(Role.STEP), attributes=json.dumps(attributes), **given)
 
 
 FROM_COLUMNS = tuple(inspect.signature(message.of_columns).parameters)
