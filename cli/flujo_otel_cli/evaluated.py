@@ -42,14 +42,14 @@ def _evaluations(found: Sequence[Evaluation], most: int | None, to: Terminal) ->
         Column("WHY", shrinks=True, least=_TEXT_LEAST, rank=1 + _FILTERS, beneath=True),
         Column("DATA", shrinks=True, least=12, rank=2 + _FILTERS, beneath=True),
     ]
-    if to.cuts and most is not None:
-        del columns[-1]  # the room is for the rest
+    if _omits_data(most, to):
+        del columns[-1]
     rows = [_row(each, filters, to)[: len(columns)] for each in found[:most]]
     yield from table(columns, rows, to)
     if len(filters) > _FILTERS:
         more = amounts.plural(len(filters) - _FILTERS, "more filter")
         yield [Piece(f"and {more}: WHY has what they kept out", "dim")]
-    yield from _rest(len(found) - len(rows), "item")
+    yield from _rest(len(found) - len(rows), "item", hides_data=_hides_data(found, most, to))
 
 
 def _row(each: Evaluation, filters: Sequence[str], to: Terminal) -> list[Line]:
@@ -97,11 +97,12 @@ def _candidates(decision: Decision, most: int | None, to: Terminal) -> Iterator[
         Column("REASON", shrinks=True, least=_TEXT_LEAST, rank=1, beneath=True),
         Column("DATA", shrinks=True, least=12, rank=3, beneath=True),
     ]
-    if to.cuts and most is not None:
+    if _omits_data(most, to):
         del columns[-1]
     rows = [_ranked_row(each, best, to)[: len(columns)] for each in ranked[:most]]
     yield from table(columns, rows, to)
-    yield from _rest(len(ranked) - len(rows), "candidate")
+    hides_data = _hides_data(ranked, most, to)
+    yield from _rest(len(ranked) - len(rows), "candidate", hides_data=hides_data)
 
 
 def _ranked_row(each: Candidate, best: float, to: Terminal) -> list[Line]:
@@ -115,10 +116,30 @@ def _ranked_row(each: Candidate, best: float, to: Terminal) -> list[Line]:
     ]
 
 
+def _omits_data(most: int | None, to: Terminal) -> bool:
+    """The room is for the rest."""
+    return to.cuts and most is not None
+
+
+def _hides_data(
+    found: Sequence[Evaluation] | Sequence[Candidate], most: int | None, to: Terminal
+) -> bool:
+    return _omits_data(most, to) and any(_has_data(each.item_data) for each in found)
+
+
 def _data(data: Any) -> str:
-    return "" if data in (None, {}, "") else brief(value_text(data))
+    return brief(value_text(data)) if _has_data(data) else ""
 
 
-def _rest(count: int, noun: str) -> Iterator[Line]:
+def _has_data(data: Any) -> bool:
+    return data not in (None, {}, "")
+
+
+def _rest(count: int, noun: str, *, hides_data: bool) -> Iterator[Line]:
     if count:
-        yield [Piece(f"and {amounts.plural(count, f'more {noun}')}: --full shows all", "dim")]
+        all_of_it = "all, with DATA" if hides_data else "all"
+        yield [
+            Piece(f"and {amounts.plural(count, f'more {noun}')}: --full shows {all_of_it}", "dim")
+        ]
+    elif hides_data:
+        yield [Piece("--full shows DATA too", "dim")]

@@ -186,10 +186,29 @@ def test_ten_thousand_items_are_counted_and_full_shows_all() -> None:
     many = {xray.EVALUATIONS: json.dumps([an_item(number) for number in range(10_000)])}
     to = screen(80)
     short = shown(to, evaluated(decided(many), to, full=False)).splitlines()
-    assert (22, "and 9,980 more items: --full shows all") == (len(short), short[-1])
+    assert (22, "and 9,980 more items: --full shows all, with DATA") == (len(short), short[-1])
     to = screen(80)
     shown_all = shown(to, evaluated(decided(many), to, full=True))
     assert (10_000, 10_000) == (shown_all.count("\nB"), shown_all.count("\n    DATA "))
+
+
+@pytest.mark.parametrize("attributes", [FILTERED, {xray.RANKED_CANDIDATES: [
+    a_candidate(1, 0.9) | {"item_data": {"price": 12}}]}])  # fmt: skip
+def test_data_that_a_terminal_leaves_out_is_not_left_out_without_a_word(
+    attributes: dict[str, Any],
+) -> None:
+    to = screen(80)
+    lines = shown(to, evaluated(decided(attributes), to, full=False)).splitlines()
+    assert (0, "--full shows DATA too") == (sum("{" in line for line in lines), lines[-1])
+    for to, full in ((screen(80), True), (screen(80, cuts=False), False)):
+        assert "--full" not in shown(to, evaluated(decided(attributes), to, full=full))
+
+
+def test_nothing_is_said_of_data_where_there_is_none() -> None:
+    items = [an_item(1) | {"item_data": empty} for empty in (None, {}, "")]
+    attributes = {xray.EVALUATIONS: items, xray.RANKED_CANDIDATES: [a_candidate(1, 0.9)]}
+    to = screen(80)
+    assert "DATA" not in shown(to, evaluated(decided(attributes), to, full=False))
 
 
 def test_in_a_narrow_terminal_what_was_said_of_each_stands_beneath_it() -> None:
