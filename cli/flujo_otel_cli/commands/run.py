@@ -32,7 +32,7 @@ from flujo_otel_cli.text import escape
 
 SETTINGS = {
     # What follows the command's name is the command's own, options too.
-    "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False}
+    "context_settings": {"allow_interspersed_args": False}
 }
 _LOOKED_AT = 1000
 """Of the newest runs, so many are looked through."""

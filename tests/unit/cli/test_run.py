@@ -134,6 +134,22 @@ def test_run_of_a_program_that_makes_no_run_says_where_it_looked_and_how_to_make
     assert "✔ work  completed" in done.stderr
 
 
+@pytest.mark.parametrize("typed", [["--dbb", "x", "--"], ["--dbb=x"], ["--live", "--dbb", "x"]])
+def test_run_takes_a_mistyped_option_for_no_command(
+    typed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(["run", *typed, sys.executable, "-c", "print('ran')"]) == 2
+    out, err = capsys.readouterr()
+    assert "" == out and "No such option: --dbb" in err and "--db" in err.split("--dbb")[1]
+
+
+def test_run_leaves_the_commands_options_to_it(capfd: pytest.CaptureFixture[str]) -> None:
+    program = "import sys; print(sys.argv[1:])"
+    for typed in ([], ["--"]):
+        assert call(["run", *typed, sys.executable, "-c", program, "--dbb", "--db", "x", "-v"]) == 0
+        assert "['--dbb', '--db', 'x', '-v']\n" == capfd.readouterr().out
+
+
 def test_run_of_a_program_that_was_killed_at_once_does_not_blame_it() -> None:
     done = lens_run("sh", "-c", "kill -9 $$")
     assert "was killed" in done.stderr and "made no run" not in done.stderr
