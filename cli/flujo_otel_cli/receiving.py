@@ -24,9 +24,9 @@ _LAG_SECONDS: Final = 2.0
 """Between two looks at how far behind the destinations are, which has to be counted."""
 
 
-def screen(server: Server, theme: Theme) -> Iterator[Line]:
+def screen(server: Server, theme: Theme, made: str) -> Iterator[Line]:
     """Where it listens, where spans go, how to point an SDK at it. Nothing of it is to be cut:
-    each line has something that is copied."""
+    each line has something that is copied. `made`: what of the database was not there before."""
     yield [
         Piece(f"{theme.mark('running')} ", STYLES["running"]),
         Piece("lens serve", "bold"),
@@ -35,6 +35,8 @@ def screen(server: Server, theme: Theme) -> Iterator[Line]:
     yield _fact("HTTP", server.addresses.http)
     yield _fact("gRPC", server.addresses.grpc)
     yield _fact("database", escape(str(server.database)))
+    if made:
+        yield _fact("", made)
     if server.state != "ok":
         yield _fact("", f"cannot store: {escape(server.state)}", STYLES["failed"])
     for destination in server.destinations:

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,10 +96,20 @@ def command(
         forward=forward or None,
     )
     server = Server(options)
+    made = _made_for(server.database)
     server.start()
-    all_written = (_serve_for_machines if json else _serve)(server)
+    all_written = _serve_for_machines(server) if json else _serve(server, made)
     if not all_written:
         raise typer.Exit(Exit.FAILED)
+
+
+def _made_for(database: Path) -> str:
+    """What a start is about to make; "" where the database is there: a mistyped path is none."""
+    with suppress(OSError):  # the start says what is wrong with the path
+        if not database.exists():
+            has_folder = database.parent.is_dir()
+            return "a new database" if has_folder else "a new database in a new folder"
+    return ""
 
 
 def _serve_for_machines(server: "Server") -> bool:
@@ -115,14 +126,14 @@ def _serve_for_machines(server: "Server") -> bool:
     return all_written
 
 
-def _serve(server: "Server") -> bool:
+def _serve(server: "Server", made: str) -> bool:
     from flujo_otel_cli.receiving import Meter, screen
 
     to = Terminal.of(sys.stdout)
     meter = Meter(server)
     all_written = False
     try:
-        to._replace(cuts=False).write(screen(server, to.theme))
+        to._replace(cuts=False).write(screen(server, to.theme, made))
         to.stream.flush()
         (_draw if to.cuts else _tell)(server, meter)
     finally:

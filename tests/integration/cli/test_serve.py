@@ -103,6 +103,21 @@ def test_one_screen_says_all_that_is_needed_and_a_last_line_sums_up(tmp_path: Pa
         assert last.startswith("✔ stopped after ") and "1 received · 1 stored" in last
 
 
+@pytest.mark.parametrize(
+    ("named", "made"),
+    [("a.db", "a new database"), ("typo/dir/a.db", "a new database in a new folder")],
+)
+def test_the_screen_says_of_a_database_that_it_is_new_the_first_time(
+    tmp_path: Path, named: str, made: str
+) -> None:
+    for expected in ([f"  {'':<10}{made}"], []):
+        with serve(tmp_path, "--db", named) as lens:
+            screen = lens.until("See what comes")
+            assert f"  database  {tmp_path / named}" in screen
+            assert expected == [line for line in screen if "a new database" in line]
+            assert lens.stop() == 0
+
+
 def test_the_screen_fits_80_columns(tmp_path: Path) -> None:
     options = ("--forward", "http://127.0.0.1:9", "--db", "a.db")
     with serve(tmp_path, *options) as lens:
