@@ -105,7 +105,8 @@ class StepCall:
 
 
 def opener(function: Callable[..., Any]) -> Callable[..., None]:
-    """Opens a call of `function` with these arguments, which become its input by their names."""
+    """Opens a call of `function` with these arguments, which become its input by their names; of
+    none there is no input."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # a builtin
@@ -114,7 +115,8 @@ def opener(function: Callable[..., Any]) -> Callable[..., None]:
     def opened(call: Call, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         call.open()
         with _guard:
-            call.note_input(_named(signature, args, kwargs))
+            if arguments := _named(signature, args, kwargs):
+                call.note_input(arguments)
 
     return opened
 

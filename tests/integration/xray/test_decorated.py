@@ -3,11 +3,16 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from opentelemetry import trace as otel
 
+from flujo_otel import XRay
+from flujo_otel.spanstore.api import RunFilter
+from flujo_otel.spanstore.factory import open_reader
+from integration.xray.conftest import Traced
 from support.xray import Way
 
 
@@ -29,6 +34,35 @@ def test_decorated_functions(way: Way) -> None:
     assert ["price it", "price it"] == [step.name for step in kept.steps]
     assert {"item": "tea", "currency": "EUR"} == kept.steps[0].input
     assert {"price": 3} == kept.steps[0].output
+
+
+def test_a_call_without_arguments_has_no_input(way: Way) -> None:
+    @way.xray.step
+    def inner() -> None: ...
+
+    @way.xray.traced
+    def workflow() -> int:
+        inner()
+        return 7
+
+    workflow()
+    kept = way.newest()
+    assert ({"output": {"value": 7}}, "inner") == (kept.metadata, kept.steps[0].name)
+
+
+def test_a_step_that_was_called_without_arguments_has_no_input(traced: Traced) -> None:
+    xray = XRay()
+
+    @xray.step
+    def inner() -> None: ...
+
+    with xray.trace("workflow"):
+        inner()
+    assert traced.provider.force_flush()
+    with closing(open_reader(traced.db)) as reader:
+        [run] = reader.list_runs(RunFilter(), 1)
+        [step] = [span for span in reader.spans(run.run_id) if span.name == "inner"]
+    assert [] == [key for key in step.attributes if "input" in key]
 
 
 def test_a_decorated_function_s_own_errors_come_through(way: Way) -> None:
