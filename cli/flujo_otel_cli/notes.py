@@ -82,7 +82,6 @@ def _fold_notes(node: Node, theme: Theme) -> Iterator[str]:
         name = f"#{fold.worst.iteration}"
     which = f" ({brief_name(name)})" if name != node.name else ""
     yield f"worst {duration(fold.worst_ns, theme.micro)}{which}"
-    yield "--all unfolds"
 
 
 def _kind_notes(node: Node, kind: str, theme: Theme) -> Iterator[str]:

@@ -25,6 +25,7 @@ from flujo_otel_cli.stack import broken, place_lines, stack_lines
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import both_ends, brief_name, cell_len, escape, head, value_text
 from flujo_otel_cli.theme import STYLES
+from flujo_otel_cli.unfolding import unfolding
 
 _EXCEPTION, _ERROR = "exception  ", "error  "
 
@@ -39,7 +40,7 @@ def overview(
     shown = [*shown, *shown[0].children] if len(shown) == 1 else shown
     for node in shown if unfold else fold(shown):
         if node.span is None:
-            yield short_line(run, node, to, now_ns)
+            yield from short_lines(run, node, to, now_ns)
         else:
             is_told = node.is_run_root and node.span.run_id == run.run_id  # beside the header
             yield from _lines(run, node, to, now_ns, is_told=is_told, full=full)
@@ -52,14 +53,15 @@ def more_line(first: FirstSpans, noun: str) -> Iterator[Line]:
         yield [Piece(f"{amounts.plural(first.more, noun)}{failed}: --all shows them.", "dim")]
 
 
-def short_line(run: Run, node: Node, to: Terminal, now_ns: int) -> Line:
+def short_lines(run: Run, node: Node, to: Terminal, now_ns: int) -> Iterator[Line]:
     """A span with what explains it, or many as one."""
     if node.fold is not None:
-        return _fold_line(run, node, node.fold, to, now_ns)
+        yield from unfolding(_fold_line(run, node, node.fold, to, now_ns), "  ", to)
+        return
     assert node.span is not None
     said = "  ".join(notes(node, None, to.theme))
     heading = _heading(run, node.span, node.name, to, now_ns)
-    return [*heading, Piece(f"  {said}" if said else "", "dim")]
+    yield [*heading, Piece(f"  {said}" if said else "", "dim")]
 
 
 def opened(
@@ -211,7 +213,7 @@ def _lines(
         heading = _heading(run, node.span, node.name, to, now_ns)
         yield [*heading, Piece(_attributes_text(node.span, to), "dim")]
         return
-    yield short_line(run, node, to, now_ns)
+    yield from short_lines(run, node, to, now_ns)
     if not is_told:
         yield from told_exchange(node.span, exchange, to, full=full)
 

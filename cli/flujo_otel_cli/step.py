@@ -27,6 +27,7 @@ from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import both_ends, brief_name, escape
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.times import MILLISECOND, duration
+from flujo_otel_cli.unfolding import unfolding
 
 _ERROR = "   error  "
 _ERROR_LINES = 6
@@ -80,15 +81,15 @@ def alike_lines(run: Run, found: Alike, to: Terminal) -> Iterator[Line]:
         amounts.cost(cost, at_least=any(each.unpriced_count for each in steps)),
         amounts.plural(tokens, "token") if tokens else "",
         f"{amounts.plural(found.within_count, 'step')} within" if found.within_count else "",
-        "--all unfolds",
     ]
-    yield [
+    line = [
         Piece(f"{theme.mark(status)} ", STYLES.get(status, "")),
         Piece(f"{steps[0].step_index} ", "dim"),
         Name(brief_name(found.name) or "(no name)", "bold"),
         Piece(f" {theme.times}{len(steps):,}", "bold"),
         Piece("  " + theme.dot.join(fact for fact in facts if fact), "dim"),
     ]
+    yield from unfolding(line, theme.dot if any(facts) else "  ", to)
     yield from error_lines(next((error_text(e.error) for e in steps if e.error), None), to)
 
 

@@ -24,7 +24,7 @@ from flujo_otel_cli.run_spans import (
 )
 from flujo_otel_cli.runs import short_id
 from flujo_otel_cli.session import Session
-from flujo_otel_cli.span import more_line, short_line
+from flujo_otel_cli.span import more_line, short_lines
 from flujo_otel_cli.step import alike_lines, error_lines, step_lines
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, brief_name, cell_len
@@ -104,7 +104,7 @@ def _plain_lines(
     """Those that started before that time (None: all), which are then shown no more."""
     while plain and (before_ns is None or plain[0].start_time_ns < before_ns):
         node = plain.popleft()
-        yield short_line(run, node, session.to, session.now_ns)
+        yield from short_lines(run, node, session.to, session.now_ns)
         span = node.span if node.fold is None else node.fold.members[0].span
         failure = failure_of(span) if span is not None and node.status == "failed" else None
         if failure is not None:

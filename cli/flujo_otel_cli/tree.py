@@ -18,8 +18,9 @@ from flujo_otel_cli.detail import Details
 from flujo_otel_cli.line import Line, Name, Piece, cut_line, padded, width_of
 from flujo_otel_cli.notes import notes
 from flujo_otel_cli.runs import end_of, has_no_end, lasted, status_within
-from flujo_otel_cli.text import both_ends
+from flujo_otel_cli.text import both_ends, cell_len
 from flujo_otel_cli.theme import STYLES
+from flujo_otel_cli.unfolding import hint
 
 BARS_FROM = 80
 """Columns from which there are bars; below, durations alone."""
@@ -38,6 +39,15 @@ class Row(NamedTuple):
     took: str
     node: Node
     below: list[Line]
+    hint: Line
+    """Behind the label; where that leaves no room for it, once beneath."""
+    guides: Line
+    """Before what is beneath it."""
+
+    @property
+    def width(self) -> int:
+        """Columns of the label that is not cut."""
+        return width_of(self.label) + width_of(self.hint)
 
 
 class _Place(NamedTuple):
@@ -80,12 +90,18 @@ class TreeView:
         if not rows:  # a run of one span, which the header says
             return
         took = max([_TOOK_LEAST, *(width_of([Piece(row.took)]) for row in rows)])
-        left, bars = self._layout(max((width_of(row.label) for row in rows), default=0), took)
+        left, bars = self._layout(max(row.width for row in rows), took)
         scale = axis(self.window, bars, self.to.theme.micro) if bars else ""
         if scale:
             yield [Piece(" " * (left + took + 2 * _GAP)), Piece(scale, "dim")]
+        is_hinted = False
         for row in rows:
-            yield self._line(row, left, took, bars)
+            has_room = not self.to.cuts or row.width <= self._room(row, left)
+            label = [*row.label, *row.hint] if has_room else row.label
+            yield from self._lines(row._replace(label=label), left, took, bars)
+            if row.hint and not has_room and not is_hinted:
+                yield [*row.guides, *hint()]
+            is_hinted |= bool(row.hint)
             yield from row.below
 
     def _layout(self, natural: int, took: int) -> tuple[int, int]:
@@ -99,18 +115,29 @@ class TreeView:
         left = min(natural, self.to.width - right - _GAP - least)
         return left, self.to.width - left - right - _GAP
 
-    def _line(self, row: Row, left: int, took: int, bars: int) -> Line:
+    def _room(self, row: Row, left: int) -> int:
+        """Columns for its label."""
+        if self.to.width < DURATIONS_FROM:
+            return max(self.to.width - cell_len(row.took) - _GAP, 1)
+        return left
+
+    def _lines(self, row: Row, left: int, took: int, bars: int) -> Iterator[Line]:
+        """One; a bar that a label which is not cut would push aside is beneath it, in line with the
+        others."""
         if self.to.width < DURATIONS_FROM:
             follows = Piece(f"  {row.took}", "dim")
-            left = max(self.to.width - width_of([follows]), 1)
-            return [*self._within(row.label, left), follows]
+            yield [*self._within(row.label, self._room(row, left)), follows]
+            return
         label = self._within(row.label, left)
         bright = "bold" if row.node in self.bright else ""
         right = padded([Piece(row.took, bright)], took, right=True)
         line = [*padded(label, left), Piece(" " * _GAP), *right]
+        if bars and width_of(label) > left:
+            yield line
+            line = padded(row.guides, left + _GAP + took)
         if bars:
-            line += [Piece(" " * _GAP), self._bar(row.node, bars)]
-        return line
+            line = [*line, Piece(" " * _GAP), self._bar(row.node, bars)]
+        yield line
 
     def _bar(self, node: Node, columns: int) -> Piece:
         end_ns = node.end_time_ns
@@ -141,7 +168,9 @@ class TreeView:
             label = [Piece(front + (theme.elbow if is_last else theme.tee), "dim")]
             label += self.to.spelled(self._label(node, parent, cut_off=cut_off))
             inner = under + (theme.guide if children else "")
-            yield Row(label, self._took(node), node, self.details.lines(node, inner))
+            below = self.details.lines(node, inner)
+            folds = hint("  ") if node.fold is not None else []
+            yield Row(label, self._took(node), node, below, folds, [Piece(inner, "dim")])
             stack += _places(children, node, under, depth + 1)
 
     def _guide_levels(self) -> int:

@@ -11,7 +11,7 @@ from flujo_otel.model import Event
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, graph, model_call
 from flujo_otel_cli.content import opened_lines
-from unit.cli.lens import ROOT, answer, document
+from unit.cli.lens import ROOT, answer, document, on_a_terminal
 from unit.cli.scenes import MS, STACK, START_NS, a_span, a_step, exception, store
 from unit.cli.screen import screen, shown
 
@@ -237,6 +237,20 @@ def test_many_steps_alike_are_one_line_that_all_unfolds(
     assert answer(capsys, "show", "--all")[1].count(" item ") == 1001
     assert answer(capsys, "show", "--full")[1].count(" item ") == 1001
     assert len(document(capsys, "show")[1]["steps"]) == 1001
+
+
+def test_how_many_steps_that_are_alike_are_unfolded_stands_beneath_where_it_would_be_cut(
+    here: Path,
+) -> None:
+    steps = [
+        a_step(2 + n, f"item {n}", n, n + 1, 1, attributes={flujo.STEP_INDEX: n}) for n in range(50)
+    ]
+    plain = [a_span(100 + n, f"flush {n}", 60 + n, 61 + n, 1) for n in range(50)]
+    root = a_span(1, flujo.PIPELINE_RUN, 0, 900, role=Role.RUN_ROOT)
+    store(here / "flujo_otel.db", [root, *steps, *plain], **ROOT)
+    lines = on_a_terminal("show", COLUMNS="45", NO_COLOR="1").splitlines()
+    folds = [at for at, line in enumerate(lines) if "×50" in line]
+    assert ["   --all unfolds"] * 2 == [lines[at + 1] for at in folds]
 
 
 @pytest.fixture

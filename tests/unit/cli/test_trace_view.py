@@ -134,6 +134,35 @@ def test_10_000_equal_children_are_one_line_and_all_unfolds_them() -> None:
     assert len(drawn(a_run(spans), spans, unfold=True).splitlines()) == 10_002
 
 
+@pytest.mark.parametrize("width", [20, 40, 59, 60, 79, 80, 100, 120, 250])
+def test_how_a_fold_is_unfolded_is_cut_at_no_width_and_said_beneath_but_once(width: int) -> None:
+    failed = {"status": "failed"}
+    name = "GET /products/{}/reviews"
+    spans = [ROOT, *(a_step(n, name.format(n), n, n + n % 7, 1) for n in range(2, 52))]
+    spans += [a_step(n, name.format(n), n, n + n % 7, 1, **failed) for n in range(52, 92)]
+    lines = drawn(a_run(spans), spans, screen(width)).splitlines()
+    said = [line for line in lines if "--a" in line]
+    on_its_own = [line for line in said if line.strip("│ ") == "--all unfolds"]
+    assert all("--all unfolds" in line for line in said)
+    assert (len(said), len(on_its_own)) == ((2, 0) if width == 250 else (1, 1))
+    assert max(map(cell_len, lines)) <= width
+
+
+def test_a_bar_that_a_name_would_push_aside_in_a_pipe_stands_beneath_it_in_line() -> None:
+    spans = [
+        ROOT,
+        a_step(2, "short", 0, 300, 1),
+        a_step(3, "n" * 60, 300, 700, 1),
+        a_step(4, "inner", 400, 500, 3),
+    ]
+    assert drawn(a_run(spans), spans, screen(80, cuts=False)).splitlines()[2:] == [
+        "├─ ✔ short                                              300 ms  ████▊",
+        f"└─ ✔ {'n' * 60}     400 ms",
+        "   │                                                                ▐██████▎",
+        "   └─ ✔ inner                                           100 ms        ██",
+    ]
+
+
 def test_a_span_still_open_has_a_bar_to_the_right_edge() -> None:
     run = a_run([ROOT], status=RunStatus.RUNNING, end_time_ns=None)
     root = replace(ROOT, end_time_ns=None, status="running")
