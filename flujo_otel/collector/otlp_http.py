@@ -176,7 +176,8 @@ def _encoding_of(headers: Headers) -> Encoding | None:
 
 
 def _is_gzipped(headers: Headers, limit_bytes: int) -> bool:
-    """Raises Refusal: another compression, or a length that is over the limit as it stands."""
+    """Raises Refusal: another compression, of the body or of its way here (which the HTTP parser
+    passes by: RFC 9112, 6.1), or a length that is over the limit as it stands."""
     gzipped, length_bytes = False, 0
     for name, value in headers:
         if name == b"content-encoding":
@@ -186,6 +187,8 @@ def _is_gzipped(headers: Headers, limit_bytes: int) -> bool:
                     415, Code.UNIMPLEMENTED, "The Content-Encoding must be gzip or identity."
                 )
             gzipped = known
+        elif name == b"transfer-encoding" and value.strip(b"\t ,").lower() != b"chunked":
+            raise Refusal(501, Code.UNIMPLEMENTED, "The Transfer-Encoding must be chunked alone.")
         elif name == b"content-length":
             # Leading zeros are sound, and int() takes no more than 4,300 digits.
             length_bytes = int(value.lstrip(b"0") or b"0")

@@ -40,6 +40,7 @@ _ENDS_TRIES: Final = {
     413: "too large",
     415: "another content type or compression",
     500: "a fault of flujo-otel",
+    501: "another transfer coding",
 }
 """What clients do not send again, and why, in words of a bounded number: errors' own name places
 in the request. gRPC's codes are counted as the HTTP status they stand for."""

@@ -73,6 +73,23 @@ def test_requests_refused_for_good_are_counted_by_status_and_reason(running: Col
     assert [("unknown",)] == services
 
 
+@pytest.mark.parametrize(
+    "coding", ["gzip, chunked", "GZIP,chunked", "br\r\ntransfer-encoding: chunked"]
+)
+def test_a_transfer_coding_that_is_not_undone_is_not_implemented(
+    running: Collector, coding: str
+) -> None:
+    """RFC 9112, 6.1: what is under it was taken for a body, and refused or stored as that."""
+    body = in_protobuf(numbered("under it", 1))
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    for value, status in ((coding, 501), ("chunked", 200), ("Chunked", 200)):
+        head = request(b"", {"content-type": PROTOBUF, "transfer-encoding": value})
+        with running.connect() as connection:
+            connection.sendall(head.replace(b"content-length: 0\r\n", b"") + chunks)
+            assert status == receive(connection).status
+    assert [("501, another transfer coding", 1)] == refused(running)
+
+
 def test_requests_refused_over_grpc_are_counted_like_those_over_http(running: Collector) -> None:
     assert grpc.StatusCode.INVALID_ARGUMENT == over_grpc(running, GARBAGE)
     large = gzip.compress(bytes(SMALL_BYTES + 1))
