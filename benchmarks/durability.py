@@ -42,6 +42,7 @@ def ours() -> int:
         server = Collector(Path(folder))
         try:
             answered = kill_after_the_last_answer(server)
+            server.wait_until_unpacked()
             stored = traces(server.db)
         finally:
             server.process.kill()

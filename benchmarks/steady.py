@@ -65,6 +65,7 @@ def measure(server: Collector, seconds: float, batch: int = BATCH) -> Figure:
             Load(server.http, round(RATE * seconds), batch=batch, connections=8, rate=RATE)
         )
         share = (cpu_seconds(pid) - before) / report.seconds * 100
+    server.wait_until_unpacked()
     lost = stored + report.answered - sum(traces(server.db).values())
     return Figure(share, peak_mb(pid), lost, report, reads_ms)
 

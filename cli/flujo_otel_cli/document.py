@@ -184,12 +184,15 @@ def statistics_document(row: NameStatistics) -> Document:
 
 
 def health_document(health: "Health") -> Document:
+    attendant = health.backlog.attendant
     return asdict(health) | {
+        "backlog": health.backlog._asdict()
+        | {"attendant": None if attendant is None else asdict(attendant)},
         "losses": [
             asdict(loss)
             | {"first_time": iso(loss.first_time_ns), "last_time": iso(loss.last_time_ns)}
             for loss in health.losses
-        ]
+        ],
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.model import Loss, Process
+from flujo_otel.spanstore.api import BacklogSize
 from flujo_otel.spanstore.destinations import Cursor, CursorState
 from flujo_otel.spanstore.diagnosis import Diagnosis
 from flujo_otel.spanstore.maintenance import Health
@@ -87,6 +88,17 @@ def of_health(health: Health) -> Iterator[Finding]:
         text = f"the write-ahead log has {size}: close readers that stay open"
         yield Finding("warning", "log", text)
     yield Finding("completed", "writers", _named(health.writers) or "none just now")
+    if health.backlog.spans:
+        yield _backlog(health.backlog)
+
+
+def _backlog(backlog: BacklogSize) -> Finding:
+    """More came than could be made rows."""
+    said = f"{amounts.plural(backlog.spans, 'span')} stored as they came, to be unpacked"
+    if backlog.attendant is None:
+        text = f"{said}; the lens serve that took them is gone: lens list unpacks them"
+        return Finding("warning", "backlog", text)
+    return Finding("completed", "backlog", f"{said} by {_named([backlog.attendant])}")
 
 
 def of_diagnosis(diagnosis: Diagnosis, health: Health) -> Iterator[Finding]:

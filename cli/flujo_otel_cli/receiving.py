@@ -146,6 +146,8 @@ def _cursors(server: Server) -> list[Cursor]:
 def _said(counts: Counts) -> Iterator[str]:
     yield f"{counts.received:,} received"
     yield f"{counts.stored:,} stored"
+    if counts.to_unpack:
+        yield f"{counts.to_unpack:,} of them to unpack"
     if counts.rejected:
         yield f"{counts.rejected:,} rejected"
     if counts.overloaded:

@@ -8,8 +8,9 @@ from typing import Any
 
 from flujo_otel.spanstore.api import TraceReader
 from flujo_otel_cli.database import explained
-from flujo_otel_cli.line import Line
+from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.terminal import Terminal
+from flujo_otel_cli.theme import STYLES
 
 
 class Session:
@@ -49,4 +50,16 @@ def open_session(db: str | None, *, json: bool) -> Session:
 
     with explained(db):
         reader = open_reader(db)
+        if reader.backlog().spans:
+            _settle(reader, db, json=json)
     return Session(reader, db, json=json)
+
+
+def _settle(reader: TraceReader, db: str | None, *, json: bool) -> None:
+    from flujo_otel_cli.backlog import settled  # seldom there is any
+
+    left = settled(reader, db, json=json)
+    if left is not None:
+        to = Terminal.of(sys.stderr)._replace(cuts=False)
+        to.write([[Piece(left, STYLES["warning"])]])
+        to.stream.flush()

@@ -6,25 +6,31 @@ requests are refused and told when to try again. Where the database takes no wri
 accepted is tried again until each request's time is up; then its client hears that it is not
 stored, and sends it again. Nothing is acknowledged that is not committed, nothing accepted is
 dropped in silence.
+
+Where more comes than can be made rows, requests are committed as they came, at a
+third of the cost, and unpacked when less comes (`overflow.py`).
 """
 
-import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from itertools import chain
+from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import Final, NamedTuple
 
 from flujo_otel import guard, process
 from flujo_otel.collector.answers import stopping
+from flujo_otel.collector.batches import faults_of, losses_of, reasons_of
 from flujo_otel.collector.loss_tally import LossTally
+from flujo_otel.collector.overflow import Overflow
+from flujo_otel.collector.received import Received
 from flujo_otel.collector.waiting import Pending, Waiting
 from flujo_otel.errors import FlujoOtelError, Overloaded, StoreUnavailable
-from flujo_otel.model import Batch, Loss
+from flujo_otel.model import Loss
 from flujo_otel.quiet import suppress_in_this_thread
-from flujo_otel.spanstore.api import Rejected, SpanWriter
+from flujo_otel.spanstore.api import Rejected
+from flujo_otel.spanstore.backlog import CollectorStore
 from flujo_otel.wire.otlp import Decoded
 from flujo_otel.wire.partial_success import PartialSuccess
 
@@ -44,6 +50,8 @@ and twice the wire for usual text; at worst, for text of control characters, sev
 _RETRY_SECONDS: Final = 0.05
 _LONGEST_RETRY_SECONDS: Final = 1.0
 _LEDGER_SECONDS: Final = 1.0
+_LAST_SECONDS: Final = 0.5
+"""Of a stop, for the ledger."""
 _BUSY_RETRY_AFTER_SECONDS: Final = 1.0
 _DOWN_RETRY_AFTER_SECONDS: Final = 5.0
 
@@ -54,6 +62,8 @@ class SpanCounts(NamedTuple):
     received: int = 0
     stored: int = 0
     rejected: int = 0
+    to_unpack: int = 0
+    """Of those that are stored: not rows yet."""
 
 
 class GroupCommit:
@@ -65,7 +75,7 @@ class GroupCommit:
 
     def __init__(
         self,
-        open_store: Callable[[], SpanWriter],
+        open_store: Callable[[], CollectorStore],
         queue_bytes: int,
         *,
         patience_seconds: float = PATIENCE_SECONDS,
@@ -74,7 +84,8 @@ class GroupCommit:
         """Why the last attempt to write failed; None: it did not."""
         self._open_store = open_store
         self._patience_seconds = patience_seconds
-        self._store: SpanWriter | None = None
+        self._store: CollectorStore | None = None
+        self._overflow: Overflow | None = None
         self._waiting = Waiting(queue_bytes, SPANS_PER_GROUP)
         self._began_seconds = 0.0
         self._counts: Counter[str] = Counter()
@@ -92,8 +103,11 @@ class GroupCommit:
         self._thread = Thread(target=self._run, name="flujo-otel-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, decoded: Decoded, size_bytes: int) -> "Future[PartialSuccess]":
+    def submit(
+        self, decoded: Decoded, size_bytes: int, received: Received | None = None
+    ) -> "Future[PartialSuccess]":
         """Have `decoded`, from a body of `size_bytes`, committed; the future says when it is.
+        `received`, if it is given, says the same and may be committed instead.
 
         Never blocks. Raises Overloaded, and Refusal once it has ended. The future fails with
         StoreUnavailable where the database took no writes for `patience_seconds` (retryable; some
@@ -108,6 +122,7 @@ class GroupCommit:
             spans * RECORD_BYTES + size_bytes * WIRE_FACTOR,
             time.monotonic() + self._patience_seconds,
             future,
+            received,
         )
         if not self._waiting.put(pending):
             if self._closing.is_set():
@@ -125,8 +140,9 @@ class GroupCommit:
     @property
     def counts(self) -> SpanCounts:
         """As of now."""
+        to_unpack = 0 if self._overflow is None else self._overflow.spans
         with self._counting:
-            return SpanCounts(**self._counts)
+            return SpanCounts(**self._counts, to_unpack=to_unpack)
 
     def close(self, timeout_seconds: float) -> bool:
         """Take no more, write what waits and end; True if all of it was written in time.
@@ -161,6 +177,8 @@ class GroupCommit:
 
     def _work(self) -> None:
         retry_seconds = _RETRY_SECONDS
+        with suppress(FlujoOtelError):  # whoever sends first hears of it
+            self._opened()
         while not self._waiting.is_over:
             if self._step():
                 retry_seconds = _RETRY_SECONDS
@@ -169,13 +187,16 @@ class GroupCommit:
             if self._closing.wait(retry_seconds):
                 time.sleep(_RETRY_SECONDS)
             retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
+        while self.counts.to_unpack and time.monotonic() < self._ends_at_seconds - _LAST_SECONDS:
+            if not self._unpack():
+                break  # what is left is for the next collector
         self._write_ledger(every_seconds=0)
         if self._store is not None:
             self._store.close()
 
     def _step(self) -> bool:
         """Write what waits; False where the database takes no writes."""
-        self._group = self._waiting.take(_LEDGER_SECONDS, self._began_seconds + _SPACING_SECONDS)
+        self._group = self._taken()
         self._began_seconds = time.monotonic()
         try:
             if self._group:
@@ -189,13 +210,39 @@ class GroupCommit:
             # doubles nothing, is the thing to do.
             guard.report("answering requests", error)
             self._fail(self._group, StoreUnavailable("The answer failed; send it again."))
-        self._group = []
+        was_quiet, self._group = not self._group, []
         self._write_ledger(every_seconds=_LEDGER_SECONDS)
+        overflow = self._overflow
+        if overflow is not None and overflow.spans and (was_quiet or not overflow.is_keeping):
+            return self._unpack()
+        return True
+
+    def _taken(self) -> list[Pending]:
+        """What to write next; nothing where there is something else to do."""
+        overflow = self._overflow
+        wait_seconds = None if overflow is None else overflow.wait_seconds
+        if wait_seconds is None:
+            spaced_seconds = self._began_seconds + _SPACING_SECONDS
+            return self._waiting.take(_LEDGER_SECONDS, spaced_seconds)
+        return self._waiting.take(wait_seconds)
+
+    def _unpack(self) -> bool:
+        """Some of what was kept; False where the database takes no writes."""
+        assert self._overflow is not None
+        try:
+            rejected = self._overflow.unpack()
+        except Exception as error:
+            self.unavailable = error
+            if not isinstance(error, FlujoOtelError):
+                guard.report("unpacking", error)
+            return False
+        self.unavailable = None
+        self._count(stored=-rejected, rejected=rejected)
         return True
 
     def _write(self, group: Sequence[Pending]) -> None:
         try:
-            result = self._opened().write(_merged([pending.decoded.batch for pending in group]))
+            rejected = self._opened().write(group)
         except StoreUnavailable:
             raise
         except FlujoOtelError as error:  # another program's file: that will not pass
@@ -203,7 +250,7 @@ class GroupCommit:
         except Exception as error:
             if len(group) == 1:
                 guard.report("writing spans", error)
-                self._tally.add(_faults(group[0].decoded.batch, error))
+                self._tally.add(faults_of(group[0].decoded.batch, error))
                 self._refuse(group, error)
                 return
             # A fault of ours, met with nobody knows whose spans: each request by itself.
@@ -211,15 +258,17 @@ class GroupCommit:
                 self._write([pending])
         else:
             self.unavailable = None
-            self._settle(group, result.rejected)
+            self._settle(group, rejected)
 
-    def _opened(self) -> SpanWriter:
+    def _opened(self) -> Overflow:
         if self._store is None:
             self._store = self._open_store()
-        return self._store
+        if self._overflow is None:
+            self._overflow = Overflow(self._store, self._tally.add)
+        return self._overflow
 
     def _settle(self, group: Sequence[Pending], rejected: Sequence[Rejected]) -> None:
-        reasons = {id(refused.record): refused.reason for refused in rejected}
+        reasons = reasons_of(rejected)
         answers = [self._answer(pending.decoded, reasons) for pending in group]
         stored = sum(len(pending.decoded.batch.records) for pending in group) - len(rejected)
         self._count(stored=stored, rejected=sum(answer.rejected_spans for answer in answers))
@@ -232,17 +281,10 @@ class GroupCommit:
         self._tally.add(decoded.losses)
         if not reasons:
             return decoded.partial_success
-        refused = Counter[tuple[int, str]]()
-        for record in decoded.batch.records:
-            if id(record) in reasons:
-                refused[record.resource_id, reasons[id(record)]] += 1
-        now_ns = time.time_ns()
-        services = _services(decoded.batch)
-        self._tally.add(
-            Loss(services[resource_id], "rejected", reason, count, now_ns, now_ns)
-            for (resource_id, reason), count in refused.items()
+        self._tally.add(losses_of(decoded.batch, reasons))
+        by_reason = Counter(
+            reasons[id(record)] for record in decoded.batch.records if id(record) in reasons
         )
-        by_reason = Counter(reason for _, reason in refused.elements())
         return decoded.partial_success.and_of(PartialSuccess(by_reason))
 
     def _refuse(self, group: Sequence[Pending], error: Exception) -> None:
@@ -290,26 +332,3 @@ class GroupCommit:
         self._tally.add(
             Loss(command, "fault", what, count, now_ns, now_ns) for what, count in more.items()
         )
-
-
-def _merged(batches: Sequence[Batch]) -> Batch:
-    if len(batches) == 1:
-        return batches[0]
-    resources = {r.resource_id: r for batch in batches for r in batch.resources}
-    scopes = {s.scope_id: s for batch in batches for s in batch.scopes}
-    records = list(chain.from_iterable(batch.records for batch in batches))
-    return Batch(records, tuple(resources.values()), tuple(scopes.values()))
-
-
-def _faults(batch: Batch, error: Exception) -> Iterator[Loss]:
-    services, now_ns = _services(batch), time.time_ns()
-    for resource_id, count in Counter(record.resource_id for record in batch.records).items():
-        detail = type(error).__name__
-        yield Loss(services[resource_id], "internal_error", detail, count, now_ns, now_ns)
-
-
-def _services(batch: Batch) -> dict[int, str]:
-    return {
-        resource.resource_id: str(json.loads(resource.attributes).get("service.name") or "")
-        for resource in batch.resources
-    }

@@ -19,12 +19,13 @@ from flujo_otel.collector.answers import Encoding, Status, status_of
 from flujo_otel.collector.body import Body, BodyBudget
 from flujo_otel.collector.decoding import DecodingThread
 from flujo_otel.collector.parts import PART_BYTES, check_json, parts
+from flujo_otel.collector.received import Received
 from flujo_otel.collector.unstored import Unstored
 from flujo_otel.errors import Overloaded
 from flujo_otel.model import Loss
 from flujo_otel.redaction import Redactor
 from flujo_otel.usage.library import may_load
-from flujo_otel.wire.otlp import Decoded, decode_protobuf
+from flujo_otel.wire.otlp import Decoded
 from flujo_otel.wire.partial_success import ALL_WELL, PartialSuccess
 from flujo_otel.wire.transport import Signal
 
@@ -49,7 +50,9 @@ in the request. gRPC's codes are counted as the HTTP status they stand for."""
 class Commit(Protocol):
     """The part of `commit.GroupCommit` that receiving needs."""
 
-    def submit(self, decoded: Decoded, size_bytes: int) -> Future[PartialSuccess]: ...
+    def submit(
+        self, decoded: Decoded, size_bytes: int, received: Received | None
+    ) -> Future[PartialSuccess]: ...
 
     def count_losses(self, losses: Iterable[Loss]) -> None: ...
 
@@ -113,17 +116,18 @@ class Reception:
         self._decoding.end()
 
     async def _traces(self, body: bytes, encoding: Encoding) -> PartialSuccess:
-        if len(body) <= PART_BYTES:
-            decode = decode_protobuf if encoding is Encoding.PROTOBUF else _decode_json
-            decoded = await self._run(
-                len(body), lambda: decode(body, self._redactor), aside=may_load(body)
-            )
-            return await self._committed(decoded, len(body))
-        if encoding is Encoding.JSON:
+        if len(body) > PART_BYTES:
+            if encoding is Encoding.PROTOBUF:
+                return await self._in_parts(body)
             check_json(body)
-            decoded = await self._run(len(body), lambda: _decode_json(body, self._redactor))
-            return await self._committed(decoded, len(body))
-        return await self._in_parts(body)
+        return await self._whole(Received(body, encoding))
+
+    async def _whole(self, received: Received, *, wait_seconds: float = 0.0) -> PartialSuccess:
+        size_bytes = len(received.body)
+        decoded = await self._run(
+            size_bytes, lambda: received.decoded(self._redactor), aside=may_load(received.body)
+        )
+        return await self._committed(decoded, received, wait_seconds=wait_seconds)
 
     async def _in_parts(self, body: bytes) -> PartialSuccess:
         """One large request after the other, so that all of them together cost no more than one."""
@@ -131,23 +135,25 @@ class Reception:
         async with self._one_large:
             remaining = parts(body)
             while part := await self._run(len(body), lambda: next(remaining, None)):
-                decoded = await self._run(
-                    len(part), lambda: decode_protobuf(part, self._redactor), aside=may_load(part)
-                )
-                answer = await self._committed(decoded, len(part), wait_seconds=_PART_SECONDS)
+                answer = await self._whole(Received(part), wait_seconds=_PART_SECONDS)
                 total = total.and_of(answer)
         return total
 
     async def _committed(
-        self, decoded: Decoded, size_bytes: int, *, wait_seconds: float = 0.0
+        self, decoded: Decoded, received: Received, *, wait_seconds: float
     ) -> PartialSuccess:
         if not decoded.batch.records and not decoded.losses:
             return ALL_WELL
+        size_bytes = len(received.body)
+        # Secrets never reach the disk, and what is unpacked later is unpacked in one piece.
+        is_keepable = self._redactor is None and size_bytes <= PART_BYTES
+        to_keep = received if is_keepable else None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
         while True:
             try:
-                answer = await asyncio.wrap_future(self._commit.submit(decoded, size_bytes))
+                submitted = self._commit.submit(decoded, size_bytes, to_keep)
+                answer = await asyncio.wrap_future(submitted)
             except Overloaded:
                 # A request that is half stored goes before those that have not begun.
                 if loop.time() >= deadline:
@@ -160,9 +166,3 @@ class Reception:
         if size_bytes <= _INLINE_BYTES and not aside:
             return work()
         return await self._decoding.run(work)
-
-
-def _decode_json(body: bytes, redactor: Redactor | None) -> Decoded:
-    from flujo_otel.wire.otlp_json import decode_json  # few clients send it
-
-    return decode_json(body, redactor)

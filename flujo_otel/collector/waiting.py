@@ -8,17 +8,20 @@ from threading import Condition
 from typing import NamedTuple
 
 from flujo_otel.collector.group_size import GroupSize
+from flujo_otel.collector.received import Received
 from flujo_otel.wire.otlp import Decoded
 from flujo_otel.wire.partial_success import PartialSuccess
 
 
 class Pending(NamedTuple):
-    """A request that waits; `deadline_seconds` (monotonic) is when its client gives up."""
+    """A request that waits; `deadline_seconds` (monotonic) is when its client gives up. `received`
+    None: it cannot be kept as it came."""
 
     decoded: Decoded
     held_bytes: int
     deadline_seconds: float
     future: "Future[PartialSuccess]"
+    received: Received | None = None
 
 
 class Waiting:

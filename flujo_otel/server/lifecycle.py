@@ -16,8 +16,8 @@ from flujo_otel.server.report import Addresses, Counts, health
 from flujo_otel.server.stop_wish import StopWish
 from flujo_otel.server.store_state import StoreState, trouble_of
 from flujo_otel.settings import load
-from flujo_otel.spanstore.api import SpanWriter
-from flujo_otel.spanstore.factory import open_writer
+from flujo_otel.spanstore.backlog import CollectorStore
+from flujo_otel.spanstore.factory import open_collector_store
 from flujo_otel.spanstore.location import resolve
 from flujo_otel.usage.rates import rates_of
 from flujo_otel.wire.transport import HTTP_PORT, authority
@@ -184,10 +184,8 @@ class Server:
         for listening in sockets:
             listening.close()
 
-    def _open_store(self) -> SpanWriter:
-        return open_writer(
-            settings=self._settings, busy_timeout_seconds=_BUSY_SECONDS, collects=True
-        )
+    def _open_store(self) -> CollectorStore:
+        return open_collector_store(settings=self._settings, busy_timeout_seconds=_BUSY_SECONDS)
 
     def _health(self, knows_the_token: bool) -> dict[str, Any]:
         ports = self._http_port, self._grpc_port

@@ -25,6 +25,8 @@ class Counts(NamedTuple):
     stored: int = 0
     rejected: int = 0
     overloaded: int = 0
+    to_unpack: int = 0
+    """Of those that are stored: kept as they came, not seen yet."""
     metrics_not_stored: int = 0
     logs_not_stored: int = 0
 

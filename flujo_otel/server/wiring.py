@@ -27,7 +27,7 @@ from flujo_otel.quiet import suppress_in_this_thread
 from flujo_otel.redaction import Options
 from flujo_otel.server.report import Counts
 from flujo_otel.settings import Settings
-from flujo_otel.spanstore.api import SpanWriter
+from flujo_otel.spanstore.backlog import CollectorStore
 from flujo_otel.spanstore.factory import open_destinations
 from flujo_otel.wire.transport import Signal
 
@@ -43,7 +43,7 @@ class Wiring:
         settings: Settings,
         access: Access,
         redaction: Options,
-        open_store: Callable[[], SpanWriter],
+        open_store: Callable[[], CollectorStore],
         *,
         health: Health,
         on_end: Callable[[], None],
@@ -95,6 +95,7 @@ class Wiring:
             spans.stored,
             spans.rejected,
             self.reception.overloaded,
+            spans.to_unpack,
             totals[Signal.METRICS],
             totals[Signal.LOGS],
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
-from flujo_otel.model import Batch, Loss, Run, Span, Step
+from flujo_otel.model import Batch, Loss, Process, Run, Span, Step
 from flujo_otel.model.record import SpanRecord
 
 
@@ -146,6 +146,15 @@ class NameStatistics:
     they are; else None."""
 
 
+class BacklogSize(NamedTuple):
+    """Requests, and the spans in them, that a collector has committed as they came and not made
+    rows of yet. `attendant`: the process that will, where one lives."""
+
+    requests: int = 0
+    spans: int = 0
+    attendant: Process | None = None
+
+
 class TraceReader(Protocol):
     """The way out. Never creates or alters anything; holds no read transaction over a second.
 
@@ -220,6 +229,10 @@ class TraceReader(Protocol):
     ) -> list[NameStatistics]:
         """Per span name, of `pipeline_run` per pipeline too, over spans started in the window, most
         total time first."""
+        ...
+
+    def backlog(self) -> BacklogSize:
+        """What nothing here tells of yet."""
         ...
 
     def close(self) -> None: ...

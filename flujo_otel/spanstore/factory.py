@@ -13,6 +13,7 @@ from flujo_otel.spanstore.location import Location, path_of, resolve
 
 if TYPE_CHECKING:  # ports: who asks for one knows it
     from flujo_otel.spanstore.api import SpanWriter, TraceReader
+    from flujo_otel.spanstore.backlog import CollectorStore
     from flujo_otel.spanstore.changes import ChangeFeed
     from flujo_otel.spanstore.destinations import DestinationStore
     from flujo_otel.spanstore.diagnosis import Diagnostician
@@ -29,24 +30,40 @@ def open_writer(
     settings: Settings | None = None,
     *,
     busy_timeout_seconds: float | None = None,
-    collects: bool = False,
 ) -> SpanWriter:
     """This process's way into our file, which its first write makes where it is missing.
 
     `db` names the file before all settings. `busy_timeout_seconds`: how long a write waits for
-    another process's before StoreUnavailable; None: the backend's own. `collects`: this process
-    does nothing else, so it may use more memory and hold the lock for longer. Raises SettingsError.
+    another process's before StoreUnavailable; None: the backend's own. Raises SettingsError.
     """
     settings = _settings(db, settings)
-    from flujo_otel.spanstore.sqlite.tuning import COLLECTOR, TRACED
     from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 
     return SQLiteSpanWriter(
         path_of(settings),
         durable=settings.durable,
         busy_timeout_seconds=busy_timeout_seconds,
-        tuning=COLLECTOR if collects else TRACED,
-        service="" if collects else None,
+    )
+
+
+def open_collector_store(
+    db: str | Path | None = None,
+    settings: Settings | None = None,
+    *,
+    busy_timeout_seconds: float | None = None,
+) -> CollectorStore:
+    """The same for a process that receives others' spans and does nothing else: it may use more
+    memory, hold the lock for longer, and keep requests as they came. Raises SettingsError."""
+    settings = _settings(db, settings)
+    from flujo_otel.spanstore.sqlite.backlog import SQLiteCollectorStore
+    from flujo_otel.spanstore.sqlite.tuning import COLLECTOR
+
+    return SQLiteCollectorStore(
+        path_of(settings),
+        durable=settings.durable,
+        busy_timeout_seconds=busy_timeout_seconds,
+        tuning=COLLECTOR,
+        service="",
     )
 
 

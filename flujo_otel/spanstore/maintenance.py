@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from flujo_otel.model import Loss, Process
+from flujo_otel.spanstore.api import BacklogSize
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Health:
     """`ok`, or what integrity_check said."""
     writers: Sequence[Process]
     """Processes that have it open for writing and are alive."""
+    backlog: BacklogSize
     losses: Sequence[Loss]
     faults: Sequence[str]
     """Known faults of this SQLite library, one sentence each."""

@@ -9,6 +9,7 @@ from operator import attrgetter
 
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.spanstore.api import (
+    BacklogSize,
     InnerRun,
     NameStatistics,
     Root,
@@ -91,6 +92,9 @@ class MergedReader:
         """Of our own spans: percentiles of two files cannot be merged, and what flujo kept of a run
         that is in both would count twice."""
         return self._ours.statistics(pipeline, since_ns, until_ns, buckets)
+
+    def backlog(self) -> BacklogSize:
+        return self._ours.backlog()
 
     def close(self) -> None:
         self._ours.close()

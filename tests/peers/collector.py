@@ -10,7 +10,7 @@ from typing import Any
 
 from . import store
 from .plain import Spans, Value
-from .process import ServerProcess, free_ports, get
+from .process import ServerProcess, free_ports, get, wait_until
 
 LENS = Path(sysconfig.get_path("scripts")) / "lens"
 
@@ -44,6 +44,10 @@ class Collector:
     def trace(self, trace_id: str) -> Spans:
         """What its database holds of a trace, by span id."""
         return store.trace(self.db, trace_id)
+
+    def wait_until_unpacked(self, seconds: float = 120) -> None:
+        """Until all that it has stored as it came is rows."""
+        wait_until("all to be unpacked", lambda: store.backlog(self.db) == 0, seconds)
 
     def lens(self, *arguments: str) -> str:
         """What `lens` prints about its database."""

@@ -37,6 +37,12 @@ def traces(db: Path) -> dict[str, int]:
     return {row["trace_id"]: row["n"] for row in _rows(db, counted)}
 
 
+def backlog(db: Path) -> int:
+    """How many spans are stored as they came, and no rows yet."""
+    (row,) = _rows(db, "SELECT TOTAL(span_count) AS spans FROM backlog")
+    return int(row["spans"])
+
+
 def run_of(db: Path, trace_id: str) -> str:
     """The one run that a trace belongs to."""
     (row,) = _rows(db, "SELECT DISTINCT run_id FROM spans WHERE trace_id = ?", trace_id)

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from support.programs import TIMEOUT_SECONDS, environment, peak_mib, query
+from support.programs import (
+    TIMEOUT_SECONDS,
+    environment,
+    peak_mib,
+    query,
+    wait_until_unpacked,
+)
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -50,9 +56,10 @@ class Collector:
         return socket.create_connection(("127.0.0.1", self.http_port), timeout=TIMEOUT_SECONDS)
 
     def names(self) -> list[str]:
-        """The names of all spans stored, in order."""
+        """The names of all spans stored, in order, once there is nothing to unpack."""
         if not self.db.exists():
             return []
+        wait_until_unpacked(self.db)
         return [name for (name,) in query(self.db, "SELECT name FROM spans ORDER BY name")]
 
     def peak_mib(self) -> int:

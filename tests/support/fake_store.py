@@ -1,10 +1,11 @@
-"""A SpanWriter that remembers, and refuses when it is told to."""
+"""A collector's store that remembers, and refuses when it is told to."""
 
 from collections.abc import Sequence
 
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Batch, Loss, SpanRecord
-from flujo_otel.spanstore.api import Rejected, WriteResult
+from flujo_otel.spanstore.api import BacklogSize, Rejected, WriteResult
+from flujo_otel.spanstore.backlog import KeptRequest
 
 
 class FakeStore:
@@ -16,6 +17,8 @@ class FakeStore:
         self.available = True
         self.failing: Exception | None = None
         self.refuse: set[str] = set()
+        self.kept: list[KeptRequest] = []
+        self.forgotten = 0
         self.closed = 0
         self.beats = 0
 
@@ -38,6 +41,25 @@ class FakeStore:
     def count_losses(self, losses: Sequence[Loss]) -> None:
         self._check()
         self.losses += losses
+
+    def keep(self, requests: Sequence[KeptRequest]) -> None:
+        self._check()
+        first = len(self.kept) + self.forgotten + 1
+        self.kept += [r._replace(request_id=first + n) for n, r in enumerate(requests)]
+
+    def take_over(self) -> BacklogSize:
+        self._check()
+        return BacklogSize(len(self.kept), sum(request.span_count for request in self.kept))
+
+    def oldest(self, most_spans: int) -> Sequence[KeptRequest]:
+        self._check()
+        return self.kept[:1]
+
+    def forget(self, up_to: KeptRequest) -> None:
+        self._check()
+        left = [request for request in self.kept if request.request_id > up_to.request_id]
+        self.forgotten += len(self.kept) - len(left)
+        self.kept = left
 
     def beat(self) -> None:
         self._check()

@@ -101,6 +101,14 @@ def wait_for_spans(db: Path) -> None:
     raise AssertionError("No span was committed.")
 
 
+def wait_until_unpacked(db: Path) -> None:
+    """Until all that a collector has stored as it came is rows."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while query(db, "SELECT COUNT(*) FROM backlog") != [(0,)]:
+        assert time.monotonic() < deadline, "It was not unpacked."
+        time.sleep(0.02)
+
+
 def query(db: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:
     connection = sqlite3.connect(f"{db.as_uri()}?mode=ro", uri=True, timeout=30)
     try:

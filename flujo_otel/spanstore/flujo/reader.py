@@ -10,7 +10,14 @@ from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.model.record import Role
 from flujo_otel.semconv.flujo import PIPELINE_RUN
-from flujo_otel.spanstore.api import InnerRun, NameStatistics, Root, RunFilter, SpanFilter
+from flujo_otel.spanstore.api import (
+    BacklogSize,
+    InnerRun,
+    NameStatistics,
+    Root,
+    RunFilter,
+    SpanFilter,
+)
 from flujo_otel.spanstore.flujo import rows, times
 from flujo_otel.spanstore.flujo.layout import SPANS, Layout, layout_of
 from flujo_otel.spanstore.flujo.statistics import Ended, summarise
@@ -144,6 +151,10 @@ class FlujoReader:
 
         ended = (span for span in map(_ended, self._peek(read)) if span is not None)
         return summarise(ended, since_ns, until_ns, buckets)
+
+    def backlog(self) -> BacklogSize:
+        """flujo has none."""
+        return BacklogSize()
 
     def close(self) -> None:
         """Nothing is held open between questions."""

@@ -10,6 +10,7 @@ from flujo_otel import process
 from flujo_otel.model import Loss, Process
 from flujo_otel.spanstore.maintenance import Deleted, Health
 from flujo_otel.spanstore.sqlite import faults
+from flujo_otel.spanstore.sqlite.backlog import size_of
 from flujo_otel.spanstore.sqlite.checkpoint import has_wal_reset_fault
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading, connect_for_writing
 from flujo_otel.spanstore.sqlite.deletion import Deletion
@@ -49,6 +50,7 @@ class SQLiteMaintenance:
                 change_seq=_scalar(connection, "SELECT value FROM sequence"),
                 integrity=integrity,
                 writers=_alive(connection),
+                backlog=size_of(connection),
                 losses=_losses(connection),
                 faults=(_FAULT,) if has_wal_reset_fault() else (),
                 facts=facts,

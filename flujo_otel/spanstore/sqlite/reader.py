@@ -10,6 +10,7 @@ from flujo_otel import process
 from flujo_otel.model import Process, Run, Span, Step
 from flujo_otel.spanstore.api import (
     ALL,
+    BacklogSize,
     InnerRun,
     NameStatistics,
     Root,
@@ -237,6 +238,15 @@ class SQLiteTraceReader:
         from flujo_otel.spanstore.sqlite.statistics import statistics_of
 
         return statistics_of(self._rows, pipeline, (since_ns, until_ns), buckets)
+
+    def backlog(self) -> BacklogSize:
+        """See `api.TraceReader.backlog`."""
+        if not self._rows("SELECT 1 FROM backlog LIMIT 1"):
+            return BacklogSize()
+        from flujo_otel.spanstore.sqlite.backlog import size_of  # seldom there is any
+
+        with faults.reading(self._path):
+            return size_of(self._connection)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -22,8 +22,8 @@ from flujo_otel.collector.answers import Refusal
 from flujo_otel.collector.commit import GroupCommit
 from flujo_otel.errors import ForeignDatabase, Overloaded, StoreUnavailable
 from flujo_otel.model import Batch
-from flujo_otel.spanstore.api import SpanWriter
-from flujo_otel.spanstore.factory import open_writer
+from flujo_otel.spanstore.backlog import CollectorStore
+from flujo_otel.spanstore.factory import open_collector_store
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
 from flujo_otel.wire.partial_success import ALL_WELL, PartialSuccess
 from support import otlp
@@ -42,13 +42,15 @@ def db(tmp_path: Path) -> Path:
     return tmp_path / "otel.db"
 
 
-def opener(db: Path) -> Callable[[], SpanWriter]:
-    return partial(open_writer, db, busy_timeout_seconds=0.05)
+def opener(db: Path) -> Callable[[], CollectorStore]:
+    return partial(open_collector_store, db, busy_timeout_seconds=0.05)
 
 
 @contextmanager
 def committing(
-    open_store: Callable[[], SpanWriter], queue_bytes: int = 1 << 20, patience_seconds: float = SOON
+    open_store: Callable[[], CollectorStore],
+    queue_bytes: int = 1 << 20,
+    patience_seconds: float = SOON,
 ) -> Iterator[GroupCommit]:
     commit = GroupCommit(open_store, queue_bytes, patience_seconds=patience_seconds)
     try:
@@ -90,7 +92,7 @@ def test_a_future_resolves_when_the_spans_can_be_read(db: Path) -> None:
     with committing(opener(db)) as commit:
         assert ALL_WELL == commit.submit(decoded(1, 2), 100).result(SOON)
         assert 2 == stored(db)
-        assert (2, 2, 0) == commit.counts
+        assert (2, 2, 0, 0) == commit.counts
 
 
 class Slow(FakeStore):
@@ -247,7 +249,7 @@ def test_a_read_only_database_is_told_and_written_when_it_is_writable_again(
         from functools import partial
         from flujo_otel.collector.commit import GroupCommit
         from flujo_otel.errors import StoreUnavailable
-        from flujo_otel.spanstore.factory import open_writer
+        from flujo_otel.spanstore.factory import open_collector_store
         from flujo_otel.wire.otlp import decode_protobuf
         from support import otlp
 
@@ -258,10 +260,11 @@ def test_a_read_only_database_is_told_and_written_when_it_is_writable_again(
             except StoreUnavailable as error:
                 return f"unavailable: {error}"
 
-        open_writer(sys.argv[2]).write(decode_protobuf(b"").batch)  # all that is imported late
+        # all that is imported late
+        open_collector_store(sys.argv[2]).write(decode_protobuf(b"").batch)
         if os.geteuid() == 0:  # whom modes of files do not stop
             os.seteuid(65534)
-        open_store = partial(open_writer, sys.argv[1], busy_timeout_seconds=0.05)
+        open_store = partial(open_collector_store, sys.argv[1], busy_timeout_seconds=0.05)
         commit = GroupCommit(open_store, 1 << 20, patience_seconds=0.3)
         for number in (1, 2):
             print(answer(number), flush=True)
@@ -270,7 +273,7 @@ def test_a_read_only_database_is_told_and_written_when_it_is_writable_again(
     """
     with TemporaryDirectory() as folder:
         db = Path(folder) / "otel.db"
-        with closing(open_writer(db)) as writer:
+        with closing(open_collector_store(db)) as writer:
             writer.write(decoded(9).batch)
         Path(folder).chmod(0o555)
         db.chmod(0o444)
@@ -442,11 +445,11 @@ def test_what_is_acknowledged_survives_sigkill(db: Path) -> None:
         import sys
         from functools import partial
         from flujo_otel.collector.commit import GroupCommit
-        from flujo_otel.spanstore.factory import open_writer
+        from flujo_otel.spanstore.factory import open_collector_store
         from flujo_otel.wire.otlp import decode_protobuf
         from support import otlp
 
-        commit = GroupCommit(partial(open_writer, sys.argv[1]), 1 << 22)
+        commit = GroupCommit(partial(open_collector_store, sys.argv[1]), 1 << 22)
         number = 0
         while True:
             numbers = range(number + 1, number + 11)

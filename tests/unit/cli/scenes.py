@@ -9,7 +9,14 @@ from typing import Any
 from flujo_otel.model import Batch, Event, Resource, Run, RunStatus, Scope, Span, SpanRecord, Step
 from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, gen_ai
-from flujo_otel.spanstore.api import InnerRun, NameStatistics, Root, RunFilter, SpanFilter
+from flujo_otel.spanstore.api import (
+    BacklogSize,
+    InnerRun,
+    NameStatistics,
+    Root,
+    RunFilter,
+    SpanFilter,
+)
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -178,6 +185,9 @@ class ListReader:
             inner = {each.run_id for each in self.inner_runs([run.trace_id or "" for run in found])}
             found = [run for run in found if run.run_id not in inner]
         return found[:limit]
+
+    def backlog(self) -> BacklogSize:
+        return BacklogSize()
 
     def count_runs(self, where: RunFilter) -> int:
         return len(self.list_runs(where, len(self.runs)))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from flujo_otel.model import Loss, Process
+from flujo_otel.spanstore.api import BacklogSize
 from flujo_otel.spanstore.destinations import Cursor, CursorState
 from flujo_otel.spanstore.diagnosis import Diagnosis, Orphans, Received
 from flujo_otel.spanstore.maintenance import Health
@@ -25,6 +26,7 @@ def health(**changes: Any) -> Health:
         "change_seq": 3_000_000,
         "integrity": "ok",
         "writers": (),
+        "backlog": BacklogSize(),
         "losses": (),
         "faults": (),
         "facts": {},

@@ -24,7 +24,7 @@ from support.programs import TIMEOUT_SECONDS
 class NoCommit:
     """Nothing is stored here."""
 
-    def submit(self, decoded: Any, size_bytes: int) -> Any:
+    def submit(self, decoded: Any, size_bytes: int, received: Any) -> Any:
         raise NotImplementedError
 
     def count_losses(self, losses: Iterable[Loss]) -> None:

@@ -19,7 +19,7 @@ class Ledger:
     def __init__(self) -> None:
         self.losses: list[Loss] = []
 
-    def submit(self, decoded: Any, size_bytes: int) -> Any:
+    def submit(self, decoded: Any, size_bytes: int, received: Any) -> Any:
         raise NotImplementedError
 
     def count_losses(self, losses: Iterable[Loss]) -> None:

@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 class NothingCommits:
     """A `Commit` that is never asked."""
 
-    def submit(self, decoded: Any, size_bytes: int) -> Any:
+    def submit(self, decoded: Any, size_bytes: int, received: Any) -> Any:
         raise NotImplementedError
 
     def count_losses(self, losses: Any) -> None:

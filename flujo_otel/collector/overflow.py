@@ -1,0 +1,95 @@
+"""What comes while more comes than can be made rows: kept as it came, unpacked when less does."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from flujo_otel.collector.batches import merged
+from flujo_otel.collector.pressure import Pressure
+from flujo_otel.collector.unpacking import Unpacking
+from flujo_otel.collector.waiting import Pending
+from flujo_otel.model import Loss
+from flujo_otel.spanstore.api import Rejected
+from flujo_otel.spanstore.backlog import CollectorStore, KeptRequest
+
+_MOST_BYTES: Final = 512 << 20
+"""Some 2 million spans; then clients wait for rows again."""
+_LONGEST_SECONDS: Final = 30.0
+"""The same: what is kept is not seen yet."""
+_PAUSE_SECONDS: Final = 0.05
+"""Nothing comes for so long: there is time to unpack."""
+
+
+class Overflow:
+    """Between a collector and its store; for one thread.
+
+    Raises what the store raises: StoreUnavailable (try again) and other StoreErrors.
+    """
+
+    def __init__(
+        self, store: CollectorStore, count_losses: Callable[[Iterable[Loss]], None]
+    ) -> None:
+        """Takes over what processes that are gone have kept."""
+        self._store = store
+        self._unpacking = Unpacking(store, count_losses)
+        self._pressure = Pressure(time.monotonic())
+        self.spans = self._unpacking.begin().spans
+        """Still to be unpacked. For any thread."""
+        self._bytes = 0
+        self._since_seconds = time.monotonic()
+
+    @property
+    def wait_seconds(self) -> float | None:
+        """How long to wait for requests before some are unpacked; None: there are none."""
+        if not self.spans:
+            return None
+        return _PAUSE_SECONDS if self.is_keeping else 0.0
+
+    @property
+    def is_keeping(self) -> bool:
+        """Whether what comes now is kept as it comes."""
+        if not self._pressure.is_high:
+            return False
+        lasts_seconds = time.monotonic() - self._since_seconds if self.spans else 0.0
+        return self._bytes < _MOST_BYTES and lasts_seconds < _LONGEST_SECONDS
+
+    def write(self, group: Sequence[Pending]) -> Sequence[Rejected]:
+        """Commit them, as rows or as they came; which of their spans cannot be rows."""
+        began_seconds = time.monotonic()
+        rejected: Sequence[Rejected] = ()
+        if self.is_keeping and all(pending.received for pending in group):
+            self._keep([_kept(pending) for pending in group])
+        else:
+            rejected = self._store.write(merged([p.decoded.batch for p in group])).rejected
+        spans = sum(len(pending.decoded.batch.records) for pending in group)
+        self._pressure.wrote(spans, began_seconds, time.monotonic())
+        return rejected
+
+    def count_losses(self, losses: Sequence[Loss]) -> None:
+        """Add to the ledger."""
+        self._store.count_losses(losses)
+
+    def unpack(self) -> int:
+        """Make rows of the oldest; how many of their spans were rejected."""
+        began_seconds = time.monotonic()
+        unpacked = self._unpacking.step()
+        if unpacked.spans:
+            self.spans = max(self.spans - unpacked.spans, 1)
+            self._bytes -= unpacked.body_bytes
+        else:
+            self.spans = self._bytes = 0
+        self._pressure.rested(time.monotonic() - began_seconds)
+        return unpacked.rejected
+
+    def _keep(self, requests: Sequence[KeptRequest]) -> None:
+        if not self.spans:
+            self._since_seconds = time.monotonic()
+        self._store.keep(requests)
+        self.spans += sum(request.span_count for request in requests)
+        self._bytes += sum(len(request.body) for request in requests)
+
+
+def _kept(pending: Pending) -> KeptRequest:
+    assert pending.received is not None
+    body, encoding = pending.received
+    return KeptRequest(encoding, len(pending.decoded.batch.records), body)

@@ -1,0 +1,117 @@
+"""A collector's way in: spans as rows or, for a time, as the requests that they came in."""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from flujo_otel import process
+from flujo_otel.model import Process
+from flujo_otel.spanstore.api import BacklogSize
+from flujo_otel.spanstore.backlog import KeptRequest
+from flujo_otel.spanstore.sqlite.writer import Opened, SQLiteSpanWriter
+
+_ROWS: Final = 64
+"""In one statement, which is one commit."""
+_KEPT: Final = "SELECT COUNT(*), COALESCE(SUM(span_count), 0) FROM backlog"
+_OLDEST: Final = """
+    SELECT encoding, span_count, body, request_id FROM backlog
+    WHERE writer_id = ? AND request_id > ?
+    ORDER BY request_id LIMIT 1
+"""
+_TAKE_OVER: Final = "UPDATE backlog SET writer_id = ? WHERE writer_id = ?"
+_KEEPERS: Final = """
+    SELECT writer_id, host, pid, process_start, command, seen_at_ns FROM writers
+    WHERE writer_id IN (SELECT writer_id FROM backlog)
+"""
+_SILENT_NS: Final = 60 * 10**9
+_FORGET: Final = "DELETE FROM backlog WHERE writer_id = ? AND request_id <= ?"
+
+
+class SQLiteCollectorStore(SQLiteSpanWriter):
+    """Implements `backlog.CollectorStore`."""
+
+    def keep(self, requests: Sequence[KeptRequest]) -> None:
+        """See `backlog.Backlog.keep`."""
+        with self._using() as opened:
+            for start in range(0, len(requests), _ROWS):
+                _insert(opened, requests[start : start + _ROWS])
+
+    def take_over(self) -> BacklogSize:
+        """See `backlog.Backlog.take_over`."""
+        with self._using() as opened:
+            for keeper in _keepers(opened.connection):
+                if keeper.is_gone:
+                    _write(opened, _TAKE_OVER, (opened.writer_id, keeper.writer_id))
+            where = f"{_KEPT} WHERE writer_id = ?"
+            requests, spans = opened.connection.execute(where, (opened.writer_id,)).fetchone()
+            return BacklogSize(requests, spans, process.current())
+
+    def oldest(self, most_spans: int) -> Sequence[KeptRequest]:
+        """See `backlog.Backlog.oldest`."""
+        with self._using() as opened:
+            return [*_oldest(opened, most_spans)]
+
+    def forget(self, up_to: KeptRequest) -> None:
+        """See `backlog.Backlog.forget`."""
+        with self._using() as opened:
+            _write(opened, _FORGET, (opened.writer_id, up_to.request_id))
+
+
+def size_of(connection: sqlite3.Connection) -> BacklogSize:
+    """All that is kept, whoever keeps it. Fast where there is nothing."""
+    requests, spans = connection.execute(_KEPT).fetchone()
+    if not requests:
+        return BacklogSize()
+    at_work = (keeper.process for keeper in _keepers(connection) if not keeper.is_gone)
+    return BacklogSize(requests, spans, next(at_work, None))
+
+
+class _Keeper(NamedTuple):
+    writer_id: int
+    process: Process
+    seen_at_ns: int
+
+    @property
+    def is_gone(self) -> bool:
+        """Of a process on another machine (a container's name changes at each start) that it has
+        written nothing for so long is all that can be known."""
+        if self.process.host != process.current().host:
+            return time.time_ns() - self.seen_at_ns > _SILENT_NS
+        return not process.is_alive(self.process)
+
+
+def _keepers(connection: sqlite3.Connection) -> list[_Keeper]:
+    rows = connection.execute(_KEEPERS).fetchall()
+    return [_Keeper(row[0], Process(*row[1:-1]), row[-1]) for row in rows]
+
+
+def _oldest(opened: Opened, most_spans: int) -> Iterator[KeptRequest]:
+    """One statement each: sqlite3 would read a second body before the first is looked at."""
+    spans, last = 0, 0
+    while spans < most_spans:
+        row = opened.connection.execute(_OLDEST, (opened.writer_id, last)).fetchone()
+        if row is None:
+            return
+        request = KeptRequest(*row)
+        yield request
+        spans, last = spans + max(request.span_count, 1), request.request_id
+
+
+def _insert(opened: Opened, requests: Sequence[KeptRequest]) -> None:
+    now_ns = time.time_ns()
+    values: list[Any] = []
+    for request in requests:
+        values += (
+            opened.writer_id, request.encoding, request.span_count, now_ns, request.body
+        )  # fmt: skip
+    rows = ", ".join(["(?, ?, ?, ?, ?)"] * len(requests))
+    columns = "writer_id, encoding, span_count, received_at_ns, body"
+    _write(opened, f"INSERT INTO backlog ({columns}) VALUES {rows}", values)
+    size_bytes = sum(len(request.body) for request in requests)
+    opened.checkpointer.wrote(opened.connection, size_bytes)
+
+
+def _write(opened: Opened, statement: str, values: Sequence[Any]) -> None:
+    with opened.turns.writing():
+        opened.connection.execute(statement, values)

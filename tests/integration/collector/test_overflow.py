@@ -1,0 +1,167 @@
+"""More than can be made rows: it is stored as it came, and unpacked when there is time."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.collector import (
+    JSON,
+    Collector,
+    SpanSpec,
+    collector,
+    in_json,
+    in_protobuf,
+    locked,
+    numbered,
+    start,
+)
+from support.lens import LENS, finished, told
+from support.programs import losses, query
+
+KEEPING: dict[str, Any] = {
+    "flujo_otel.collector.pressure:_WINDOW_SECONDS": 0.0,
+    "flujo_otel.collector.pressure:_BUSY": -1.0,
+    "flujo_otel.collector.pressure:_LESS": -1.0,
+    "flujo_otel.collector.pressure:_GROUPS": 0,
+}
+"""From the second request on."""
+NEVER_UNPACKS = KEEPING | {"flujo_otel.collector.overflow:_PAUSE_SECONDS": 600.0}
+
+
+def fill(running: Collector, count: int = 20) -> list[str]:
+    """Requests one after the other, in both encodings; the names of their spans."""
+    for n in range(1, count + 1):
+        spans = [numbered(f"{2 * n:03}", 2 * n), numbered(f"{2 * n + 1:03}", 2 * n + 1)]
+        body, content_type = in_protobuf(*spans), "application/x-protobuf"
+        if n % 3 == 0:
+            body, content_type = in_json(*spans), JSON
+        assert 200 == running.post(body, content_type).status
+    return [f"{n:03}" for n in range(2, 2 * count + 2)]
+
+
+def kept(db: Path) -> int:
+    return int(query(db, "SELECT TOTAL(span_count) FROM backlog")[0][0])
+
+
+def rows(db: Path) -> list[str]:
+    return [name for (name,) in query(db, "SELECT name FROM spans ORDER BY name")]
+
+
+def without_the_moment(db: Path) -> list[Any]:
+    """All of `spans` but when and in which order it came."""
+    columns = [
+        name
+        for (name,) in query(db, "SELECT name FROM pragma_table_info('spans')")
+        if name not in ("created_at", "change_seq")
+    ]
+    return query(db, f"SELECT {', '.join(columns)} FROM spans ORDER BY span_id")
+
+
+def test_what_is_kept_is_stored_and_then_the_same_as_what_is_written_at_once(
+    tmp_path: Path,
+) -> None:
+    with collector(tmp_path / "kept.db", NEVER_UNPACKS) as running:
+        names = fill(running)
+        assert (38, names[:2]) == (kept(running.db), rows(running.db))
+        said = running.stop()
+    assert (True, 40, 40, 0) == (
+        said["stopped"],
+        said["counts"]["received"],
+        said["counts"]["stored"],
+        said["counts"]["to_unpack"],
+    )
+    assert (0, names) == (kept(running.db), rows(running.db))
+    with collector(tmp_path / "at_once.db") as running:
+        fill(running)
+    assert without_the_moment(tmp_path / "at_once.db") == without_the_moment(tmp_path / "kept.db")
+
+
+def test_where_there_is_time_it_is_unpacked(tmp_path: Path) -> None:
+    with collector(tmp_path / "otel.db", KEEPING) as running:
+        names = fill(running)
+        assert names == running.names()
+        assert 0 == kept(running.db)
+
+
+def killed(db: Path) -> list[str]:
+    """The names that a collector was told of, which is killed right after its last answer."""
+    running = start(db, NEVER_UNPACKS)
+    with running.process:
+        names = fill(running)
+        running.process.send_signal(signal.SIGKILL)
+    assert 38 == kept(db)
+    return names
+
+
+def of_the_next_collector(db: Path) -> list[str]:
+    with collector(db) as running:
+        return running.names()
+
+
+def of_lens(db: Path) -> list[str]:
+    listed = json.loads(told(db.parent, "list", "--db", str(db), "--limit", "100", "--json"))
+    assert 40 == sum(run["span_count"] for run in listed["runs"])
+    return rows(db)
+
+
+@pytest.mark.parametrize("seen_by", [of_the_next_collector, of_lens])
+def test_what_was_acknowledged_is_there_after_sigkill(
+    tmp_path: Path, seen_by: Callable[[Path], list[str]]
+) -> None:
+    db = tmp_path / "otel.db"
+    assert killed(db) == seen_by(db)
+    assert 0 == kept(db)
+
+
+def test_lens_says_what_is_not_unpacked_and_by_whom(tmp_path: Path) -> None:
+    db = tmp_path / "otel.db"
+    with collector(db, NEVER_UNPACKS) as running:
+        fill(running)
+        finding = told(tmp_path, "doctor", "--db", str(db))
+        assert "38 spans stored as they came, to be unpacked by" in finding
+        document = json.loads(told(tmp_path, "doctor", "--db", str(db), "--json"))
+        assert (19, 38) == (document["backlog"]["requests"], document["backlog"]["spans"])
+        assert running.process.pid == document["backlog"]["attendant"]["pid"]
+    killed(tmp_path / "other.db")
+    finding = told(tmp_path, "doctor", "--db", "other.db")
+    assert "the lens serve that took them is gone: lens list unpacks them" in finding
+
+
+def test_secrets_that_are_redacted_are_never_kept_as_they_came(tmp_path: Path) -> None:
+    db = tmp_path / "otel.db"
+    with collector(db, NEVER_UNPACKS, redact=True) as running:
+        for n in range(1, 10):
+            spec = SpanSpec(f"{n}", bytes([n] * 16), bytes([n] * 8), {"password": "hunter2-sesame"})
+            assert 200 == running.post(in_protobuf(spec)).status
+        assert (0, 9) == (kept(db), len(rows(db)))
+        files = [path.read_bytes() for path in tmp_path.iterdir() if path.is_file()]
+    assert all(b"hunter2-sesame" not in content for content in files)
+
+
+def test_a_locked_database_delays_unpacking_and_loses_nothing(tmp_path: Path) -> None:
+    impatient = {"flujo_otel.server.lifecycle:_BUSY_SECONDS": 0.1}
+    slow = KEEPING | {"flujo_otel.collector.overflow:_PAUSE_SECONDS": 0.5} | impatient
+    with collector(tmp_path / "otel.db", slow) as running:
+        names = fill(running)
+        with locked(running.db) as other:
+            assert kept(running.db) > 0
+            assert running.process.poll() is None
+            other.execute("ROLLBACK")
+        assert names == running.names()
+
+
+def test_what_cannot_be_unpacked_any_more_is_counted_and_holds_up_nothing(tmp_path: Path) -> None:
+    db = tmp_path / "otel.db"
+    names = killed(db)
+    with locked(db) as connection:
+        connection.execute("COMMIT")
+        first = "(SELECT MIN(request_id) FROM backlog)"
+        connection.execute(f"UPDATE backlog SET body = X'FF' WHERE request_id = {first}")
+    done = finished(tmp_path, LENS, "list", "--db", str(db), FLUJO_OTEL_RAISE="0")
+    assert 0 == done.returncode
+    assert names[:2] + names[4:] == rows(db)
+    assert {"internal_error": 2} == losses(db)

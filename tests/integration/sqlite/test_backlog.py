@@ -1,0 +1,127 @@
+"""Requests that are kept as they came, and whose they are."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from flujo_otel.errors import StoreUnavailable
+from flujo_otel.spanstore.api import BacklogSize
+from flujo_otel.spanstore.backlog import CollectorStore, KeptRequest
+from flujo_otel.spanstore.factory import open_collector_store, open_maintenance, open_reader
+from support.programs import run, start, wait_for_line
+
+KEEPING = """
+import os, signal, sys
+from flujo_otel.spanstore.backlog import KeptRequest
+from flujo_otel.spanstore.factory import open_collector_store
+
+store = open_collector_store()
+store.keep([KeptRequest(0, 7, b"of one that is gone")])
+"""
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "otel.db"
+
+
+@pytest.fixture
+def store(db: Path) -> Iterator[CollectorStore]:
+    with closing(open_collector_store(db, busy_timeout_seconds=0.1)) as store:
+        yield store
+
+
+def some(count: int, first: int = 0) -> list[KeptRequest]:
+    return [KeptRequest(n % 2, n + 1, b"%d" % n * 3000) for n in range(first, first + count)]
+
+
+def bodies(store: CollectorStore, most_spans: int) -> list[bytes]:
+    return [request.body for request in store.oldest(most_spans)]
+
+
+def test_what_is_kept_comes_back_as_it_was_oldest_first(store: CollectorStore) -> None:
+    given = some(200)
+    store.keep(given[:150])
+    store.keep(given[150:])
+    found = store.oldest(10**6)
+    assert given == [request._replace(request_id=0) for request in found]
+    store.forget(found[180])
+    assert given[181:] == [request._replace(request_id=0) for request in store.oldest(10**6)]
+
+
+def test_so_many_come_as_have_the_spans_asked_for_and_one_at_least(store: CollectorStore) -> None:
+    store.keep(some(5))  # of 1, 2, 3, 4 and 5 spans
+    assert [1, 2, 3] == [len(bodies(store, most)) for most in (1, 2, 6)]
+
+
+def test_nothing_is_no_backlog(store: CollectorStore) -> None:
+    assert [] == store.oldest(1)
+    assert (0, 0) == store.take_over()[:2]
+
+
+def test_what_a_process_that_is_gone_has_kept_is_taken_over(
+    db: Path, store: CollectorStore
+) -> None:
+    run(db, KEEPING)
+    store.keep(some(1))
+    assert 1 == len(bodies(store, 100))
+    assert (2, 8) == store.take_over()[:2]
+    assert [b"of one that is gone", b"0" * 3000] == bodies(store, 100)
+
+
+def test_what_a_living_process_keeps_is_its_own(db: Path, store: CollectorStore) -> None:
+    source = KEEPING + "import sys\nprint('kept', flush=True)\nsys.stdin.read()\n"
+    with start(db, source) as other:
+        wait_for_line(other, "kept")
+        assert (0, 0) == store.take_over()[:2]
+        assert [] == store.oldest(100)
+        with closing(open_reader(db)) as reader:
+            size = reader.backlog()
+        assert (1, 7) == size[:2]
+        assert size.attendant is not None
+        assert other.pid == size.attendant.pid
+        other.kill()
+
+
+def test_one_on_another_machine_is_gone_when_it_has_been_silent(
+    db: Path, store: CollectorStore
+) -> None:
+    store.keep(some(1))
+    with closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("UPDATE writers SET host = 'elsewhere'")
+    store.close()
+    assert (0, 0) == store.take_over()[:2]
+    with closing(sqlite3.connect(db)) as connection, connection:
+        silent_since_ns = time.time_ns() - 61 * 10**9
+        connection.execute(
+            "UPDATE writers SET seen_at_ns = ? WHERE host = 'elsewhere'", (silent_since_ns,)
+        )
+    assert (1, 1) == store.take_over()[:2]
+
+
+def test_readers_and_doctor_say_what_there_is(db: Path, store: CollectorStore) -> None:
+    store.keep([])
+    store.beat()
+    with closing(open_reader(db)) as reader:
+        assert BacklogSize() == reader.backlog()
+    store.keep(some(3))
+    with closing(open_reader(db)) as reader:
+        assert (3, 6) == reader.backlog()[:2]
+    assert (3, 6) == open_maintenance(db).health().backlog[:2]
+
+
+def test_a_locked_database_is_unavailable_and_nothing_is_half_kept(
+    db: Path, store: CollectorStore
+) -> None:
+    store.beat()
+    with closing(sqlite3.connect(db, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable):
+            store.keep(some(3))
+    assert [] == store.oldest(100)
+    store.keep(some(3))
+    assert 3 == len(bodies(store, 100))
