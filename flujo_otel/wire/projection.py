@@ -8,6 +8,7 @@ from flujo_otel.model.record import Role
 from flujo_otel.semconv import flujo, gen_ai
 from flujo_otel.usage import tokens
 from flujo_otel.usage.cost import cost_of
+from flujo_otel.wire.values import clean_text
 
 _MOST = 1e15
 _STATED = frozenset({"completed", "failed", "paused"})
@@ -50,7 +51,7 @@ def project(
     run_id = attributes.get(flujo.RUN_ID)
     used = tokens.usage_of(attributes)
     return Projection(
-        run_id=str(run_id) if run_id else None,
+        run_id=clean_text(str(run_id)) if run_id else None,
         role=named * Role.RUN_ROOT | step * Role.STEP,
         status=_status(attributes.get(flujo.STATUS), ended=ended, is_error=is_error),
         cost_usd=cost_of(attributes, used, at_ns),

@@ -129,7 +129,7 @@ def _record(span: SpanSnapshot, shared: _Shared) -> SpanRecord:
         links,
         shared.resource_id(resource),
         shared.scope_id(scope),
-        facts.run_id or span.run_id,
+        facts.run_id or (span.run_id and clean_text(span.run_id)),
         facts.role,
         facts.cost_usd,
         facts.tokens,

@@ -62,6 +62,16 @@ def test_a_child_belongs_to_its_living_parents_run(
     assert runs(store) == {"leaf": "r1", "step": "r1", "run": "r1"}
 
 
+def test_half_a_character_in_a_runs_id_costs_no_span_of_the_run(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    tracer = provider.get_tracer("t")
+    with tracer.start_as_current_span("run", attributes={RUN_ID: "r\ud83d"}):
+        tracer.start_span("step").end()
+    assert provider.force_flush()
+    assert runs(store) == {"step": r"r\ud83d", "run": r"r\ud83d"}
+
+
 def test_a_run_named_after_the_start_counts_for_the_children_that_follow(
     provider: TracerProvider, store: FakeStore
 ) -> None:
