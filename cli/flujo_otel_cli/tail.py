@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from flujo_otel import process
@@ -104,7 +103,7 @@ class RunTail:
         self._looked = time.monotonic()
         running = [run for run in self._known.values() if run.status is RunStatus.RUNNING]
         died = [
-            replace(run, status=RunStatus.DIED, last_time_ns=time.time_ns())
+            run._replace(status=RunStatus.DIED, last_time_ns=time.time_ns())
             for run in running
             if run.writer is not None and not process.is_alive(run.writer)
         ]

@@ -1,7 +1,10 @@
-"""A run: a view of its spans. A step: a row for each of its step spans."""
+"""A run: a view of its spans. A step: a row for each of its step spans.
 
-from dataclasses import dataclass
+NamedTuples: frozen dataclasses take 1.2 ms more to define, and `lens` starts for each look.
+"""
+
 from enum import StrEnum
+from typing import NamedTuple
 
 from flujo_otel.model.process import Process
 
@@ -15,8 +18,7 @@ class RunStatus(StrEnum):
     """Its process is gone while the run was still open. Never stored: found out when it is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One run. Times are Unix time in nanoseconds; `end_time_ns` None: not over (or died).
 
     `origin` is None for our own runs, else the path of flujo's own database that it came from.
@@ -42,8 +44,7 @@ class Run:
     """Model calls whose cost nobody knows: with any, the total is what it cost at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One row of `steps`. Blobs are the JSON texts as recorded; times Unix time in nanoseconds."""
 
     step_run_id: str

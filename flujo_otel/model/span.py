@@ -1,7 +1,6 @@
 """What a reader gets back of a span."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
@@ -21,8 +20,7 @@ class Link(NamedTuple):
     attributes: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One stored span, decoded. Times are Unix time in nanoseconds; `end_time_ns` None: no end yet.
 
     `span_id` is the row's name in the `spans` table; trees are built from `trace_id`,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from flujo_otel.model import Step
 from flujo_otel.query.beneath import Placed
@@ -11,8 +12,7 @@ from flujo_otel.query.fold import FOLD_ABOVE, OTHERS, SIBLINGS_SHOWN
 _DIGITS = re.compile(r"\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class Alike:
+class Alike(NamedTuple):
     """Steps of one parent, in their order, and how many further ones are within them."""
 
     name: str

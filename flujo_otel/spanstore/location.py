@@ -8,8 +8,8 @@ import importlib.util
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from flujo_otel.errors import SettingsError, UnsupportedUri
 from flujo_otel.settings import Settings, working_directory
@@ -23,8 +23,7 @@ SUFFIX_BESIDE = "_otel"
 _MEMORY_SCHEMES = frozenset({"memory", "mem", "inmemory"})
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """Where spans are kept."""
 
     path: Path

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from flujo_otel.model import Run, RunStatus, Span, Step
@@ -83,8 +82,7 @@ def with_spans(steps: Sequence[Step], spans: Sequence[Span]) -> list[Step]:
 
 def _with_span(step: Step, span: Span) -> Step:
     duration_ns = span.duration_ns
-    return replace(
-        step,
+    return step._replace(
         start_time_ns=span.start_time_ns,
         end_time_ns=span.end_time_ns,
         duration_ms=None if duration_ns is None else round(duration_ns / 1e6),

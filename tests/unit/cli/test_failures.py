@@ -1,7 +1,6 @@
 """What failed and where, on a terminal that is too narrow for it, and with several lines."""
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def test_what_failed_without_an_exception_is_said_to_have_none() -> None:
 
 def test_the_links_of_an_opened_span_name_what_they_lead_to() -> None:
     link = Link("a" * 32, "b" * 16, {"why": "a\\b\n", "hops": 2})
-    span = replace(a_span(1, "GET", 0, 1), links=(link, Link("c" * 32, "d" * 16, {})))
+    span = a_span(1, "GET", 0, 1)._replace(links=(link, Link("c" * 32, "d" * 16, {})))
     piped = (
         f"links\n  span {'b' * 16} of trace {'a' * 32}  hops=2  why=a\\b\\n\n"
         f"  span {'d' * 16} of trace {'c' * 32}\n"

@@ -1,6 +1,5 @@
 """Runs inside runs, as every command shows them."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,7 +125,7 @@ def test_a_filter_finds_a_run_inside_one_that_it_does_not_find(
     inner = a_root(2, "ranking", (10, 700), 1, RANKING)
     spans = [
         a_span(1, "GET /", 0, 900, role=Role.RUN_ROOT, run_id=OUTER),
-        replace(inner, status="failed"),
+        inner._replace(status="failed"),
         a_root(3, "search", (30, 500), 2, SEARCH),
         a_span(4, "GET /", 901, 902, role=Role.RUN_ROOT, run_id="dddd4444"),
     ]

@@ -1,7 +1,6 @@
 """What `lens trace` draws, on model objects."""
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -165,7 +164,7 @@ def test_a_bar_that_a_name_would_push_aside_in_a_pipe_stands_beneath_it_in_line(
 
 def test_a_span_still_open_has_a_bar_to_the_right_edge() -> None:
     run = a_run([ROOT], status=RunStatus.RUNNING, end_time_ns=None)
-    root = replace(ROOT, end_time_ns=None, status="running")
+    root = ROOT._replace(end_time_ns=None, status="running")
     text = drawn(run, [root, a_step(2, "slow", 5000, None, 1)], screen(80))
     header, _, line = text.splitlines()
     assert header.startswith("● support-triage 1.2  running for 10.0 s …")
@@ -191,7 +190,7 @@ def test_what_was_open_in_a_process_that_is_gone_died_with_it() -> None:
 def test_an_error_that_came_up_through_the_parents_is_said_once() -> None:
     sour = exception("ValueError", "sour milk")
     spans = [
-        replace(ROOT, status="failed", events=(sour,)),
+        ROOT._replace(status="failed", events=(sour,)),
         a_step(2, "outer", 0, 9, 1, status="failed", events=(sour,)),
         a_step(3, "inner", 0, 9, 2, status="failed", events=(sour,)),
     ]
@@ -201,7 +200,7 @@ def test_an_error_that_came_up_through_the_parents_is_said_once() -> None:
 
 
 def test_a_runs_own_error_stands_beneath_its_header() -> None:
-    root = replace(ROOT, status="failed", status_message="budget exceeded")
+    root = ROOT._replace(status="failed", status_message="budget exceeded")
     text = drawn(a_run([root]), [root, a_step(2, "fine", 0, 9, 1)])
     assert text.splitlines()[1] == "budget exceeded"
 
@@ -265,7 +264,7 @@ def test_a_step_that_waits_says_what_it_asks() -> None:
     waits = {flujo.STEP_TYPE: "HumanInTheLoopStep"}
     asked = (Event(flujo.EVENT_PAUSED, START_NS, {flujo.MESSAGE: "OK to send?\nReally?"}),)
     spans = [
-        replace(ROOT, status="paused"),
+        ROOT._replace(status="paused"),
         a_step(2, "ask", 0, 9, 1, status="paused", attributes=waits, events=asked),
     ]
     text = drawn(a_run(spans, status=RunStatus.PAUSED), spans, screen(60))
@@ -399,7 +398,7 @@ def test_whatever_the_spans_are_they_are_drawn_within_the_terminal(
 
 def test_what_is_over_without_an_end_takes_no_time_that_grows() -> None:
     """As of a trace that was made by hand and saved."""
-    span = replace(a_step(2, "by hand", 0, 1, 1), end_time_ns=None)
+    span = a_step(2, "by hand", 0, 1, 1)._replace(end_time_ns=None)
     run = a_run([ROOT], end_time_ns=None)
     lines = drawn(run, [ROOT, span], screen(79)).splitlines()
     assert lines == [
@@ -429,6 +428,6 @@ def test_the_place_of_what_failed_in_a_library_is_where_the_program_called_it() 
 )
 def test_a_graph_s_run_says_which_it_replays(original: str, resumed: bool, expected: str) -> None:
     attributes = {graph.ORIGINAL_EXECUTION_ID: original, graph.IS_RESUMED: resumed}
-    root = replace(ROOT, attributes=attributes)
+    root = ROOT._replace(attributes=attributes)
     lines = drawn(a_run(), [root, a_span(2, "node", 0, 1, parent=1)]).splitlines()
     assert expected == lines[1].strip()

@@ -1,7 +1,6 @@
 """Tokens and cost as `lens` shows them, on a real store."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ PRICED = 910 * 0.15e-6 + 120 * 0.6e-6
 def metered(span: Span, **more: Any) -> Span:
     """As the exporter projects it."""
     facts = project(span.attributes, is_root=False, ended=True, is_error=False)
-    return replace(span, cost_usd=facts.cost_usd, tokens=facts.tokens, **more)
+    return span._replace(cost_usd=facts.cost_usd, tokens=facts.tokens, **more)
 
 
 def call(number: int, parent: int, model: str, **more: Any) -> Span:

@@ -1,7 +1,6 @@
 """What each step changed: compared with what was recorded last before it."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from flujo_otel.model import Event, Span
@@ -136,7 +135,7 @@ def test_what_was_taken_over_or_replaced_by_a_later_round_is_not_lost() -> None:
 def test_of_a_copy_that_is_still_in_use_nobody_knows_whether_it_is_kept() -> None:
     before, after = {"seen": [], "n": 0, "m": 0}, {"seen": ["a"], "n": 0, "m": 0}
     inside = step(51, 4, 5, after, before=before, parent=LOOP, is_copy=True)
-    running = replace(step(LOOP, 3, 20), end_time_ns=None, status="running")
+    running = step(LOOP, 3, 20)._replace(end_time_ns=None, status="running")
     assert copies(running, inside) == {51: [("seen", True, False)]}
     assert copies(inside) == {51: [("seen", True, False)]}
 

@@ -1,7 +1,5 @@
 """A run that went on after a pause, or was begun again."""
 
-from dataclasses import replace
-
 import pytest
 
 from flujo_otel.model.record import Role
@@ -58,7 +56,7 @@ def test_a_wait_is_from_the_end_of_a_part_to_the_start_of_the_next() -> None:
 def test_what_still_waits_or_was_cut_short_is_no_wait_for_a_human() -> None:
     first = a_span(1, flujo.PIPELINE_RUN, 0, 5, status="paused", role=Role.RUN_ROOT)
     assert waits_of([first]) == []
-    killed = replace(first, status="running", end_time_ns=None)
+    killed = first._replace(status="running", end_time_ns=None)
     assert waits_of([killed, a_span(2, flujo.PIPELINE_RUN, 9, 12, role=Role.RUN_ROOT)]) == []
 
 
@@ -83,7 +81,7 @@ def named(first_status: str, *, other_run: bool = False) -> list[tuple[str, str,
     """Id, name and `went_on` of two roots, the first of which ended so, each in its own trace."""
     first = a_span(1, flujo.PIPELINE_RUN, 0, 5, status=first_status, role=Role.RUN_ROOT)
     second = a_span(2, flujo.PIPELINE_RUN, 9, 12, role=Role.RUN_ROOT)
-    roots = build_tree([first, replace(second, run_id="other") if other_run else second])
+    roots = build_tree([first, second._replace(run_id="other") if other_run else second])
     mark_resumed(roots)
     return [(node.span.span_id[-1], node.name, node.went_on) for node in roots if node.span]
 
