@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flujo_otel.model import Step
 from flujo_otel.query.change import ABSENT, Change
 from flujo_otel.query.context import Changes
 from flujo_otel_cli.content import PIPED_MOST
-from flujo_otel_cli.document import Document
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, escape, head
+
+if TYPE_CHECKING:
+    from flujo_otel_cli.document import Document
 
 _SHOWN = 5
 _LABEL = "   ctx  "
@@ -27,13 +29,13 @@ def change_lines(changes: Sequence[Change], to: Terminal, *, full: bool) -> Iter
         yield [Piece(f"{_LABEL}  {len(changes) - len(shown):,} more: --full shows them", "dim")]
 
 
-def changed_document(changes: Changes, step: Step) -> Document:
+def changed_document(changes: Changes, step: Step) -> "Document":
     """`context_changes`: of `changes` those of `step`."""
     changed = changes.get(step.span_id or "", ())
     return {"context_changes": [_change_document(change) for change in changed]}
 
 
-def _change_document(change: Change) -> Document:
+def _change_document(change: Change) -> "Document":
     """`path`, `before` and `after` where there was and is something, what became of a copy."""
     values = {"before": change.before, "after": change.after}
     facts = {"is_copy": change.is_copy, "is_lost": change.is_lost}

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
-from flujo_otel_cli.document import parsed
+from flujo_otel.query.recorded import value_of
 from flujo_otel_cli.line import Line, Piece
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len, escape, head
@@ -15,6 +16,17 @@ LINES_SHOWN = 20
 _LINE_MOST = 4_000
 _SPREAD_MOST = 1_000_000
 """Characters of JSON that are still spread over lines: a second or so."""
+
+
+def parsed(text: str | None) -> Any:
+    """A recorded blob as the value that it is; the text itself where it is no JSON, or nested too
+    deep for most readers of ours."""
+    if text is None:
+        return None
+    try:
+        return value_of(text)
+    except ValueError:
+        return text
 
 
 def content_lines(

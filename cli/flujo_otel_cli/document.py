@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flujo_otel.model import Run, Span, Step
 from flujo_otel.query.decision import decision_of, tallies
-from flujo_otel.query.recorded import value_of
 from flujo_otel.query.spending import Spent, of_span
 from flujo_otel.query.tree import Node, walk
 from flujo_otel.spanstore.api import NameStatistics, Root
+from flujo_otel_cli.content import parsed
 from flujo_otel_cli.times import iso
 
 if TYPE_CHECKING:
@@ -204,14 +204,3 @@ def cursor_document(cursor: "Cursor") -> Document:
         "error_at": iso(cursor.error_at_ns),
         "sent_at": iso(cursor.sent_at_ns),
     }
-
-
-def parsed(text: str | None) -> Any:
-    """A recorded blob as the value that it is; the text itself where it is no JSON, or nested too
-    deep for most readers of ours."""
-    if text is None:
-        return None
-    try:
-        return value_of(text)
-    except ValueError:
-        return text

@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from flujo_otel_cli.document import parsed
+from flujo_otel_cli.content import parsed
 
 FLUJOS_OWN: Final = frozenset(
     {

@@ -14,10 +14,9 @@ from flujo_otel.query.rounds import round_of
 from flujo_otel.semconv import flujo
 from flujo_otel_cli import amounts
 from flujo_otel_cli.changes import change_lines
-from flujo_otel_cli.content import PIPED_MOST, content_lines, opened_lines
+from flujo_otel_cli.content import PIPED_MOST, content_lines, opened_lines, parsed
 from flujo_otel_cli.conversation import opened_exchange, told_exchange
 from flujo_otel_cli.decision import account
-from flujo_otel_cli.document import parsed
 from flujo_otel_cli.failures import message_lines, reason_lines
 from flujo_otel_cli.line import Line, Name, Piece
 from flujo_otel_cli.notes import WAITS, step_kind

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -11,7 +11,6 @@ from flujo_otel.query.nesting import Inside, insides
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel.spanstore.api import ALL, Root, RunFilter
 from flujo_otel_cli import amounts
-from flujo_otel_cli.document import Document, root_document, run_document
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.inside import with_inside
 from flujo_otel_cli.line import Command, Line, Piece, flowed, width_of
@@ -34,6 +33,9 @@ from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.table import Column, table, with_column
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.times import ago, duration
+
+if TYPE_CHECKING:
+    from flujo_otel_cli.document import Document
 
 COLUMNS = (
     Column("RUN"),
@@ -121,7 +123,9 @@ def _asked(
     return [*named, *(["--inside"] if inside else [])]
 
 
-def _documents(found: _Found) -> Iterator[Document]:
+def _documents(found: _Found) -> "Iterator[Document]":
+    from flujo_otel_cli.document import root_document, run_document  # lines need neither
+
     for run in found.runs:
         count = found.insides.get(run.run_id, Inside()).run_count
         root = root_document(found.roots.get(run.run_id))

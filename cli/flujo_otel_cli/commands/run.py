@@ -130,9 +130,10 @@ def _show(
         return False
     ours = {run.run_id for run in runs}
     run = outermost(reader, chosen_of(runs, pid), lambda outer: outer.run_id in ours)
-    roots, drawing, beside = picture_of(reader, run, db=db)
+    picture = picture_of(reader, run, db=db)
+    roots, drawing, _ = picture
     if json:
-        write_document(trace_document(run, roots) | beside, to.stream)
+        write_document(trace_document(run, roots) | picture.document(), to.stream)
         return True
     to.write(draw(run, roots, drawing, to, time.time_ns()))
     shown = {run.run_id, *drawing.inside}

@@ -1,40 +1,24 @@
 """`lens show`: a run's facts, its steps with what went in and came out, its final context."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from flujo_otel.model import Run, Step
-from flujo_otel.query.context import changes_of
 from flujo_otel.query.decision import decision_of
-from flujo_otel.query.exchange import Exchange
-from flujo_otel.query.nesting import nesting_of, spans_with
-from flujo_otel.query.spending import Spending, spending_of
 from flujo_otel.query.tree import build_tree
 from flujo_otel.spanstore.api import SpanFilter
 from flujo_otel_cli.cause import cause_lines, failed_lines
-from flujo_otel_cli.changes import changed_document
 from flujo_otel_cli.content import PIPED_MOST, content_lines
 from flujo_otel_cli.conversation import told_exchange
 from flujo_otel_cli.decision import account
 from flujo_otel_cli.detail import original_lines
-from flujo_otel_cli.document import (
-    Document,
-    decided,
-    parsed,
-    root_document,
-    run_document,
-    span_document,
-    step_document,
-    usage_document,
-)
 from flujo_otel_cli.facts import facts, sender
 from flujo_otel_cli.failures import unexplained_failures
 from flujo_otel_cli.final_context import own_first
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Name, Piece
-from flujo_otel_cli.opening import open_named
 from flujo_otel_cli.options import Db, Json, RunName
 from flujo_otel_cli.panel import panel
 from flujo_otel_cli.run_spans import (
@@ -42,9 +26,7 @@ from flujo_otel_cli.run_spans import (
     exchange_within,
     failed_spans,
     first_spans,
-    plain_spans_of,
     root_span_of,
-    spans_of,
     waits_within,
 )
 from flujo_otel_cli.runs import find_run, short_id, status_line, title
@@ -80,48 +62,15 @@ def command(
         run = find_run(session.reader, name, session.now_ns, session.db)
         steps = session.reader.steps(run.run_id)
         if step is not None:
+            from flujo_otel_cli.opening import open_named
+
             open_named(session, run, steps, step, full=full)
         elif json:
-            session.answer(_document(session, run, steps))
+            from flujo_otel_cli.dossier import dossier_of
+
+            session.answer(dossier_of(session, run, steps))
         else:
             session.show(_lines(session, run, steps, full=full, unfold=unfold))
-
-
-def _document(session: Session, run: Run, steps: list[Step]) -> Document:
-    spans = spans_of(session, run, steps)
-    root = session.reader.roots([run.run_id]).get(run.run_id)
-    nesting = nesting_of(session.reader, run)
-    spending = _spending(session, run, nesting.inside)
-    root_span = root_span_of(session, run, root)
-    changes = changes_of(root_span, list(spans.values()))
-    exchange = exchange_within(session, run, root_span) if root_span is not None else Exchange()
-    return {
-        "run": run_document(run) | root_document(root),
-        "input": parsed(exchange.input),
-        "output": parsed(exchange.output),
-        "runs_inside": [each.run_id for each in nesting.inside],
-        "resource": dict(root.resource) if root else None,
-        **decided(root_span),
-        "final_context": parsed(run.final_context),
-        "usage": usage_document(spending.whole),
-        "waited_ns": sum(w.length_ns for w in waits_within(session, run, steps)),
-        "steps": [
-            step_document(step)
-            | decided(spans.get(step.span_id or ""))
-            | changed_document(changes, step)
-            | {"usage": usage_document(spending.by_span.get(step.span_id or ""))}
-            for step in steps
-        ],
-        "spans": [span_document(span) for span in plain_spans_of(session, run, root_span)],
-    }
-
-
-def _spending(session: Session, run: Run, inside: Sequence[Run]) -> Spending:
-    """With the runs inside; all its spans are read for it, so only where any tells of usage."""
-    runs = (run, *inside)
-    if all(each.total_tokens is None and each.total_cost_usd is None for each in runs):
-        return Spending()
-    return spending_of(build_tree(spans_with(session.reader, run, inside)))
 
 
 def _lines(

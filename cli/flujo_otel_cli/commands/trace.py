@@ -1,20 +1,22 @@
 """`lens trace`: a run as a tree."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flujo_otel.model import Run, RunStatus
 from flujo_otel.query.prune import only_failed
-from flujo_otel_cli.document import trace_document
 from flujo_otel_cli.drawing import draw, no_spans
 from flujo_otel_cli.header import header
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json, RunName
-from flujo_otel_cli.picture import picture_of
+from flujo_otel_cli.picture import Picture, picture_of
 from flujo_otel_cli.runs import find_run, short_id
 from flujo_otel_cli.session import Session, open_session
+
+if TYPE_CHECKING:
+    from flujo_otel_cli.document import Document
 
 
 def command(
@@ -41,17 +43,27 @@ def command(
     """A run as a tree: what ran when, and what failed."""
     with open_session(db, json=json) as session:
         run = find_run(session.reader, name, session.now_ns, session.db)
-        roots, drawing, beside = picture_of(session.reader, run, name, db=db)
-        shown = only_failed(roots) if errors else roots
+        picture = picture_of(session.reader, run, name, db=db)
         if json:
-            session.answer(trace_document(run, shown, depth) | beside)
-        elif shown:
+            session.answer(_document(run, picture, depth, errors=errors))
+            return
+        roots, drawing, _ = picture
+        shown = only_failed(roots) if errors else roots
+        if shown:
             drawing = drawing._replace(
                 depth=depth, attributes=attributes, events=events, unfold=unfold
             )
             session.show(draw(run, shown, drawing, session.to, session.now_ns))
         else:
             session.show(_no_tree(session, run, name, any_spans=bool(roots)))
+
+
+def _document(run: Run, picture: Picture, depth: int | None, *, errors: bool) -> "Document":
+    from flujo_otel_cli.document import trace_document  # lines need none of it
+
+    beside = picture.document()
+    shown = only_failed(picture.roots) if errors else picture.roots
+    return trace_document(run, shown, depth) | beside
 
 
 def _no_tree(session: Session, run: Run, name: str, *, any_spans: bool) -> list[Line]:
