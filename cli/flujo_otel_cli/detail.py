@@ -3,13 +3,12 @@ attributes, events."""
 
 import re
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from flujo_otel.model import Event, Span
-from flujo_otel.query.decision import Decision, decision_of
 from flujo_otel.query.tree import Node
-from flujo_otel.semconv import graph
+from flujo_otel.semconv import graph, xray
 from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE
-from flujo_otel_cli import decision as decisions
 from flujo_otel_cli.failures import ROOM_LEAST, failure_lines, reason_lines, unexplained_failures
 from flujo_otel_cli.handle import handle_of
 from flujo_otel_cli.hint import hint
@@ -18,6 +17,9 @@ from flujo_otel_cli.picture import Drawing
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, cell_len, cut, escape, head, value_text
 from flujo_otel_cli.times import duration
+
+if TYPE_CHECKING:
+    from flujo_otel.query.decision import Decision
 
 _EXECUTION = re.compile("([0-9a-f]{32})-[0-9a-f]{16}")
 _BODY_INDENT = 4
@@ -36,7 +38,10 @@ class Details:
     def notes(self, node: Node) -> Iterator[str]:
         """What was decided in `node`, for its own line."""
         decision = self._decision_of(node)
-        return iter(()) if decision is None else decisions.notes(decision, self.to.theme)
+        if decision is not None:
+            from flujo_otel_cli.decision import notes  # few runs tell of any
+
+            yield from notes(decision, self.to.theme)
 
     def lines(self, node: Node, guides: str) -> list[Line]:
         """Everything beneath `node`, each line behind its `guides`."""
@@ -52,16 +57,18 @@ class Details:
         yield from reason_lines(node.span, self.to, room)
         decision = self._decision_of(node)
         if decision is not None:
-            yield from decisions.glance(decision, self.to)
+            from flujo_otel_cli.decision import glance
+
+            yield from glance(decision, self.to)
         if self.drawing.attributes:
             yield from attribute_lines(node.span, self.to)
         if self.drawing.events:
             yield from event_lines(node.span, self.to)
 
-    def _decision_of(self, node: Node) -> Decision | None:
+    def _decision_of(self, node: Node) -> "Decision | None":
         """Read once for a node's line and for what is beneath it."""
         if self._decision[0] is not node:
-            self._decision = node, decision_of(node.span.attributes) if node.span else None
+            self._decision = node, _decision_in(node.span) if node.span else None
         return self._decision[1]
 
     def _hint(self, node: Node) -> str:
@@ -74,6 +81,14 @@ class Details:
             return hint("show", run_name, db=self.drawing.db)
         opens = handle_of(node.span, named_so=self.drawing.names.get(node.span.name, 0))
         return hint("show", run_name, "--step", opens, db=self.drawing.db)
+
+
+def _decision_in(span: Span) -> "Decision | None":
+    if span.attributes.keys().isdisjoint(xray.DECISION):
+        return None
+    from flujo_otel.query.decision import decision_of
+
+    return decision_of(span.attributes)
 
 
 def original_lines(span: Span, to: Terminal, room: int) -> Iterator[Line]:

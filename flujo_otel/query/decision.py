@@ -16,8 +16,6 @@ T = TypeVar("T")
 
 _MOST_LEVELS = 50
 """Attributes that are no text have no more either (docs/spans.md)."""
-# In the order of Decision's parts.
-_NAMES = (xray.REASONING, xray.EVALUATIONS, xray.RANKED_CANDIDATES, xray.LLM, xray.METADATA)
 
 
 class FilterVerdict(NamedTuple):
@@ -91,7 +89,7 @@ class Decision(NamedTuple):
 
 def decision_of(attributes: Mapping[str, Any]) -> Decision | None:
     """What is there of it; None where nothing is."""
-    if not any(name in attributes for name in _NAMES):  # most spans
+    if not any(name in attributes for name in xray.DECISION):  # most spans
         return None
     evaluations, bad_evaluations = _each(attributes.get(xray.EVALUATIONS), _evaluation)
     candidates, bad_candidates = _each(attributes.get(xray.RANKED_CANDIDATES), _candidate)
@@ -104,7 +102,7 @@ def decision_of(attributes: Mapping[str, Any]) -> Decision | None:
         misshapen_evaluations=bad_evaluations,
         misshapen_candidates=bad_candidates,
     )
-    parts = {name for name, part in zip(_NAMES, found, strict=False) if part}
+    parts = {name for name, part in zip(xray.DECISION, found, strict=False) if part}
     if not parts and not (bad_evaluations or bad_candidates):
         return None
     in_part = {xray.EVALUATIONS: bad_evaluations, xray.RANKED_CANDIDATES: bad_candidates}

@@ -21,7 +21,6 @@ from flujo_otel.errors import (
 )
 from flujo_otel.spanstore.sqlite import faults
 from flujo_otel.spanstore.sqlite.layout import Layout, inspect, migrate, migrations, newest_version
-from flujo_otel.spanstore.sqlite.staging import CACHED_STATEMENTS
 from flujo_otel.spanstore.sqlite.tuning import TRACED
 
 BUSY_TIMEOUT_SECONDS: Final = 5.0
@@ -29,6 +28,8 @@ OLDEST_SQLITE: Final = (3, 35, 0)
 """UPDATE FROM, and ON CONFLICT without a target."""
 _PAGE_SIZE: Final = 4096
 _INCREMENTAL: Final = 2
+_CACHED_STATEMENTS: Final = 32
+"""`staging` has eleven of fixed sizes."""
 
 
 def connect_for_writing(
@@ -177,7 +178,7 @@ def _connect(uri: str, timeout_seconds: float) -> sqlite3.Connection:
         timeout=timeout_seconds,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=CACHED_STATEMENTS,
+        cached_statements=_CACHED_STATEMENTS,
     )
 
 

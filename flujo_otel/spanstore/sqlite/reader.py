@@ -17,7 +17,6 @@ from flujo_otel.spanstore.api import (
     RunFilter,
     SpanFilter,
 )
-from flujo_otel.spanstore.flujo.rows import with_spans
 from flujo_otel.spanstore.sqlite import faults, roots, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
 from flujo_otel.spanstore.sqlite.selection import HANDED_IN, NESTED_RUNS, Selection, selection_of
@@ -224,11 +223,12 @@ class SQLiteTraceReader:
         steps = [Step(*row) for row in self._rows(query, (run_id,))]
         if not steps or any(step.span_id for step in steps):
             return steps
-        query = "SELECT 1 FROM trees WHERE run_id = ?"
+        if not self._rows("SELECT 1 FROM trees WHERE run_id = ?", (run_id,)):
+            return steps
         # In a tree that flujo handed in beside them.
-        return (
-            with_spans(steps, list(self.spans(run_id))) if self._rows(query, (run_id,)) else steps
-        )
+        from flujo_otel.spanstore.flujo.rows import with_spans
+
+        return with_spans(steps, list(self.spans(run_id)))
 
     def statistics(
         self, pipeline: str | None, since_ns: int | None, until_ns: int | None, buckets: int

@@ -18,7 +18,6 @@ from flujo_otel.spanstore.sqlite.tuning import TRACED
 _MOST_ROWS: Final = 1000
 """In one statement: SQLite takes 32,766 values."""
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, _MOST_ROWS)
-CACHED_STATEMENTS: Final = 32
 
 _GIVEN: Final = ", ".join(SpanRecord._fields).replace("run_id", "named_run_id", 1)
 _COLUMNS: Final = f"{_GIVEN}, span_id, run_id"
