@@ -32,7 +32,7 @@ class Overflow:
         """Takes over what processes that are gone have kept."""
         self._store = store
         self._unpacking = Unpacking(store, count_losses)
-        self._pressure = Pressure(time.monotonic())
+        self._pressure = Pressure(time.monotonic(), time.process_time())
         self.spans = self._unpacking.begin().spans
         """Still to be unpacked. For any thread."""
         self._bytes = 0
@@ -62,7 +62,7 @@ class Overflow:
         else:
             rejected = self._store.write(merged([p.decoded.batch for p in group])).rejected
         spans = sum(len(pending.decoded.batch.records) for pending in group)
-        self._pressure.wrote(spans, began_seconds, time.monotonic())
+        self._pressure.wrote(spans, began_seconds, time.monotonic(), time.process_time())
         return rejected
 
     def count_losses(self, losses: Sequence[Loss]) -> None:
@@ -71,14 +71,14 @@ class Overflow:
 
     def unpack(self) -> int:
         """Make rows of the oldest; how many of their spans were rejected."""
-        began_seconds = time.monotonic()
+        began_seconds, cpu_seconds = time.monotonic(), time.process_time()
         unpacked = self._unpacking.step()
         if unpacked.spans:
             self.spans = max(self.spans - unpacked.spans, 1)
             self._bytes -= unpacked.body_bytes
         else:
             self.spans = self._bytes = 0
-        self._pressure.rested(time.monotonic() - began_seconds)
+        self._pressure.rested(time.monotonic() - began_seconds, time.process_time() - cpu_seconds)
         return unpacked.rejected
 
     def _keep(self, requests: Sequence[KeptRequest]) -> None:

@@ -3,50 +3,63 @@
 from flujo_otel.collector.pressure import Pressure
 
 
-def writing(pressure: Pressure, start: float, groups: int, busy: float, spans: int = 1000) -> float:
-    """A second of `groups` equal writes that take the share `busy` of it; its end."""
-    for n in range(groups):
-        began = start + n / groups
-        pressure.wrote(spans, began, began + busy / groups)
-    pressure.wrote(0, start + 1.0, start + 1.0)
-    return start + 1.0
+class Second:
+    """Of `groups` equal writes, which take the share `busy` of it; `burning`: of a core."""
+
+    def __init__(self) -> None:
+        self.pressure = Pressure(0.0, 0.0)
+        self._now = self._cpu = 0.0
+
+    def passes(self, groups: int, busy: float, burning: float = 0.1) -> bool:
+        """Whether the pressure is high after it."""
+        for n in range(groups):
+            began = self._now + n / groups
+            self.pressure.wrote(
+                1000, began, began + busy / groups, self._cpu + burning * n / groups
+            )
+        self._now += 1.0
+        self._cpu += burning
+        self.pressure.wrote(0, self._now, self._now, self._cpu)
+        return self.pressure.is_high
 
 
-def test_it_is_high_where_half_of_the_time_goes_into_rows_and_no_sooner() -> None:
-    pressure = Pressure(0.0)
-    assert not pressure.is_high
-    later = writing(pressure, 0.0, 10, 0.45)
-    assert not pressure.is_high
-    writing(pressure, later, 10, 0.55)
-    assert pressure.is_high
+def test_it_is_high_where_half_of_the_time_goes_into_writing_and_no_sooner() -> None:
+    second = Second()
+    assert not second.pressure.is_high
+    assert not second.passes(10, busy=0.45)
+    assert second.passes(10, busy=0.55)
 
 
-def test_it_stays_high_until_half_as_much_comes_however_little_keeping_costs() -> None:
-    pressure = Pressure(0.0)
-    later = writing(pressure, 0.0, 10, 0.9)
-    later = writing(pressure, later, 6, 0.01)
-    assert pressure.is_high
-    writing(pressure, later, 5, 0.01)
-    assert not pressure.is_high
+def test_it_is_high_where_a_core_has_little_left() -> None:
+    second = Second()
+    assert not second.passes(10, busy=0.2, burning=0.75)
+    assert second.passes(10, busy=0.2, burning=0.85)
+
+
+def test_it_stays_high_until_clearly_less_comes_however_little_keeping_costs() -> None:
+    second = Second()
+    assert second.passes(10, busy=0.9)
+    assert second.passes(8, busy=0.01)
+    assert not second.passes(6, busy=0.01)
 
 
 def test_a_large_request_alone_is_none() -> None:
-    pressure = Pressure(0.0)
-    pressure.wrote(30_000, 0.0, 1.2)
+    pressure = Pressure(0.0, 0.0)
+    pressure.wrote(30_000, 0.0, 1.2, 1.2)
     assert not pressure.is_high
 
 
 def test_what_comes_seldom_is_none_however_long_each_takes() -> None:
-    pressure = Pressure(0.0)
+    pressure = Pressure(0.0, 0.0)
     for n in range(20):
-        pressure.wrote(1000, n * 2.0, n * 2.0 + 0.8)
+        pressure.wrote(1000, n * 2.0, n * 2.0 + 0.8, n * 0.8)
     assert not pressure.is_high
 
 
 def test_time_spent_on_unpacking_is_left_out_while_rows_are_made() -> None:
-    pressure = Pressure(0.0)
-    for n in range(10):
-        pressure.wrote(1000, n * 0.2, n * 0.2 + 0.07)
-        pressure.rested(0.1)
-    pressure.wrote(1000, 2.0, 2.07)
-    assert pressure.is_high
+    busy, idle = Pressure(0.0, 0.0), Pressure(0.0, 0.0)
+    for n in range(11):
+        for pressure, seconds in ((busy, 0.07), (idle, 0.02)):
+            pressure.wrote(1000, n * 0.2, n * 0.2 + seconds, n * 0.2)
+            pressure.rested(0.1, 0.2)
+    assert (True, False) == (busy.is_high, idle.is_high)
