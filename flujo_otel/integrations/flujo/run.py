@@ -148,8 +148,8 @@ class Run(OpenSpan):
             return
         if self.is_context_due:
             self.context(semconv.EVENT_CONTEXT_AFTER, context, self.known_context)
-        self._totals(result, context)
         status = self.status(result, context, error)
+        self._totals(result, context, has_failed=status == semconv.STATUS_FAILED)
         if error is not None and not facts.is_pause(error):
             self._failure(facts.Outcome(error=error))
         elif status == semconv.STATUS_PAUSED:
@@ -185,9 +185,11 @@ class Run(OpenSpan):
             return failed
         return facts.Outcome(failed.result, self.news)
 
-    def _totals(self, result: Any, context: Any) -> None:
+    def _totals(self, result: Any, context: Any, *, has_failed: bool) -> None:
         history = getattr(result, "step_history", None) or ()
-        if history and (history[-1].success or history[-1].output is not None):
+        # 0.6 calls a step a success that went over a usage limit and has no output.
+        is_none_meant = bool(history) and history[-1].success and not has_failed
+        if history and (is_none_meant or history[-1].output is not None):
             self.value(history[-1].output, openinference.OUTPUT_VALUE)
         own = history[self._earlier_count(len(history)) :]
         cost_usd = sum(map(facts.cost_of, own))

@@ -34,6 +34,23 @@ def test_a_usage_limit(traced: Traced) -> None:
     assert "flujo.budget.violation" in events(traced.named("pipeline_run"))
 
 
+@only_on_06  # 0.4's is what the step before gave
+def test_a_run_that_went_over_its_limit_has_no_output(traced: Traced) -> None:
+    with pytest.raises(UsageLimitExceededError):
+        traced.run(
+            adds("first") >> Step(name="costly", agent=Costs()),
+            usage_limits=UsageLimits(total_cost_usd_limit=1.0),  # type: ignore[call-arg]
+        )
+    assert "output.value" not in traced.named("pipeline_run").attributes
+
+
+def test_a_run_whose_output_is_none_has_that(traced: Traced) -> None:
+    async def nothing(x: int) -> None: ...
+
+    traced.run(pipe(call(nothing, "nothing")))
+    assert "null" == traced.named("pipeline_run").attributes["output.value"]
+
+
 @only_on_06  # 0.4 keeps to itself what the step used
 def test_what_went_over_the_limit_was_paid_for(instrumented: Traced) -> None:
     with pytest.raises(UsageLimitExceededError):
