@@ -187,10 +187,10 @@ class Run(OpenSpan):
 
     def _totals(self, result: Any, context: Any, *, has_failed: bool) -> None:
         history = getattr(result, "step_history", None) or ()
+        last = history[-1] if history else None
         # 0.6 calls a step a success that went over a usage limit and has no output.
-        is_none_meant = bool(history) and history[-1].success and not has_failed
-        if history and (is_none_meant or history[-1].output is not None):
-            self.value(history[-1].output, openinference.OUTPUT_VALUE)
+        if last is not None and (last.output is not None or (last.success and not has_failed)):
+            self.value(last.output, openinference.OUTPUT_VALUE)
         own = history[self._earlier_count(len(history)) :]
         cost_usd = sum(map(facts.cost_of, own))
         if len(own) == len(history):  # else it has, or has not, what the parts before cost
