@@ -2,7 +2,7 @@
 
 import pytest
 
-from flujo_otel.query.failure import CodeLocation, failure_of
+from flujo_otel.query.failure import CodeLocation, Failure, failure_of, repeats
 from flujo_otel.semconv.flujo import ERROR_MESSAGE
 from unit.cli.scenes import STACK, a_span, exception
 
@@ -54,6 +54,24 @@ def test_flujos_own_error_stands_in_for_both() -> None:
     failure = failure_of(a_span(1, "x", 0, 1, attributes={ERROR_MESSAGE: "limit"}))
     assert failure is not None
     assert failure.message == "limit"
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "expected"),
+    [
+        ("ValueError: sour milk", "ValueError: sour milk", True),
+        ("Agent failed with ValueError: sour milk", "ValueError: sour milk", True),
+        ("sour milk", "ValueError: sour milk", True),
+        ("Plugin failed: too sour", "flujo.exceptions.PluginError: too sour", True),
+        ("Plugin failed: not too sour", "flujo.exceptions.PluginError: too sour", False),
+        ("ValueError: 0", "KeyError: 0", False),
+        ("too sour", "sour milk", False),
+    ],
+)
+def test_what_wraps_or_unwraps_a_failure_beneath_it_repeats_that(
+    outer: str, inner: str, expected: bool
+) -> None:
+    assert expected is repeats(Failure(outer, None, None), inner)
 
 
 def test_nothing_said_is_no_failure() -> None:
