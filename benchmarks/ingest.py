@@ -44,8 +44,9 @@ def rate(server: Collector, spans: int) -> float:
     rows_per_second = report.answered / (report.seconds + time.monotonic() - answered)
     cpu_us = (cpu_seconds(server.process.pid) - before) / report.answered * 1e6
     print(
-        f"{report.per_second:>10,.0f} spans/s {rows_per_second:>10,.0f} rows/s {cpu_us:>6.1f} us CPU a span"
-        f" {report.p99_ms:>6.0f} ms p99 {peak_mb(server.process.pid):>5.0f} MB at most",
+        f"{report.per_second:>10,.0f} spans/s {rows_per_second:>10,.0f} rows/s"
+        f" {cpu_us:>6.1f} us CPU a span {report.p99_ms:>6.0f} ms p99"
+        f" {peak_mb(server.process.pid):>5.0f} MB at most",
         flush=True,
     )
     return rows_per_second

@@ -5,8 +5,8 @@ times Jaeger's rate at a tenth of its memory; gRPC at least 0.8 of our HTTP rate
 
 One core for the server, another for the load generator; 500 spans a request, each with 5 attributes
 and random ids. We answer after the commit, Jaeger before it stores (so it ships). Where more comes
-than can be made rows, requests are committed as they came; `rows` is the rate until the last span is
-one, and can be seen.
+than can be made rows, requests are committed as they came; `rows` is the rate until the last span
+is one, and can be seen.
 """
 
 import sys

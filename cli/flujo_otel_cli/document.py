@@ -21,8 +21,8 @@ Document = dict[str, Any]
 
 
 def write_document(document: Mapping[str, Any], stream: TextIO) -> None:
-    """One document, in ASCII, so that no terminal code in a value is ever obeyed. Piece by piece: to
-    have all pieces of 120,000 spans at once took 400 MB."""
+    """One document, in ASCII, so that no terminal code in a value is ever obeyed. Piece by piece:
+    to have all pieces of 120,000 spans at once took 500 MB."""
     stream.writelines(json.JSONEncoder(indent=2, default=str).iterencode(document))
     stream.write("\n")
 
