@@ -60,12 +60,12 @@ def _recorded(attributes: Mapping[str, Any]) -> str:
 
 
 def repeats(failure: Failure, message: str) -> bool:
-    """Whether it says no more than `message` beneath it: flujo wraps one, or unwraps it, and leaves
-    out the class of one of its own."""
+    """Whether it says no more than `message` beneath it: flujo wraps one, or unwraps it, and where
+    it has no exception of its own it may leave out the class."""
     if message in failure.message or failure.message in message:
         return True
-    qualified = re.match(r"\w+(?:\.\w+)+: ", message)
-    return qualified is not None and failure.message.endswith(message[qualified.end() - 2 :])
+    kind = re.match(r"[\w.]+: ", message) if failure.stack is None else None
+    return kind is not None and failure.message.endswith(message[kind.end() - 2 :])
 
 
 def is_users_own(location: CodeLocation | None) -> bool:

@@ -63,8 +63,8 @@ def test_flujos_own_error_stands_in_for_both() -> None:
         ("Agent failed with ValueError: sour milk", "ValueError: sour milk", True),
         ("sour milk", "ValueError: sour milk", True),
         ("Plugin failed: too sour", "flujo.exceptions.PluginError: too sour", True),
+        ("Plugin failed: too sour", "ValueError: too sour", True),
         ("Plugin failed: not too sour", "flujo.exceptions.PluginError: too sour", False),
-        ("ValueError: 0", "KeyError: 0", False),
         ("too sour", "sour milk", False),
     ],
 )
@@ -72,6 +72,10 @@ def test_what_wraps_or_unwraps_a_failure_beneath_it_repeats_that(
     outer: str, inner: str, expected: bool
 ) -> None:
     assert expected is repeats(Failure(outer, None, None), inner)
+
+
+def test_an_exception_does_not_repeat_one_of_another_class() -> None:
+    assert not repeats(Failure("ValueError: 0", None, STACK), "KeyError: 0")
 
 
 def test_nothing_said_is_no_failure() -> None:
