@@ -51,8 +51,8 @@ def _unpacked(db: str | None, spans: int, *, json: bool) -> str | None:
             unpacking = Unpacking(store, lambda losses: store.count_losses([*losses]))
             spans, done = unpacking.begin().spans, 0
             with ProgressBar("unpacked", spans, hidden=json) as bar:
-                while step := unpacking.step().spans:
-                    done += step
+                while (step := unpacking.step()).requests:
+                    done += step.spans
                     bar.show(done)
     except StoreError as error:
         return f"{left} {_are(spans)} not unpacked: {escape(str(error))}"

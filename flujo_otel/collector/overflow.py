@@ -33,7 +33,7 @@ class Overflow:
         self._store = store
         self._unpacking = Unpacking(store, count_losses)
         self._pressure = Pressure(time.monotonic(), time.process_time())
-        self.spans = self._unpacking.begin().spans
+        self.spans = self._inherited_spans = self._unpacking.begin().spans
         """Still to be unpacked. For any thread."""
         self._bytes = 0
         self._since_seconds = time.monotonic()
@@ -58,7 +58,7 @@ class Overflow:
         began_seconds = time.monotonic()
         rejected: Sequence[Rejected] = ()
         if self.is_keeping and all(pending.received for pending in group):
-            self._keep([_kept(pending) for pending in group])
+            self._keep([_kept(pending) for pending in group if pending.decoded.batch.records])
         else:
             rejected = self._store.write(merged([p.decoded.batch for p in group])).rejected
         spans = sum(len(pending.decoded.batch.records) for pending in group)
@@ -70,18 +70,25 @@ class Overflow:
         self._store.count_losses(losses)
 
     def unpack(self) -> int:
-        """Make rows of the oldest; how many of their spans were rejected."""
+        """Make rows of the oldest; how many spans that were kept here were rejected."""
         began_seconds, cpu_seconds = time.monotonic(), time.process_time()
         unpacked = self._unpacking.step()
-        if unpacked.spans:
-            self.spans = max(self.spans - unpacked.spans, 1)
-            self._bytes -= unpacked.body_bytes
+        own_rejected = 0
+        if not unpacked.requests:
+            self.spans = self._inherited_spans = self._bytes = 0
         else:
-            self.spans = self._bytes = 0
+            self.spans = max(self.spans - unpacked.spans, 1)
+            if self._inherited_spans:  # they are the oldest
+                self._inherited_spans = max(self._inherited_spans - unpacked.spans, 0)
+            else:
+                self._bytes = max(self._bytes - unpacked.body_bytes, 0)
+                own_rejected = unpacked.rejected
         self._pressure.rested(time.monotonic() - began_seconds, time.process_time() - cpu_seconds)
-        return unpacked.rejected
+        return own_rejected
 
     def _keep(self, requests: Sequence[KeptRequest]) -> None:
+        if not requests:
+            return
         if not self.spans:
             self._since_seconds = time.monotonic()
         self._store.keep(requests)

@@ -15,11 +15,14 @@ from flujo_otel.spanstore.backlog import CollectorStore, KeptRequest
 
 _SPANS: Final = 2000
 """At a time: 0.1 s, for which whoever comes meanwhile waits."""
+_BYTES: Final = 4 << 20
+"""The same: spans of a megabyte each, as rows, take nine times that in memory."""
 
 
 class Unpacked(NamedTuple):
     """So much is off the backlog, `rejected` of its spans because they cannot be rows."""
 
+    requests: int = 0
     spans: int = 0
     body_bytes: int = 0
     rejected: int = 0
@@ -33,6 +36,8 @@ class Unpacking:
     ) -> None:
         self._store = store
         self._count_losses = count_losses
+        self._losses: list[Loss] = []
+        """Of a step that is under way: what is tried again would be counted again."""
 
     def begin(self) -> BacklogSize:
         """Take over what processes that are gone have left; how much there is now. Raises
@@ -44,16 +49,21 @@ class Unpacking:
 
         Raises StoreUnavailable (try again) and other StoreErrors.
         """
-        kept = self._store.oldest(_SPANS)
+        kept = self._store.oldest(_SPANS, _BYTES)
         if not kept:
             return Unpacked()
+        self._losses = []
         batches = [batch for request in kept if (batch := self._batch(request)) is not None]
-        rejected = self._write(batches) if batches else 0
+        if batches:
+            self._write(batches)
         self._store.forget(kept[-1])
+        if self._losses:
+            self._count_losses(self._losses)
         return Unpacked(
+            len(kept),
             sum(request.span_count for request in kept),
             sum(len(request.body) for request in kept),
-            rejected,
+            sum(loss.count for loss in self._losses),
         )
 
     def _batch(self, request: KeptRequest) -> Batch | None:
@@ -64,10 +74,10 @@ class Unpacking:
             guard.report("unpacking a request", error)
             detail, now_ns = type(error).__name__, time.time_ns()
             lost = Loss("", "internal_error", detail, request.span_count, now_ns, now_ns)
-            self._count_losses([lost])
+            self._losses.append(lost)
             return None
 
-    def _write(self, batches: Sequence[Batch]) -> int:
+    def _write(self, batches: Sequence[Batch]) -> None:
         batch = merged(batches)
         try:
             reasons = reasons_of(self._store.write(batch).rejected)
@@ -75,9 +85,10 @@ class Unpacking:
             raise
         except Exception as error:
             if len(batches) > 1:  # a fault of ours, met with nobody knows whose spans
-                return sum(self._write([each]) for each in batches)
+                for each in batches:
+                    self._write([each])
+                return
             guard.report("writing spans", error)
-            self._count_losses(faults_of(batch, error))
-            return len(batch.records)
-        self._count_losses(losses_of(batch, reasons))
-        return len(reasons)
+            self._losses += faults_of(batch, error)
+        else:
+            self._losses += losses_of(batch, reasons)

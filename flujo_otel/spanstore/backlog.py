@@ -33,9 +33,9 @@ class Backlog(Protocol):
         now. Raises as `keep` does."""
         ...
 
-    def oldest(self, most_spans: int) -> Sequence[KeptRequest]:
-        """This process's oldest requests: so many that they have `most_spans`, and one at least if
-        there is one. Raises as `keep` does."""
+    def oldest(self, most_spans: int, most_bytes: int) -> Sequence[KeptRequest]:
+        """This process's oldest requests: so many that they have `most_spans` or `most_bytes`, and
+        one at least if there is one. Raises as `keep` does."""
         ...
 
     def forget(self, up_to: KeptRequest) -> None:

@@ -51,7 +51,7 @@ class FakeStore:
         self._check()
         return BacklogSize(len(self.kept), sum(request.span_count for request in self.kept))
 
-    def oldest(self, most_spans: int) -> Sequence[KeptRequest]:
+    def oldest(self, most_spans: int, most_bytes: int) -> Sequence[KeptRequest]:
         self._check()
         return self.kept[:1]
 

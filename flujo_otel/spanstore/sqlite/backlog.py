@@ -47,10 +47,10 @@ class SQLiteCollectorStore(SQLiteSpanWriter):
             requests, spans = opened.connection.execute(where, (opened.writer_id,)).fetchone()
             return BacklogSize(requests, spans, process.current())
 
-    def oldest(self, most_spans: int) -> Sequence[KeptRequest]:
+    def oldest(self, most_spans: int, most_bytes: int) -> Sequence[KeptRequest]:
         """See `backlog.Backlog.oldest`."""
         with self._using() as opened:
-            return [*_oldest(opened, most_spans)]
+            return [*_oldest(opened, most_spans, most_bytes)]
 
     def forget(self, up_to: KeptRequest) -> None:
         """See `backlog.Backlog.forget`."""
@@ -86,16 +86,17 @@ def _keepers(connection: sqlite3.Connection) -> list[_Keeper]:
     return [_Keeper(row[0], Process(*row[1:-1]), row[-1]) for row in rows]
 
 
-def _oldest(opened: Opened, most_spans: int) -> Iterator[KeptRequest]:
+def _oldest(opened: Opened, most_spans: int, most_bytes: int) -> Iterator[KeptRequest]:
     """One statement each: sqlite3 would read a second body before the first is looked at."""
-    spans, last = 0, 0
-    while spans < most_spans:
+    spans, size_bytes, last = 0, 0, 0
+    while spans < most_spans and size_bytes < most_bytes:
         row = opened.connection.execute(_OLDEST, (opened.writer_id, last)).fetchone()
         if row is None:
             return
         request = KeptRequest(*row)
         yield request
         spans, last = spans + max(request.span_count, 1), request.request_id
+        size_bytes += len(request.body)
 
 
 def _insert(opened: Opened, requests: Sequence[KeptRequest]) -> None:

@@ -40,17 +40,18 @@ def some(count: int, first: int = 0) -> list[KeptRequest]:
 
 
 def bodies(store: CollectorStore, most_spans: int) -> list[bytes]:
-    return [request.body for request in store.oldest(most_spans)]
+    return [request.body for request in store.oldest(most_spans, 1 << 30)]
 
 
 def test_what_is_kept_comes_back_as_it_was_oldest_first(store: CollectorStore) -> None:
     given = some(200)
     store.keep(given[:150])
     store.keep(given[150:])
-    found = store.oldest(10**6)
+    found = store.oldest(10**6, 1 << 30)
     assert given == [request._replace(request_id=0) for request in found]
     store.forget(found[180])
-    assert given[181:] == [request._replace(request_id=0) for request in store.oldest(10**6)]
+    left = store.oldest(10**6, 1 << 30)
+    assert given[181:] == [request._replace(request_id=0) for request in left]
 
 
 def test_so_many_come_as_have_the_spans_asked_for_and_one_at_least(store: CollectorStore) -> None:
@@ -58,8 +59,13 @@ def test_so_many_come_as_have_the_spans_asked_for_and_one_at_least(store: Collec
     assert [1, 2, 3] == [len(bodies(store, most)) for most in (1, 2, 6)]
 
 
+def test_large_ones_come_a_few_at_a_time(store: CollectorStore) -> None:
+    store.keep(some(5))  # of 3,000 bytes each
+    assert [1, 1, 2, 5] == [len(store.oldest(100, most)) for most in (1, 3000, 3001, 10**6)]
+
+
 def test_nothing_is_no_backlog(store: CollectorStore) -> None:
-    assert [] == store.oldest(1)
+    assert [] == store.oldest(1, 1)
     assert (0, 0) == store.take_over()[:2]
 
 
@@ -78,7 +84,7 @@ def test_what_a_living_process_keeps_is_its_own(db: Path, store: CollectorStore)
     with start(db, source) as other:
         wait_for_line(other, "kept")
         assert (0, 0) == store.take_over()[:2]
-        assert [] == store.oldest(100)
+        assert [] == store.oldest(100, 1 << 30)
         with closing(open_reader(db)) as reader:
             size = reader.backlog()
         assert (1, 7) == size[:2]
@@ -122,6 +128,6 @@ def test_a_locked_database_is_unavailable_and_nothing_is_half_kept(
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable):
             store.keep(some(3))
-    assert [] == store.oldest(100)
+    assert [] == store.oldest(100, 1 << 30)
     store.keep(some(3))
     assert 3 == len(bodies(store, 100))

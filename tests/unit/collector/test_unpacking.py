@@ -1,0 +1,79 @@
+"""What was kept as it came becomes rows: all of it, and what it costs is counted once."""
+
+import pytest
+
+from flujo_otel.collector.answers import Encoding
+from flujo_otel.collector.overflow import Overflow
+from flujo_otel.collector.unpacking import Unpacking
+from flujo_otel.errors import StoreUnavailable
+from flujo_otel.model import Loss
+from flujo_otel.spanstore.backlog import KeptRequest
+from support import otlp
+from support.fake_store import FakeStore
+
+
+class ForgetsAtTheSecondTry(FakeStore):
+    tries = 0
+
+    def forget(self, up_to: KeptRequest) -> None:
+        self.tries += 1
+        if self.tries == 1:
+            raise StoreUnavailable("locked")
+        super().forget(up_to)
+
+
+def kept(*names: str) -> KeptRequest:
+    spans = [otlp.span(number, name=name) for number, name in enumerate(names, 1)]
+    return KeptRequest(Encoding.PROTOBUF, len(names), otlp.request(*spans).SerializeToString())
+
+
+def test_what_is_tried_again_is_counted_once() -> None:
+    store, losses = ForgetsAtTheSecondTry(), list[Loss]()
+    store.refuse = {"odd"}
+    store.keep([kept("odd", "fine")])
+    unpacking = Unpacking(store, losses.extend)
+    with pytest.raises(StoreUnavailable):
+        unpacking.step()
+    assert [] == losses
+    assert 1 == unpacking.step().rejected
+    assert [("rejected", 1)] == [(loss.reason, loss.count) for loss in losses]
+
+
+def test_what_is_no_request_any_more_is_counted_with_what_is_rejected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FLUJO_OTEL_RAISE", "0")
+    store, losses = FakeStore(), list[Loss]()
+    store.keep([KeptRequest(Encoding.PROTOBUF, 3, b"\xff")])
+    assert 3 == Unpacking(store, losses.extend).step().rejected
+    assert [("internal_error", 3)] == [(loss.reason, loss.count) for loss in losses]
+
+
+def test_a_request_without_spans_does_not_hide_what_came_after_it() -> None:
+    store = FakeStore()
+    store.keep([kept(), kept("after it")])
+    overflow = Overflow(store, lambda _: None)
+    while overflow.spans:
+        overflow.unpack()
+    assert ["after it"] == store.names
+
+
+def test_what_another_process_had_stored_is_not_taken_from_what_this_one_has() -> None:
+    store, losses = FakeStore(), list[Loss]()
+    store.refuse = {"odd"}
+    store.keep([kept("odd", "fine")])
+    overflow = Overflow(store, losses.extend)
+    assert 0 == overflow.unpack()
+    assert 1 == len(losses)
+
+
+def test_what_is_unpacked_at_once_is_bounded_in_bytes_too() -> None:
+    asked_for: list[int] = []
+
+    class Asked(FakeStore):
+        def oldest(self, most_spans: int, most_bytes: int) -> list[KeptRequest]:
+            asked_for.append(most_bytes)
+            return []
+
+    Unpacking(Asked(), lambda _: None).step()
+    assert asked_for[0] <= 8 << 20
