@@ -8,12 +8,12 @@ https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from flujo_otel.errors import MalformedRequest
 from flujo_otel.redaction import Redactor
@@ -21,10 +21,13 @@ from flujo_otel.wire.json_fields import (
     LONGEST_INTEGER,
     BadValue,
     Fields,
+    Message,
+    Reader,
     attributes,
     enum,
     hexadecimal,
     items,
+    message,
     part,
     text,
     texts,
@@ -101,7 +104,7 @@ def _spans(scope_spans: Fields) -> list[Any]:
 def _take_scope_spans(decoder: RequestDecoder, scope_spans: Fields) -> None:
     spans = _spans(scope_spans)
     try:
-        scope = _scope(part(scope_spans, "scope"))
+        scope = InstrumentationScope(**message(part(scope_spans, "scope"), _SCOPE))
         schema_url = text(scope_spans, "schemaUrl")
     except BadValue as error:
         decoder.refuse(str(error), len(spans))
@@ -117,10 +120,7 @@ def _take_scope_spans(decoder: RequestDecoder, scope_spans: Fields) -> None:
 
 
 def _resource(fields: Fields) -> Resource:
-    resource = Resource(
-        attributes=attributes(fields),
-        dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
-    )
+    resource = Resource(**message(fields, _ATTRIBUTES))
     for entity in items(fields, "entityRefs"):
         # As bytes: opentelemetry-proto 1.30 has no such message, and keeps what it does not know.
         resource.MergeFromString(delimited(_ENTITY_REFS, _entity_ref(entity)))
@@ -139,64 +139,44 @@ def _entity_ref(fields: Fields) -> bytes:
     )
 
 
-def _scope(fields: Fields) -> InstrumentationScope:
-    return InstrumentationScope(
-        name=text(fields, "name"),
-        version=text(fields, "version"),
-        attributes=attributes(fields),
-        dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
-    )
-
-
 def _span(fields: Any) -> Span:
     if not isinstance(fields, dict):
         raise BadValue("spans", "a list of objects")
-    span = Span(
-        trace_id=hexadecimal(fields, "traceId"),
-        span_id=hexadecimal(fields, "spanId"),
-        trace_state=text(fields, "traceState"),
-        parent_span_id=hexadecimal(fields, "parentSpanId"),
-        flags=uint32(fields, "flags"),
-        name=text(fields, "name"),
-        kind=enum(fields, "kind"),  # type: ignore[arg-type]  # open: any int32 is kept
-        start_time_unix_nano=uint64(fields, "startTimeUnixNano"),
-        end_time_unix_nano=uint64(fields, "endTimeUnixNano"),
-        attributes=attributes(fields),
-        dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
-        dropped_events_count=uint32(fields, "droppedEventsCount"),
-        dropped_links_count=uint32(fields, "droppedLinksCount"),
-    )
-    if fields.get("events") is not None:
-        span.events.extend([_event(event) for event in items(fields, "events")])
-    if fields.get("links") is not None:
-        span.links.extend([_link(link) for link in items(fields, "links")])
-    if fields.get("status") is not None:
-        span.status.CopyFrom(_status(part(fields, "status")))
-    return span
+    return Span(**message(fields, _SPAN))
 
 
-def _event(fields: Fields) -> Span.Event:
-    return Span.Event(
-        time_unix_nano=uint64(fields, "timeUnixNano"),
-        name=text(fields, "name"),
-        attributes=attributes(fields),
-        dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
-    )
+def _messages(known: Mapping[str, tuple[str, Reader]]) -> Reader:
+    return lambda fields, name: [message(each, known) for each in items(fields, name)]
 
 
-def _link(fields: Fields) -> Span.Link:
-    return Span.Link(
-        trace_id=hexadecimal(fields, "traceId"),
-        span_id=hexadecimal(fields, "spanId"),
-        trace_state=text(fields, "traceState"),
-        attributes=attributes(fields),
-        dropped_attributes_count=uint32(fields, "droppedAttributesCount"),
-        flags=uint32(fields, "flags"),
-    )
+def _status(fields: Fields, name: str) -> Message:
+    return message(part(fields, name), _STATUS)
 
 
-def _status(fields: Fields) -> Status:
-    return Status(
-        message=text(fields, "message"),
-        code=enum(fields, "code"),  # type: ignore[arg-type]
-    )
+_ATTRIBUTES: Final[dict[str, tuple[str, Reader]]] = {
+    "attributes": ("attributes", attributes),
+    "droppedAttributesCount": ("dropped_attributes_count", uint32),
+}
+_SCOPE: Final = {"name": ("name", text), "version": ("version", text), **_ATTRIBUTES}
+_STATUS: Final = {"message": ("message", text), "code": ("code", enum)}
+_EVENT: Final = {"timeUnixNano": ("time_unix_nano", uint64), "name": ("name", text), **_ATTRIBUTES}
+_LINK: Final = {
+    "traceId": ("trace_id", hexadecimal),
+    "spanId": ("span_id", hexadecimal),
+    "traceState": ("trace_state", text),
+    "flags": ("flags", uint32),
+    **_ATTRIBUTES,
+}
+_SPAN: Final = {
+    **_LINK,
+    "parentSpanId": ("parent_span_id", hexadecimal),
+    "name": ("name", text),
+    "kind": ("kind", enum),
+    "startTimeUnixNano": ("start_time_unix_nano", uint64),
+    "endTimeUnixNano": ("end_time_unix_nano", uint64),
+    "events": ("events", _messages(_EVENT)),
+    "droppedEventsCount": ("dropped_events_count", uint32),
+    "links": ("links", _messages(_LINK)),
+    "droppedLinksCount": ("dropped_links_count", uint32),
+    "status": ("status", _status),
+}
