@@ -19,10 +19,11 @@ _LOOK_SECONDS: Final = 0.05
 def settled(reader: TraceReader, db: str | None, *, json: bool) -> str | None:
     """Have all that is stored be there to be read; else why some of it is not."""
     backlog = reader.backlog()
-    if not backlog.spans:
-        return None
-    if backlog.attendant is None:
-        return _unpacked(db, backlog.spans, json=json)
+    if backlog.spans and backlog.attendant is None:
+        trouble = _unpacked(db, backlog.spans, json=json)
+        if trouble is not None:
+            return trouble
+        backlog = reader.backlog()  # another command may have been the first
     deadline_seconds = time.monotonic() + _WAIT_SECONDS
     while backlog.spans and time.monotonic() < deadline_seconds:
         time.sleep(_LOOK_SECONDS)
@@ -33,35 +34,42 @@ def settled(reader: TraceReader, db: str | None, *, json: bool) -> str | None:
 def _said(backlog: BacklogSize) -> str | None:
     if not backlog.spans:
         return None
-    spans = amounts.plural(backlog.spans, "more span")
-    return f"{spans} came in and {_are(backlog.spans)} being unpacked{_by(backlog.attendant)}"
+    came = f"{amounts.plural(backlog.spans, 'more span')} came in and {_are(backlog.spans)}"
+    if backlog.attendant is None:  # it was killed while we waited
+        return f"{came} not unpacked: ask again"
+    return f"{came} being unpacked{_by(backlog.attendant)}"
 
 
 def _unpacked(db: str | None, spans: int, *, json: bool) -> str | None:
     """Whoever took them is gone: then we do it."""
-    left = f"{amounts.plural(spans, 'span')} that a lens serve took before it was killed"
     try:
         from flujo_otel.collector.unpacking import Unpacking
     except ImportError:
-        return f"{left} {_are(spans)} not unpacked: pip install 'flujo-otel[collector]'"
+        return _left(spans, "pip install 'flujo-otel[collector]'")
     from flujo_otel.spanstore.factory import open_collector_store
 
+    done = 0
     try:
-        with closing(open_collector_store(db)) as store:
+        with closing(open_collector_store(db, busy_timeout_seconds=_WAIT_SECONDS)) as store:
             unpacking = Unpacking(store, lambda losses: store.count_losses([*losses]))
-            spans, done = unpacking.begin().spans, 0
+            spans = unpacking.begin().spans
             with ProgressBar("unpacked", spans, hidden=json) as bar:
                 while (step := unpacking.step()).requests:
                     done += step.spans
                     bar.show(done)
     except StoreError as error:
-        return f"{left} {_are(spans)} not unpacked: {escape(str(error))}"
+        return _left(spans - done, escape(str(error)))
     return None
+
+
+def _left(spans: int, why: str) -> str:
+    left = f"{amounts.plural(spans, 'span')} that a lens serve took before it was killed"
+    return f"{left} {_are(spans)} not unpacked: {why}"
 
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _by(process: Process | None) -> str:
-    return "" if process is None else f" by {escape(process.command)} (pid {process.pid})"
+def _by(process: Process) -> str:
+    return f" by {escape(process.command)} (pid {process.pid})"

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,18 @@ def test_a_locked_database_delays_unpacking_and_loses_nothing(tmp_path: Path) ->
             assert running.process.poll() is None
             other.execute("ROLLBACK")
         assert names == running.names()
+
+
+def test_lens_does_not_wait_long_for_a_lock_to_unpack(tmp_path: Path) -> None:
+    db = tmp_path / "otel.db"
+    killed(db)
+    with locked(db):
+        began_seconds = time.monotonic()
+        done = finished(tmp_path, LENS, "list", "--db", str(db), "--json")
+        assert time.monotonic() - began_seconds < 4
+    assert 0 == done.returncode
+    assert "38 spans that a lens serve took before it was killed are not unpacked" in done.stderr
+    assert 2 == len(json.loads(done.stdout)["runs"])
 
 
 def test_what_cannot_be_unpacked_any_more_is_counted_and_holds_up_nothing(tmp_path: Path) -> None:
