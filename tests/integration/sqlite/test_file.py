@@ -13,7 +13,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from flujo_otel.errors import DamagedDatabase, ForeignDatabase, NoDatabase, StoreUnavailable
+from flujo_otel.errors import (
+    DamagedDatabase,
+    ForeignDatabase,
+    NoDatabase,
+    StoreError,
+    StoreUnavailable,
+)
 from flujo_otel.model import Batch
 from flujo_otel.spanstore.factory import open_writer
 from flujo_otel.spanstore.sqlite import layout
@@ -159,6 +165,21 @@ def test_an_older_schema_is_brought_up_to_date_and_keeps_its_rows(
     write(path, 2)
     assert 2 == count(path)
     assert len(steps) == pragma(path, "user_version")
+
+
+def test_a_file_of_the_first_schema_is_brought_up_to_date(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = layout.migrations()[:1]
+    monkeypatch.setattr("flujo_otel.spanstore.sqlite.connection.migrations", lambda: first)
+    write(path, 1)
+    assert 1 == pragma(path, "user_version")
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="has the older schema 1"):
+        SQLiteTraceReader(path)
+    write(path, 2)
+    with closing(SQLiteTraceReader(path)) as reader:
+        assert (2, 0) == (reader.count_spans(TRACE), reader.backlog().spans)
 
 
 def test_a_migration_that_fails_changes_nothing(

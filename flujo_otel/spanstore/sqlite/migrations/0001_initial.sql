@@ -252,16 +252,6 @@ CREATE TABLE ledger (
     PRIMARY KEY (service, reason, detail)
 ) WITHOUT ROWID;
 
--- Requests of a collector, committed as they came where more came than could be made rows.
-CREATE TABLE backlog (
-    request_id INTEGER PRIMARY KEY,
-    writer_id INTEGER NOT NULL,      -- whose it is to make rows of it
-    encoding INTEGER NOT NULL,       -- of the body, by the collector's numbers
-    span_count INTEGER NOT NULL,
-    received_at_ns INTEGER NOT NULL,
-    body BLOB NOT NULL               -- an ExportTraceServiceRequest
-);
-
 -- How far each destination of the forwarder has come in the change sequence, and who may send.
 CREATE TABLE cursors (
     destination TEXT PRIMARY KEY,
