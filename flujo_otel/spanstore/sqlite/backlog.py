@@ -10,6 +10,7 @@ from flujo_otel.model import Process
 from flujo_otel.spanstore.api import BacklogSize
 from flujo_otel.spanstore.backlog import KeptRequest
 from flujo_otel.spanstore.sqlite.writer import Opened, SQLiteSpanWriter
+from flujo_otel.spanstore.sqlite.writers import beat
 
 _ROWS: Final = 64
 """In one statement, which is one commit."""
@@ -24,6 +25,7 @@ _KEEPERS: Final = """
     SELECT writer_id, host, pid, process_start, command, seen_at_ns FROM writers
     WHERE writer_id IN (SELECT writer_id FROM backlog)
 """
+_BEAT_SECONDS: Final = 10.0
 _SILENT_NS: Final = 60 * 10**9
 _FORGET: Final = "DELETE FROM backlog WHERE writer_id = ? AND request_id <= ?"
 
@@ -31,9 +33,17 @@ _FORGET: Final = "DELETE FROM backlog WHERE writer_id = ? AND request_id <= ?"
 class SQLiteCollectorStore(SQLiteSpanWriter):
     """Implements `backlog.CollectorStore`."""
 
+    _beats_at_seconds = 0.0
+    """When it is to say next that it is alive."""
+
     def keep(self, requests: Sequence[KeptRequest]) -> None:
         """See `backlog.Backlog.keep`."""
         with self._using() as opened:
+            if requests and time.monotonic() >= self._beats_at_seconds:
+                # Else one that was long idle is gone, for whoever cannot look at its process.
+                with opened.turns.writing():
+                    beat(opened.connection, opened.writer_id)
+                self._beats_at_seconds = time.monotonic() + _BEAT_SECONDS
             for start in range(0, len(requests), _ROWS):
                 _insert(opened, requests[start : start + _ROWS])
 
@@ -74,9 +84,10 @@ class _Keeper(NamedTuple):
 
     @property
     def is_gone(self) -> bool:
-        """Of a process on another machine (a container's name changes at each start) that it has
-        written nothing for so long is all that can be known."""
-        if self.process.host != process.current().host:
+        """Of a process on another machine (a container's name changes at each start), or where the
+        system does not say when one began, that it has written nothing for so long is all that can
+        be known."""
+        if self.process.host != process.current().host or not self.process.process_start:
             return time.time_ns() - self.seen_at_ns > _SILENT_NS
         return not process.is_alive(self.process)
 

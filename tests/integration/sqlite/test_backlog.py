@@ -93,20 +93,36 @@ def test_what_a_living_process_keeps_is_its_own(db: Path, store: CollectorStore)
         other.kill()
 
 
-def test_one_on_another_machine_is_gone_when_it_has_been_silent(
-    db: Path, store: CollectorStore
+ELSEWHERE = "host = 'elsewhere'"
+WITHOUT_A_START = "process_start = ''"
+
+
+def altered(db: Path, setting: str, where: str = "true") -> None:
+    with closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute(f"UPDATE writers SET {setting} WHERE {where}")
+
+
+@pytest.mark.parametrize("unknown", [ELSEWHERE, WITHOUT_A_START])
+def test_one_that_cannot_be_looked_at_is_gone_when_it_has_been_silent(
+    db: Path, store: CollectorStore, unknown: str
 ) -> None:
     store.keep(some(1))
-    with closing(sqlite3.connect(db)) as connection, connection:
-        connection.execute("UPDATE writers SET host = 'elsewhere'")
+    altered(db, unknown)
     store.close()
     assert (0, 0) == store.take_over()[:2]
-    with closing(sqlite3.connect(db)) as connection, connection:
-        silent_since_ns = time.time_ns() - 61 * 10**9
-        connection.execute(
-            "UPDATE writers SET seen_at_ns = ? WHERE host = 'elsewhere'", (silent_since_ns,)
-        )
+    altered(db, f"seen_at_ns = {time.time_ns() - 61 * 10**9}", unknown)
     assert (1, 1) == store.take_over()[:2]
+
+
+def test_one_that_keeps_again_after_a_long_time_is_not_silent(
+    db: Path, store: CollectorStore
+) -> None:
+    store.beat()
+    altered(db, "seen_at_ns = 0")
+    store.keep(some(1))
+    altered(db, ELSEWHERE)
+    store.close()
+    assert (0, 0) == store.take_over()[:2]
 
 
 def test_readers_and_doctor_say_what_there_is(db: Path, store: CollectorStore) -> None:
