@@ -34,6 +34,9 @@ _PART_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.05
 _INLINE_BYTES: Final = 512 * 1024
 """On the event loop 64 MiB would keep everybody waiting for seconds."""
+_KEEPABLE_BYTES: Final = 2 * PART_BYTES
+"""What is unpacked later is unpacked in one piece. A part is PART_BYTES of spans at most, and their
+resource and scope once more."""
 _ENDS_TRIES: Final = {
     400: "not OTLP",
     401: "without the token",
@@ -145,8 +148,8 @@ class Reception:
         if not decoded.batch.records and not decoded.losses:
             return ALL_WELL
         size_bytes = len(received.body)
-        # Secrets never reach the disk, and what is unpacked later is unpacked in one piece.
-        is_keepable = self._redactor is None and size_bytes <= PART_BYTES
+        # Secrets never reach the disk.
+        is_keepable = self._redactor is None and size_bytes <= _KEEPABLE_BYTES
         to_keep = received if is_keepable else None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
