@@ -147,7 +147,7 @@ def _said(counts: Counts) -> Iterator[str]:
     yield f"{counts.received:,} received"
     yield f"{counts.stored:,} stored"
     if counts.to_unpack:
-        yield f"{counts.to_unpack:,} of them to unpack"
+        yield f"{counts.to_unpack:,} to unpack"
     if counts.rejected:
         yield f"{counts.rejected:,} rejected"
     if counts.overloaded:

@@ -63,7 +63,7 @@ class SpanCounts(NamedTuple):
     stored: int = 0
     rejected: int = 0
     to_unpack: int = 0
-    """Of those that are stored: not rows yet."""
+    """Not rows yet, of those that are stored and of those that a collector before had stored."""
 
 
 class GroupCommit:
@@ -211,6 +211,10 @@ class GroupCommit:
             guard.report("answering requests", error)
             self._fail(self._group, StoreUnavailable("The answer failed; send it again."))
         was_quiet, self._group = not self._group, []
+        if self._overflow is None:
+            # Nobody may send for hours, and what another collector left waits to be unpacked.
+            with suppress(FlujoOtelError):
+                self._opened()
         self._write_ledger(every_seconds=_LEDGER_SECONDS)
         overflow = self._overflow
         if overflow is not None and overflow.spans and (was_quiet or not overflow.is_keeping):

@@ -57,6 +57,7 @@ class Overflow:
         """Commit them, as rows or as they came; which of their spans cannot be rows."""
         began_seconds = time.monotonic()
         rejected: Sequence[Rejected] = ()
+        self._pressure.writes(began_seconds)
         if self.is_keeping and all(pending.received for pending in group):
             self._keep([_kept(pending) for pending in group if pending.decoded.batch.records])
         else:

@@ -3,12 +3,18 @@
 from typing import Final
 
 _WINDOW_SECONDS: Final = 1.0
-_BUSY: Final = 0.5
-"""Of the time, spent on writing. The rest is receiving's, where both have one core."""
 _BURNING: Final = 0.8
 """Of a core, whatever for: to decode JSON takes twice what making rows does."""
+_BUSY: Final = 0.75
+"""Of the time, spent on writing: a disk is slow, or other programs have the cores. 10,000 spans a
+second take 0.3 to 0.5, what is more than can be made rows 0.95."""
+_BUSY_WINDOWS: Final = 2
+"""One after the other: a checkpoint, or a neighbour, takes one now and then, and what is kept is
+seen half a minute later."""
 _LESS: Final = 0.7
 """Of what came when it rose: so little ends it."""
+_QUIET_SECONDS: Final = 1.0
+"""Without any request ends it too: the next one, an hour later, is no part of a flood."""
 _GROUPS: Final = 3
 """A single large request keeps the writer busy for as long, and nobody waits behind it."""
 
@@ -16,19 +22,27 @@ _GROUPS: Final = 3
 class Pressure:
     """Looks at a second's writes at a time.
 
-    It is high from where a second was busy until clearly less comes than came in that. Times are
+    It is high from where seconds were busy until clearly less comes than came in those. Times are
     in seconds: those of a moment monotonic, `cpu_seconds` this process's so far.
     """
 
     def __init__(self, now_seconds: float, cpu_seconds: float) -> None:
         self.is_high = False
         self._most_per_second = 0.0
+        self._latest_seconds = now_seconds
+        self._busy_windows = 0
         self._begin(now_seconds, cpu_seconds)
+
+    def writes(self, now_seconds: float) -> None:
+        """A group is about to be committed, as rows or, where it is high still, as it came."""
+        if now_seconds - self._latest_seconds > _QUIET_SECONDS:
+            self.is_high = False
 
     def wrote(
         self, spans: int, began_seconds: float, now_seconds: float, cpu_seconds: float
     ) -> None:
         """A group of so many spans was committed, as rows or as they came."""
+        self._latest_seconds = now_seconds
         self._spans += spans
         self._groups += 1
         self._busy_seconds += now_seconds - began_seconds
@@ -36,21 +50,25 @@ class Pressure:
         if passed_seconds < _WINDOW_SECONDS:
             return
         per_second = self._spans / passed_seconds
-        burnt_seconds = cpu_seconds - self._cpu_seconds
         if self.is_high:
             self.is_high = per_second > _LESS * self._most_per_second
-        elif self._groups >= _GROUPS and (
-            self._busy_seconds > _BUSY * passed_seconds or burnt_seconds > _BURNING * passed_seconds
-        ):
+        elif self._is_too_much(passed_seconds, cpu_seconds - self._cpu_seconds):
             self.is_high = True
             self._most_per_second = per_second
         self._begin(now_seconds, cpu_seconds)
 
     def rested(self, seconds: float, cpu_seconds: float) -> None:
         """So much went into something else, by choice: that says nothing of what comes."""
+        self._latest_seconds += seconds
         if not self.is_high:
             self._since_seconds += seconds
             self._cpu_seconds += cpu_seconds
+
+    def _is_too_much(self, passed_seconds: float, burnt_seconds: float) -> bool:
+        is_busy = self._busy_seconds > _BUSY * passed_seconds
+        self._busy_windows = self._busy_windows + 1 if is_busy else 0
+        is_burning = burnt_seconds > _BURNING * passed_seconds
+        return self._groups >= _GROUPS and (is_burning or self._busy_windows >= _BUSY_WINDOWS)
 
     def _begin(self, now_seconds: float, cpu_seconds: float) -> None:
         self._since_seconds, self._cpu_seconds = now_seconds, cpu_seconds

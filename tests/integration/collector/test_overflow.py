@@ -21,13 +21,14 @@ from support.collector import (
     start,
 )
 from support.lens import LENS, finished, told
-from support.programs import losses, query
+from support.programs import losses, query, wait_until_unpacked
 
 KEEPING: dict[str, Any] = {
     "flujo_otel.collector.pressure:_WINDOW_SECONDS": 0.0,
-    "flujo_otel.collector.pressure:_BUSY": -1.0,
+    "flujo_otel.collector.pressure:_BURNING": -1.0,
     "flujo_otel.collector.pressure:_LESS": -1.0,
     "flujo_otel.collector.pressure:_GROUPS": 0,
+    "flujo_otel.collector.pressure:_QUIET_SECONDS": 600.0,
 }
 """From the second request on."""
 NEVER_UNPACKS = KEEPING | {"flujo_otel.collector.overflow:_PAUSE_SECONDS": 600.0}
@@ -153,6 +154,16 @@ def test_a_locked_database_delays_unpacking_and_loses_nothing(tmp_path: Path) ->
             assert running.process.poll() is None
             other.execute("ROLLBACK")
         assert names == running.names()
+
+
+def test_what_was_left_is_unpacked_when_a_lock_at_the_start_is_gone(tmp_path: Path) -> None:
+    db = tmp_path / "otel.db"
+    names = killed(db)
+    with locked(db) as other, collector(db, {"flujo_otel.server.lifecycle:_BUSY_SECONDS": 0.1}):
+        time.sleep(0.5)
+        other.execute("ROLLBACK")
+        wait_until_unpacked(db)
+        assert names == rows(db)
 
 
 def test_lens_does_not_wait_long_for_a_lock_to_unpack(tmp_path: Path) -> None:

@@ -23,11 +23,20 @@ class Second:
         return self.pressure.is_high
 
 
-def test_it_is_high_where_half_of_the_time_goes_into_writing_and_no_sooner() -> None:
+def burning() -> Second:
+    """A flood's first second."""
+    second = Second()
+    assert second.passes(10, busy=0.7, burning=0.95)
+    return second
+
+
+def test_it_is_high_where_two_seconds_running_go_into_writing_and_no_sooner() -> None:
     second = Second()
     assert not second.pressure.is_high
-    assert not second.passes(10, busy=0.45)
-    assert second.passes(10, busy=0.55)
+    assert not any(second.passes(10, busy=0.7) for _ in range(5))
+    for busy in (0.95, 0.5, 0.95):  # a checkpoint, or a neighbour
+        assert not second.passes(10, busy=busy)
+    assert second.passes(10, busy=0.95)
 
 
 def test_it_is_high_where_a_core_has_little_left() -> None:
@@ -37,8 +46,7 @@ def test_it_is_high_where_a_core_has_little_left() -> None:
 
 
 def test_it_stays_high_until_clearly_less_comes_however_little_keeping_costs() -> None:
-    second = Second()
-    assert second.passes(10, busy=0.9)
+    second = burning()
     assert second.passes(8, busy=0.01)
     assert not second.passes(6, busy=0.01)
 
@@ -58,8 +66,19 @@ def test_what_comes_seldom_is_none_however_long_each_takes() -> None:
 
 def test_time_spent_on_unpacking_is_left_out_while_rows_are_made() -> None:
     busy, idle = Pressure(0.0, 0.0), Pressure(0.0, 0.0)
-    for n in range(11):
-        for pressure, seconds in ((busy, 0.07), (idle, 0.02)):
+    for n in range(25):
+        for pressure, seconds in ((busy, 0.09), (idle, 0.02)):
             pressure.wrote(1000, n * 0.2, n * 0.2 + seconds, n * 0.2)
             pressure.rested(0.1, 0.2)
     assert (True, False) == (busy.is_high, idle.is_high)
+
+
+def test_it_ends_where_nothing_comes_but_not_while_it_is_unpacked() -> None:
+    second = burning()
+    second.pressure.writes(2.0)
+    assert second.pressure.is_high
+    second.pressure.rested(1.5, 1.5)
+    second.pressure.writes(3.0)
+    assert second.pressure.is_high
+    second.pressure.writes(4.0)
+    assert not second.pressure.is_high
