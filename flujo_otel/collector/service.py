@@ -179,6 +179,8 @@ class Service:
             if not self._is_short_of_files:
                 self._is_short_of_files = True
                 _logger.warning("flujo-otel: a connection could not be accepted: %s", error)
+        elif isinstance(error, ValueError) and "._start_serving(" in context["message"]:
+            pass  # that try again, where the socket was closed by then
         elif not isinstance(error, Exception) or not guard.report("receiving", error):
             loop.default_exception_handler(context)
 

@@ -253,6 +253,29 @@ class TestTime:
             )
         assert 33 == len(running.names())
 
+    def test_one_that_stops_while_files_are_scarce_says_nothing_of_it(self, tmp_path: Path) -> None:
+        with collector(tmp_path / "otel.db") as running:
+            import resource
+
+            assert 200 == running.post(b"").status
+            resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (64, 64))
+            with locked(running.db) as lock, running.connect() as first:
+                body = in_protobuf(numbered("first", 1))
+                first.sendall(request(body, {"content-type": PROTOBUF}))
+                waiting = [running.connect() for _ in range(100)]
+                time.sleep(0.3)
+                running.process.terminate()
+                time.sleep(1.2)  # asyncio accepts again 1 s after it could not
+                lock.execute("ROLLBACK")
+                assert 200 == receive(first).status
+                for connection in waiting:
+                    connection.close()
+            _, errors = running.process.communicate(timeout=TIMEOUT_SECONDS)
+            refused = (
+                "flujo-otel: a connection could not be accepted: [Errno 24] Too many open files"
+            )
+            assert [refused] == errors.splitlines()
+
     def test_slow_clients_do_not_keep_others_waiting(self, shared: Collector) -> None:
         slow = [shared.connect() for _ in range(100)]
         for connection in slow:
