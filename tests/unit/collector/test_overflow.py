@@ -1,0 +1,45 @@
+"""When what is kept as it came is unpacked, and that none of it is forgotten."""
+
+import time
+from concurrent.futures import Future
+
+import pytest
+
+from flujo_otel.collector import overflow, pressure
+from flujo_otel.collector.overflow import Overflow
+from flujo_otel.collector.received import Received
+from flujo_otel.collector.waiting import Pending
+from support import otlp
+from support.fake_store import FakeStore
+
+
+@pytest.fixture(autouse=True)
+def _is_always_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pressure, "_WINDOW_SECONDS", 0.0)
+    monkeypatch.setattr(pressure, "_BURNING", -1.0)
+    monkeypatch.setattr(pressure, "_LESS", -1.0)
+    monkeypatch.setattr(pressure, "_GROUPS", 0)
+
+
+def group(*numbers: int) -> list[Pending]:
+    """Of a request each."""
+    requests = [otlp.request(otlp.span(number)).SerializeToString() for number in numbers]
+    received = [Received(body) for body in requests]
+    return [Pending(r.decoded(), 0, time.monotonic() + 60, Future(), r) for r in received]
+
+
+def keeping(store: FakeStore) -> Overflow:
+    kept = Overflow(store, lambda _: None)
+    kept.write(group(1))  # as rows
+    return kept
+
+
+def test_a_pause_is_waited_for_before_unpacking_begins_and_no_more() -> None:
+    kept = keeping(FakeStore())
+    kept.write(group(2, 3, 4))
+    assert overflow._PAUSE_SECONDS == kept.wait_seconds
+    kept.unpack()
+    assert kept.spans
+    assert 0 == kept.wait_seconds
+    kept.write(group(5))
+    assert overflow._PAUSE_SECONDS == kept.wait_seconds
