@@ -8,6 +8,7 @@ from flujo_otel.collector.batches import merged
 from flujo_otel.collector.pressure import Pressure
 from flujo_otel.collector.unpacking import Unpacking
 from flujo_otel.collector.waiting import Pending
+from flujo_otel.errors import StoreError
 from flujo_otel.model import Loss
 from flujo_otel.spanstore.api import Rejected
 from flujo_otel.spanstore.backlog import CollectorStore, KeptRequest
@@ -83,6 +84,7 @@ class Overflow:
         if not unpacked.requests:
             self.spans = self._inherited_spans = self._bytes = 0
         else:
+            # Never 0 by counting: there are none where the store says so.
             self.spans = max(self.spans - unpacked.spans, 1)
             if self._inherited_spans:  # they are the oldest
                 self._inherited_spans = max(self._inherited_spans - unpacked.spans, 0)
@@ -97,7 +99,11 @@ class Overflow:
             return
         if not self.spans:
             self._since_seconds = time.monotonic()
-        self._store.keep(requests)
+        try:
+            self._store.keep(requests)
+        except StoreError:
+            self.spans = max(self.spans, 1)  # some may be kept all the same: look
+            raise
         self.spans += sum(request.span_count for request in requests)
         self._bytes += sum(len(request.body) for request in requests)
 

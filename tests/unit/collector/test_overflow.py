@@ -1,6 +1,7 @@
 """When what is kept as it came is unpacked, and that none of it is forgotten."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import pytest
@@ -9,6 +10,8 @@ from flujo_otel.collector import overflow, pressure
 from flujo_otel.collector.overflow import Overflow
 from flujo_otel.collector.received import Received
 from flujo_otel.collector.waiting import Pending
+from flujo_otel.errors import StoreUnavailable
+from flujo_otel.spanstore.backlog import KeptRequest
 from support import otlp
 from support.fake_store import FakeStore
 
@@ -43,3 +46,20 @@ def test_a_pause_is_waited_for_before_unpacking_begins_and_no_more() -> None:
     assert 0 == kept.wait_seconds
     kept.write(group(5))
     assert overflow._PAUSE_SECONDS == kept.wait_seconds
+
+
+class KeepsHalf(FakeStore):
+    def keep(self, requests: Sequence[KeptRequest]) -> None:
+        super().keep(requests[: len(requests) // 2])
+        raise StoreUnavailable("full")
+
+
+def test_what_was_kept_before_keeping_failed_is_unpacked_too() -> None:
+    store = KeepsHalf()
+    kept = keeping(store)
+    with pytest.raises(StoreUnavailable):
+        kept.write(group(2, 3, 4, 5))
+    while kept.spans:
+        kept.unpack()
+    assert 3 == len(store.records)
+    assert [] == store.kept
