@@ -35,7 +35,7 @@ def _said(backlog: BacklogSize) -> str | None:
     if not backlog.spans:
         return None
     came = f"{amounts.plural(backlog.spans, 'more span')} came in and {_are(backlog.spans)}"
-    if backlog.attendant is None:  # it was killed while we waited
+    if backlog.attendant is None:  # it ended while we waited
         return f"{came} not unpacked: ask again"
     return f"{came} being unpacked{_by(backlog.attendant)}"
 
@@ -63,7 +63,7 @@ def _unpacked(db: str | None, spans: int, *, json: bool) -> str | None:
 
 
 def _left(spans: int, why: str) -> str:
-    left = f"{amounts.plural(spans, 'span')} that a lens serve took before it was killed"
+    left = f"{amounts.plural(spans, 'span')} that a lens serve took before it ended"
     return f"{left} {_are(spans)} not unpacked: {why}"
 
 
