@@ -29,11 +29,13 @@ class Unpacked(NamedTuple):
 
 
 class Unpacking:
-    """Of one store's backlog; for one thread. Whatever raises has taken nothing off the backlog."""
+    """Of one store's backlog; for one thread. Whatever raises has taken nothing off the backlog,
+    but `count_losses`."""
 
     def __init__(
         self, store: CollectorStore, count_losses: Callable[[Iterable[Loss]], None]
     ) -> None:
+        """`count_losses`: called once what it is told of is off the backlog."""
         self._store = store
         self._count_losses = count_losses
         self._losses: list[Loss] = []

@@ -74,7 +74,7 @@ class Waiting:
             self._spans -= spans
             if taken:
                 self._group_size.took(len(taken))
-            else:  # for a second or so: whoever came together may have gone
+            else:  # none came in time: whoever came together may have gone
                 self._group_size = GroupSize()
             return taken
 

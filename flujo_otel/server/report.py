@@ -26,7 +26,8 @@ class Counts(NamedTuple):
     rejected: int = 0
     overloaded: int = 0
     to_unpack: int = 0
-    """Of those that are stored: kept as they came, not seen yet."""
+    """Kept as they came and not seen yet, here or by a collector before: of that one's none is
+    among `stored`."""
     metrics_not_stored: int = 0
     logs_not_stored: int = 0
 

@@ -71,6 +71,8 @@ class FreeStep:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Literal[False]:
+        # Not by __exit__: were that interrupted, nobody could tell whether `_current` is still the
+        # call to end or already another task's.
         call = None
         try:
             call = self._current()
