@@ -51,6 +51,10 @@ from opentelemetry import trace
 def told(name, arguments):
     if name == "import" and arguments[0] == "genai_prices.data":
         threading._register_atexit(int)  # as concurrent.futures does, which plugins import
+        # As opentelemetry.sdk._logs does, which logfire's plugin of pydantic imports.
+        from concurrent.futures import ThreadPoolExecutor
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(int, "7").result(5) == 7
 
 sys.addaudithook(told)
 {configure}
