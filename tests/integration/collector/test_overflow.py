@@ -18,10 +18,11 @@ from support.collector import (
     in_protobuf,
     locked,
     numbered,
+    request,
     start,
 )
 from support.lens import LENS, finished, told
-from support.programs import losses, query, wait_until_unpacked
+from support.programs import TIMEOUT_SECONDS, losses, query, wait_until_unpacked
 
 KEEPING: dict[str, Any] = {
     "flujo_otel.collector.pressure:_WINDOW_SECONDS": 0.0,
@@ -144,14 +145,21 @@ def test_secrets_that_are_redacted_are_never_kept_as_they_came(tmp_path: Path) -
     assert all(b"hunter2-sesame" not in content for content in files)
 
 
+def wait_until_it_meets_the_lock(running: Collector) -> None:
+    deadline_seconds = time.monotonic() + TIMEOUT_SECONDS
+    while 503 != running.send(request(b"", {}, method="GET", path="/healthz")).status:
+        assert time.monotonic() < deadline_seconds
+        time.sleep(0.05)
+
+
 def test_a_locked_database_delays_unpacking_and_loses_nothing(tmp_path: Path) -> None:
     impatient = {"flujo_otel.server.lifecycle:_BUSY_SECONDS": 0.1}
-    slow = KEEPING | {"flujo_otel.collector.overflow:_PAUSE_SECONDS": 0.5} | impatient
+    slow = KEEPING | {"flujo_otel.collector.overflow:_PAUSE_SECONDS": 1.0} | impatient
     with collector(tmp_path / "otel.db", slow) as running:
         names = fill(running)
         with locked(running.db) as other:
-            assert kept(running.db) > 0
-            assert running.process.poll() is None
+            wait_until_it_meets_the_lock(running)
+            assert 38 == kept(running.db)
             other.execute("ROLLBACK")
         assert names == running.names()
 
