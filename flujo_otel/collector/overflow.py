@@ -86,7 +86,7 @@ class Overflow:
         else:
             # Never 0 by counting: there are none where the store says so.
             self.spans = max(self.spans - unpacked.spans, 1)
-            if self._inherited_spans:  # they are the oldest
+            if self._inherited_spans:  # they are the oldest; what is behind the last goes with them
                 self._inherited_spans = max(self._inherited_spans - unpacked.spans, 0)
             else:
                 self._bytes = max(self._bytes - unpacked.body_bytes, 0)

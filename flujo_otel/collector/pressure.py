@@ -28,7 +28,7 @@ class Pressure:
 
     def __init__(self, now_seconds: float, cpu_seconds: float) -> None:
         self.is_high = False
-        self._most_per_second = 0.0
+        self._at_rise_per_second = 0.0
         self._latest_seconds = now_seconds
         self._busy_windows = 0
         self._begin(now_seconds, cpu_seconds)
@@ -51,16 +51,17 @@ class Pressure:
             return
         per_second = self._spans / passed_seconds
         if self.is_high:
-            self.is_high = per_second > _LESS * self._most_per_second
+            self.is_high = per_second > _LESS * self._at_rise_per_second
         elif self._is_too_much(passed_seconds, cpu_seconds - self._cpu_seconds):
             self.is_high = True
-            self._most_per_second = per_second
+            self._busy_windows = 0
+            self._at_rise_per_second = per_second
         self._begin(now_seconds, cpu_seconds)
 
     def rested(self, seconds: float, cpu_seconds: float) -> None:
         """So much went into something else, by choice: that says nothing of what comes."""
         self._latest_seconds += seconds
-        if not self.is_high:
+        if not self.is_high:  # else requests are counted, which come meanwhile too
             self._since_seconds += seconds
             self._cpu_seconds += cpu_seconds
 

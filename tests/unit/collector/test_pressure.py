@@ -51,6 +51,15 @@ def test_it_stays_high_until_clearly_less_comes_however_little_keeping_costs() -
     assert not second.passes(6, busy=0.01)
 
 
+def test_it_takes_as_much_to_rise_again() -> None:
+    second = Second()
+    assert not second.passes(10, busy=0.9)
+    assert second.passes(10, busy=0.9)
+    assert not second.passes(3, busy=0.01)
+    assert not second.passes(10, busy=0.9)
+    assert second.passes(10, busy=0.9)
+
+
 def test_a_large_request_alone_is_none() -> None:
     pressure = Pressure(0.0, 0.0)
     pressure.wrote(30_000, 0.0, 1.2, 1.2)
