@@ -20,7 +20,7 @@ from flujo_otel_cli.notes import notes
 from flujo_otel_cli.runs import end_of, has_no_end, lasted, status_within
 from flujo_otel_cli.text import both_ends, cell_len
 from flujo_otel_cli.theme import STYLES
-from flujo_otel_cli.unfolding import hint
+from flujo_otel_cli.unfolding import unfold_hint
 
 BARS_FROM = 80
 """Columns from which there are bars; below, durations alone."""
@@ -100,7 +100,7 @@ class TreeView:
             label = [*row.label, *row.hint] if has_room else row.label
             yield from self._lines(row._replace(label=label), left, took, bars)
             if row.hint and not has_room and not is_hinted:
-                yield [*row.guides, *hint()]
+                yield [*row.guides, *unfold_hint()]
             is_hinted |= bool(row.hint)
             yield from row.below
 
@@ -169,7 +169,7 @@ class TreeView:
             label += self.to.spelled(self._label(node, parent, cut_off=cut_off))
             inner = under + (theme.guide if children else "")
             below = self.details.lines(node, inner)
-            folds = hint("  ") if node.fold is not None else []
+            folds = unfold_hint("  ") if node.fold is not None else []
             yield Row(label, self._took(node), node, below, folds, [Piece(inner, "dim")])
             stack += _places(children, node, under, depth + 1)
 

@@ -10,16 +10,16 @@ _INDENT = 3
 """Columns before it beneath a line: as far as all that is told there."""
 
 
-def hint(between: str = "") -> Line:
+def unfold_hint(between: str = "") -> Line:
     """It, behind what is `between` it and what stands before it."""
     return [Piece(f"{between}{_SAID}", "dim")]
 
 
 def unfolding(line: Line, between: str, to: Terminal) -> Iterator[Line]:
     """`line` with it; where that would be cut, beneath."""
-    whole = [*line, *hint(between)]
+    whole = [*line, *unfold_hint(between)]
     if not to.cuts or width_of(to.spelled(whole)) <= to.width:
         yield whole
         return
     yield line
-    yield [Piece(" " * _INDENT), *hint()]
+    yield [Piece(" " * _INDENT), *unfold_hint()]
