@@ -24,8 +24,8 @@ RANKED_CANDIDATES: Final = "xray.ranked_candidates"
 LLM: Final = "xray.llm"
 """What add_llm_metadata was given, as a JSON object; beside it the same as `gen_ai.*`."""
 DECISION: Final = (REASONING, EVALUATIONS, RANKED_CANDIDATES, LLM, METADATA)
-"""What says how it was decided: a span without any of them says nothing of that. In the order of the
-parts of `query.decision.Decision`."""
+"""What says how it was decided: a span without any of them says nothing of that. In the order of
+the parts of `query.decision.Decision`."""
 DURATION_MS: Final = "xray.duration_ms"
 """On what was saved with a duration that its times do not say."""
 UTC_OFFSET_SECONDS: Final = "xray.utc_offset_seconds"
