@@ -13,8 +13,8 @@ from flujo_otel.spanstore.factory import open_destinations
 from flujo_otel.wire.transport import GRPC_PORT, HTTP_PORT
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import Document
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.runs import shell_word
 from flujo_otel_cli.text import brief_name, escape
 from flujo_otel_cli.theme import STYLES, Theme
 from flujo_otel_cli.times import duration
@@ -64,8 +64,8 @@ def _how_to_send(server: Server) -> Iterator[Line]:
     if server.token is not None:
         bearer = quote(f"Bearer {server.token}", safe="")
         yield [Piece(f"    OTEL_EXPORTER_OTLP_HEADERS=authorization={bearer}")]
-    db = f" --db {escape(shell_word(str(server.options.db)))}" if server.options.db else ""
-    yield [Piece(f"  See what comes, from this folder:  lens tail{db}", "dim")]
+    tail = hint("tail", db=str(server.options.db) if server.options.db else None)
+    yield [Piece(f"  See what comes, from this folder:  {tail}", "dim")]
 
 
 def _to_send_to(url: str) -> str:

@@ -11,7 +11,8 @@ from flujo_otel.settings import load
 from flujo_otel.spanstore.destinations import Cursor, CursorState, Selection
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import cursor_document
-from flujo_otel_cli.line import Line, Piece
+from flujo_otel_cli.hint import hint
+from flujo_otel_cli.line import Command, Line, Piece, flowed
 from flujo_otel_cli.options import Db, Json, complete_run, since_ns
 from flujo_otel_cli.problem import Exit, Problem
 from flujo_otel_cli.progress import ProgressBar
@@ -29,11 +30,13 @@ COLUMNS = (
     Column("DESTINATION", shrinks=True, least=20),
     Column("STATE"),
     Column("WAITING", right=True),
-    Column("SENT", right=True),
-    Column("REJECTED", right=True),
-    Column("LAST SENT", rank=1),
-    Column("POSITION", right=True, rank=2),
+    Column("SENT", right=True, rank=2),
+    Column("REJECTED", right=True, rank=1),
+    Column("LAST SENT", rank=3),
+    Column("POSITION", right=True, rank=4),
 )
+_HANGING = 2
+"""Columns before what a note goes on with: beneath its text, not its mark."""
 
 
 def command(
@@ -97,8 +100,16 @@ def _tell(session: Session, db: str | None) -> None:
         session.show(line for cursor in cursors for line in _notes(session, cursor))
     else:
         said = "No standing destination yet; what --to sends, once, is not kept account of."
-        session.show([[Piece(said)]])
-        session.show([[Piece("Forward:  lens serve --forward http://host:4318", "dim")]])
+        session.show(_whole(session, [Piece(said)]))
+        serve = hint("serve", "--forward", "http://host:4318", db=session.db)
+        session.show([[Piece("Forward:  ", "dim"), Command(serve, "dim")]])
+
+
+def _whole(session: Session, line: Line) -> Iterator[Line]:
+    """What says why is broken where a terminal ends, not cut."""
+    if session.to.cuts:
+        return flowed([session.to.spelled(line)], session.to.width, Piece(" "), _HANGING)
+    return iter([line])
 
 
 def _cursors(db: str | None) -> list[Cursor]:
@@ -145,20 +156,20 @@ def _notes(session: Session, cursor: Cursor) -> Iterator[Line]:
     if cursor.rejected_at_ns is not None:
         when = ago(cursor.rejected_at_ns, session.now_ns)
         words = escape(cursor.rejection) or "it did not say why"
-        yield _note(session, "warning", f"{name} rejected spans {when}: {words}")
+        yield from _note(session, "warning", f"{name} rejected spans {when}: {words}")
     if cursor.state is not CursorState.OK and cursor.error_at_ns is not None:
         when = ago(cursor.error_at_ns, session.now_ns)
         remedy = ""
         if cursor.state is CursorState.PAUSED:
             remedy = "; it is asked again once a minute, and nothing is lost meanwhile"
-        yield _note(session, "failed", f"{name}, {when}: {escape(cursor.error)}{remedy}")
+        yield from _note(session, "failed", f"{name}, {when}: {escape(cursor.error)}{remedy}")
     if cursor.lag and cursor.holder is None:
-        yield _note(session, "warning", f"{name}: no process forwards to it just now")
+        yield from _note(session, "warning", f"{name}: no process forwards to it just now")
 
 
-def _note(session: Session, status: str, text: str) -> Line:
+def _note(session: Session, status: str, text: str) -> Iterator[Line]:
     style = "red" if status == "failed" else "yellow"
-    return [Piece(f"{session.to.theme.mark(status)} ", style), Piece(text)]
+    return _whole(session, [Piece(f"{session.to.theme.mark(status)} ", style), Piece(text)])
 
 
 # --- --forget ------------------------------------------------------------------------------------

@@ -103,6 +103,12 @@ def test_one_screen_says_all_that_is_needed_and_a_last_line_sums_up(tmp_path: Pa
         assert last.startswith("✔ stopped after ") and "1 received · 1 stored" in last
 
 
+def test_the_command_to_copy_names_lens_as_it_was_called(tmp_path: Path) -> None:
+    with serve(tmp_path, "--db", "my own.db", PATH="/usr/bin:/bin") as lens:
+        assert lens.until("See what comes")[-1].endswith(f"  {LENS} tail --db 'my own.db'")
+        assert lens.stop() == 0
+
+
 @pytest.mark.parametrize(
     ("named", "made"),
     [("a.db", "a new database"), ("typo/dir/a.db", "a new database in a new folder")],

@@ -19,6 +19,7 @@ from flujo_otel.settings import load
 from flujo_otel.spanstore.factory import open_destinations
 from flujo_otel_cli.command_line import call
 from support.backends import GrpcBackend, HttpBackend, ok, partial, slow, status
+from support.lens import Lens
 from support.sent_spans import ended, names, some, store
 
 OTHER_TRACE = "f" * 32
@@ -236,6 +237,33 @@ def test_status(
     } == facts
     each[0].finish()
     refusing.close()
+
+
+def test_status_on_a_narrow_terminal_says_why_in_full(db: Path) -> None:
+    dead = HttpBackend()
+    dead.kill()
+    [destination] = destinations([dead.url], load(db=str(db)))
+    one = Dispatch(destination, open_destinations(db))
+    one.work()
+    store(db, *some(5))
+    one.work()
+    one.finish()
+    plain = {"FLUJO_OTEL_DB": str(db), "NO_COLOR": "1"}
+    with Lens("forward", "--status", cwd=db.parent, columns=40, **plain) as narrow:
+        heading, row, *notes = narrow.rest()
+    assert ["DESTINATION", "STATE", "WAITING"] == heading.split()
+    assert row.startswith("http://127.") and row.endswith("nobody sends        5")
+    assert all(len(line) <= 40 for line in notes)
+    assert "Connection refused ! " in " ".join(" ".join(notes).split())
+
+
+def test_the_command_that_begins_forwarding_is_whole_and_names_the_database(db: Path) -> None:
+    store(db, *some(1))
+    named = ("--db", str(db))
+    with Lens("forward", "--status", *named, cwd=db.parent, columns=40, NO_COLOR="1") as narrow:
+        *said, command = narrow.rest()
+    assert " ".join(" ".join(said).split()).endswith("is not kept account of.")
+    assert f"Forward:  lens serve --forward http://host:4318 --db {db}" == command
 
 
 def known(db: Path) -> list[str]:
