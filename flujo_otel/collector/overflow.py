@@ -58,15 +58,17 @@ class Overflow:
         return self._bytes < _MOST_BYTES and lasts_seconds < _LONGEST_SECONDS
 
     def write(self, group: Sequence[Pending]) -> Sequence[Rejected]:
-        """Commit them, as rows or as they came; which of their spans cannot be rows."""
+        """Commit them, as rows or, those that can be kept, as they came; which of their spans
+        cannot be rows."""
         began_seconds = time.monotonic()
         rejected: Sequence[Rejected] = ()
         self._is_unpacking = False
         self._pressure.writes(began_seconds)
-        if self.is_keeping and all(pending.received for pending in group):
-            self._keep([_kept(pending) for pending in group if pending.decoded.batch.records])
-        else:
-            rejected = self._store.write(merged([p.decoded.batch for p in group])).rejected
+        kept = [pending for pending in group if pending.received] if self.is_keeping else []
+        rows = [pending for pending in group if not pending.received] if kept else group
+        if rows:  # first: where keeping fails they are tried again, and are there once
+            rejected = self._store.write(merged([p.decoded.batch for p in rows])).rejected
+        self._keep([_kept(pending) for pending in kept if pending.decoded.batch.records])
         spans = sum(len(pending.decoded.batch.records) for pending in group)
         self._pressure.wrote(spans, began_seconds, time.monotonic(), time.process_time())
         return rejected

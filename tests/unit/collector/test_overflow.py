@@ -48,6 +48,15 @@ def test_a_pause_is_waited_for_before_unpacking_begins_and_no_more() -> None:
     assert overflow._PAUSE_SECONDS == kept.wait_seconds
 
 
+def test_what_cannot_be_kept_becomes_rows_and_nothing_beside_it() -> None:
+    store = FakeStore()
+    kept = keeping(store)
+    first, second, third = group(2, 3, 4)
+    kept.write([first, second._replace(received=None), third])
+    assert (2, 2) == (len(store.records), len(store.kept))
+    assert 2 == kept.spans
+
+
 class KeepsHalf(FakeStore):
     def keep(self, requests: Sequence[KeptRequest]) -> None:
         super().keep(requests[: len(requests) // 2])
