@@ -210,6 +210,7 @@ class GroupCommit:
             # doubles nothing, is the thing to do.
             guard.report("answering requests", error)
             self._fail(self._group, StoreUnavailable("The answer failed; send it again."))
+        written = sum(len(pending.decoded.batch.records) for pending in self._group)
         was_quiet, self._group = not self._group, []
         if self._overflow is None:
             # Nobody may send for hours, and what another collector left waits to be unpacked.
@@ -218,7 +219,8 @@ class GroupCommit:
         self._write_ledger(every_seconds=_LEDGER_SECONDS)
         overflow = self._overflow
         if overflow is not None and overflow.spans and (was_quiet or not overflow.is_keeping):
-            return self._unpack()
+            # What came last waits no less than what came first.
+            return self._unpack(max(1, min(written, SPANS_PER_GROUP)))
         return True
 
     def _taken(self) -> list[Pending]:
@@ -230,18 +232,20 @@ class GroupCommit:
             return self._waiting.take(_LEDGER_SECONDS, spaced_seconds)
         return self._waiting.take(wait_seconds)
 
-    def _unpack(self) -> bool:
-        """Some of what was kept; False where the database takes no writes."""
+    def _unpack(self, least_spans: int = 1) -> bool:
+        """So much of what was kept; False where the database takes no writes."""
         assert self._overflow is not None
-        try:
-            rejected = self._overflow.unpack()
-        except Exception as error:
-            self.unavailable = error
-            if not isinstance(error, FlujoOtelError):
-                guard.report("unpacking", error)
-            return False
-        self.unavailable = None
-        self._count(stored=-rejected, rejected=rejected)
+        enough = max(self._overflow.spans - least_spans, 0)
+        while self._overflow.spans > enough:
+            try:
+                rejected = self._overflow.unpack()
+            except Exception as error:
+                self.unavailable = error
+                if not isinstance(error, FlujoOtelError):
+                    guard.report("unpacking", error)
+                return False
+            self.unavailable = None
+            self._count(stored=-rejected, rejected=rejected)
         return True
 
     def _write(self, group: Sequence[Pending]) -> None:

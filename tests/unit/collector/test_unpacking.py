@@ -1,13 +1,19 @@
 """What was kept as it came becomes rows: all of it, and what it costs is counted once."""
 
+import time
+from concurrent.futures import Future
+
 import pytest
 
 from flujo_otel.collector.answers import Encoding
+from flujo_otel.collector.commit import GroupCommit
 from flujo_otel.collector.overflow import Overflow
 from flujo_otel.collector.unpacking import Unpacking
 from flujo_otel.errors import StoreUnavailable
-from flujo_otel.model import Loss
+from flujo_otel.model import Batch, Loss
+from flujo_otel.spanstore.api import WriteResult
 from flujo_otel.spanstore.backlog import KeptRequest
+from flujo_otel.wire.otlp import decode_protobuf
 from support import otlp
 from support.fake_store import FakeStore
 
@@ -65,6 +71,35 @@ def test_what_another_process_had_stored_is_not_taken_from_what_this_one_has() -
     overflow = Overflow(store, losses.extend)
     assert 0 == overflow.unpack()
     assert 1 == len(losses)
+
+
+class Busy(FakeStore):
+    """While it writes something, more comes."""
+
+    def __init__(self, comes: dict[str, tuple[str, ...]]) -> None:
+        super().__init__()
+        self._comes = comes
+        self.commit: Future[GroupCommit] = Future()
+
+    def write(self, batch: Batch) -> WriteResult:
+        written = super().write(batch)
+        names = self._comes.get(batch.records[0].name)
+        if names is not None:
+            body = kept(*names).body
+            self.commit.result().submit(decode_protobuf(body), len(body))
+        return written
+
+
+def test_as_much_is_unpacked_as_rows_are_made_where_more_comes_all_the_time() -> None:
+    store = Busy({"first": ("a", "b", "c"), "a": ("d",)})
+    store.keep([kept(name) for name in ("first", "second", "third", "fourth", "fifth")])
+    commit = GroupCommit(lambda: store, 1 << 20)
+    store.commit.set_result(commit)
+    deadline_seconds = time.monotonic() + 10
+    while "fifth" not in store.names and time.monotonic() < deadline_seconds:
+        time.sleep(0.01)
+    assert commit.close(10)
+    assert ["first", "a", "b", "c", "second", "third", "fourth", "d", "fifth"] == store.names
 
 
 def test_what_is_unpacked_at_once_is_bounded_in_bytes_too() -> None:
