@@ -10,7 +10,7 @@ from flujo_otel.spanstore.diagnosis import Diagnosis
 from flujo_otel.spanstore.maintenance import Health
 from flujo_otel.usage.library import is_installed
 from flujo_otel_cli import amounts
-from flujo_otel_cli.runs import shell_word
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.service_counts import ServiceCounts, services_of
 from flujo_otel_cli.text import brief, escape
 from flujo_otel_cli.times import ago
@@ -101,11 +101,12 @@ def _backlog(backlog: BacklogSize) -> Finding:
     return Finding("completed", "backlog", f"{said} by {_named([backlog.attendant])}")
 
 
-def of_diagnosis(diagnosis: Diagnosis, health: Health) -> Iterator[Finding]:
-    """Whether it takes writes, the disk, what came in, spans without their parents."""
+def of_diagnosis(diagnosis: Diagnosis, health: Health, db: str | None = None) -> Iterator[Finding]:
+    """Whether it takes writes, the disk, what came in, spans without their parents. `db`: what was
+    named with --db, which the commands to copy name too."""
     if diagnosis.obstacle:
         yield _obstacle(diagnosis.obstacle, health)
-    yield from _disk(diagnosis.free_bytes)
+    yield from _disk(diagnosis.free_bytes, db)
     services = [s for s in services_of(diagnosis, health.losses) if s.received or s.dropped]
     yield from (Finding("completed", "received", _flow(s)) for s in services[:_SERVICES_SHOWN])
     if len(services) > _SERVICES_SHOWN:
@@ -143,8 +144,9 @@ def of_losses(health: Health, now_ns: int) -> Iterator[Finding]:
         yield Finding("completed", "lost", "nothing")
 
 
-def of_destination(cursor: Cursor, now_ns: int, path: str) -> Finding:
-    """One destination of forwarding: how far behind, and why. `path`: the database's."""
+def of_destination(cursor: Cursor, now_ns: int, path: str, db: str | None = None) -> Finding:
+    """One destination of forwarding: how far behind, and why. `path`: the database's; `db`: what
+    was named with --db, if anything."""
     called = brief(cursor.destination, 60)
     said = f"{called}  {amounts.lag(cursor)} behind, {cursor.sent:,} sent"
     if cursor.state is CursorState.PAUSED:
@@ -159,9 +161,10 @@ def of_destination(cursor: Cursor, now_ns: int, path: str) -> Finding:
         remedy = _remedy_here(cursor, path) or f"Is it up at {escape(cursor.endpoint)}?"
         return Finding("warning", "forwarding", f"{text}{remedy} Nothing is lost")
     if cursor.lag and cursor.holder is None:
-        name = escape(shell_word(cursor.destination))
-        text = f"{said}; nobody forwards just now: lens serve --forward {name}; or, where it is not"
-        text += f" used any more, lens forward --forget {name}"
+        serve = hint("serve", "--forward", cursor.destination, db=db)
+        forget = hint("forward", "--forget", cursor.destination, db=db)
+        text = f"{said}; nobody forwards just now: {serve}; or, where it is not used any more, "
+        text += forget
         if cursor.state is CursorState.RETRYING:
             text += f". The last try: {_last_error(cursor, now_ns)}"
         return Finding("warning", "forwarding", text)
@@ -224,13 +227,14 @@ def _obstacle(obstacle: str, health: Health) -> Finding:
     return Finding("failed", "writing", f"{escape(obstacle)}: spans wait in memory meanwhile")
 
 
-def _disk(free_bytes: int) -> Iterator[Finding]:
+def _disk(free_bytes: int, db: str | None) -> Iterator[Finding]:
     free = f"{amounts.size(free_bytes)} free"
     if free_bytes < DISK_FULL_BYTES:
         text = f"full, {free}: spans wait in memory, then the newest are dropped. Make room"
         yield Finding("failed", "disk", text)
     elif free_bytes < DISK_LOW_BYTES:
-        text = f"{free}: make room before it is full; lens delete --before 30d takes old runs out"
+        delete = hint("delete", "--before", "30d", db=db)
+        text = f"{free}: make room before it is full; {delete} takes old runs out"
         yield Finding("warning", "disk", text)
 
 

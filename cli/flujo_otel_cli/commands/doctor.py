@@ -41,7 +41,7 @@ def command(
         if problem.code != "no_database" or not _told_of_flujo(db, json=json):
             raise
         return
-    found = list(_found(examined))
+    found = list(_found(examined, db))
     sound = findings.is_sound(found)
     if json:
         write_document(document_of(examined) | {"sound": sound}, sys.stdout)
@@ -76,16 +76,16 @@ def _examined(db: str | None, *, quick: bool) -> Examined:
         return Examined(health, diagnosis, destinations.cursors(), server_here())
 
 
-def _found(examined: Examined) -> Iterator[Finding]:
+def _found(examined: Examined, db: str | None) -> Iterator[Finding]:
     now_ns = time.time_ns()
     health = examined.health
     yield from findings.of_health(health)
     if examined.server is not None:
         yield findings.of_server(examined.server, health.path)
     if examined.diagnosis is not None:
-        yield from findings.of_diagnosis(examined.diagnosis, health)
+        yield from findings.of_diagnosis(examined.diagnosis, health, db)
     for cursor in examined.cursors:
-        yield findings.of_destination(cursor, now_ns, health.path)
+        yield findings.of_destination(cursor, now_ns, health.path, db)
     yield from findings.of_losses(health, now_ns)
 
 

@@ -39,7 +39,9 @@ def findings(**changes: Any) -> list[tuple[str, str, str]]:
     return [*found.of_health(of), *found.of_losses(of, NOW_NS)]
 
 
-def diagnosed(writers: tuple[Process, ...] = (), **changes: Any) -> list[tuple[str, str, str]]:
+def diagnosed(
+    writers: tuple[Process, ...] = (), db: str | None = None, **changes: Any
+) -> list[tuple[str, str, str]]:
     facts: dict[str, Any] = {
         "obstacle": "",
         "free_bytes": 10**12,
@@ -50,7 +52,7 @@ def diagnosed(writers: tuple[Process, ...] = (), **changes: Any) -> list[tuple[s
     }
     losses = changes.pop("losses", ())
     diagnosis = Diagnosis(**{**facts, **changes})
-    return list(found.of_diagnosis(diagnosis, health(writers=writers, losses=losses)))
+    return list(found.of_diagnosis(diagnosis, health(writers=writers, losses=losses), db))
 
 
 def a_cursor(**changes: Any) -> Cursor:
@@ -250,6 +252,15 @@ def test_a_destination_in_trouble_says_what_to_do(
     finding = found.of_destination(a_cursor(**changes), NOW_NS, "/a.db")
     assert (finding.status, finding.subject) == (status, "forwarding")
     assert said in finding.text
+
+
+def test_the_commands_to_copy_name_the_database_that_was_named() -> None:
+    waiting = a_cursor(lag=1, holder=None)
+    text = found.of_destination(waiting, NOW_NS, "/a.db", "my own.db").text
+    for command in ("lens serve --forward", "lens forward --forget"):
+        assert f"{command} {waiting.destination} --db 'my own.db'" in text
+    [(_, _, text)] = diagnosed(free_bytes=500_000_000, db="my own.db")
+    assert "lens delete --before 30d --db 'my own.db' takes" in text
 
 
 @pytest.mark.parametrize("error", ["a fault of flujo-otel: KeyError: x", "/a.db is locked"])
