@@ -29,13 +29,12 @@ class Unpacked(NamedTuple):
 
 
 class Unpacking:
-    """Of one store's backlog; for one thread. Whatever raises has taken nothing off the backlog,
-    but `count_losses`."""
+    """Of one store's backlog; for one thread. Whatever raises has taken nothing off the backlog."""
 
     def __init__(
         self, store: CollectorStore, count_losses: Callable[[Iterable[Loss]], None]
     ) -> None:
-        """`count_losses`: called once what it is told of is off the backlog."""
+        """`count_losses`: called once what it is told of is off the backlog; raises nothing."""
         self._store = store
         self._count_losses = count_losses
         self._losses: list[Loss] = []
@@ -58,7 +57,7 @@ class Unpacking:
         batches = [batch for request in kept if (batch := self._batch(request)) is not None]
         if batches:
             self._write(batches)
-        self._store.forget(kept[-1])
+        self._store.forget(kept)
         if self._losses:
             self._count_losses(self._losses)
         return Unpacked(
@@ -72,6 +71,8 @@ class Unpacking:
         """None, and counted, where it is no request any more, which it was when it came."""
         try:
             return Received(request.body, Encoding(request.encoding)).decoded().batch
+        except MemoryError:  # that passes
+            raise
         except Exception as error:
             guard.report("unpacking a request", error)
             detail, now_ns = type(error).__name__, time.time_ns()
@@ -83,7 +84,7 @@ class Unpacking:
         batch = merged(batches)
         try:
             reasons = reasons_of(self._store.write(batch).rejected)
-        except StoreError:
+        except (StoreError, MemoryError):
             raise
         except Exception as error:
             if len(batches) > 1:  # a fault of ours, met with nobody knows whose spans

@@ -38,8 +38,8 @@ class Backlog(Protocol):
         one at least if there is one. Raises as `keep` does."""
         ...
 
-    def forget(self, up_to: KeptRequest) -> None:
-        """Remove this one of this process's, and all before it. Raises as `keep` does."""
+    def forget(self, requests: Sequence[KeptRequest]) -> None:
+        """Remove these, which `oldest` gave. Raises as `keep` does."""
         ...
 
 

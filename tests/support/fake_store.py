@@ -55,9 +55,9 @@ class FakeStore:
         self._check()
         return self.kept[:1]
 
-    def forget(self, up_to: KeptRequest) -> None:
+    def forget(self, requests: Sequence[KeptRequest]) -> None:
         self._check()
-        left = [request for request in self.kept if request.request_id > up_to.request_id]
+        left = [request for request in self.kept if request not in requests]
         self.forgotten += len(self.kept) - len(left)
         self.kept = left
 

@@ -1,5 +1,6 @@
 """A collector's way in: spans as rows or, for a time, as the requests that they came in."""
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ _KEEPERS: Final = """
 """
 _BEAT_SECONDS: Final = 10.0
 _SILENT_NS: Final = 60 * 10**9
-_FORGET: Final = "DELETE FROM backlog WHERE writer_id = ? AND request_id <= ?"
+_FORGET: Final = "DELETE FROM backlog WHERE request_id IN (SELECT value FROM json_each(?))"
 
 
 class SQLiteCollectorStore(SQLiteSpanWriter):
@@ -62,10 +63,11 @@ class SQLiteCollectorStore(SQLiteSpanWriter):
         with self._using() as opened:
             return [*_oldest(opened, most_spans, most_bytes)]
 
-    def forget(self, up_to: KeptRequest) -> None:
+    def forget(self, requests: Sequence[KeptRequest]) -> None:
         """See `backlog.Backlog.forget`."""
         with self._using() as opened:
-            _write(opened, _FORGET, (opened.writer_id, up_to.request_id))
+            request_ids = [request.request_id for request in requests]
+            _write(opened, _FORGET, (json.dumps(request_ids),))
 
 
 def size_of(connection: sqlite3.Connection) -> BacklogSize:
@@ -111,14 +113,11 @@ def _oldest(opened: Opened, most_spans: int, most_bytes: int) -> Iterator[KeptRe
 
 
 def _insert(opened: Opened, requests: Sequence[KeptRequest]) -> None:
-    now_ns = time.time_ns()
     values: list[Any] = []
     for request in requests:
-        values += (
-            opened.writer_id, request.encoding, request.span_count, now_ns, request.body
-        )  # fmt: skip
-    rows = ", ".join(["(?, ?, ?, ?, ?)"] * len(requests))
-    columns = "writer_id, encoding, span_count, received_at_ns, body"
+        values += (opened.writer_id, request.encoding, request.span_count, request.body)
+    rows = ", ".join(["(?, ?, ?, ?)"] * len(requests))
+    columns = "writer_id, encoding, span_count, body"
     _write(opened, f"INSERT INTO backlog ({columns}) VALUES {rows}", values)
     size_bytes = sum(len(request.body) for request in requests)
     opened.checkpointer.wrote(opened.connection, size_bytes)

@@ -49,7 +49,7 @@ def test_what_is_kept_comes_back_as_it_was_oldest_first(store: CollectorStore) -
     store.keep(given[150:])
     found = store.oldest(10**6, 1 << 30)
     assert given == [request._replace(request_id=0) for request in found]
-    store.forget(found[180])
+    store.forget(found[:181])
     left = store.oldest(10**6, 1 << 30)
     assert given[181:] == [request._replace(request_id=0) for request in left]
 
@@ -62,6 +62,18 @@ def test_so_many_come_as_have_the_spans_asked_for_and_one_at_least(store: Collec
 def test_large_ones_come_a_few_at_a_time(store: CollectorStore) -> None:
     store.keep(some(5))  # of 3,000 bytes each
     assert [1, 1, 2, 5] == [len(store.oldest(100, most)) for most in (1, 3000, 3001, 10**6)]
+
+
+def test_what_another_of_this_process_reads_too_is_lost_by_neither(
+    db: Path, store: CollectorStore
+) -> None:
+    store.keep(some(2))
+    with closing(open_collector_store(db)) as other:
+        found = other.oldest(10**6, 1 << 30)
+        store.forget(store.oldest(10**6, 1 << 30))
+        store.keep(some(3, first=2))
+        other.forget(found)
+        assert [b"2" * 3000, b"3" * 3000, b"4" * 3000] == bodies(other, 10**6)
 
 
 def test_nothing_is_no_backlog(store: CollectorStore) -> None:

@@ -1,6 +1,7 @@
 """What was kept as it came becomes rows: all of it, and what it costs is counted once."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import pytest
@@ -21,11 +22,11 @@ from support.fake_store import FakeStore
 class ForgetsAtTheSecondTry(FakeStore):
     tries = 0
 
-    def forget(self, up_to: KeptRequest) -> None:
+    def forget(self, requests: Sequence[KeptRequest]) -> None:
         self.tries += 1
         if self.tries == 1:
             raise StoreUnavailable("locked")
-        super().forget(up_to)
+        super().forget(requests)
 
 
 def kept(*names: str) -> KeptRequest:
@@ -53,6 +54,23 @@ def test_what_is_no_request_any_more_is_counted_with_what_is_rejected(
     store.keep([KeptRequest(Encoding.PROTOBUF, 3, b"\xff")])
     assert 3 == Unpacking(store, losses.extend).step().rejected
     assert [("internal_error", 3)] == [(loss.reason, loss.count) for loss in losses]
+
+
+def test_where_memory_is_short_nothing_is_given_up() -> None:
+    class Short(FakeStore):
+        def write(self, batch: Batch) -> WriteResult:
+            if not self.batches:
+                self.batches.append(Batch([]))
+                raise MemoryError
+            return super().write(batch)
+
+    store, losses = Short(), list[Loss]()
+    store.keep([kept("first")])
+    unpacking = Unpacking(store, losses.extend)
+    with pytest.raises(MemoryError):
+        unpacking.step()
+    assert 1 == unpacking.step().spans
+    assert (["first"], []) == (store.names, losses)
 
 
 def test_a_request_without_spans_does_not_hide_what_came_after_it() -> None:
