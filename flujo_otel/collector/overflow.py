@@ -17,9 +17,10 @@ _MOST_BYTES: Final = 512 << 20
 """Some 2 million spans; then clients wait for rows again."""
 _LONGEST_SECONDS: Final = 30.0
 """The same: what is kept is not seen yet."""
-_PAUSE_SECONDS: Final = 0.05
-"""Nothing comes for so long: there is time to unpack. Waited for once, and not before each 2,000
-spans: that took twice as long."""
+_PAUSE_SECONDS: Final = 0.25
+"""Nothing comes for so long: there is time to unpack. To decode 500 spans of JSON takes up to 0.05
+s, in which none comes either. Waited for once, and not before each 2,000 spans: that took twice as
+long."""
 
 
 class Overflow:

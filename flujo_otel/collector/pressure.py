@@ -3,12 +3,13 @@
 from typing import Final
 
 _WINDOW_SECONDS: Final = 1.0
-_BURNING: Final = 0.8
-"""Of a core, whatever for: to decode JSON takes twice what making rows does."""
+_BURNING: Final = 0.7
+"""Of a core, whatever for: to decode JSON takes twice what making rows does. 10,000 spans a second
+take 0.3 to 0.5."""
 _BUSY: Final = 0.75
 """Of the time, spent on writing: a disk is slow, or other programs have the cores. 10,000 spans a
 second take 0.3 to 0.5, what is more than can be made rows 0.95."""
-_BUSY_WINDOWS: Final = 2
+_FULL_WINDOWS: Final = 2
 """One after the other: a checkpoint, or a neighbour, takes one now and then, and what is kept is
 seen half a minute later."""
 _LESS: Final = 0.7
@@ -30,7 +31,7 @@ class Pressure:
         self.is_high = False
         self._at_rise_per_second = 0.0
         self._latest_seconds = now_seconds
-        self._busy_windows = 0
+        self._full_windows = 0
         self._begin(now_seconds, cpu_seconds)
 
     def writes(self, now_seconds: float) -> None:
@@ -54,7 +55,7 @@ class Pressure:
             self.is_high = per_second > _LESS * self._at_rise_per_second
         elif self._is_too_much(passed_seconds, cpu_seconds - self._cpu_seconds):
             self.is_high = True
-            self._busy_windows = 0
+            self._full_windows = 0
             self._at_rise_per_second = per_second
         self._begin(now_seconds, cpu_seconds)
 
@@ -67,9 +68,10 @@ class Pressure:
 
     def _is_too_much(self, passed_seconds: float, burnt_seconds: float) -> bool:
         is_busy = self._busy_seconds > _BUSY * passed_seconds
-        self._busy_windows = self._busy_windows + 1 if is_busy else 0
         is_burning = burnt_seconds > _BURNING * passed_seconds
-        return self._groups >= _GROUPS and (is_burning or self._busy_windows >= _BUSY_WINDOWS)
+        is_full = self._groups >= _GROUPS and (is_busy or is_burning)
+        self._full_windows = self._full_windows + 1 if is_full else 0
+        return self._full_windows >= _FULL_WINDOWS
 
     def _begin(self, now_seconds: float, cpu_seconds: float) -> None:
         self._since_seconds, self._cpu_seconds = now_seconds, cpu_seconds

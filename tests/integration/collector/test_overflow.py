@@ -29,6 +29,7 @@ KEEPING: dict[str, Any] = {
     "flujo_otel.collector.pressure:_BURNING": -1.0,
     "flujo_otel.collector.pressure:_LESS": -1.0,
     "flujo_otel.collector.pressure:_GROUPS": 0,
+    "flujo_otel.collector.pressure:_FULL_WINDOWS": 1,
     "flujo_otel.collector.pressure:_QUIET_SECONDS": 600.0,
 }
 """From the second request on."""

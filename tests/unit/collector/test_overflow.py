@@ -22,6 +22,7 @@ def _is_always_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pressure, "_BURNING", -1.0)
     monkeypatch.setattr(pressure, "_LESS", -1.0)
     monkeypatch.setattr(pressure, "_GROUPS", 0)
+    monkeypatch.setattr(pressure, "_FULL_WINDOWS", 1)
 
 
 def group(*numbers: int) -> list[Pending]:
