@@ -3,7 +3,7 @@
 from typing import Final
 
 _WINDOW_SECONDS: Final = 1.0
-_BURNING: Final = 0.7
+_BURNING: Final = 0.8
 """Of a core, whatever for: to decode JSON takes twice what making rows does. 10,000 spans a second
 take 0.3 to 0.5."""
 _BUSY: Final = 0.75

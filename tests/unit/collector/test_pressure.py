@@ -42,9 +42,9 @@ def test_it_is_high_where_two_seconds_running_go_into_writing_and_no_sooner() ->
 
 def test_it_is_high_where_a_core_has_little_left() -> None:
     second = Second()
-    assert not any(second.passes(10, busy=0.2, burning=0.65) for _ in range(5))
-    assert not second.passes(10, busy=0.2, burning=0.75)
-    assert second.passes(10, busy=0.2, burning=0.75)
+    assert not any(second.passes(10, busy=0.2, burning=0.75) for _ in range(5))
+    assert not second.passes(10, busy=0.2, burning=0.85)
+    assert second.passes(10, busy=0.2, burning=0.85)
 
 
 def test_it_stays_high_until_clearly_less_comes_however_little_keeping_costs() -> None:
