@@ -72,6 +72,12 @@ class Program:
         assert self._process is not None and self._process.returncode is not None
         return self._process.returncode < 0
 
+    @property
+    def has_failed(self) -> bool:
+        """It ended with another code than 0; not before `wait`."""
+        assert self._process is not None and self._process.returncode is not None
+        return self._process.returncode != 0
+
     def _forward(self, number: int, _: FrameType | None) -> None:
         if self._process is None:
             self._early.append(number)

@@ -36,8 +36,8 @@ SETTINGS = {
 }
 _LOOKED_AT = 1000
 """Of the newest runs, so many are looked through."""
-_NO_RUN = """\
-lens run: the command made no run: {database} has none of it.
+_NO_RUN = "lens run: the command made no run: {database} has none of it."
+_WAYS = """\
 In a Python program these are traced by themselves: flujo, pydantic-graph, LangChain, LlamaIndex, \
 pydantic-ai, and whatever has an OpenTelemetry instrumentation installed.
 Code of your own is a run with a decorator on its function:
@@ -118,7 +118,11 @@ def _tell(db: str | None, started_ns: int, child: Program, *, json: bool) -> Non
 
 
 def _no_run(child: Program, db: str | None) -> str:
-    return _KILLED if child.was_killed else _NO_RUN.format(database=name_of(db))
+    if child.was_killed:
+        return _KILLED
+    said = _NO_RUN.format(database=name_of(db))
+    # One that has failed has said why, which is what to read.
+    return said if child.has_failed else f"{said}\n{_WAYS}"
 
 
 def _show(

@@ -123,8 +123,8 @@ def test_run_leaves_out_the_runs_of_a_process_that_was_there_before(here: Path) 
 def test_run_of_a_program_that_makes_no_run_says_where_it_looked_and_how_to_make_one(
     here: Path,
 ) -> None:
-    done = lens_run("sh", "-c", "exit 3")
-    assert done.returncode == 3
+    done = lens_run("true")
+    assert done.returncode == 0
     first, *ways = done.stderr.splitlines()
     database = here / "flujo_otel.db"
     assert first == f"lens run: the command made no run: {database} has none of it."
@@ -132,6 +132,13 @@ def test_run_of_a_program_that_makes_no_run_says_where_it_looked_and_how_to_make
     (here / "app.py").write_text(program)
     done = lens_run(sys.executable, "app.py")
     assert "✔ work  completed" in done.stderr
+
+
+def test_run_of_a_program_that_failed_before_it_made_a_run_leaves_the_word_to_it() -> None:
+    done = lens_run("sh", "-c", "echo why >&2; exit 3")
+    assert done.returncode == 3
+    why, told = done.stderr.splitlines()
+    assert ("why", True) == (why, told.startswith("lens run: the command made no run"))
 
 
 @pytest.mark.parametrize("typed", [["--dbb", "x", "--"], ["--dbb=x"], ["--live", "--dbb", "x"]])
