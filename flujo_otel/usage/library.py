@@ -5,6 +5,7 @@ thread that writes. `lock` is held meanwhile: a process that is forked in the mi
 has a child that can never import the same.
 """
 
+import concurrent.futures.thread  # noqa: F401  # see `lock`
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ _NO_PROVIDERS: Final = frozenset(
 _MARKS: Final = (b"gen_ai.usage.", b"llm.token_count.", b"llm.usage.")
 
 lock: Final = RLock()
+"""At a fork it is taken after the locks of what was imported later. So logging and
+concurrent.futures are imported before: what is loaded under this lock takes theirs."""
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
