@@ -53,7 +53,7 @@ def _unpacked(db: str | None, spans: int, *, json: bool) -> str | None:
     try:
         with closing(open_collector_store(db, busy_timeout_seconds=_WAIT_SECONDS)) as store:
             unpacking = Unpacking(store, losses.extend)
-            spans = unpacking.begin().spans
+            spans = store.take_over().spans
             try:
                 with ProgressBar("unpacked", spans, hidden=json) as bar:
                     while (step := unpacking.step()).requests:

@@ -36,7 +36,7 @@ class Overflow:
         self._store = store
         self._unpacking = Unpacking(store, count_losses)
         self._pressure = Pressure(time.monotonic(), time.process_time())
-        self.spans = self._inherited_spans = self._unpacking.begin().spans
+        self.spans = self._inherited_spans = store.take_over().spans
         """Still to be unpacked. For any thread."""
         self._bytes = 0
         self._since_seconds = time.monotonic()

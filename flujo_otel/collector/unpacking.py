@@ -10,7 +10,6 @@ from flujo_otel.collector.batches import faults_of, losses_of, merged, reasons_o
 from flujo_otel.collector.received import Received
 from flujo_otel.errors import StoreError
 from flujo_otel.model import Batch, Loss
-from flujo_otel.spanstore.api import BacklogSize
 from flujo_otel.spanstore.backlog import CollectorStore, KeptRequest
 
 _SPANS: Final = 2000
@@ -39,11 +38,6 @@ class Unpacking:
         self._count_losses = count_losses
         self._losses: list[Loss] = []
         """Of a step that is under way: what is tried again would be counted again."""
-
-    def begin(self) -> BacklogSize:
-        """Take over what processes that are gone have left; how much there is now. Raises
-        StoreErrors."""
-        return self._store.take_over()
 
     def step(self) -> Unpacked:
         """Make rows of the oldest. Nothing where there is none left.
