@@ -78,7 +78,7 @@ def is_sound(findings: Sequence[Finding]) -> bool:
     return all(finding.status != "failed" for finding in findings)
 
 
-def of_health(health: Health) -> Iterator[Finding]:
+def of_health(health: Health, db: str | None = None) -> Iterator[Finding]:
     """The file, its library, its log, its writers."""
     yield _database(health)
     yield from (Finding("completed", "sqlite", fault) for fault in health.faults)
@@ -89,14 +89,14 @@ def of_health(health: Health) -> Iterator[Finding]:
         yield Finding("warning", "log", text)
     yield Finding("completed", "writers", _named(health.writers) or "none just now")
     if health.backlog.spans:
-        yield _backlog(health.backlog)
+        yield _backlog(health.backlog, db)
 
 
-def _backlog(backlog: BacklogSize) -> Finding:
+def _backlog(backlog: BacklogSize, db: str | None) -> Finding:
     """More came than could be made rows."""
     said = f"{amounts.plural(backlog.spans, 'span')} stored as they came, to be unpacked"
     if backlog.attendant is None:
-        text = f"{said}; the lens serve that took them is gone: lens list unpacks them"
+        text = f"{said}; the lens serve that took them is gone: {hint('list', db=db)} unpacks them"
         return Finding("warning", "backlog", text)
     return Finding("completed", "backlog", f"{said} by {_named([backlog.attendant])}")
 

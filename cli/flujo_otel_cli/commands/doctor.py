@@ -79,7 +79,7 @@ def _examined(db: str | None, *, quick: bool) -> Examined:
 def _found(examined: Examined, db: str | None) -> Iterator[Finding]:
     now_ns = time.time_ns()
     health = examined.health
-    yield from findings.of_health(health)
+    yield from findings.of_health(health, db)
     if examined.server is not None:
         yield findings.of_server(examined.server, health.path)
     if examined.diagnosis is not None:

@@ -132,7 +132,7 @@ def test_lens_says_what_is_not_unpacked_and_by_whom(tmp_path: Path) -> None:
         assert running.process.pid == document["backlog"]["attendant"]["pid"]
     killed(tmp_path / "other.db")
     finding = told(tmp_path, "doctor", "--db", "other.db")
-    assert "the lens serve that took them is gone: lens list unpacks them" in finding
+    assert "the lens serve that took them is gone: lens list --db other.db unpacks them" in finding
 
 
 def test_secrets_that_are_redacted_are_never_kept_as_they_came(tmp_path: Path) -> None:
