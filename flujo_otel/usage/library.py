@@ -1,20 +1,18 @@
 """Prices from genai-prices, of what is in its package: it never goes to the network here.
 
 To import it takes 0.34 s of CPU, so it is loaded for the first call that has to be priced, on the
-thread that writes. `lock` is held meanwhile: a process that is forked in the middle of an import
-has a child that can never import the same.
+thread that writes.
 """
 
-import concurrent.futures.thread  # noqa: F401  # see `lock`
-import os
+import concurrent.futures.thread  # noqa: F401  # see `_loading`
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.util import find_spec
-from threading import RLock
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.usage.late_import import possible_at_exit
+from flujo_otel.usage.loading import Loading
 from flujo_otel.usage.rates import PaidTokens, Rates
 from flujo_otel.usage.tokens import Usage
 
@@ -30,13 +28,9 @@ _NO_PROVIDERS: Final = frozenset(
 """Who only passes a call on: the model's name decides."""
 _MARKS: Final = (b"gen_ai.usage.", b"llm.token_count.", b"llm.usage.")
 
-lock: Final = RLock()
-"""At a fork it is taken after the locks of what was imported later. So logging and
-concurrent.futures are imported before: what is loaded under this lock takes theirs."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
-    )
+_loading: Final = Loading()
+"""At a fork it is waited for after the locks of what was imported later. So logging and
+concurrent.futures are imported before: what is loaded under this one takes theirs."""
 
 
 class Library(NamedTuple):
@@ -51,8 +45,10 @@ class Library(NamedTuple):
 
 @lru_cache(maxsize=1)
 def load() -> Library | None:
-    """The library, imported; None where it is not installed."""
-    with lock, possible_at_exit():
+    """The library, imported; None where it is not installed, or never can be imported."""
+    with _loading as is_possible, possible_at_exit():
+        if not is_possible:
+            return None
         try:
             from genai_prices import Usage as LibraryUsage
             from genai_prices.data_snapshot import get_snapshot

@@ -259,6 +259,36 @@ def test_a_child_forked_while_the_library_is_loaded_can_load_it_too() -> None:
     assert "0" == said
 
 
+def test_a_fork_does_not_wait_for_ever_for_the_library() -> None:
+    """Its child has no prices; it would hang where it imported what is half imported."""
+    said = run(
+        """
+        import os, threading, warnings
+        warnings.simplefilter("ignore")
+        from flujo_otel.usage import library, loading
+        loading.FORK_WAITS_SECONDS = 0.1
+        is_loading, is_done = threading.Event(), threading.Event()
+
+        def load():
+            with library._loading:
+                is_loading.set()
+                is_done.wait()
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        is_loading.wait()
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if library.load() is None else 1)
+        print(os.waitpid(child, 0)[1])
+        is_done.set()
+        thread.join()
+        print(library.load() is not None)
+        """
+    )
+    assert "0\nTrue" == said
+
+
 def test_prices_change_with_time() -> None:
     """Those of the time of the call count, not today's."""
     changed = [
