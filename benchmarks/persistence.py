@@ -1,11 +1,13 @@
 """What SQLiteBackend as flujo's state backend adds to a real pipeline, and what flujo's own adds.
 
 Two pipelines of 100 steps, untraced: of 5 ms each (how many percent?) and of nothing at all (how
-much of what flujo's own default adds?). All ways in turn, each in its own process; medians over
-all runs of all processes, and the ratios of these medians.
+much of what flujo's own default adds?). Beside them the floor: a backend that commits one row of a
+kilobyte for each state, and does nothing else. All ways in turn, each in its own process; medians
+over all runs of all processes, and the ratios of these medians.
 """
 
 import asyncio
+import sqlite3
 import sys
 import time
 import warnings
@@ -15,7 +17,8 @@ from typing import Any
 from benchmarks._ways import compare, report
 
 STEPS = 100
-WAYS = ("no backend", "SQLiteBackend", "flujo's own")
+FLOOR = "a bare commit"
+WAYS = ("no backend", FLOOR, "SQLiteBackend", "flujo's own")
 
 
 def child(way: str, sleep_seconds: float, runs: int) -> None:
@@ -25,16 +28,13 @@ def child(way: str, sleep_seconds: float, runs: int) -> None:
     logging.disable(logging.WARNING)
     from flujo import Flujo, Pipeline, Step
 
-    from flujo_otel import SQLiteBackend
-
     async def work(value: Any) -> Any:
         if sleep_seconds:
             await asyncio.sleep(sleep_seconds)
         return value + 1
 
     pipeline = Pipeline(steps=[Step.from_callable(work, name=f"s{n}") for n in range(STEPS)])
-    ours = SQLiteBackend(Path("ours.db")) if way == "SQLiteBackend" else None
-    runner = Flujo(pipeline, state_backend=ours)
+    runner = Flujo(pipeline, state_backend=_backend(way))
     if hasattr(runner, "disable_tracing"):
         runner.disable_tracing()
     if way == "no backend":
@@ -51,6 +51,31 @@ def child(way: str, sleep_seconds: float, runs: int) -> None:
     report(times)
 
 
+def _backend(way: str) -> Any:
+    from flujo_otel import SQLiteBackend
+
+    if way == "SQLiteBackend":
+        return SQLiteBackend(Path("ours.db"))
+    if way != FLOOR:
+        return None
+    connection = sqlite3.connect("floor.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("CREATE TABLE states (run_id TEXT PRIMARY KEY, state TEXT)")
+
+    class Floor(SQLiteBackend):
+        async def save_state(self, run_id: str, state: Any) -> None:
+            row = run_id, "x" * 1000
+            connection.execute("INSERT OR REPLACE INTO states VALUES (?, ?)", row)
+
+        async def nothing(self, *_: Any, **__: Any) -> None:
+            pass
+
+        save_run_start = save_step_result = save_run_end = nothing
+
+    return Floor(Path("never.db"))
+
+
 def main() -> None:
     slow = compare("persistence", WAYS, 0.005, 3)
     bare = slow[WAYS[0]]
@@ -59,7 +84,7 @@ def main() -> None:
         print(f"  {way:14} {seconds * 1e3:8.1f} ms  {seconds / bare - 1:+7.1%}")
     print("  (to reach: SQLiteBackend at most +5 %)")
     fast = compare("persistence", WAYS, 0.0, 5)
-    bare, ours, own = (fast[way] for way in WAYS)
+    bare, _, ours, own = (fast[way] for way in WAYS)
     print(f"{STEPS} trivial steps, one run, median:")
     for way, seconds in fast.items():
         print(f"  {way:14} {seconds * 1e3:8.1f} ms  adds {(seconds - bare) * 1e3:8.1f} ms")
