@@ -43,8 +43,18 @@ _PLAINLY = (
     (r"is not a valid int\w*( range)?\.$", "is no whole number."),
     (r"is not a valid float( range)?\.$", "is no number."),
     (r"is not in the range x>=(\S+)\.$", r"is less than \1."),
+    (r"is not in the range (\S+)<=x<=(\S+)\.$", r"is not from \1 to \2."),
+    ("^Value error, ", ""),
 )
 """How click says that a value is wrong, and how it is said here."""
+
+_PLAINLY_OF_INPUT = (
+    ("valid integer", "{typed!r} is no whole number."),
+    ("valid number", "{typed!r} is no number."),
+    ("greater than or equal to ", "{typed} is less than {bound}."),
+    ("less than or equal to ", "{typed} is more than {bound}."),
+)
+"""The same of pydantic, which typer asks from 0.29 on: it says "Input" for the value."""
 
 
 class LateCommands(TyperGroup):
@@ -148,13 +158,21 @@ def _usage(error: Any, arguments: Sequence[str], *, wants_json: bool) -> int:
 
 def _plainly(error: Any, arguments: Sequence[str]) -> str:
     """What is wrong with an option's value as it was typed, without the names of click's types."""
-    said = str(error.message)
-    typed = _typed(error.param.opts, arguments)
+    said = plainly(str(error.message), _typed(error.param.opts, arguments))
+    return escape(f"{error.param.opts[0]} {said}")
+
+
+def plainly(said: str, typed: str | None) -> str:
+    """What typer, of whatever version, says of the value that was `typed`."""
     if typed is not None:
         said = re.sub(r"^\S+(?= is not in the range)", lambda _: typed, said)
     for pattern, plain in _PLAINLY:
         said = re.sub(pattern, plain, said)
-    return escape(f"{error.param.opts[0]} {said}")
+    if typed is not None and said.startswith("Input should be "):
+        for known, plain in _PLAINLY_OF_INPUT:
+            if known in said:
+                return plain.format(typed=typed, bound=said.rpartition(" ")[2])
+    return said
 
 
 def _typed(names: Sequence[str], arguments: Sequence[str]) -> str | None:

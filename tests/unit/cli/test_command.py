@@ -9,12 +9,14 @@ import pytest
 
 import flujo_otel
 from flujo_otel.model.record import Role
+from flujo_otel_cli.command_line import plainly
 from flujo_otel_cli.terminal import Terminal
 from support.lens import LENS
 from unit.cli.lens import answer, document, on_a_terminal
 from unit.cli.scenes import a_span, store
 
 COMMANDS = ["list", "trace", "show", "spans", "stats", "ps", "hung", "doctor"]
+_INPUT = "Input should be"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -80,6 +82,27 @@ def test_a_wrong_value_is_told_in_a_sentence(
 ) -> None:
     code, out, err = answer(capsys, *arguments)
     assert (code, out) == (2, "") and err.startswith(said) and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "typed", "said"),
+    [
+        ("'x' is not a valid int.", "x", "'x' is no whole number."),
+        (f"{_INPUT} a valid integer, unable to parse string", "x", "'x' is no whole number."),
+        ("'x' is not a valid float.", "x", "'x' is no number."),
+        (f"{_INPUT} a valid number, unable to parse string", "x", "'x' is no number."),
+        ("0.0 is not in the range x>=0.01.", "0", "0 is less than 0.01."),
+        (f"{_INPUT} greater than or equal to 0.01", "0", "0 is less than 0.01."),
+        ("70 is not in the range 0<=x<=65.", "70", "70 is not from 0 to 65."),
+        (f"{_INPUT} less than or equal to 65", "70", "70 is more than 65."),
+        ("Value error, 'x' is not one of 'a', 'b'.", "x", "'x' is not one of 'a', 'b'."),
+        (f"{_INPUT} a colour", "x", f"{_INPUT} a colour"),
+    ],
+)
+def test_a_wrong_value_is_told_alike_by_typer_before_and_after_it_asked_pydantic(
+    told: str, typed: str, said: str
+) -> None:
+    assert plainly(told, typed) == said
 
 
 def test_what_to_type_names_the_database_that_was_named(
