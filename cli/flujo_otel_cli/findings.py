@@ -24,18 +24,22 @@ DISK_LOW_BYTES: Final = 1_000_000_000
 _OWN_FAULT: Final = "a fault of flujo-otel"
 """How the forwarder begins what is no fault of the destination."""
 _SERVICES_SHOWN: Final = 10
+_OWN_PRICE: Final = (
+    "say it yourself, in USD per million tokens, for what is traced from then on: "
+    """FLUJO_OTEL_PRICES='{"my-model": {"input": 0.5, "output": 2}}'"""
+)
 _REMEDIES: Final = {
     "queue_full": "raise FLUJO_OTEL_QUEUE_BYTES",
     "terminated": "give the program more time than 2 s: end it by SIGINT, or by sys.exit",
     "rejected": "such values cannot be stored: change what the program records",
     "refused": "the database would not take them: name another with FLUJO_OTEL_DB",
     "shut_down": "shut the tracer provider down when all spans have ended",
-    "sampled_out": "as sampling_rate says; docs/xray.md says which are kept all the same",
+    "sampled_out": "as sampling_rate says; those that fail are kept, but for keep_failed=False",
     "rate_limited": "raise the rate_limit of that XRay",
     "not_submitted": "look at the machine that remote_url names",
-    "state_not_saved": "a killed run does that step again: docs/storage.md, Values",
+    "state_not_saved": "it has a value that cannot be read back: a killed run does that step again",
     "internal_error": "a fault of flujo-otel: FLUJO_OTEL_RAISE=1 in the program shows it",
-    "refused_request": "its client does not send it again: docs/collector.md, Answers",
+    "refused_request": "its client does not send it again: mend what it sends, but for a 500",
     "fault": "of flujo-otel itself, the program went on: FLUJO_OTEL_RAISE=1 shows it",
     "id_reused": "all are kept; does the program seed the generator of its ids?",
     "database_replaced": "leave the file where it is while a program writes to it",
@@ -127,9 +131,7 @@ def of_diagnosis(diagnosis: Diagnosis, health: Health, db: str | None = None) ->
 def _unpriced(calls: int) -> Finding:
     said = f"{amounts.plural(calls, 'model call')} with tokens and no known cost"
     if is_installed():
-        return Finding(
-            "completed", "prices", f"{said}: docs/usage.md, Prices, says how to name one"
-        )
+        return Finding("completed", "prices", f"{said}: {_OWN_PRICE}")
     remedy = "pip install 'flujo-otel[prices]' prices what is traced from then on"
     return Finding("warning", "prices", f"{said}: {remedy}")
 

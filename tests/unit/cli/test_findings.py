@@ -1,5 +1,7 @@
 """What `lens doctor` finds, and that every finding that is not sound says what to do."""
 
+import json
+import shlex
 from typing import Any
 
 import pytest
@@ -113,11 +115,16 @@ def test_what_was_lost_says_what_to_do(reason: str, remedy: str) -> None:
     assert text.endswith(remedy) or remedy in text
 
 
-def test_refused_requests_are_lost_and_say_where_their_answers_are_explained() -> None:
+def test_refused_requests_are_lost_and_say_what_to_mend() -> None:
     (*_, (status, subject, text)) = findings(losses=(a_loss("refused_request", "413, too large"),))
     assert ("failed", "lost") == (status, subject)
     assert text.startswith("120 requests of app, 0 s ago: refused request (413, too large); ")
-    assert "docs/collector.md" in text
+    assert text.endswith("its client does not send it again: mend what it sends, but for a 500")
+
+
+def test_no_remedy_is_in_a_page_that_pip_does_not_install() -> None:
+    remedies = [*vars(found)["_REMEDIES"].values(), vars(found)["_OWN_PRICE"]]
+    assert [said for said in remedies if "docs/" in said or ".md" in said] == []
 
 
 @pytest.mark.parametrize(
@@ -306,3 +313,5 @@ def test_calls_without_a_price_are_told_of_with_what_prices_them(
     monkeypatch.setattr(found, "is_installed", lambda: True)
     (finding,) = diagnosed(unpriced=1)
     assert finding[0] == "completed" and "1 model call with" in finding[2]
+    setting = finding[2].partition("FLUJO_OTEL_PRICES=")[2]
+    assert json.loads(shlex.split(setting)[0]) == {"my-model": {"input": 0.5, "output": 2}}
