@@ -10,7 +10,7 @@ from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.problem import Exit, Problem
 from flujo_otel_cli.session import open_session
 from flujo_otel_cli.text import escape
-from flujo_otel_cli.times import duration, length
+from flujo_otel_cli.times import length
 
 
 def command(
@@ -37,7 +37,7 @@ def command(
             session.answer(facts | {"runs": document(session, [*now.living, *now.died])})
         else:
             session.show(lines(session, now))
-            said = f"open for over {duration(over_ns, session.to.theme.micro)}"
+            said = f"open for over {over.strip()}"
             counts = footer(session, now, everything=everything).replace("running", said, 1)
             session.show([[Piece(counts, "dim")]])
     if now.living:  # what died will never end, but nothing hangs in it
