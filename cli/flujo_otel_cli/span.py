@@ -9,6 +9,7 @@ from flujo_otel.query.exchange import exchange_of
 from flujo_otel.query.failure import Failure, exception_of, failure_of
 from flujo_otel.query.fold import fold
 from flujo_otel.query.tree import Fold, Node
+from flujo_otel.semconv.flujo import PIPELINE_NAME
 from flujo_otel_cli import amounts
 from flujo_otel_cli.content import opened_lines
 from flujo_otel_cli.conversation import drawn_of, opened_exchange, told_exchange
@@ -211,16 +212,26 @@ def _lines(
     exchange = exchange_of(node.span.attributes)
     if not exchange.read and not drawn_of(node.span, full=full):
         heading = _heading(run, node.span, node.name, to, now_ns)
-        yield [*heading, Piece(_attributes_text(node.span, to), "dim")]
+        told = _told_of(run, node.span) if is_told else frozenset[str]()
+        yield [*heading, Piece(_attributes_text(node.span, to, told), "dim")]
         return
     yield from short_lines(run, node, to, now_ns)
     if not is_told:
         yield from told_exchange(node.span, exchange, to, full=full)
 
 
-def _attributes_text(span: Span, to: Terminal) -> str:
+def _told_of(run: Run, span: Span) -> frozenset[str]:
+    """The attributes of its root that the header says, or that stand beneath it."""
+    named = {PIPELINE_NAME} if span.attributes.get(PIPELINE_NAME) == run.pipeline_name else ()
+    ids = (key for key, value in span.attributes.items() if value == run.run_id)
+    return _decided_by(span).union(named, ids)
+
+
+def _attributes_text(span: Span, to: Terminal, without: frozenset[str]) -> str:
     limit = to.width if to.cuts else None
     said = "  ".join(
-        head(f"{key}={value_text(value)}", limit) for key, value in sorted(span.attributes.items())
+        head(f"{key}={value_text(value)}", limit)
+        for key, value in sorted(span.attributes.items())
+        if key not in without
     )
     return f"  {head(said, limit)}" if said else ""

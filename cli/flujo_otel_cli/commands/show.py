@@ -115,4 +115,5 @@ def _spans_lines(session: Session, run: Run, *, full: bool, unfold: bool) -> Ite
     yield from overview(run, roots, session.to, session.now_ns, full=full, unfold=unfold)
     yield from more_line(first, "more span")
     shown_id = short_id(session.reader, run.run_id)
-    yield [Command(hint("trace", shown_id, "--attributes", db=session.db), "dim")]
+    tree = hint("trace", shown_id, "--attributes", db=session.db)
+    yield [Piece("As a tree, with all attributes:  ", "dim"), Command(tree, "dim")]

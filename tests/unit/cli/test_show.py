@@ -9,10 +9,10 @@ import pytest
 
 from flujo_otel.model import Event
 from flujo_otel.model.record import Role
-from flujo_otel.semconv import flujo, graph, model_call
+from flujo_otel.semconv import flujo, graph, model_call, xray
 from flujo_otel_cli.content import opened_lines
 from unit.cli.lens import ROOT, answer, document, on_a_terminal
-from unit.cli.scenes import MS, STACK, START_NS, a_span, a_step, exception, store
+from unit.cli.scenes import MS, STACK, START_NS, TRACE_ID, a_span, a_step, exception, store
 from unit.cli.screen import screen, shown
 
 
@@ -68,7 +68,7 @@ def test_show_of_a_run_without_steps_has_its_error_and_its_top_level_spans(
         "✘ GET /orders  900 ms",
         "✔ SELECT  300 ms  db.system=sqlite  rows=3",
         "✘ render  600 ms",
-        "lens trace 7f3a91c2 --attributes",
+        "As a tree, with all attributes:  lens trace 7f3a91c2 --attributes",
     ]
 
 
@@ -202,6 +202,22 @@ def test_the_input_is_not_repeated_among_the_attributes(
     for options in ((), ("--full",)):
         out = answer(capsys, "show", "--step", "ask", *options)[1]
         assert out.count("?" * 300) == 1
+
+
+def test_what_the_header_says_is_not_repeated_on_the_line_of_a_lone_root(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {
+        flujo.RUN_ID: TRACE_ID,
+        flujo.PIPELINE_NAME: "GET",
+        "http.method": "GET",
+        xray.METADATA: '{"customer": "acme"}',
+        xray.TRACE_ID: TRACE_ID,
+    }
+    store(here / "flujo_otel.db", [a_span(1, "GET", 0, 9, role=Role.RUN_ROOT, attributes=told)])
+    out = answer(capsys, "show")[1]
+    assert f"│ run      {TRACE_ID} " in out and "\n✔ GET  9 ms  http.method=GET\n" in out
+    assert out.count("acme") == 1
 
 
 def test_a_model_s_call_without_steps_has_its_question_and_its_answer(

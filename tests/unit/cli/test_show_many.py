@@ -87,7 +87,7 @@ def test_of_a_run_without_steps_the_first_spans_are_read_and_what_failed(
         "✔ GET /orders  200 ms",
         "✔ call ×29  28 ms  added up 14 ms  worst 500 µs  --all unfolds",
         "71 more spans, 4 failed: --all shows them.",
-        "lens trace 7f3a91c2 --attributes",
+        "As a tree, with all attributes:  lens trace 7f3a91c2 --attributes",
     ]
     assert read.count("call") == 29 + 4
     assert answer(capsys, "show", "--all")[1].count(" call  ") == 100
