@@ -31,8 +31,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from benchmarks._cores import LOAD_CORE, on_core
+
 Protocol = Literal["http", "grpc", "json"]
-SERVER_CORE, LOAD_CORE = 0, 1
 PAUSE_SECONDS = 0.05
 _FIXED64 = Struct("<Q").pack
 
@@ -90,13 +91,6 @@ def start(what: Load, core: int | None = LOAD_CORE) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         text=True,
     )
-
-
-def on_core(core: int | None) -> list[str]:
-    """The words that keep a command on one core; none where there is no such core or no taskset."""
-    if core is None or not hasattr(os, "sched_getaffinity") or core >= (os.cpu_count() or 1):
-        return []
-    return ["taskset", "-c", str(core)]
 
 
 class Requests:

@@ -1,4 +1,4 @@
-"""Ways to run the same, each measured in processes of its own, which take turns."""
+"""Ways to run the same, each measured in processes of its own, which take turns on one core."""
 
 import json
 import os
@@ -8,6 +8,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from benchmarks._cores import LOAD_CORE, on_core
 
 _ROUNDS = 5
 _RESULT = "RESULT "
@@ -31,9 +33,10 @@ def report(times: list[float]) -> None:
 
 
 def _measure(benchmark: str, way: str, sleep_seconds: float, runs: int) -> list[float]:
+    arguments = way, str(sleep_seconds), str(runs)
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{benchmark}", way, str(sleep_seconds), str(runs)],
+            [*on_core(LOAD_CORE), sys.executable, "-m", f"benchmarks.{benchmark}", *arguments],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(Path.cwd())},
             capture_output=True,

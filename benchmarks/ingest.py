@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks._load import SERVER_CORE, Load, Protocol, Requests, load, on_core
+from benchmarks._cores import SERVER_CORE, on_core
+from benchmarks._load import Load, Protocol, Requests, load
 from benchmarks._usage import cpu_seconds, peak_mb
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
 from flujo_otel.wire.otlp_json import decode_json

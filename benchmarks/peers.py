@@ -1,6 +1,6 @@
 """Ingest until it is answered for, ours against Jaeger with Badger in the same run.
 
-Bounds: over 600,000 spans (`python -m benchmarks.peers 600000`; fewer by default) at least 1.8
+Bounds: over 600,000 spans (`python -m benchmarks peers 600000`; fewer by default) at least 1.8
 times Jaeger's rate at a tenth of its memory; gRPC at least 0.8 of our HTTP rate, JSON 0.35.
 
 One core for the server, another for the load generator; 500 spans a request, each with 5 attributes
@@ -15,7 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks._load import SERVER_CORE, Load, Protocol, load, on_core
+from benchmarks._cores import SERVER_CORE, on_core
+from benchmarks._load import Load, Protocol, load
 from benchmarks._usage import cpu_seconds, peak_mb, settle
 from tests.peers import jaeger
 from tests.peers.collector import Collector

@@ -2,7 +2,7 @@
 as `lens trace` does; in batches of 500, in batches of 100, and in batches of 500 with everything
 forwarded to a Jaeger.
 
-`python -m benchmarks.steady 60` for the real figure; 15 s by default. Bounds: 30 % of a core, none
+`python -m benchmarks steady 60` for the real figure; 15 s by default. Bounds: 30 % of a core, none
 lost, 150 MB of resident memory, p99 of an answer 250 ms, checkpoints included; forwarding adds 40 %
 to the CPU. A read must not stall either: its worst and median are printed.
 """
@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks._load import LOAD_CORE, SERVER_CORE, Load, Report, load, on_core, run
+from benchmarks._cores import LOAD_CORE, SERVER_CORE, on_core
+from benchmarks._load import Load, Report, load, run
 from benchmarks._usage import cpu_seconds, peak_mb
 from tests.peers import jaeger
 from tests.peers.collector import Collector
