@@ -25,6 +25,7 @@ HEAVY = ("opentelemetry.sdk", "flujo", "pydantic", "sqlite3", "google.protobuf",
 def test_the_public_names_are_these() -> None:
     assert sorted(flujo_otel.__all__) == SURFACE
     assert set(SURFACE) <= set(dir(flujo_otel))
+    assert {"Any", "TYPE_CHECKING", "import_module"}.isdisjoint(dir(flujo_otel))
 
 
 @pytest.mark.parametrize("name", SURFACE)
