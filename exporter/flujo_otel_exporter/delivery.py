@@ -70,6 +70,8 @@ class Delivery:
         """Open spans that are still to be written as running, before anything else is taken."""
         self._sources: list[Source] = []
         self._beaten_seconds = 0.0
+        self._gave_up = False
+        """A whole batch was lost since the last flush, which is then not true."""
         self.unavailable: StoreUnavailable | None = None
         """Why the last batch could not be written."""
         self._was_open = False
@@ -94,7 +96,9 @@ class Delivery:
             self._commit(self._held)
             return True
         self._report_losses()
-        self._intake.pass_markers()
+        # Cleared first: whoever waits may at once ask for more.
+        gave_up, self._gave_up = self._gave_up, False
+        self._intake.pass_markers(committed=not gave_up)
         self._beat()
         return bool(self._intake)
 
@@ -192,6 +196,7 @@ class Delivery:
 
     def _give_up(self, batch: Batch, error: Exception) -> None:
         """Count what will never be stored."""
+        self._gave_up = True
         # Trying again is for StoreUnavailable alone; another program's file stays what it is.
         reason = "refused" if isinstance(error, FlujoOtelError) else "internal_error"
         for record in batch.records:

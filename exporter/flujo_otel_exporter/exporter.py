@@ -6,8 +6,9 @@ from pathlib import Path
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from flujo_otel import guard, settings
+from flujo_otel import guard, process, settings
 from flujo_otel.settings import Settings
+from flujo_otel.words import words_of
 from flujo_otel_exporter.registry import writer_for
 from flujo_otel_exporter.writer import StoreWriter
 
@@ -39,12 +40,7 @@ class SQLiteSpanExporter(SpanExporter):
         """
         if self._is_shut_down:
             return SpanExportResult.FAILURE
-        try:
-            accepted = [self._writer.put(span, None) for span in spans]
-        except Exception as error:
-            if not guard.report("export", error):
-                raise
-            return SpanExportResult.FAILURE
+        accepted = [self._accepted(span) for span in spans]
         return SpanExportResult.SUCCESS if all(accepted) else SpanExportResult.FAILURE
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -52,6 +48,18 @@ class SQLiteSpanExporter(SpanExporter):
         with guard.guarded("force_flush"):
             return self._writer.flush(timeout_millis / 1000)
         return False
+
+    def _accepted(self, span: ReadableSpan) -> bool:
+        """False for want of room alone. What cannot even be read as a span is counted in the ledger
+        (`rejected`), as what cannot be stored is, and costs no other."""
+        try:
+            return self._writer.put(span, None)
+        except Exception as error:
+            if not guard.report("export", error):
+                raise
+            detail = f"{type(error).__name__}: {words_of(error)}"
+            self._writer.count_loss(process.current().command, "rejected", detail, 1)
+            return True
 
     def shutdown(self) -> None:
         """Flush, and accept nothing more. Others' spans to the same database are not concerned."""

@@ -93,11 +93,14 @@ class Intake:
         while entries and not isinstance(entries[0], Marker):
             yield entries.popleft()  # type: ignore[misc]
 
-    def pass_markers(self) -> None:
-        """Everything before them is committed."""
+    def pass_markers(self, *, committed: bool = True) -> None:
+        """Everything before them is committed; not `committed`: part of it never will be."""
         while self._entries and isinstance(marker := self._entries[0], Marker):
             self._entries.popleft()
-            marker.done()
+            if committed:
+                marker.done()
+            else:
+                marker.give_up()
 
     def give_up_markers(self) -> None:
         """Nobody is to wait for what is held. The spans stay."""

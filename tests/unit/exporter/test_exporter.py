@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import (
     SpanExportResult,
 )
 
-from flujo_otel.errors import UnsupportedUri
+from flujo_otel.errors import ForeignDatabase, UnsupportedUri
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from support.fake_store import FakeStore
 
@@ -57,6 +57,32 @@ def test_export_fails_only_when_the_queue_is_full(
     assert exporter.force_flush(20_000)
     assert len(store.names) == accepted
     assert exporter.export([span()]) is SpanExportResult.SUCCESS
+
+
+def test_what_is_no_span_costs_no_other_and_is_counted(
+    exporter: SQLiteSpanExporter, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLUJO_OTEL_RAISE")
+    given = [span("before"), object(), None, span("after")]
+    assert exporter.export(given) is SpanExportResult.SUCCESS
+    assert exporter.force_flush(20_000)
+    assert store.names == ["before", "after"]
+    counted = [(loss.detail, loss.count) for loss in store.losses if loss.reason == "rejected"]
+    assert [count for _, count in counted] == [1, 1]
+    assert all(detail.startswith("AttributeError: ") for detail, _ in counted)
+
+
+def test_a_flush_is_not_true_where_the_file_is_another_programs(
+    exporter: SQLiteSpanExporter, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLUJO_OTEL_RAISE")
+    store.failing = ForeignDatabase("not ours")
+    exporter.export([span("lost")])
+    assert not exporter.force_flush(20_000)
+    store.failing = None
+    exporter.export([span("kept")])
+    assert exporter.force_flush(20_000)
+    assert store.names == ["kept"]
 
 
 def test_after_its_shutdown_it_accepts_nothing(
