@@ -137,12 +137,11 @@ class SQLiteBackend(Workflows):
         time_range: tuple[float, float] | None = None,
     ) -> dict[str, Any]:
         """Counts by name and by status, and durations by name in seconds, of the spans that have
-        ended and whose start lies in `time_range` (Unix seconds, both ends included)."""
+        ended and whose start lies in `time_range` (Unix seconds, both ends included; an end may be
+        infinite). Raises MalformedTrace for a range that is none."""
 
         def groups() -> list[SpanGroup]:
-            since, until = (
-                map(trace_tree.to_nanoseconds, time_range) if time_range else (None, None)
-            )
+            since, until = trace_tree.to_window(time_range) if time_range else (None, None)
             return self._log.span_groups(pipeline_name or None, since, until)
 
         return _statistics(await in_thread(groups))

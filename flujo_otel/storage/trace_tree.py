@@ -21,6 +21,7 @@ SCOPE: Final = Scope(content_id(_SCOPE_OTLP, b""), _SCOPE_NAME, "", "", _SCOPE_O
 """Marks the spans of saved trees: saving one again replaces these, and no others of the run."""
 _RESOURCE: Final = Resource(content_id(b"", b""), "{}", "", b"")
 
+_LAST_SECOND: Final = LAST_TIME_NS // 10**9
 _INTERNAL: Final = 1
 _STATUS_ERROR: Final = 2
 
@@ -98,6 +99,24 @@ def to_nanoseconds(seconds: float) -> int:
     return round(Fraction(seconds) * 10**9)
 
 
+def to_window(time_range: Any) -> tuple[int, int]:
+    """Both ends in nanoseconds, one before or after all times that spans may have as just outside
+    them. Raises MalformedTrace."""
+    try:
+        since, until = map(_end_of_window, time_range)
+    except (TypeError, ValueError):
+        raise MalformedTrace(
+            f"time_range is {_what(time_range)}; it must be (start, end) in seconds of Unix time."
+        ) from None
+    return since, until
+
+
+def _end_of_window(seconds: float) -> int:
+    if seconds < 0:
+        return -1
+    return LAST_TIME_NS + 1 if seconds > _LAST_SECOND else to_nanoseconds(seconds)
+
+
 def _nodes(trace: Any) -> Iterator[_Node]:
     """Depth first, parents first; without recursion, so that depth does not matter."""
     waiting = [_Node(trace, None, "trace")]
@@ -163,7 +182,7 @@ def _time_ns(node: _Node, key: str, default: float | None) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise MalformedTrace(f"{node.path}.{key} is {_what(value)}; it must be seconds.")
-    if not 0 <= value <= LAST_TIME_NS // 10**9:
+    if not 0 <= value <= _LAST_SECOND:
         raise MalformedTrace(f"{node.path}.{key} is {value}; it must be seconds of Unix time.")
     return to_nanoseconds(value)
 

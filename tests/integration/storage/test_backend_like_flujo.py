@@ -248,7 +248,10 @@ def test_statistics_count_the_same_pipeline_and_window_ends_included() -> None:
         run_id = f"run-{number}"
         calls.append(run_start(run_id, pipeline_name=f"p{number % 2}"))
         calls.append(lambda b, r=run_id, s=start: b.save_trace(r, tree(r, s)))  # type: ignore[misc]
-    for window in (None, (starts[0], starts[1]), (starts[1], starts[2]), (starts[1], starts[1])):
+    windows = [None, (starts[0], starts[1]), (starts[1], starts[2]), (starts[1], starts[1])]
+    # Ends that are open, or beyond what a span's time may be.
+    windows += [(starts[1], math.inf), (-math.inf, starts[1]), (0, 10**12), (-5, -1), (1e30, 1e31)]
+    for window in windows:
         for pipeline in (None, "p0", "p1", "none"):
             calls.append(
                 lambda b, p=pipeline, w=window: b.get_span_statistics(p, w)  # type: ignore[misc]

@@ -77,6 +77,15 @@ class TestMalformedData:
             await backend.save_run_start(data)
 
 
+@pytest.mark.parametrize("given", [(float("nan"), 1.0), (1.0, None), (1.0,), ("a", "b"), 5])
+async def test_a_range_of_times_that_is_none_is_refused_by_its_name(
+    backend: SQLiteBackend, given: Any
+) -> None:
+    await backend.save_run_start({"run_id": "r"})
+    with pytest.raises(MalformedTrace, match="time_range is "):
+        await backend.get_span_statistics(None, given)
+
+
 async def test_whatever_cannot_be_stored_is_said_to_be_malformed(tmp_path: Path) -> None:
     backend = SQLiteBackend(tmp_path / "a.db")
     await backend.save_run_start({"run_id": "r"})
