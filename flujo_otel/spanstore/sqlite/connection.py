@@ -21,6 +21,7 @@ from flujo_otel.errors import (
 )
 from flujo_otel.spanstore.sqlite import faults
 from flujo_otel.spanstore.sqlite.layout import Layout, inspect, migrate, migrations, newest_version
+from flujo_otel.spanstore.sqlite.sides import make_writable
 from flujo_otel.spanstore.sqlite.tuning import TRACED
 
 BUSY_TIMEOUT_SECONDS: Final = 5.0
@@ -52,6 +53,7 @@ def connect_for_writing(
     busy_seconds = BUSY_TIMEOUT_SECONDS if busy_timeout_seconds is None else busy_timeout_seconds
     try:
         _create(path)
+        make_writable(path)
         connection = _connect(f"{path.absolute().as_uri()}?mode=rw", busy_seconds)
     except (OSError, sqlite3.OperationalError) as error:
         raise _unavailable(error)(f"{path} cannot be opened for writing: {error}.") from error

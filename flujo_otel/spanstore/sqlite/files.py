@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from flujo_otel.spanstore.sqlite.checkpoint import Turns
+from flujo_otel.spanstore.sqlite.sides import sides_of
 
 
 class Identity(NamedTuple):
@@ -29,8 +30,8 @@ class Files(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> Self:
         """Those that a connection has open which was just made and has read."""
-        sides = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
-        return cls(path, _identity(path), tuple((side, _identity(side)) for side in sides))
+        sides = tuple((side, _identity(side)) for side in sides_of(path))
+        return cls(path, _identity(path), sides)
 
     @property
     def are_in_place(self) -> bool:

@@ -5,8 +5,10 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from flujo_otel.model import Batch
 from flujo_otel.spanstore.factory import open_writer
 from support.lens import LENS, environment
 from support.records import record
+
+TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -54,16 +58,45 @@ def test_a_locked_database_in_json(db: Path) -> None:
     assert (found["obstacle"], found["sound"]) == ("database is locked", False)
 
 
-def test_a_database_that_this_user_may_not_write_to(db: Path) -> None:
-    is_root = os.geteuid() == 0
-    if is_root and shutil.which("setpriv") is None:
+@pytest.fixture
+def less() -> tuple[str, ...]:
+    """A command that takes from root what lets it write to everything."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
         pytest.skip("root writes to everything, and there is no setpriv to be less with")
     caps = "-dac_override"
-    less = ("setpriv", f"--bounding-set={caps}", f"--inh-caps={caps}") if is_root else ()
+    return ("setpriv", f"--bounding-set={caps}", f"--inh-caps={caps}")
+
+
+def test_a_database_that_this_user_may_not_write_to(db: Path, less: tuple[str, ...]) -> None:
     db.chmod(0o444)
     done = doctor(db, without=less)
     assert done.returncode == 0
     assert "! read-only " in done.stdout and "this user may not write to it" in done.stdout
+
+
+def test_a_database_that_was_read_while_it_was_write_protected_can_be_written_again(
+    db: Path, less: tuple[str, ...]
+) -> None:
+    """Whoever reads it then leaves a `-shm` that is write-protected as well."""
+    program = """
+        import sys
+        from flujo_otel.model import Batch
+        from flujo_otel.spanstore.factory import open_writer
+        from support.records import record
+        writer = open_writer(sys.argv[1])
+        writer.write(Batch([record(3)]))
+        writer.close()
+    """
+    db.chmod(0o444)
+    doctor(db, without=less)
+    assert not db.with_name(f"{db.name}-shm").stat().st_mode & 0o222
+    db.chmod(0o600)
+    command = [*less, sys.executable, "-c", dedent(program), str(db)]
+    subprocess.run(command, check=True, timeout=60, cwd=TESTS)
+    done = doctor(db, without=less)
+    assert "read-only" not in done.stdout and "3 spans" in done.stdout
 
 
 def test_a_deleted_database_says_how_to_get_one(db: Path) -> None:
