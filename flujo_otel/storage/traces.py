@@ -30,6 +30,7 @@ class SpanFacts:
         "is_managed",
         "nest",
         "noted_input",
+        "noted_name",
     )
 
     def __init__(self, ids: tuple[int, int, int] = (0, 0, 0)) -> None:
@@ -45,6 +46,8 @@ class SpanFacts:
         """Read from a span that another producer made, of which a model tells only a part."""
         self.noted_input = ""
         """The input as text, where its span has it already."""
+        self.noted_name: str | None = None
+        """The model's name when its span began; None: no span was made."""
         self.nest: Callable[[], Any] | None = None
         """Weakly, the context manager of a step that the SDK made."""
 

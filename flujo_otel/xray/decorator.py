@@ -20,15 +20,24 @@ def decorated(function: Callable[..., Any], begin: Callable[[], Call]) -> Callab
     consumer's. One that is closed early, or abandoned, has ended well.
     """
     wrap: Callable[..., Callable[..., Any]]
-    if inspect.isasyncgenfunction(function):
+    body = _body(function)
+    if inspect.isasyncgenfunction(body):
         wrap = _async_generator
-    elif inspect.iscoroutinefunction(function):
+    elif inspect.iscoroutinefunction(body):
         wrap = _coroutine
-    elif inspect.isgeneratorfunction(function):
+    elif inspect.isgeneratorfunction(body):
         wrap = _generator
     else:
         wrap = _plain
     return functools.wraps(function)(wrap(function, begin))
+
+
+def _body(function: Callable[..., Any]) -> Any:
+    """What runs when `function` is called: of an object, its class's `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    is_object = not inspect.isroutine(function) and not isinstance(function, type)
+    return type(function).__call__ if is_object else function
 
 
 def _plain(function: Callable[..., Any], begin: Callable[[], Call]) -> Callable[..., Any]:

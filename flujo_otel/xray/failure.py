@@ -1,6 +1,5 @@
 """What an exception says, as a step and a trace record it."""
 
-from time import time_ns
 from typing import Final
 
 from flujo_otel.model import Event
@@ -25,6 +24,6 @@ def message_of(error: BaseException) -> str:
     return message if len(message) <= _MESSAGE_LENGTH else clipped(message, _MESSAGE_LENGTH)
 
 
-def event_of(error: BaseException) -> Event:
-    """OpenTelemetry's `exception` event, secrets redacted."""
-    return Event(flujo.EVENT_EXCEPTION, time_ns(), failure.exception_event(error))
+def event_of(error: BaseException, time_ns: int) -> Event:
+    """OpenTelemetry's `exception` event, secrets redacted. `time_ns`: when the span ended by it."""
+    return Event(flujo.EVENT_EXCEPTION, time_ns, failure.exception_event(error))

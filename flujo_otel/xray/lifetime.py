@@ -118,7 +118,7 @@ class Lifetime(Block):
         model.status = "completed"
         if error is not None and failure.is_failure(error):
             model.status = "failed"
-            self._note_failure(error)
+            self._note_failure(error, end_ns)
         self._record_end(end_ns)
 
     def _begin(self) -> None:
@@ -147,8 +147,8 @@ class Lifetime(Block):
         """Tell the recorder that it begins in `outside`, at this Unix time in nanoseconds."""
         raise NotImplementedError
 
-    def _note_failure(self, error: BaseException) -> None:
-        """Have the model say what it failed by."""
+    def _note_failure(self, error: BaseException, end_ns: int) -> None:
+        """Have the model say what it failed by, then."""
         raise NotImplementedError
 
     def _record_end(self, end_ns: int) -> None:

@@ -22,6 +22,7 @@ from flujo_otel.semconv import flujo, openinference
 from flujo_otel.storage import decisions
 from flujo_otel.storage.moments import to_ns
 from flujo_otel.storage.random_ids import new_span_id, new_trace_id
+from flujo_otel.storage.snapshot import snapshot_name
 from flujo_otel.storage.storage_backend import StorageBackend
 from flujo_otel.storage.traces import SpanFacts, Step, Trace
 
@@ -182,7 +183,8 @@ class SpanRecorder:
             record_exception=False,
             set_status_on_exception=False,
         )
-        note_ids(model, span.get_span_context(), context)
+        facts = note_ids(model, span.get_span_context(), context)
+        facts.noted_name = model.name
         return span
 
 
@@ -230,6 +232,12 @@ class StorageRecorder:
 
 
 def _end(span: Span, model: Trace | Step, attributes: dict[str, Any]) -> None:
+    facts = model._span
+    if facts is not None and facts.noted_name != model.name:  # the program changed the live model
+        name = redactor().text(snapshot_name(model.name))
+        span.update_name(name)
+        if isinstance(model, Trace):
+            attributes[flujo.PIPELINE_NAME] = name
     if attributes:
         span.set_attributes(attributes)
     if model.status == "failed":
@@ -256,12 +264,13 @@ def stand_in(
     return NonRecordingSpan(span_context)
 
 
-def note_ids(model: Trace | Step, span_context: SpanContext, context: Context) -> None:
+def note_ids(model: Trace | Step, span_context: SpanContext, context: Context) -> SpanFacts:
     """Have `model` carry the ids of its span, which begins in `context`."""
     outer = otel.get_current_span(context).get_span_context()
     if model._span is None:
         model._span = SpanFacts()
     model._span.ids = span_context.trace_id, span_context.span_id, outer.span_id
+    return model._span
 
 
 def keep_event(model: Trace | Step, event: Event) -> None:

@@ -154,12 +154,12 @@ class StepContext(Lifetime):
             return current
         return self.owner._set_in(current)
 
-    def _note_failure(self, error: BaseException) -> None:
+    def _note_failure(self, error: BaseException, end_ns: int) -> None:
         self.step.error = failure.message_of(error)
         if self.step._span is not None:
             self.step._span.error_type = error_type(error)
         if self._trace._is_news(error):
-            self.recorder.event(self.step, self.span, failure.event_of(error))
+            self.recorder.event(self.step, self.span, failure.event_of(error, end_ns))
 
     def _pattern(self, member: str) -> list[Any]:
         """The list of this name in the metadata."""

@@ -49,12 +49,12 @@ class TraceContext(Lifetime):
             if step._span is not None and step.status != "running":
                 step._span.is_managed = False
 
-    def _note_failure(self, error: BaseException) -> None:
+    def _note_failure(self, error: BaseException, end_ns: int) -> None:
         facts = self.trace._span
         if facts is not None:
             facts.error, facts.error_type = failure.message_of(error), error_type(error)
         if self._is_news(error):
-            self.recorder.event(self.trace, self.span, failure.event_of(error))
+            self.recorder.event(self.trace, self.span, failure.event_of(error, end_ns))
 
     def _is_news(self, error: BaseException) -> bool:
         """False where a step further in has recorded this very exception already."""

@@ -36,6 +36,18 @@ def test_decorated_functions(way: Way) -> None:
     assert {"price": 3} == kept.steps[0].output
 
 
+def test_a_decorated_object_whose_call_is_async_lasts_until_that_ends(way: Way) -> None:
+    class Model:
+        async def __call__(self, question: str) -> str:
+            await asyncio.sleep(0)
+            raise ValueError(question)
+
+    with pytest.raises(ValueError):
+        asyncio.run(way.xray.traced(Model())("why"))
+    kept = way.newest()
+    assert ("failed", {"input": {"question": "why"}}) == (kept.status, kept.metadata)
+
+
 def test_a_call_without_arguments_has_no_input(way: Way) -> None:
     @way.xray.step
     def inner() -> None: ...

@@ -118,6 +118,19 @@ def test_threads_and_executors_with_and_without_help(way: Way) -> None:
     assert 7 == len(way.kept(trace).steps)
 
 
+def test_an_async_function_is_carried_into_another_threads_event_loop(way: Way) -> None:
+    async def named(name: str) -> str:
+        with way.xray.step(name):
+            await asyncio.sleep(0)
+        return name
+
+    with way.xray.trace("workflow") as trace, trace.step("all"):
+        carried = carry(named)
+        with ThreadPoolExecutor(1) as pool:
+            assert "far" == pool.submit(lambda: asyncio.run(carried("far"))).result()
+    assert {"all": "workflow", "far": "all"} == way.parents(trace)
+
+
 def test_many_threads_at_once(way: Way) -> None:
     def many(worker: int) -> None:
         for number in range(20):

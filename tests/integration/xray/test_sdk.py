@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flujo_otel import XRay
+from flujo_otel.storage.moments import to_ns
 from flujo_otel.storage.sqlite import SQLiteStorage
 from support.xray import Way
 
@@ -90,6 +91,19 @@ def test_what_is_changed_on_the_live_model_is_kept(way: Way) -> None:
     assert ({"a": 1, "b": 2}, {"c": 3}) == (kept.input, kept.metadata)
 
 
+@pytest.mark.parametrize("sampling_rate", [1, 0])
+def test_a_name_that_is_changed_on_the_live_model_is_kept(way: Way, sampling_rate: int) -> None:
+    xray = XRay(storage=way.storage, sampling_rate=sampling_rate, keep_slower_than_seconds=0)
+    with xray.trace("workflow") as trace, trace.step("one") as step:
+        trace.trace.name = "password=hunter2"
+        step.step.name = "two"
+    kept = way.newest()
+    assert ["password=[REDACTED]", "two"] == [kept.name, kept.steps[0].name]
+    storage = way.storage or way.traced.storage()
+    listed = storage.conn.execute("SELECT pipeline_name FROM main.runs").fetchall()
+    assert [("password=[REDACTED]",)] == listed
+
+
 def test_an_exception_marks_step_and_trace_and_propagates(way: Way) -> None:
     with (
         pytest.raises(KeyError),
@@ -101,8 +115,12 @@ def test_an_exception_marks_step_and_trace_and_propagates(way: Way) -> None:
     kept = way.kept(trace)
     assert ["failed"] * 3 == [kept.status, *(step.status for step in kept.steps)]
     assert ["'gone'"] * 2 == [step.error for step in kept.steps]
-    recorded = {step.name: [e.name for e in step._span.events] for step in kept.steps if step._span}
-    assert {"outer": [], "inner": ["exception"]} == recorded
+    recorded = {step.name: step._span.events for step in kept.steps if step._span}
+    [event] = recorded.pop("inner")
+    assert ("exception", {"outer": []}) == (event.name, recorded)
+    inner = next(step for step in kept.steps if step.name == "inner")
+    assert inner.end_time is not None
+    assert to_ns(inner.end_time) == event.time_ns, "not after its span's end"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, asyncio.CancelledError, SystemExit(3)])
