@@ -1,5 +1,6 @@
 """An open span of ours: the OpenTelemetry span and its node of the run's tree, kept alike."""
 
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -48,7 +49,7 @@ class OpenSpan:
         """Attributes to be set at the end, all in one call: each call takes the span's lock."""
         self._last_content: Mapping[str, AttributeValue] = {}
         self.node: TreeSpan = TreeSpan(
-            span_id=format_span_id(span.get_span_context().span_id),
+            span_id=_id_of(span),
             name=name,
             start_time=time.time(),
             parent_span_id=above.node.span_id if above else None,
@@ -140,3 +141,10 @@ class OpenSpan:
         kind = facts.error_type(outcome)
         self.set_at_end({semconv.ERROR_TYPE: kind, semconv.ERROR_TYPE_PLAIN: kind})
         self.end(semconv.STATUS_FAILED, message)
+
+
+def _id_of(span: trace.Span) -> str:
+    """One of the tree's own where nothing makes spans: those have no id, and nodes that are all
+    called the same are no tree to `SQLiteBackend`."""
+    context = span.get_span_context()
+    return format_span_id(context.span_id) if context.is_valid else secrets.token_hex(8)

@@ -294,7 +294,8 @@ async def work(value):
 
 step = Step.from_callable(work, name="s")
 runner = Flujo(Pipeline(steps=[step]), pipeline_name="demo")
-runner.run(1)
+tree = runner.run(1).trace_tree
+assert tree.span_id != tree.children[0].span_id, "also where nothing makes spans"
 memory = InMemoryBackend()
 assert Flujo(Pipeline(steps=[step]), state_backend=memory).state_backend is memory
 print(type(runner.state_backend).__module__)
