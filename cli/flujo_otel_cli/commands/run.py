@@ -25,7 +25,7 @@ from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.picture import picture_of
-from flujo_otel_cli.problem import problem_of
+from flujo_otel_cli.problem import Exit, Problem, problem_of
 from flujo_otel_cli.program import Program
 from flujo_otel_cli.terminal import Terminal, forget
 from flujo_otel_cli.text import escape
@@ -40,7 +40,7 @@ _NO_RUN = "lens run: the command made no run: {database} has none of it."
 _WAYS = """\
 In a Python program these are traced by themselves: flujo, pydantic-graph, LangChain, LlamaIndex, \
 pydantic-ai, and whatever has an OpenTelemetry instrumentation installed.
-Code of your own is a run with a decorator on its function:
+Code of your own is a run with a decorator on its function (pip install 'flujo-otel[xray]'):
   from flujo_otel import XRay
   @XRay().traced
 """
@@ -54,8 +54,11 @@ _FAILED = (RunStatus.FAILED, RunStatus.DIED)
 def command(
     *,
     program: Annotated[
-        list[str], typer.Argument(metavar="COMMAND...", help="The command and its arguments.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="COMMAND...", help="The command and its arguments.", show_default=False
+        ),
+    ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Draw the tree while it runs, below what it prints.")
     ] = False,
@@ -63,6 +66,10 @@ def command(
     json: Json = False,
 ) -> None:
     """Run a program traced, then show what it did."""
+    if not program:
+        named = ("--db", db) if db is not None else ()
+        typed = hint("run", *named, "--", "python", "your_app.py")
+        raise Problem(Exit.USAGE, "usage", f"Give the command to run:  {typed}")
     from flujo_otel.bootstrap import child_environment
 
     started_ns = time.time_ns()

@@ -11,6 +11,7 @@ import pytest
 
 from flujo_otel_cli.command_line import call
 from support.lens import LENS, environment
+from unit.cli.lens import answer
 
 TRACED = """
 import sys
@@ -132,6 +133,14 @@ def test_run_of_a_program_that_makes_no_run_says_where_it_looked_and_how_to_make
     (here / "app.py").write_text(program)
     done = lens_run(sys.executable, "app.py")
     assert "✔ work  completed" in done.stderr
+
+
+def test_run_without_a_command_says_what_to_type(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "Give the command to run:  lens run {}-- python your_app.py\n"
+    assert answer(capsys, "run") == (2, "", said.format(""))
+    assert answer(capsys, "run", "--db", "x.db", "--") == (2, "", said.format("--db x.db "))
 
 
 def test_run_of_a_program_that_failed_before_it_made_a_run_leaves_the_word_to_it() -> None:
