@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from flujo_otel.query.failure import CodeLocation
-from flujo_otel_cli.text import cell_len, cut, cut_within, escape, wrapped
+from flujo_otel_cli.text import cell_len, cut, cut_before, cut_within, escape, wrapped
 
 _FRAME = re.compile(r'\s*(File "|at |from |in |#\d+ |[^\s"]*[/\\][^\s"]*:\d)')
 """How a line begins that names a place: of Python, JavaScript and the JVM, Ruby, .NET, C, Go."""
@@ -13,6 +13,8 @@ _PATH = re.compile(r'(?<=")[^"]*[/\\][^"]*(?=")|[^\s"(]*[/\\][^\s")]*')
 _CODE_INDENT = 4
 """Columns before a line of the source, and the marks beneath it."""
 _TAB = 4
+_FILE = 15
+"""Columns that a file's name keeps before what follows it is cut."""
 
 
 def place(location: CodeLocation) -> str:
@@ -54,7 +56,8 @@ def broken(text: str, room: int) -> Iterator[str]:
 
 
 def _shortened(line: str, room: int, ellipsis: str) -> str:
-    """Without the first folders of its longest path, as many as it takes."""
+    """Without the first folders of its longest path, as many as it takes; where that is not enough,
+    with the end of the file's name and the line that it names."""
     path = max(_PATH.finditer(line), key=lambda found: len(found[0]), default=None)
     if path is not None:
         front, back = line[: path.start()], line[path.end() :]
@@ -62,6 +65,10 @@ def _shortened(line: str, room: int, ellipsis: str) -> str:
             shorter = f"{front}{ellipsis}{path[0][separator.start() :]}{back}"
             if cell_len(shorter) <= room:
                 return shorter
+        left = max(room - cell_len(front + back), _FILE)
+        if cell_len(front) + left <= room:
+            name = re.split(r"[/\\]", path[0])[-1]
+            return cut(f"{front}{cut_before(name, left, ellipsis)}{back}", room, ellipsis)
     return cut_within(line, room, ellipsis)
 
 

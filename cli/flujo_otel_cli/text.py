@@ -71,6 +71,11 @@ def cut_within(text: str, width: int, ellipsis: str) -> str:
     return set_cell_size(text, head_room).rstrip(" ") + ellipsis + tail
 
 
+def cut_before(text: str, width: int, ellipsis: str) -> str:
+    """The same of a path, of which the end tells most."""
+    return text if cell_len(text) <= width else ellipsis + _tail(text, width - len(ellipsis))
+
+
 def _tail(text: str, width: int) -> str:
     """The end of `text` in at most `width` columns."""
     start = len(text)

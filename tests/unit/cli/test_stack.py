@@ -18,7 +18,7 @@ VENV = "/home/somebody/projects/customer-support/.venv/lib/python3.11/site-packa
         ),
         (
             f'  File "{VENV}/flujo/{"long" * 20}.py", line 412, in run_async',
-            '  File "/home/somebody/projects/customer…e 412, in run_async',
+            '  File "…onglonglonglonglonglong.py", line 412, in run_async',
         ),
         (
             f"    at Object.answer (file://{VENV}/src/steps/answer.js:10:5)",
@@ -44,6 +44,11 @@ def test_a_place_and_a_line_of_the_source_stay_on_one_line(line: str, shown: str
     lines = list(stack_lines(f"Traceback:\n{line}\nValueError: sour\n", 60, "…"))
     assert ["Traceback:", shown, "ValueError: sour"] == lines
     assert cell_len(shown) <= 60
+
+
+def test_on_the_narrowest_terminal_the_file_and_the_line_are_left() -> None:
+    line = f'  File "{VENV}/flujo/agent_execution_runner.py", line 531, in execute'
+    assert list(stack_lines(line, 36, "…")) == ['  File "…tion_runner.py", line 531,…']
 
 
 def test_what_is_said_of_the_failure_goes_on_beneath() -> None:
