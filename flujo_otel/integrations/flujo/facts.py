@@ -137,6 +137,13 @@ def stand_in_tokens(result: Any) -> int:
     return tokens if is_text and is_one_each and not cost_of(result) else 0
 
 
+def stand_ins_handed_on(result: Any) -> int:
+    """The same of a pipeline's result, where that is what the step gives: at the end of the run
+    flujo adds its tokens up for the step, and again for each step that hands it on."""
+    steps: Sequence[Any] = getattr(getattr(result, "output", None), "step_history", None) or ()
+    return sum(map(stand_in_tokens, steps))
+
+
 def usage_attributes(result: Any, stand_ins: int = 0) -> dict[str, Any]:
     """The cost and the tokens of a StepResult; nothing where flujo knows of none. `stand_ins`: how
     many of the tokens are none."""

@@ -215,7 +215,11 @@ class Step(OpenSpan):
             attributes[semconv.FALLBACK_ORIGINAL_ERROR] = describe(self.error)
         # For a pipeline inside a step flujo adds the tokens of that up later.
         counted = facts.tokens_of(result)
-        (self.parent or self.run).stand_ins += min(stand_ins, counted) if counted else stand_ins
+        (self.parent or self.run).stand_ins += (
+            min(stand_ins, counted)
+            if counted
+            else max(stand_ins, facts.stand_ins_handed_on(result))
+        )
         has_output = result.success or result.output is not None
         self.set_at_end(
             attributes,

@@ -69,6 +69,18 @@ def test_a_pipeline_of_texts_inside_a_step_has_none(traced: Traced) -> None:
     assert told(traced) == {}
 
 
+def test_a_result_of_such_a_pipeline_that_is_handed_on_has_none(traced: Traced) -> None:
+    async def hand_on(result: Any) -> Any:
+        return result
+
+    inner = traced.runner(texts("a", "b"), pipeline_name="inner")
+    traced.run(
+        pipe(inner.as_step(name="nested"), call(hand_on, "on"), call(hand_on, "again")), "go"
+    )
+    runs = [span for span in traced.spans if span.name == "pipeline_run"]
+    assert [run.attributes["flujo.total_tokens"] for run in runs] == [0, 0]
+
+
 def test_retries_and_a_fallback_that_give_texts_have_none(traced: Traced) -> None:
     async def sour(_: Any) -> str:
         raise ValueError("sour milk")
