@@ -22,6 +22,7 @@ from flujo_otel.collector.answers import Refusal
 from flujo_otel.collector.commit import GroupCommit
 from flujo_otel.errors import ForeignDatabase, Overloaded, StoreUnavailable
 from flujo_otel.model import Batch
+from flujo_otel.spanstore.api import WriteResult
 from flujo_otel.spanstore.backlog import CollectorStore
 from flujo_otel.spanstore.factory import open_collector_store
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
@@ -125,6 +126,31 @@ def test_requests_that_wait_together_are_written_together() -> None:
         wait([first, *others], SOON)
         assert [1, 10] == [len(batch.records) for batch in store.batches]
         assert [1, 1] == [len(batch.resources) for batch in store.batches]
+
+
+def test_requests_wait_for_others_only_where_writing_takes_long() -> None:
+    """Nobody is kept waiting by who has little to do."""
+
+    class Lasting(FakeStore):
+        def __init__(self, seconds: float) -> None:
+            super().__init__()
+            self.seconds = seconds
+
+        def write(self, batch: Batch) -> WriteResult:
+            time.sleep(self.seconds)
+            return super().write(batch)
+
+    def groups(store: FakeStore) -> int:
+        with committing(lambda: store) as commit:
+            futures = []
+            for number in range(1, 101):
+                futures.append(commit.submit(decoded(number), 100))
+                time.sleep(0.002)
+            wait(futures, SOON)
+        assert 100 == len(store.records)
+        return len(store.batches)
+
+    assert groups(Lasting(0.0)) > 3 * groups(Lasting(0.02))
 
 
 def test_what_is_rejected_is_told_to_the_request_that_had_it(db: Path) -> None:
