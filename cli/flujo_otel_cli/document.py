@@ -131,6 +131,7 @@ def step_document(step: Step) -> Document:
         "step_index": step.step_index,
         "status": step.status,
         **times(step.start_time_ns, step.end_time_ns),
+        "duration_ns": step.duration_ns,
         "duration_ms": step.duration_ms,
         "cost_usd": step.cost_usd,
         "tokens": step.tokens,

@@ -25,7 +25,7 @@ from flujo_otel_cli.span import body, decided
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import both_ends, brief_name, escape
 from flujo_otel_cli.theme import STYLES
-from flujo_otel_cli.times import MILLISECOND, duration
+from flujo_otel_cli.times import duration
 from flujo_otel_cli.unfolding import unfolding
 
 _ERROR = "   error  "
@@ -69,7 +69,7 @@ def alike_lines(run: Run, found: Alike, to: Terminal) -> Iterator[Line]:
     error."""
     theme, steps = to.theme, found.steps
     status = status_within(run, steps[0].status, steps[0].end_time_ns)
-    durations = [(ns, each) for each in steps if (ns := _duration_ns(each)) is not None]
+    durations = [(ns, each) for each in steps if (ns := each.duration_ns) is not None]
     worst_ns, worst = max(durations, key=lambda pair: pair[0], default=(0, steps[0]))
     cost = sum(each.cost_usd or 0 for each in steps)
     tokens = sum(each.tokens or 0 for each in steps)
@@ -90,12 +90,6 @@ def alike_lines(run: Run, found: Alike, to: Terminal) -> Iterator[Line]:
     ]
     yield from unfolding(line, theme.dot if any(facts) else "  ", to)
     yield from error_lines(next((error_text(e.error) for e in steps if e.error), None), to)
-
-
-def _duration_ns(step: Step) -> int | None:
-    if step.end_time_ns is not None and step.start_time_ns:
-        return step.end_time_ns - step.start_time_ns
-    return None if step.duration_ms is None else step.duration_ms * MILLISECOND
 
 
 def _question(step: Step, span: Span | None) -> str | None:
@@ -193,8 +187,8 @@ def _heading(
 
 
 def _took(run: Run, step: Step, now_ns: int, to: Terminal) -> str:
-    if step.end_time_ns is None and step.duration_ms is not None:
-        return duration(step.duration_ms * MILLISECOND, to.theme.micro)
+    if step.duration_ns is not None:
+        return duration(step.duration_ns, to.theme.micro)
     if has_no_end(step.status, step.end_time_ns):
         return to.theme.none
     return lasted(run, step.start_time_ns, step.end_time_ns, now_ns, to.theme)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from flujo_otel.model.process import Process
 
+_MILLISECOND_NS = 1_000_000
+
 
 class RunStatus(StrEnum):
     RUNNING = "running"
@@ -63,3 +65,14 @@ class Step(NamedTuple):
     span_id: str | None = None
     unpriced_count: int = 0
     """As of a run, of all beneath the step."""
+
+    @property
+    def duration_ns(self) -> int | None:
+        """How long it took; None while it runs. flujo hands a step in when it is over, with that as
+        its start and its end: of one without a span `duration_ms` counts where it says more."""
+        stated_ns = None if self.duration_ms is None else int(self.duration_ms * _MILLISECOND_NS)
+        if self.end_time_ns is None or not self.start_time_ns:
+            return stated_ns
+        between_ns = self.end_time_ns - self.start_time_ns
+        is_traced = self.span_id is not None
+        return between_ns if is_traced or stated_ns is None else max(between_ns, stated_ns)

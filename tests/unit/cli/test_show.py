@@ -498,3 +498,28 @@ def test_a_failure_that_was_made_up_for_is_not_why_a_run_failed(
     assert lines[0] == "ValueError: sour"
     assert lines[1].startswith("at /srv/app.py:41 in answer   lens show ")
     assert lines[2].startswith("sender")
+
+
+async def test_a_step_handed_in_when_it_was_over_took_what_it_says(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from flujo_otel.storage.sqlite import SQLiteBackend
+
+    backend, at = SQLiteBackend(here / "flujo_otel.db"), datetime(2026, 1, 1, tzinfo=UTC)
+    run = {"run_id": "r", "pipeline_name": "p", "pipeline_version": "1", "status": "running"}
+    await backend.save_run_start({**run, "start_time": at})
+    ended = at + timedelta(microseconds=1)
+    for index, (name, end, ms) in enumerate(
+        [("late", ended, 5), ("true", at + timedelta(milliseconds=7.5), 7), ("open", None, 4.5)]
+    ):
+        step = {"step_run_id": name, "run_id": "r", "step_name": name, "step_index": index}
+        times = {"start_time": at, "end_time": end, "duration_ms": ms}
+        await backend.save_step_result({**step, **times})
+    out = answer(capsys, "show", "r")[1]
+    assert "0 late  5 ms\n" in out
+    assert "1 true  7.5 ms\n" in out
+    assert "2 open  4.5 ms\n" in out
+    steps = document(capsys, "show", "r")[1]["steps"]
+    assert [5_000_000, 7_500_000, 4_500_000] == [step["duration_ns"] for step in steps]
