@@ -85,6 +85,8 @@ class Setting(NamedTuple):
     variable: str
     parse: Callable[[Any], Any]
     may_be: str
+    is_secret: bool = False
+    """Its value is not shown where it cannot be used."""
 
 
 def _text(value: Any) -> str:
@@ -157,7 +159,7 @@ SETTINGS = (
         "a whole number of bytes >= 64",
     ),
     Setting("replace_default_backend", "FLUJO_OTEL_REPLACE_DEFAULT_BACKEND", flag, "true or false"),
-    Setting("token", "FLUJO_OTEL_TOKEN", _token, "printable ASCII without spaces"),
+    Setting("token", "FLUJO_OTEL_TOKEN", _token, "printable ASCII without spaces", is_secret=True),
     Setting(
         "max_request_bytes",
         "FLUJO_OTEL_MAX_REQUEST_BYTES",
@@ -214,8 +216,9 @@ def _checked(setting: Setting, value: Any, origin: str) -> Any:
     try:
         return setting.parse(value)
     except (ValueError, TypeError):
+        said = "cannot be used" if setting.is_secret else f"is {value!r}"
         raise SettingsError(
-            f"{setting.name} is {value!r} ({origin}); it must be {setting.may_be}."
+            f"{setting.name} {said} ({origin}); it must be {setting.may_be}."
         ) from None
 
 

@@ -52,6 +52,18 @@ def test_every_field_but_tables_toml_and_origins_is_a_setting_with_an_example_he
     assert set(EXAMPLES) == names
 
 
+@pytest.mark.parametrize("token", ["sécret", "s3cret tok", "s3cret\n"])
+def test_a_token_that_cannot_be_used_is_not_shown(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = r"^token cannot be used \({}\); it must be printable ASCII without spaces\.$"
+    with pytest.raises(SettingsError, match=said.format("argument")):
+        load(token=token)
+    monkeypatch.setenv("FLUJO_OTEL_TOKEN", token)
+    with pytest.raises(SettingsError, match=said.format("FLUJO_OTEL_TOKEN")):
+        load()
+
+
 def test_with_nothing_given_the_defaults_hold() -> None:
     assert load() == Settings()
     assert load().origin("db") == "default"
@@ -106,8 +118,9 @@ class TestEachSetting:
         path.write_text(f"{table}{setting.name} = [1]\n", encoding="utf-8")
         with pytest.raises(SettingsError) as caught:
             load()
+        said = "cannot be used" if setting.is_secret else "is [1]"
         assert str(caught.value) == (
-            f"{setting.name} is [1] ({path}); it must be {setting.may_be}."
+            f"{setting.name} {said} ({path}); it must be {setting.may_be}."
         )
 
 
