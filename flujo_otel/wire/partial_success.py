@@ -34,7 +34,8 @@ class PartialSuccess(NamedTuple):
 
     def _rejection(self) -> str:
         said = "; ".join(f"{count} for {reason}" for reason, count in self.refused.items())
-        return said and f"Rejected {self.rejected_spans} spans: {said}."
+        spans = "1 span" if self.rejected_spans == 1 else f"{self.rejected_spans} spans"
+        return said and f"Rejected {spans}: {said}."
 
     def _warning(self) -> str:
         if not self.mended_texts:

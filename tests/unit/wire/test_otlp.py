@@ -50,7 +50,7 @@ def test_an_empty_request_is_sound() -> None:
 def test_a_span_without_proper_ids_costs_no_other(given: dict[str, bytes], reason: str) -> None:
     found = decoded(span(1), span(2, **given), span(3))
     assert ["span-1", "span-3"] == [record.name for record in found.batch.records]
-    assert f"Rejected 1 spans: 1 for {reason}." == found.partial_success.error_message
+    assert f"Rejected 1 span: 1 for {reason}." == found.partial_success.error_message
     assert 1 == found.partial_success.rejected_spans
     assert [("app", "rejected", reason, 1)] == [
         (loss.service, loss.reason, loss.detail, loss.count) for loss in found.losses
@@ -71,7 +71,7 @@ def test_a_span_that_is_too_long_in_json_costs_no_other(
     }[part]
     result = decoded(span(1, **given), span(2, name="good"))
     assert ["good"] == [each.name for each in result.batch.records]
-    assert (1, "Rejected 1 spans: 1 for data of over 6000 characters in JSON.") == (
+    assert (1, "Rejected 1 span: 1 for data of over 6000 characters in JSON.") == (
         result.partial_success.rejected_spans,
         result.partial_success.error_message,
     )

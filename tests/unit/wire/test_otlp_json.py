@@ -106,7 +106,7 @@ def test_a_bad_value_rejects_its_span_and_no_other(given: Any) -> None:
     found = decode_json(body(plain(name="before"), bad, plain(name="after")))
     assert ["before", "after"] == [record.name for record in found.batch.records]
     assert 1 == found.partial_success.rejected_spans
-    assert found.partial_success.error_message.startswith("Rejected 1 spans: 1 for ")
+    assert found.partial_success.error_message.startswith("Rejected 1 span: 1 for ")
 
 
 @pytest.mark.parametrize(
