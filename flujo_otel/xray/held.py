@@ -10,12 +10,14 @@ from opentelemetry.trace import Span
 from flujo_otel.model import Event
 from flujo_otel.storage import decisions
 from flujo_otel.storage.traces import Step, Trace
+from flujo_otel.xray.drops import SAMPLED_OUT
 from flujo_otel.xray.recorder import UNSAMPLED, HeldStep, Recorder, keep_event, stand_in
 
 HELD_BYTES: Final = 16 << 20
 """Of all traces that one XRay holds back."""
 _STEP_BYTES: Final = 4096
 """Of a step's models, beside what its values hold."""
+_NO_ROOM: Final = "no room to hold it until its end"
 
 
 class HeldBudget:
@@ -46,23 +48,23 @@ class HeldRecorder:
     those of libraries inside it are not recorded either. `budget` None: nothing is kept, and the
     trace is never recorded.
 
-    `is_wanted` decides at the end; `drop` is told of a trace that is not recorded: whether it was
-    given up for want of room.
+    `refusal` says at the end for which reason of the ledger's it is not recorded, or "": it is.
+    `drop` is told of one that is not: the reason, and its detail.
     """
 
     def __init__(
         self,
         recorder: Recorder,
         budget: HeldBudget | None,
-        is_wanted: Callable[[Trace], bool],
-        drop: Callable[[bool], None],
+        refusal: Callable[[Trace], str],
+        drop: Callable[[str, str], None],
     ) -> None:
         self.guard: AbstractContextManager[Any] = recorder.guard
         self.keeps_steps = True
         self.content = recorder.content
         self._recorder = recorder
         self._budget = budget
-        self._is_wanted = is_wanted
+        self._refusal = refusal
         self._drop = drop
         self._held: list[HeldStep] = []
         self._held_bytes = 0
@@ -103,12 +105,12 @@ class HeldRecorder:
     def end_trace(self, trace: Trace, span: Span, end_ns: int) -> None:
         """See `Recorder`."""
         held, given_up = self._held, not self.keeps_steps
-        is_wanted = self._budget is not None and not given_up and self._is_wanted(trace)
+        reason = SAMPLED_OUT if given_up else self._refusal(trace)
         try:
-            if is_wanted and self._context is not None:
+            if reason:
+                self._drop(reason, _NO_ROOM if given_up else "")
+            elif self._context is not None:
                 self._recorder.replay(trace, self._context, held)
-            else:
-                self._drop(given_up)
         finally:
             self._release()
 

@@ -131,8 +131,8 @@ class XRay:
         if self._sampling.is_sampled():
             if self._sampling.is_within_limit():
                 return recorder
-            return HeldRecorder(recorder, None, _never, lambda _: self._drop(RATE_LIMITED, ""))
-        return HeldRecorder(recorder, self._budget, self._is_kept, self._drop_unsampled)
+            return HeldRecorder(recorder, None, lambda _: RATE_LIMITED, self._drops.add)
+        return HeldRecorder(recorder, self._budget, self._refusal, self._drops.add)
 
     def _whole(self) -> Recorder:
         if self._storage is not None:
@@ -157,14 +157,11 @@ class XRay:
             self._content = Recording.chosen_quietly(None, None).content
         return self._content
 
-    def _is_kept(self, trace: Trace) -> bool:
-        return self._sampling.is_kept(trace) and self._sampling.is_within_limit()
-
-    def _drop_unsampled(self, was_given_up: bool) -> None:
-        self._drop(SAMPLED_OUT, "no room to hold it until its end" if was_given_up else "")
-
-    def _drop(self, reason: str, detail: str) -> None:
-        self._drops.add(reason, detail)
+    def _refusal(self, trace: Trace) -> str:
+        """Why one that was not sampled is not recorded at its end either; "": it is."""
+        if not self._sampling.is_kept(trace):
+            return SAMPLED_OUT
+        return "" if self._sampling.is_within_limit() else RATE_LIMITED
 
     # --- steps of whatever is open -----------------------------------------------------------
 
@@ -196,10 +193,6 @@ class _OtherRun(SpanRecorder):
     def begin_step(self, step: Step, context: Context, start_ns: int) -> Span:
         """See `Recorder`."""
         return self.begin_step_of_another_run(step, context, start_ns)
-
-
-def _never(_: Trace) -> bool:
-    return False
 
 
 def _ledger_of(storage: StorageBackend | None) -> Callable[[Sequence[Loss]], None]:

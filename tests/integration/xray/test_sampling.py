@@ -159,6 +159,7 @@ def test_the_limit_holds_for_those_kept_at_their_end_too(target: Any) -> None:
         one(xray, f"trace {number}", fails=True)
     xray.close()
     assert ["trace 0"] == [trace.name for trace in kept().get_all_traces()]
+    assert {("rate_limited", ""): 2} == ledger(kept())
 
 
 def test_spans_inside_one_that_is_not_sampled_are_not_recorded_either(traced: Any) -> None:
