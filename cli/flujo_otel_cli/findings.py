@@ -31,6 +31,7 @@ _OWN_PRICE: Final = (
 _REMEDIES: Final = {
     "queue_full": "raise FLUJO_OTEL_QUEUE_BYTES",
     "terminated": "give the program more time than 2 s: end it by SIGINT, or by sys.exit",
+    "unsafe_fork": "so many children could not trace: start them with spawn; is the disk slow?",
     "rejected": "such values cannot be stored: change what the program records",
     "refused": "the database would not take them: name another with FLUJO_OTEL_DB",
     "shut_down": "shut the tracer provider down when all spans have ended",

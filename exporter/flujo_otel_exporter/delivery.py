@@ -74,6 +74,8 @@ class Delivery:
         """A whole batch was lost since the last flush, which is then not true."""
         self.unavailable: StoreUnavailable | None = None
         """Why the last batch could not be written."""
+        self._is_interrupted = False
+        """Whoever forks had the write under way given up."""
         self._was_open = False
         self.opens_for_losses = False
         """Somebody counted what never became a span: worth opening, and making, a database for."""
@@ -118,6 +120,13 @@ class Delivery:
         """Let go of the database; the next `step` opens it again. The caller holds `door`."""
         if self._store is not None:
             self._store.close()
+
+    def interrupt(self) -> None:
+        """From any thread: have a write under way give up; the same batch is next. Not where the
+        store takes none at present: then there is nothing to be gained."""
+        if self._store is not None and self.unavailable is None:
+            self._is_interrupted = True
+            self._store.interrupt()
 
     @property
     def store(self) -> SpanWriter | None:
@@ -168,6 +177,9 @@ class Delivery:
             with self.door:
                 result = self._opened().write(held.batch)
         except StoreUnavailable as error:
+            if self._is_interrupted:
+                self._is_interrupted = False
+                return
             self.unavailable = error
             self._intake.stall()
             if self.cannot_open:
@@ -177,6 +189,7 @@ class Delivery:
             self._settle(held)
             self._give_up(held.batch, error)
         else:
+            self._is_interrupted = False
             self.unavailable, self._was_open = None, True
             self._settle(held)
             self._count_rejected(held.batch, result)

@@ -10,7 +10,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from flujo_otel import forks
+from flujo_otel import forks, process
 from flujo_otel.bell import Bell
 from flujo_otel.errors import StoreError, StoreUnavailable
 from flujo_otel.guard import guarded
@@ -30,6 +30,13 @@ _LAST_RETRY_SECONDS: Final = 0.005
 among 50, all of which wrote, 14 wrote nothing; so, none to two."""
 _COUNTING_SECONDS: Final = 0.3
 """Of those 2 s what is kept for the ledger, where there is more than can be written in them."""
+
+
+_INTERRUPT_SECONDS: Final = 1.0
+"""How long a fork then waits for a write that it has interrupted. Where it did not, of 60 children
+of a program with three saturated threads 12 could not trace."""
+_INTERRUPT_AGAIN_SECONDS: Final = 0.02
+"""A write is several statements, and there may have been none under way."""
 
 
 class StoreWriter:
@@ -168,8 +175,9 @@ class StoreWriter:
     def pause(self) -> bool:
         """Stand still between two batches, the database closed; False if that takes too long."""
         self._pausing += 1
-        if not self._delivery.door.acquire(timeout=forks.PAUSE_SECONDS):
+        if not self._came_to_rest():
             self._pausing -= 1
+            self._losses.count(process.current().command, "unsafe_fork")
             return False
         try:
             with suppressed():
@@ -178,6 +186,18 @@ class StoreWriter:
             self.resume()
             raise
         return True
+
+    def _came_to_rest(self) -> bool:
+        """Whether the door is ours. Beside busy threads a write takes 0.2 to 0.5 s."""
+        door = self._delivery.door
+        if door.acquire(timeout=forks.PAUSE_SECONDS):
+            return True
+        deadline = time.monotonic() + _INTERRUPT_SECONDS
+        while time.monotonic() < deadline:
+            self._delivery.interrupt()
+            if door.acquire(timeout=_INTERRUPT_AGAIN_SECONDS):
+                return True
+        return False
 
     def resume(self) -> None:
         """After a `pause` that returned True."""

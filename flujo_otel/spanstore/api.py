@@ -51,6 +51,11 @@ class SpanWriter(Protocol):
         """Let go of the database; a later `write` opens it again. Safe in a fork's parent."""
         ...
 
+    def interrupt(self) -> None:
+        """From any thread: have a write under way, if there is one, give up with StoreUnavailable
+        as soon as it can. No harm where there is none."""
+        ...
+
 
 ALL: Final = 2**31
 """As a limit: more than SQLite counts is none either."""

@@ -68,6 +68,9 @@ class FakeStore:
     def close(self) -> None:
         self.closed += 1
 
+    def interrupt(self) -> None:
+        pass
+
     def _check(self) -> None:
         if not self.available:
             raise StoreUnavailable("locked")

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -101,6 +101,12 @@ class SQLiteSpanWriter:
         if self._open is not None:
             opened, self._open = self._open, None
             opened.close()
+
+    def interrupt(self) -> None:
+        """See `api.SpanWriter.interrupt`."""
+        if (opened := self._open) is not None:
+            with suppress(sqlite3.ProgrammingError):  # closed meanwhile
+                opened.connection.interrupt()
 
     @contextmanager
     def _using(self) -> Iterator["Opened"]:

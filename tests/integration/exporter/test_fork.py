@@ -108,6 +108,8 @@ def test_what_is_queued_at_a_fork_is_written_by_the_parent_alone(db: Path) -> No
                 self._store.beat()
             def close(self):
                 self._store.close()
+            def interrupt(self):
+                self._store.interrupt()
         registry.open_writer = lambda **given: Noting(open_writer(**given))
         provider = traced()
         tracer = provider.get_tracer("t")
@@ -220,7 +222,8 @@ def test_what_runs_in_a_child_is_seen_and_stays_when_that_is_killed(db: Path) ->
 def test_a_fork_amid_a_write_that_hangs_neither_waits_for_it_nor_touches_the_database(
     db: Path,
 ) -> None:
-    """The child drops its spans and says so once: its own connection could damage the file."""
+    """The child drops its spans and says so once: its own connection could damage the file. The
+    parent counts the child."""
     source = """
         import logging
         from flujo_otel.spanstore.factory import open_writer
@@ -240,6 +243,8 @@ def test_a_fork_amid_a_write_that_hangs_neither_waits_for_it_nor_touches_the_dat
                 self._store.beat()
             def close(self):
                 self._store.close()
+            def interrupt(self):
+                self._store.interrupt()
         registry.open_writer = lambda **given: Hanging(open_writer(**given))
         provider = traced()
         tracer = provider.get_tracer("t")
@@ -258,3 +263,53 @@ def test_a_fork_amid_a_write_that_hangs_neither_waits_for_it_nor_touches_the_dat
     assert names(db) == {"parent": 10}
     assert is_sound(db)
     assert errors.count("forked while its parent was writing") == 2
+    assert losses(db) == {"unsafe_fork": 1}
+
+
+def test_a_write_that_takes_too_long_for_a_fork_is_interrupted_and_made_again(db: Path) -> None:
+    source = """
+        from flujo_otel import forks
+        from flujo_otel_exporter import writer
+        forks.PAUSE_SECONDS = 0
+        writer._INTERRUPT_SECONDS = 30  # on a machine under load
+        interrupted = 0
+        provider = traced()
+        tracer = provider.get_tracer("t")
+        spans(tracer, 1, "parent")
+        assert provider.force_flush()
+        from flujo_otel.spanstore.sqlite import writer as store
+        interrupt = store.SQLiteSpanWriter.interrupt
+        def counted(self):
+            global interrupted
+            interrupted += 1
+            interrupt(self)
+        store.SQLiteSpanWriter.interrupt = counted
+        going = True
+        made = 1
+        def flood():
+            global made
+            while going:
+                spans(tracer, 200, "parent")
+                made += 200
+                time.sleep(0.001)
+        thread = threading.Thread(target=flood, daemon=True)
+        thread.start()
+        def body():
+            spans(tracer, 10, "child")
+            assert provider.force_flush()
+        for number in range(12):
+            time.sleep(0.05)
+            reap([fork(body)])
+        going = False
+        thread.join()
+        assert provider.force_flush()
+        print(made, interrupted > 0)
+    """
+    output, _ = run(db, REAP + dedent(source))
+    made, was_interrupted = output.split()
+    lost = losses(db)
+    no_room = lost.pop("queue_full", 0)
+    assert names(db) == {"parent": int(made) - no_room, "child": 120}
+    assert lost == {}
+    assert was_interrupted == "True"
+    assert is_sound(db)
