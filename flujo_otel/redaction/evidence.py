@@ -29,6 +29,10 @@ _DIGIT: Final = re.compile(r"\d")
 _SIGN: Final = re.compile(r"[!@#$%^*+~?=]")
 _FAINT: Final = re.compile(r"(?=[^\d\s]*+\d)\S{4,}+|(?=[^:@!#$%^*+~?=\s]++[:@!#$%^*+~?=])\S{8,}+")
 _SMALLEST_CODE: Final = 1000
+_SHELLS_FOLDER: Final = re.compile(r"(?:.* )?(?:(?:OLD)?PWD|pwd)")
+"""As a shell writes it; `Pwd` is a password in a connection string."""
+_FOLDER: Final = re.compile(r"/(?:[A-Za-z]*+|[A-Za-z0-9._@~\-]++(?:/[A-Za-z0-9._@~\-]++)++)/?")
+"""Of a lone segment letters only: passwords begin with a slash too."""
 
 
 def looks_made(value: str, naming: Naming) -> bool:
@@ -49,6 +53,16 @@ def looks_faint(value: str) -> bool:
 def is_code(number: float) -> bool:
     """One that was sent to somebody's telephone, and no count."""
     return number >= _SMALLEST_CODE
+
+
+def is_folder(name: str, value: object) -> bool:
+    """Whether `name` is that of the working directory, and `value` a path."""
+    return (
+        isinstance(value, str)
+        and value[:1] == "/"
+        and _FOLDER.fullmatch(value) is not None
+        and _SHELLS_FOLDER.fullmatch(name) is not None
+    )
 
 
 def is_hidden(naming: Naming, value: object) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flujo_otel.redaction import vocabulary
+from flujo_otel.redaction.evidence import is_folder
 from flujo_otel.redaction.keys import Keys, joined
 from flujo_otel.redaction.naming import NAMINGS, Naming
 
@@ -66,7 +67,8 @@ def naming_among(
     if naming is Naming.BESIDE:
         return _naming_beside(fields, value, keys)
     is_piece = key == _PIECE and naming in NAMINGS and _LOG_PROBABILITY in fields
-    return Naming.ORDINARY if is_piece else naming
+    is_ordinary = is_piece or (naming is Naming.STRONG and is_folder(key, value))
+    return Naming.ORDINARY if is_ordinary else naming
 
 
 def _naming_beside(fields: Mapping[Any, Any], value: Any, keys: Keys) -> Naming:

@@ -154,7 +154,7 @@ class Redactor:
 
     def _naming(self, key: str, value: Any, fields: Mapping[Any, Any]) -> Naming:
         naming = self._keys.naming(key)
-        return naming_among(key, naming, fields, value, self._keys) if fields else naming
+        return naming_among(key, naming, fields, value, self._keys)
 
     def knows(self, key: str, text: str) -> bool:
         """Whether it has seen already that there is nothing to redact in either. Cheap."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 ALPHANUMERIC = string.ascii_letters + string.digits
 URL_SAFE = ALPHANUMERIC + "_-"
+_HEX = "0123456789abcdef"
 NAMES = (
     "password",
     "db_password",
@@ -164,6 +165,13 @@ LOOKS: dict[str, Callable[[random.Random], str]] = {
     "npm": _prefixed("npm_", ALPHANUMERIC, 36),
     "hugging face": _prefixed("hf_", ALPHANUMERIC, 34),
     "gitlab": _prefixed("glpat-", URL_SAFE, 20),
+    "age": _prefixed("AGE-SECRET-KEY-1", string.ascii_uppercase + string.digits, 58),
+    "new relic": _prefixed("NRAK-", string.ascii_uppercase + string.digits, 27),
+    "postman": lambda s: f"PMAK-{_drawn(s, _HEX, 24)}-{_drawn(s, _HEX, 34)}",
+    "atlassian": lambda s: f"ATATT3{_drawn(s, URL_SAFE, 178)}={_drawn(s, _HEX.upper(), 8)}",
+    "terraform": lambda s: f"{_drawn(s, ALPHANUMERIC, 14)}.atlasv1.{_drawn(s, URL_SAFE, 67)}",
+    "square": _prefixed("sq0atp-", URL_SAFE, 22),
+    "square secret": _prefixed("sq0csp-", URL_SAFE, 43),
     "sendgrid": lambda s: f"SG.{_drawn(s, URL_SAFE, 22)}.{_drawn(s, URL_SAFE, 43)}",
     "jwt": _jwt,
     "bearer": lambda s: f"Bearer {_drawn(s, ALPHANUMERIC, 30)}7",

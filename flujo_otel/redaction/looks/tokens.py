@@ -28,6 +28,8 @@ PLAIN: Final = (
     literal("hvs.", r"hvs\.[A-Za-z0-9_\-]{24,}+"),
     literal("dapi", r"dapi[a-f0-9]{32}"),
     literal("ya29.", r"ya29\.[A-Za-z0-9_\-]{20,}+"),
+    literal(".atlasv1.", r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_\-=]{60,}+"),
+    literal("ATATT3", r"ATATT3[A-Za-z0-9_\-=]{20,}+"),
 )
 WITH_HYPHEN: Final = (
     prefixed("sk-", r"(?=[A-Za-z_\-]{0,99}+[0-9])[A-Za-z0-9_\-]{16,}+", _hyphenated),
@@ -37,6 +39,10 @@ WITH_HYPHEN: Final = (
     literal("glpat-", r"glpat-[A-Za-z0-9_\-]{16,}+"),
     literal("pypi-", r"pypi-[A-Za-z0-9_\-]{50,}+"),
     literal("GOCSPX-", r"GOCSPX-[A-Za-z0-9_\-]{20,}+"),
+    literal("AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[A-Z0-9]{50,}+"),
+    literal("NRAK-", r"NRAK-[A-Z0-9]{20,}+"),
+    literal("PMAK-", r"PMAK-[a-f0-9]{20,}+(?:-[a-f0-9]{30,}+)?+"),
+    literal("sq0csp- sq0atp-", r"sq0(?:csp|atp)-[A-Za-z0-9_\-]{20,}+"),
 )
 WITH_UNDERSCORE: Final = (
     literal("ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{20,}+"),

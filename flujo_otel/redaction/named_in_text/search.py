@@ -6,6 +6,7 @@ after:  {"password": "[REDACTED]", "n": 1}
 
 from typing import Final
 
+from flujo_otel.redaction.evidence import is_folder
 from flujo_otel.redaction.keys import Keys
 from flujo_otel.redaction.mark import REDACTED
 from flujo_otel.redaction.named_in_text.blocks import block_value
@@ -46,7 +47,7 @@ def redact_named(text: str, keys: Keys) -> str:
         in_word += 1
         is_crowd = in_word > _MOST_IN_WORD
         found = (name.value, end, REDACTED) if is_crowd else _value(text, name)
-        if found is not None:
+        if found is not None and not is_folder(name.text, text[found[0] : found[1]]):
             parts += (text[done : found[0]], found[2])
             done = found[1]
     return "".join(parts) + text[done:] if parts else text

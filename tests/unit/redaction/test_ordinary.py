@@ -92,6 +92,12 @@ LOOK_ALIKES = (
     "https://example.com/?code=404&code=SPRING-SALE",
     "Password provided: yes, token used: none",
     "jdbc:oracle:thin:@db:1521/shop",
+    "PWD=/home/bob/x",
+    "OLDPWD=/srv/app-2/ PWD=/ pwd=/root",
+    "pwd: /home/bob",
+    "export PWD='/var/lib/x.1'",
+    '{"PWD": "/home/bob"}',
+    "it ran NRAK-less, PMAK-1, AGE-SECRET-KEY-1, sq0atp-1, ATATT3 and .atlasv1. too",
     "lin_api_docs, ntn_1, pplx-api-reference, tvly-search, dapi is an API, nvapi-guide",
 )
 """Of the rules for commands, for names beside their values, for queries, blocks and degrees."""
@@ -202,3 +208,10 @@ def test_those_for_the_rules_of_what_stands_beside_are_not_either(unit: str) -> 
     body = unit * ((1 << 18) // len(unit))
     for text in (body, f'["{body}', f'{{"value": "{body}", "name": "password"}}'):
         REDACT.text(text)
+
+
+def test_the_folder_of_a_shell_s_variables_stays() -> None:
+    variables = {"PWD": "/home/bob/x", "OLDPWD": "/srv/app2/", "HOME": "/home/bob"}
+    assert REDACT.attributes(variables) == variables
+    assert REDACT.value([variables]) == [variables]
+    assert REDACT.named("PWD", "/home/bob/x") == "/home/bob/x"

@@ -124,6 +124,8 @@ def test_what_stands_beside_a_secret_stays() -> None:
         ("redis://:s3cret@localhost", "redis://:[REDACTED]@localhost"),
         ("https://ann:p@ss@w0rd@example.com/", "https://ann:[REDACTED]@example.com/"),
         ("Server=db;Uid=ann;Pwd=s3cret;Port=1", "Server=db;Uid=ann;Pwd=[REDACTED];Port=1"),
+        ("Server=db;Uid=ann;Pwd=/a1/b2;Port=1", "Server=db;Uid=ann;Pwd=[REDACTED];Port=1"),
+        ("pwd=/hunter2 db_pwd=/home/bob", "pwd=[REDACTED] db_pwd=[REDACTED]"),
         ("host=db password=s3cret dbname=x", "host=db password=[REDACTED] dbname=x"),
         (
             "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=Zm9v+/Yg==;EndpointSuffix=x",
