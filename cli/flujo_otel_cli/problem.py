@@ -65,10 +65,15 @@ _CODES: tuple[tuple[type[errors.FlujoOtelError], Exit, str], ...] = (
 
 def first_trace(db: str | None) -> Sequence[str]:
     """What to do where there is nothing; `db`: what was named with --db, if anything."""
-    into = () if db is None else ("--db", db)
-    traced = f"Trace something first:  {hint('run', *into, '--', 'python', 'your_app.py')}"
+    traced = f"Trace something first:  {traces_into(db)}"
     named = f"or name a database:     {hint('list', '--db', 'PATH')}"
     return (traced, named) if db is None else (traced,)
+
+
+def traces_into(db: str | None) -> str:
+    """The command that traces a program; `db` as of `first_trace`."""
+    into = () if db is None else ("--db", db)
+    return hint("run", *into, "--", "python", "your_app.py")
 
 
 def problem_of(error: Exception) -> Problem:

@@ -15,10 +15,11 @@ from flujo_otel_cli import findings
 from flujo_otel_cli.database import explained
 from flujo_otel_cli.document import Document, cursor_document, health_document, write_document
 from flujo_otel_cli.findings import Finding
+from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece, width_of
 from flujo_otel_cli.neighbour import server_here
 from flujo_otel_cli.options import Db, Json
-from flujo_otel_cli.problem import Exit, Problem
+from flujo_otel_cli.problem import Exit, Problem, traces_into
 from flujo_otel_cli.service_counts import ServiceCounts, services_of
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
@@ -135,8 +136,8 @@ def _told_of_flujo(db: str | None, *, json: bool) -> bool:
         write_document({**facts, "run_count": 0, "span_count": 0, "sound": True}, sys.stdout)
         return True
     to = Terminal.of(sys.stdout)
-    ours = f"none of ours yet at {escape(str(location.path))}: lens run -- python your_app.py"
-    own = f"flujo's own is {escape(str(location.flujo_path))}: lens list shows its runs"
+    ours = f"none of ours yet at {escape(str(location.path))}: {traces_into(db)}"
+    own = f"flujo's own is {escape(str(location.flujo_path))}: {hint('list', db=db)} shows its runs"
     for finding in (
         Finding("completed", "database", ours),
         Finding("completed", "flujo", own),

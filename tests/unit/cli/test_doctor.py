@@ -20,6 +20,14 @@ def test_doctor_where_there_is_flujo_s_own_database_alone(
     assert document(capsys, "doctor")[1]["flujo_path"] == str(flujos_own)
 
 
+def test_what_to_type_names_the_database_that_was_named(
+    flujos_own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = answer(capsys, "doctor", "--db", "an other.db")[1]
+    assert ": lens run --db 'an other.db' -- python your_app.py\n" in out
+    assert ": lens list --db 'an other.db' shows its runs\n" in out
+
+
 def test_a_sound_database(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = answer(capsys, "doctor")
     assert code == 0
