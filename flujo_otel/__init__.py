@@ -55,7 +55,15 @@ def __getattr__(name: str) -> Any:
         return version("flujo-otel")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
+    try:
+        value = getattr(import_module(_MODULES[name]), name)
+    except ValueError as error:
+        if not str(error).startswith("OTEL_"):
+            raise
+        from flujo_otel.errors import SettingsError
+
+        # The SDK reads some of its variables when it is loaded.
+        raise SettingsError(f"OpenTelemetry cannot be set up: {error}.") from error
     globals()[name] = value
     return value
 

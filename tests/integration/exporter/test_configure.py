@@ -199,7 +199,11 @@ def test_a_database_of_an_unknown_kind_is_a_clear_error(db: Path) -> None:
     assert "UnsupportedUri" in errors
 
 
-def test_a_limit_that_is_none_is_a_clear_error(db: Path) -> None:
+@pytest.mark.parametrize(
+    "variable", ["OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"]
+)
+def test_a_limit_that_is_none_is_a_clear_error(db: Path, variable: str) -> None:
+    """One is read by a provider, the other when the SDK is loaded."""
     source = """
         from flujo_otel.errors import SettingsError
         try:
@@ -207,8 +211,8 @@ def test_a_limit_that_is_none_is_a_clear_error(db: Path) -> None:
         except SettingsError as error:
             print(error)
     """
-    said = configured(db, source, OTEL_ATTRIBUTE_COUNT_LIMIT="-5")
-    assert "OTEL_ATTRIBUTE_COUNT_LIMIT must be a non-negative integer but got -5" in said
+    said = configured(db, source, **{variable: "-5"})
+    assert f"{variable} must be a non-negative integer but got -5" in said
 
 
 def test_a_child_environment_traces_a_program_with_no_line_changed(db: Path) -> None:
