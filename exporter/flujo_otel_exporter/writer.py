@@ -30,8 +30,6 @@ _LAST_RETRY_SECONDS: Final = 0.005
 among 50, all of which wrote, 14 wrote nothing; so, none to two."""
 _COUNTING_SECONDS: Final = 0.3
 """Of those 2 s what is kept for the ledger, where there is more than can be written in them."""
-
-
 _INTERRUPT_SECONDS: Final = 1.0
 """How long a fork then waits for a write that it has interrupted. Where it did not, of 60 children
 of a program with three saturated threads 12 could not trace."""
