@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from flujo_otel.model import Run, Step
+from flujo_otel.query.branches import group_branches
 from flujo_otel.query.fold import fold
 from flujo_otel.query.resume import mark_resumed
 from flujo_otel.query.rounds import group_rounds
@@ -30,6 +31,7 @@ def draw(
     yield from header(run, drawing.shown_id, to, now_ns, outer_id=drawing.outer_id, inside=inside)
     mark_resumed(roots)
     group_rounds(roots)
+    group_branches(roots)
     window = window_of(roots, Window(run.start_time_ns, end_of(run, now_ns)))
     root, tops = top_level(run, roots)
     if not drawing.unfold:

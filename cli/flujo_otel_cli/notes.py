@@ -125,6 +125,8 @@ def _reply_notes(attributes: Mapping[str, Any]) -> Iterator[str]:
 def _branch_notes(name: str, attributes: Mapping[str, Any], parent: Node | None) -> Iterator[str]:
     """The branch that it belongs to, where neither its name nor its parent's line says it."""
     branch = attributes.get(flujo.PARALLEL_BRANCH)
+    if parent is not None and parent.span is None and parent.iteration is None:
+        return  # a branch of its own
     above = parent.span.attributes.get(flujo.BRANCH_KEY) if parent and parent.span else None
     if branch is not None and str(branch) not in (name, str(above)):
         yield f"branch {brief_name(str(branch))}"

@@ -233,7 +233,7 @@ class TreeView:
 
     def _run_of(self, node: Node) -> Run:
         """The run that it belongs to: the one that is drawn, or one inside that."""
-        while node.span is None:  # a fold or a round
+        while node.span is None:  # a fold, a round or a branch
             node = node.fold.worst if node.fold else node.children[0]
         inner = self.inside.get(node.span.run_id)
         return self.run if inner is None else inner.run

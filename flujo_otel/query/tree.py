@@ -35,7 +35,8 @@ class Fold(NamedTuple):
 # define and a NamedTuple 0.06: where `lens` starts for each look, that counts.
 @dataclass(slots=True, eq=False, repr=False)
 class Node:
-    """A place in the tree: a span, a loop's round (`span` None, `iteration` set) or a fold.
+    """A place in the tree: a span, a loop's round (`span` None, `iteration` set), a fold, or a
+    parallel step's branch (neither, and `span` None).
 
     Times are Unix nanoseconds; `end_time_ns` None: still running.
     """

@@ -110,6 +110,27 @@ def test_a_pipe_gets_names_whole() -> None:
     assert name in text
 
 
+def test_a_branch_of_several_steps_has_them_beneath_and_says_its_name_once() -> None:
+    def step(number: int, name: str, start_ms: int, branch: str) -> Span:
+        attributes = {flujo.PARALLEL_BRANCH: branch}
+        return a_step(number, name, start_ms, start_ms + 2, 2, attributes=attributes)
+
+    gather = a_step(2, "gather", 0, 9, 1, attributes={flujo.STEP_TYPE: "ParallelStep"})
+    steps = [
+        step(3, "ask", 0, "\x1b[1mlong"),
+        step(4, "look", 0, "short"),
+        step(5, "sum", 4, "\x1b[1mlong"),
+    ]
+    text = drawn(a_run([ROOT]), [ROOT, gather, *steps], screen(50))
+    assert text.splitlines()[2:] == [
+        "└─ ✔ gather  parallel  9 ms",
+        "   ├─ ✔ branch \\x1b[1mlong  6 ms",
+        "   │  ├─ ✔ ask  2 ms",
+        "   │  └─ ✔ sum  2 ms",
+        "   └─ ✔ look  branch short  2 ms",
+    ]
+
+
 def test_a_round_of_several_steps_has_them_beneath() -> None:
     loop = a_step(2, "loop", 0, 9, 1, attributes={flujo.STEP_TYPE: "LoopStep"})
     body = [
