@@ -46,7 +46,7 @@ class Library(NamedTuple):
 @lru_cache(maxsize=1)
 def load() -> Library | None:
     """The library, imported; None where it is not installed, or never can be imported."""
-    with _loading as is_possible, possible_at_exit():
+    with _loading.alone() as is_possible, possible_at_exit():
         if not is_possible:
             return None
         try:

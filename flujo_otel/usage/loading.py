@@ -2,8 +2,9 @@
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import RLock
-from types import TracebackType
 from typing import Final
 
 FORK_WAITS_SECONDS: Final = 5.0
@@ -12,10 +13,8 @@ waited for a lock that the forking thread had already taken."""
 
 
 class Loading:
-    """`with loading as is_possible:` around the import, by one thread at a time. A fork waits until
-    it is done: the child of a process that is forked in the middle of an import hangs where it
-    imports the same. Where a fork cannot wait any longer `is_possible` is False in the child.
-    """
+    """A fork waits until it is done: the child of a process that is forked in the middle of an
+    import hangs where it imports the same."""
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -28,17 +27,12 @@ class Loading:
                 after_in_child=self._start_over,
             )
 
-    def __enter__(self) -> bool:
-        self._lock.acquire()
-        return self._is_possible
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._lock.release()
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """`with loading.alone() as is_possible:` around the import, by one thread at a time. False
+        in a child whose fork could wait no longer."""
+        with self._lock:
+            yield self._is_possible
 
     def _pause(self) -> None:
         self._forking.is_paused = self._lock.acquire(timeout=FORK_WAITS_SECONDS)

@@ -104,13 +104,13 @@ class HeldRecorder:
 
     def end_trace(self, trace: Trace, span: Span, end_ns: int) -> None:
         """See `Recorder`."""
-        held, given_up = self._held, not self.keeps_steps
-        reason = SAMPLED_OUT if given_up else self._refusal(trace)
+        held, context, given_up = self._held, self._context, not self.keeps_steps
+        reason = SAMPLED_OUT if given_up or context is None else self._refusal(trace)
         try:
-            if reason:
+            if reason or context is None:
                 self._drop(reason, _NO_ROOM if given_up else "")
-            elif self._context is not None:
-                self._recorder.replay(trace, self._context, held)
+            else:
+                self._recorder.replay(trace, context, held)
         finally:
             self._release()
 

@@ -25,7 +25,7 @@ from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.options import Db, Json
 from flujo_otel_cli.picture import picture_of
-from flujo_otel_cli.problem import Exit, Problem, problem_of
+from flujo_otel_cli.problem import Exit, Problem, problem_of, traces_into
 from flujo_otel_cli.program import Program
 from flujo_otel_cli.terminal import Terminal, forget
 from flujo_otel_cli.text import escape
@@ -67,9 +67,7 @@ def command(
 ) -> None:
     """Run a program traced, then show what it did."""
     if not program:
-        named = ("--db", db) if db is not None else ()
-        typed = hint("run", *named, "--", "python", "your_app.py")
-        raise Problem(Exit.USAGE, "usage", f"Give the command to run:  {typed}")
+        raise Problem(Exit.USAGE, "usage", f"Give the command to run:  {traces_into(db)}")
     from flujo_otel.bootstrap import child_environment
 
     started_ns = time.time_ns()

@@ -27,6 +27,21 @@ def reap(children):
     for child in children:
         assert os.waitpid(child, 0)[1] == 0
 """
+FLOOD = """
+going, made = True, 0
+
+def flood(tracer):
+    global made
+    while going:
+        spans(tracer, 100, "flood")
+        made += 100
+        time.sleep(0.001)
+
+def flooding(tracer):
+    thread = threading.Thread(target=flood, args=(tracer,), daemon=True)
+    thread.start()
+    return thread
+"""
 
 
 @pytest.fixture
@@ -38,16 +53,7 @@ def test_both_sides_spans_arrive_where_the_writer_was_busy_at_each_fork(db: Path
     source = """
         provider = traced()
         tracer = provider.get_tracer("t")
-        going = True
-        made = 0
-        def flood():
-            global made
-            while going:
-                spans(tracer, 100, "flood")
-                made += 100
-                time.sleep(0.001)
-        thread = threading.Thread(target=flood, daemon=True)
-        thread.start()
+        thread = flooding(tracer)
         children = []
         for number in range(20):
             def body():
@@ -60,7 +66,7 @@ def test_both_sides_spans_arrive_where_the_writer_was_busy_at_each_fork(db: Path
         thread.join()
         print(made)
     """
-    output, _ = run(db, PATIENT + REAP + dedent(source))
+    output, _ = run(db, PATIENT + REAP + FLOOD + dedent(source))
     assert names(db) == {"child": 500, "flood": int(output), "parent": 500}
     assert losses(db) == {}
     assert is_sound(db)
@@ -284,16 +290,7 @@ def test_a_write_that_takes_too_long_for_a_fork_is_interrupted_and_made_again(db
             interrupted += 1
             interrupt(self)
         store.SQLiteSpanWriter.interrupt = counted
-        going = True
-        made = 1
-        def flood():
-            global made
-            while going:
-                spans(tracer, 200, "parent")
-                made += 200
-                time.sleep(0.001)
-        thread = threading.Thread(target=flood, daemon=True)
-        thread.start()
+        thread = flooding(tracer)
         def body():
             spans(tracer, 10, "child")
             assert provider.force_flush()
@@ -305,11 +302,11 @@ def test_a_write_that_takes_too_long_for_a_fork_is_interrupted_and_made_again(db
         assert provider.force_flush()
         print(made, interrupted > 0)
     """
-    output, _ = run(db, REAP + dedent(source))
+    output, _ = run(db, REAP + FLOOD + dedent(source))
     made, was_interrupted = output.split()
     lost = losses(db)
     no_room = lost.pop("queue_full", 0)
-    assert names(db) == {"parent": int(made) - no_room, "child": 120}
+    assert names(db) == {"parent": 1, "flood": int(made) - no_room, "child": 120}
     assert lost == {}
     assert was_interrupted == "True"
     assert is_sound(db)

@@ -270,7 +270,7 @@ def test_a_fork_does_not_wait_for_ever_for_the_library() -> None:
         is_loading, is_done = threading.Event(), threading.Event()
 
         def load():
-            with library._loading:
+            with library._loading.alone():
                 is_loading.set()
                 is_done.wait()
 
