@@ -18,17 +18,18 @@ _LOOK_SECONDS: Final = 0.2
 
 
 def settled(reader: TraceReader, db: str | None, *, json: bool) -> str | None:
-    """Have all that is stored be there to be read; else why some of it is not."""
+    """Have all that is stored by now be there to be read; else why some of it is not. A busy
+    collector is never done: what comes meanwhile is not waited for."""
     backlog = reader.backlog()
     if backlog.spans and backlog.attendant is None:
         trouble = _unpacked(db, backlog.spans, json=json)
         if trouble is not None:
             return trouble
         backlog = reader.backlog()  # another command may have been the first
-    deadline_seconds = time.monotonic() + _WAIT_SECONDS
+    until_id, deadline_seconds = backlog.latest_id, time.monotonic() + _WAIT_SECONDS
     while backlog.spans and time.monotonic() < deadline_seconds:
         time.sleep(_LOOK_SECONDS)
-        backlog = reader.backlog()
+        backlog = reader.backlog(until_id)
     return _said(backlog)
 
 

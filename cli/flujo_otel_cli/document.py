@@ -187,10 +187,14 @@ def statistics_document(row: NameStatistics) -> Document:
 
 
 def health_document(health: "Health") -> Document:
-    attendant = health.backlog.attendant
+    backlog = health.backlog
+    attendant = backlog.attendant
     return asdict(health) | {
-        "backlog": health.backlog._asdict()
-        | {"attendant": None if attendant is None else asdict(attendant)},
+        "backlog": {
+            "requests": backlog.requests,
+            "spans": backlog.spans,
+            "attendant": None if attendant is None else asdict(attendant),
+        },
         "losses": [
             asdict(loss)
             | {"first_time": iso(loss.first_time_ns), "last_time": iso(loss.last_time_ns)}

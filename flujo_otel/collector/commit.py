@@ -1,14 +1,12 @@
 """Group commit: one thread writes, and whatever waits is written together.
 
 A request is answered when its spans are committed, so many clients wait at once, and what waits
-costs the database one set of transactions instead of one each. Memory is bounded: above the bound
+costs the database one set of transactions instead of one each; where much comes, rows are made once
+a second of what was committed as it came (`overflow.py`). Memory is bounded: above the bound
 requests are refused and told when to try again. Where the database takes no writes, what is
 accepted is tried again until each request's time is up; then its client hears that it is not
 stored, and sends it again. Nothing is acknowledged that is not committed, nothing accepted is
 dropped in silence.
-
-Where more comes than can be made rows, requests are committed as they came, at a
-third of the cost, and unpacked when less comes (`overflow.py`).
 """
 
 import time
@@ -39,13 +37,6 @@ PATIENCE_SECONDS: Final = 6.0
 are under way then it is answered within 8 s: OTLP clients give up after 10."""
 SPANS_PER_GROUP: Final = 8000
 """Written in one go; more waits its turn, so that the first clients need not wait for the last."""
-_SPACING_SECONDS: Final = 0.125
-"""Between the beginnings of two groups that are not full, at the most: alone a request is written
-at once, among many it waits for others. At 10,000 spans a second in requests of 500 two of them
-share a commit, in requests of 100 a dozen: 20 us a span, where 100 spans alone take 27."""
-_SPACING_FACTOR: Final = 8
-"""The same, in times of what the last group took: who writes for less than an eighth of the time
-has nobody wait for others. Of 100 requests a second, a span each, half waited over 36 ms; now 2."""
 RECORD_BYTES: Final = 700
 WIRE_FACTOR: Final = 7
 """What a decoded span takes: so much, and so many times its bytes on the wire. Measured: 640 bytes
@@ -90,8 +81,6 @@ class GroupCommit:
         self._store: CollectorStore | None = None
         self._overflow: Overflow | None = None
         self._waiting = Waiting(queue_bytes, SPANS_PER_GROUP)
-        self._began_seconds = self._took_seconds = 0.0
-        """Of the last group: when, monotonic, and how long."""
         self._counts: Counter[str] = Counter()
         self._counting = Lock()
         self._tally = LossTally()
@@ -191,6 +180,9 @@ class GroupCommit:
             if self._closing.wait(retry_seconds):
                 time.sleep(_RETRY_SECONDS)
             retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
+        overflow = self._overflow
+        if overflow is not None and overflow.is_sharing:
+            self._make_rows(overflow.pour)
         while self.counts.to_unpack and time.monotonic() < self._ends_at_seconds - _LAST_SECONDS:
             if not self._unpack():
                 break  # what is left is for the next collector
@@ -201,7 +193,6 @@ class GroupCommit:
     def _step(self) -> bool:
         """Write what waits; False where the database takes no writes."""
         self._group = self._taken()
-        self._began_seconds = time.monotonic()
         try:
             if self._group:
                 self._write(self._group)
@@ -214,7 +205,6 @@ class GroupCommit:
             # doubles nothing, is the thing to do.
             guard.report("answering requests", error)
             self._fail(self._group, StoreUnavailable("The answer failed; send it again."))
-        self._took_seconds = time.monotonic() - self._began_seconds
         written = sum(len(pending.decoded.batch.records) for pending in self._group)
         was_quiet, self._group = not self._group, []
         if self._overflow is None:
@@ -223,6 +213,8 @@ class GroupCommit:
                 self._opened()
         self._write_ledger(every_seconds=_LEDGER_SECONDS)
         overflow = self._overflow
+        if overflow is not None and overflow.is_pour_due and not self._make_rows(overflow.pour):
+            return False
         if overflow is not None and overflow.spans and (was_quiet or not overflow.is_keeping):
             # What came last waits no less than what came first.
             return self._unpack(max(1, min(written, SPANS_PER_GROUP)))
@@ -232,25 +224,28 @@ class GroupCommit:
         """What to write next; nothing where there is something else to do."""
         overflow = self._overflow
         wait_seconds = None if overflow is None else overflow.wait_seconds
-        if wait_seconds is None:
-            spacing_seconds = min(_SPACING_SECONDS, _SPACING_FACTOR * self._took_seconds)
-            return self._waiting.take(_LEDGER_SECONDS, self._began_seconds + spacing_seconds)
-        return self._waiting.take(wait_seconds)
+        return self._waiting.take(_LEDGER_SECONDS if wait_seconds is None else wait_seconds)
 
     def _unpack(self, least_spans: int = 1) -> bool:
         """So much of what was kept; False where the database takes no writes."""
         assert self._overflow is not None
         enough = max(self._overflow.spans - least_spans, 0)
         while self._overflow.spans > enough:
-            try:
-                rejected = self._overflow.unpack()
-            except Exception as error:
-                self.unavailable = error
-                if not isinstance(error, FlujoOtelError):
-                    guard.report("unpacking", error)
+            if not self._make_rows(self._overflow.unpack):
                 return False
-            self.unavailable = None
-            self._count(stored=-rejected, rejected=rejected)
+        return True
+
+    def _make_rows(self, of_what_is_kept: Callable[[], int]) -> bool:
+        """False where the database takes no writes."""
+        try:
+            rejected = of_what_is_kept()
+        except Exception as error:
+            self.unavailable = error
+            if not isinstance(error, FlujoOtelError):
+                guard.report("unpacking", error)
+            return False
+        self.unavailable = None
+        self._count(stored=-rejected, rejected=rejected)
         return True
 
     def _write(self, group: Sequence[Pending]) -> None:

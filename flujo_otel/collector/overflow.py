@@ -1,4 +1,4 @@
-"""What comes while more comes than can be made rows: kept as it came, unpacked when less does."""
+"""What is committed as it came: to be made rows with others, or unpacked when less comes."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -6,6 +6,7 @@ from typing import Final
 
 from flujo_otel.collector.batches import merged
 from flujo_otel.collector.pressure import Pressure
+from flujo_otel.collector.shared_pour import SharedPour
 from flujo_otel.collector.unpacking import Unpacking
 from flujo_otel.collector.waiting import Pending
 from flujo_otel.errors import StoreError
@@ -37,7 +38,8 @@ class Overflow:
         self._unpacking = Unpacking(store, count_losses)
         self._pressure = Pressure(time.monotonic(), time.process_time())
         self.spans = self._inherited_spans = store.take_over().spans
-        """Still to be unpacked. For any thread."""
+        """Still to be unpacked, once there is time. For any thread."""
+        self._shared = SharedPour()
         self._bytes = 0
         self._since_seconds = time.monotonic()
         self._is_unpacking = False
@@ -45,14 +47,26 @@ class Overflow:
 
     @property
     def wait_seconds(self) -> float | None:
-        """How long to wait for requests before some are unpacked; None: there are none."""
+        """How long to wait for requests before rows are made of earlier ones; None: of none."""
+        if self.is_sharing:
+            return self._shared.wait_seconds
         if not self.spans:
             return None
         return _PAUSE_SECONDS if self.is_keeping and not self._is_unpacking else 0.0
 
     @property
+    def is_sharing(self) -> bool:
+        """Whether anything waits to be made rows together with what comes next."""
+        return bool(self._shared.batches)
+
+    @property
+    def is_pour_due(self) -> bool:
+        """Whether to wait no longer."""
+        return self.is_sharing and (self.is_keeping or not self._shared.wait_seconds)
+
+    @property
     def is_keeping(self) -> bool:
-        """Whether what comes now is kept as it comes."""
+        """Whether what comes now is kept as it comes, until there is time."""
         if not self._pressure.is_high:
             return False
         lasts_seconds = time.monotonic() - self._since_seconds if self.spans else 0.0
@@ -65,13 +79,26 @@ class Overflow:
         rejected: Sequence[Rejected] = ()
         self._is_unpacking = False
         self._pressure.writes(began_seconds)
-        kept = [pending for pending in group if pending.received] if self.is_keeping else []
+        is_kept = self.is_keeping or self._is_worth_sharing
+        kept = [pending for pending in group if pending.received] if is_kept else []
         rows = [pending for pending in group if not pending.received] if kept else group
         if rows:  # first: where keeping fails they are tried again, and are there once
             rejected = self._store.write(merged([p.decoded.batch for p in rows])).rejected
-        self._keep([_kept(pending) for pending in kept if pending.decoded.batch.records])
-        spans = sum(len(pending.decoded.batch.records) for pending in group)
-        self._pressure.wrote(spans, began_seconds, time.monotonic(), time.process_time())
+        self._keep([pending for pending in kept if pending.decoded.batch.records])
+        self._wrote(sum(len(pending.decoded.batch.records) for pending in group), began_seconds)
+        return rejected
+
+    def pour(self) -> int:
+        """Make rows of all that came to share a pour; how many of its spans were rejected. Where
+        that fails it is unpacked later."""
+        began_seconds = time.monotonic()
+        shared, self._shared = self._shared, SharedPour()
+        try:
+            rejected = self._unpacking.pour(shared.batches, shared.request_ids)
+        except BaseException:
+            self.spans += shared.spans
+            raise
+        self._wrote(0, began_seconds)
         return rejected
 
     def count_losses(self, losses: Sequence[Loss]) -> None:
@@ -97,18 +124,30 @@ class Overflow:
         self._pressure.rested(time.monotonic() - began_seconds, time.process_time() - cpu_seconds)
         return own_rejected
 
-    def _keep(self, requests: Sequence[KeptRequest]) -> None:
-        if not requests:
+    @property
+    def _is_worth_sharing(self) -> bool:
+        # What waits to be unpacked goes before what is cheaper when it waits.
+        return self._pressure.is_enough_to_share and not self.spans
+
+    def _keep(self, group: Sequence[Pending]) -> None:
+        if not group:
             return
         if not self.spans:
             self._since_seconds = time.monotonic()
+        requests = [_kept(pending) for pending in group]
         try:
-            self._store.keep(requests)
+            request_ids = self._store.keep(requests)
         except StoreError:
             self.spans = max(self.spans, 1)  # some may be kept all the same: look
             raise
+        if not self.is_keeping:
+            self._shared.add(group, request_ids)
+            return
         self.spans += sum(request.span_count for request in requests)
         self._bytes += sum(len(request.body) for request in requests)
+
+    def _wrote(self, spans: int, began_seconds: float) -> None:
+        self._pressure.wrote(spans, began_seconds, time.monotonic(), time.process_time())
 
 
 def _kept(pending: Pending) -> KeptRequest:

@@ -1,8 +1,11 @@
-"""Whether more comes than can be made rows."""
+"""How much comes, against what can be made rows."""
 
 from typing import Final
 
 _WINDOW_SECONDS: Final = 1.0
+_SHARED: Final = 0.125
+"""Of the time, spent on writing, and it is worth making rows of many requests together: 10,000
+spans a second take twice that, a span each of 100 requests a second as much."""
 _BURNING: Final = 0.8
 """Of a core, whatever for: to decode JSON takes twice what making rows does. 10,000 spans a second
 take 0.3 to 0.5."""
@@ -23,26 +26,37 @@ _GROUPS: Final = 3
 class Pressure:
     """Looks at a second's writes at a time.
 
-    It is high from where seconds were busy until clearly less comes than came in those. Times are
-    in seconds: those of a moment monotonic, `cpu_seconds` this process's so far.
+    From where a second was busy to an eighth there is enough to share; it is high from where
+    seconds were full. Both last until clearly less comes than came in those. Times are in seconds:
+    those of a moment monotonic, `cpu_seconds` this process's so far.
     """
 
     def __init__(self, now_seconds: float, cpu_seconds: float) -> None:
-        self.is_high = False
-        self._at_rise_per_second = 0.0
+        self._sharing, self._high = _Level(), _Level()
         self._latest_seconds = now_seconds
         self._full_windows = 0
         self._begin(now_seconds, cpu_seconds)
 
+    @property
+    def is_enough_to_share(self) -> bool:
+        """Whether rows made together of what comes in a second are clearly cheaper."""
+        return self._sharing.is_up
+
+    @property
+    def is_high(self) -> bool:
+        """Whether more comes than can be made rows."""
+        return self._high.is_up
+
     def writes(self, now_seconds: float) -> None:
-        """A group is about to be committed, as rows or, where it is high still, as it came."""
+        """A group is about to be committed, as rows or as it came."""
         if now_seconds - self._latest_seconds > _QUIET_SECONDS:
-            self.is_high = False
+            self._sharing.is_up = self._high.is_up = False
 
     def wrote(
         self, spans: int, began_seconds: float, now_seconds: float, cpu_seconds: float
     ) -> None:
-        """A group of so many spans was committed, as rows or as they came."""
+        """A group of so many spans was committed, as rows or as they came; none: rows were made of
+        such as had come before."""
         self._latest_seconds = now_seconds
         self._spans += spans
         self._groups += 1
@@ -51,12 +65,11 @@ class Pressure:
         if passed_seconds < _WINDOW_SECONDS:
             return
         per_second = self._spans / passed_seconds
-        if self.is_high:
-            self.is_high = per_second > _LESS * self._at_rise_per_second
-        elif self._is_too_much(passed_seconds, cpu_seconds - self._cpu_seconds):
-            self.is_high = True
-            self._full_windows = 0
-            self._at_rise_per_second = per_second
+        is_busy = self._groups >= _GROUPS and self._busy_seconds > _SHARED * passed_seconds
+        self._sharing.look(per_second, is_busy)
+        is_full = self._is_full(passed_seconds, cpu_seconds - self._cpu_seconds)
+        self._full_windows = 0 if self.is_high or not is_full else self._full_windows + 1
+        self._high.look(per_second, self._full_windows >= _FULL_WINDOWS)
         self._begin(now_seconds, cpu_seconds)
 
     def rested(self, seconds: float, cpu_seconds: float) -> None:
@@ -66,14 +79,27 @@ class Pressure:
             self._since_seconds += seconds
             self._cpu_seconds += cpu_seconds
 
-    def _is_too_much(self, passed_seconds: float, burnt_seconds: float) -> bool:
+    def _is_full(self, passed_seconds: float, burnt_seconds: float) -> bool:
         is_busy = self._busy_seconds > _BUSY * passed_seconds
         is_burning = burnt_seconds > _BURNING * passed_seconds
-        is_full = self._groups >= _GROUPS and (is_busy or is_burning)
-        self._full_windows = self._full_windows + 1 if is_full else 0
-        return self._full_windows >= _FULL_WINDOWS
+        return self._groups >= _GROUPS and (is_busy or is_burning)
 
     def _begin(self, now_seconds: float, cpu_seconds: float) -> None:
         self._since_seconds, self._cpu_seconds = now_seconds, cpu_seconds
         self._busy_seconds = 0.0
         self._groups = self._spans = 0
+
+
+class _Level:
+    """Up from one second on until clearly fewer spans come than in that."""
+
+    def __init__(self) -> None:
+        self.is_up = False
+        self._at_rise_per_second = 0.0
+
+    def look(self, per_second: float, is_reached: bool) -> None:
+        if self.is_up:
+            self.is_up = per_second > _LESS * self._at_rise_per_second
+        elif is_reached:
+            self.is_up = True
+            self._at_rise_per_second = per_second

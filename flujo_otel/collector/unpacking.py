@@ -49,17 +49,26 @@ class Unpacking:
             return Unpacked()
         self._losses = []
         batches = [batch for request in kept if (batch := self._batch(request)) is not None]
-        if batches:
-            self._write(batches)
-        self._store.forget(kept)
-        if self._losses:
-            self._count_losses(self._losses)
         return Unpacked(
             len(kept),
             sum(request.span_count for request in kept),
             sum(len(request.body) for request in kept),
-            sum(loss.count for loss in self._losses),
+            self._made_rows(batches, [request.request_id for request in kept]),
         )
+
+    def pour(self, batches: Sequence[Batch], request_ids: Sequence[int]) -> int:
+        """Make rows of `batches`, which are what the requests of these ids hold; how many of their
+        spans were rejected. Raises as `step` does."""
+        self._losses = []
+        return self._made_rows(batches, request_ids)
+
+    def _made_rows(self, batches: Sequence[Batch], request_ids: Sequence[int]) -> int:
+        if batches:
+            self._write(batches)
+        self._store.forget(request_ids)
+        if self._losses:
+            self._count_losses(self._losses)
+        return sum(loss.count for loss in self._losses)
 
     def _batch(self, request: KeptRequest) -> Batch | None:
         """None, and counted, where it is no request any more, which it was when it came."""

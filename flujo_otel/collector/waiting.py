@@ -1,13 +1,11 @@
 """Requests that are accepted and not yet stored: bounded in bytes, first in, first out."""
 
-import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from threading import Condition
 from typing import NamedTuple
 
-from flujo_otel.collector.group_size import GroupSize
 from flujo_otel.collector.received import Received
 from flujo_otel.wire.otlp import Decoded
 from flujo_otel.wire.partial_success import PartialSuccess
@@ -30,8 +28,6 @@ class Waiting:
     def __init__(self, bound_bytes: int, group_spans: int) -> None:
         self._bound_bytes = bound_bytes
         self._group_spans = group_spans
-        self._spans = 0
-        self._group_size = GroupSize()
         self._held_bytes = 0
         self._pending: deque[Pending] = deque()
         self._changed = Condition()
@@ -46,49 +42,27 @@ class Waiting:
                 return False
             self._held_bytes += pending.held_bytes
             self._pending.append(pending)
-            self._spans += len(pending.decoded.batch.records)
-            # Whoever takes is woken by the first and by the one that makes a full group: to wake it
-            # for each costs more than to receive one.
-            if len(self._pending) == 1 or self._is_group:
+            if len(self._pending) == 1:  # to be woken for each costs more than to receive one
                 self._changed.notify()
             return True
 
-    def take(self, timeout_seconds: float, not_before_seconds: float = 0.0) -> list[Pending]:
-        """The oldest, a full group or a few spans more in all; none where none comes in time.
-
-        What is no full group yet waits for others until `not_before_seconds` (monotonic).
-        """
+    def take(self, timeout_seconds: float) -> list[Pending]:
+        """The oldest, a full group or a few spans more in all; none where none comes in time."""
         with self._changed:
             if not self._pending and not self._closed:
                 self._changed.wait(timeout_seconds)
-            while self._pending and not self._closed and not self._is_group:
-                left_seconds = not_before_seconds - time.monotonic()
-                if left_seconds <= 0:
-                    break
-                self._changed.wait(left_seconds)
             taken: list[Pending] = []
             spans = 0
             while self._pending and spans < self._group_spans:
                 taken.append(self._pending.popleft())
                 spans += len(taken[-1].decoded.batch.records)
-            self._spans -= spans
-            if taken:
-                self._group_size.took(len(taken))
-            else:  # none came in time: whoever came together may have gone
-                self._group_size = GroupSize()
             return taken
-
-    @property
-    def _is_group(self) -> bool:
-        """Enough for one, or all that are worth waiting for."""
-        return self._spans >= self._group_spans or len(self._pending) >= self._group_size.wanted
 
     def put_back(self, taken: Iterable[Pending], now_seconds: float) -> list[Pending]:
         """Take these up again, in front; the answer is those (of all) whose time is up."""
         with self._changed:
             everything = (*taken, *self._pending)
             self._pending = deque(p for p in everything if p.deadline_seconds > now_seconds)
-            self._spans = sum(len(p.decoded.batch.records) for p in self._pending)
             return [p for p in everything if p.deadline_seconds <= now_seconds]
 
     def release(self, taken: Iterable[Pending]) -> None:

@@ -153,11 +153,13 @@ class NameStatistics:
 
 class BacklogSize(NamedTuple):
     """Requests, and the spans in them, that a collector has committed as they came and not made
-    rows of yet. `attendant`: the process that will, where one lives."""
+    rows of yet. `attendant`: the process that will, where one lives. `latest_id`: of the request
+    that came last."""
 
     requests: int = 0
     spans: int = 0
     attendant: Process | None = None
+    latest_id: int = 0
 
 
 class TraceReader(Protocol):
@@ -236,8 +238,8 @@ class TraceReader(Protocol):
         total time first."""
         ...
 
-    def backlog(self) -> BacklogSize:
-        """What nothing here tells of yet."""
+    def backlog(self, until_id: int | None = None) -> BacklogSize:
+        """What nothing here tells of yet; of that, what came no later than `until_id`."""
         ...
 
     def close(self) -> None: ...

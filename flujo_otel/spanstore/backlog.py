@@ -23,9 +23,9 @@ class KeptRequest(NamedTuple):
 class Backlog(Protocol):
     """What one process keeps, and what those that are gone have left. First in, first out."""
 
-    def keep(self, requests: Sequence[KeptRequest]) -> None:
-        """Commit them: when this returns they survive SIGKILL. Raises StoreUnavailable (some of
-        them may be committed), ForeignDatabase."""
+    def keep(self, requests: Sequence[KeptRequest]) -> Sequence[int]:
+        """Commit them: when this returns they survive SIGKILL; the answer is their ids. Raises
+        StoreUnavailable (some of them may be committed), ForeignDatabase."""
         ...
 
     def take_over(self) -> BacklogSize:
@@ -38,8 +38,8 @@ class Backlog(Protocol):
         one at least if there is one. Raises as `keep` does."""
         ...
 
-    def forget(self, requests: Sequence[KeptRequest]) -> None:
-        """Remove these, which `oldest` gave. Raises as `keep` does."""
+    def forget(self, request_ids: Sequence[int]) -> None:
+        """Remove these. Raises as `keep` does."""
         ...
 
 

@@ -93,8 +93,8 @@ class MergedReader:
         that is in both would count twice."""
         return self._ours.statistics(pipeline, since_ns, until_ns, buckets)
 
-    def backlog(self) -> BacklogSize:
-        return self._ours.backlog()
+    def backlog(self, until_id: int | None = None) -> BacklogSize:
+        return self._ours.backlog(until_id)
 
     def close(self) -> None:
         self._ours.close()

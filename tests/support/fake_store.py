@@ -42,10 +42,11 @@ class FakeStore:
         self._check()
         self.losses += losses
 
-    def keep(self, requests: Sequence[KeptRequest]) -> None:
+    def keep(self, requests: Sequence[KeptRequest]) -> Sequence[int]:
         self._check()
         first = len(self.kept) + self.forgotten + 1
         self.kept += [r._replace(request_id=first + n) for n, r in enumerate(requests)]
+        return range(first, first + len(requests))
 
     def take_over(self) -> BacklogSize:
         self._check()
@@ -55,9 +56,9 @@ class FakeStore:
         self._check()
         return self.kept[:1]
 
-    def forget(self, requests: Sequence[KeptRequest]) -> None:
+    def forget(self, request_ids: Sequence[int]) -> None:
         self._check()
-        left = [request for request in self.kept if request not in requests]
+        left = [request for request in self.kept if request.request_id not in request_ids]
         self.forgotten += len(self.kept) - len(left)
         self.kept = left
 

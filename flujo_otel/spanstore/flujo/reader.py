@@ -152,7 +152,7 @@ class FlujoReader:
         ended = (span for span in map(_ended, self._peek(read)) if span is not None)
         return summarise(ended, since_ns, until_ns, buckets)
 
-    def backlog(self) -> BacklogSize:
+    def backlog(self, until_id: int | None = None) -> BacklogSize:
         """flujo has none."""
         return BacklogSize()
 

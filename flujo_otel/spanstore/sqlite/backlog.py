@@ -15,7 +15,7 @@ from flujo_otel.spanstore.sqlite.writers import beat
 
 _ROWS: Final = 64
 """In one statement, which is one commit."""
-_KEPT: Final = "SELECT COUNT(*), COALESCE(SUM(span_count), 0) FROM backlog"
+_SIZE: Final = "SELECT COUNT(*), COALESCE(SUM(span_count), 0), MAX(request_id) FROM backlog"
 _OLDEST: Final = """
     SELECT encoding, span_count, body, request_id FROM backlog
     WHERE writer_id = ? AND request_id > ?
@@ -37,8 +37,9 @@ class SQLiteCollectorStore(SQLiteSpanWriter):
     _beats_at_seconds = 0.0
     """When it is to say next that it is alive."""
 
-    def keep(self, requests: Sequence[KeptRequest]) -> None:
+    def keep(self, requests: Sequence[KeptRequest]) -> Sequence[int]:
         """See `backlog.Backlog.keep`."""
+        request_ids: list[int] = []
         with self._using() as opened:
             if requests and time.monotonic() >= self._beats_at_seconds:
                 # Else one that was long idle is gone, for whoever cannot look at its process.
@@ -46,7 +47,8 @@ class SQLiteCollectorStore(SQLiteSpanWriter):
                     beat(opened.connection, opened.writer_id)
                 self._beats_at_seconds = time.monotonic() + _BEAT_SECONDS
             for start in range(0, len(requests), _ROWS):
-                _insert(opened, requests[start : start + _ROWS])
+                request_ids += _insert(opened, requests[start : start + _ROWS])
+        return request_ids
 
     def take_over(self) -> BacklogSize:
         """See `backlog.Backlog.take_over`."""
@@ -54,8 +56,8 @@ class SQLiteCollectorStore(SQLiteSpanWriter):
             for keeper in _keepers(opened.connection):
                 if keeper.is_gone:
                     _write(opened, _TAKE_OVER, (opened.writer_id, keeper.writer_id))
-            where = f"{_KEPT} WHERE writer_id = ?"
-            requests, spans = opened.connection.execute(where, (opened.writer_id,)).fetchone()
+            where = f"{_SIZE} WHERE writer_id = ?"
+            requests, spans, _ = opened.connection.execute(where, (opened.writer_id,)).fetchone()
             return BacklogSize(requests, spans, process.current())
 
     def oldest(self, most_spans: int, most_bytes: int) -> Sequence[KeptRequest]:
@@ -63,20 +65,21 @@ class SQLiteCollectorStore(SQLiteSpanWriter):
         with self._using() as opened:
             return [*_oldest(opened, most_spans, most_bytes)]
 
-    def forget(self, requests: Sequence[KeptRequest]) -> None:
+    def forget(self, request_ids: Sequence[int]) -> None:
         """See `backlog.Backlog.forget`."""
         with self._using() as opened:
-            request_ids = [request.request_id for request in requests]
             _write(opened, _FORGET, (json.dumps(request_ids),))
 
 
-def size_of(connection: sqlite3.Connection) -> BacklogSize:
-    """All that is kept, whoever keeps it. Fast where there is nothing."""
-    requests, spans = connection.execute(_KEPT).fetchone()
+def size_of(connection: sqlite3.Connection, until_id: int | None = None) -> BacklogSize:
+    """All that is kept, whoever keeps it, and came no later than `until_id`. Fast where there is
+    nothing."""
+    where = f"{_SIZE} WHERE request_id <= COALESCE(?, request_id)"
+    requests, spans, latest_id = connection.execute(where, (until_id,)).fetchone()
     if not requests:
         return BacklogSize()
     at_work = (keeper.process for keeper in _keepers(connection) if not keeper.is_gone)
-    return BacklogSize(requests, spans, next(at_work, None))
+    return BacklogSize(requests, spans, next(at_work, None), latest_id)
 
 
 class _Keeper(NamedTuple):
@@ -112,17 +115,20 @@ def _oldest(opened: Opened, most_spans: int, most_bytes: int) -> Iterator[KeptRe
         size_bytes += len(request.body)
 
 
-def _insert(opened: Opened, requests: Sequence[KeptRequest]) -> None:
+def _insert(opened: Opened, requests: Sequence[KeptRequest]) -> range:
+    """Their ids, which follow each other: a statement's rows are all there are meanwhile."""
     values: list[Any] = []
     for request in requests:
         values += (opened.writer_id, request.encoding, request.span_count, request.body)
     rows = ", ".join(["(?, ?, ?, ?)"] * len(requests))
     columns = "writer_id, encoding, span_count, body"
-    _write(opened, f"INSERT INTO backlog ({columns}) VALUES {rows}", values)
+    last = _write(opened, f"INSERT INTO backlog ({columns}) VALUES {rows}", values).lastrowid
+    assert last is not None
     size_bytes = sum(len(request.body) for request in requests)
     opened.checkpointer.wrote(opened.connection, size_bytes)
+    return range(last - len(requests) + 1, last + 1)
 
 
-def _write(opened: Opened, statement: str, values: Sequence[Any]) -> None:
+def _write(opened: Opened, statement: str, values: Sequence[Any]) -> sqlite3.Cursor:
     with opened.turns.writing():
-        opened.connection.execute(statement, values)
+        return opened.connection.execute(statement, values)

@@ -239,14 +239,14 @@ class SQLiteTraceReader:
 
         return statistics_of(self._rows, pipeline, (since_ns, until_ns), buckets)
 
-    def backlog(self) -> BacklogSize:
+    def backlog(self, until_id: int | None = None) -> BacklogSize:
         """See `api.TraceReader.backlog`."""
         if not self._rows("SELECT 1 FROM backlog LIMIT 1"):
             return BacklogSize()
         from flujo_otel.spanstore.sqlite.backlog import size_of  # seldom there is any
 
         with faults.reading(self._path):
-            return size_of(self._connection)
+            return size_of(self._connection, until_id)
 
     def close(self) -> None:
         """Let go of the file."""

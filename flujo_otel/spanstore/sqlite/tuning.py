@@ -25,7 +25,7 @@ TRACED: Final = Tuning()
 
 COLLECTOR: Final = Tuning(
     rows_per_pour=8000,
-    cache_bytes=32 * _MIB,
+    cache_bytes=40 * _MIB,
     checkpoint_after_bytes=8 * _MIB,
     restart_above_bytes=512 * _MIB,
     backfills=True,

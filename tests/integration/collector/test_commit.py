@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 
 from flujo_otel import guard
+from flujo_otel.collector import pressure
 from flujo_otel.collector.answers import Refusal
 from flujo_otel.collector.commit import GroupCommit
+from flujo_otel.collector.received import Received
 from flujo_otel.errors import ForeignDatabase, Overloaded, StoreUnavailable
 from flujo_otel.model import Batch
-from flujo_otel.spanstore.api import WriteResult
 from flujo_otel.spanstore.backlog import CollectorStore
 from flujo_otel.spanstore.factory import open_collector_store
 from flujo_otel.wire.otlp import Decoded, decode_protobuf
@@ -128,29 +129,22 @@ def test_requests_that_wait_together_are_written_together() -> None:
         assert [1, 1] == [len(batch.resources) for batch in store.batches]
 
 
-def test_requests_wait_for_others_only_where_writing_takes_long() -> None:
-    """Nobody is kept waiting by who has little to do."""
-
-    class Lasting(FakeStore):
-        def __init__(self, seconds: float) -> None:
-            super().__init__()
-            self.seconds = seconds
-
-        def write(self, batch: Batch) -> WriteResult:
-            time.sleep(self.seconds)
-            return super().write(batch)
-
-    def groups(store: FakeStore) -> int:
-        with committing(lambda: store) as commit:
-            futures = []
-            for number in range(1, 101):
-                futures.append(commit.submit(decoded(number), 100))
-                time.sleep(0.002)
-            wait(futures, SOON)
-        assert 100 == len(store.records)
-        return len(store.batches)
-
-    assert groups(Lasting(0.0)) > 3 * groups(Lasting(0.02))
+def test_where_much_comes_it_is_answered_before_it_is_rows_and_they_are_made_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = FakeStore()
+    monkeypatch.setattr(pressure, "_WINDOW_SECONDS", 0.0)
+    monkeypatch.setattr(pressure, "_SHARED", -1.0)
+    monkeypatch.setattr(pressure, "_GROUPS", 0)
+    monkeypatch.setattr(pressure, "_LESS", -1.0)
+    monkeypatch.setattr(pressure, "_FULL_WINDOWS", 10**9)
+    with committing(lambda: store) as commit:
+        for number in range(1, 12):
+            body = Received(otlp.request(otlp.span(number)).SerializeToString())
+            commit.submit(body.decoded(), 100, body).result(SOON)
+        assert (1, 10, 11) == (len(store.records), len(store.kept), commit.counts.stored)
+    assert [1, 10] == [len(batch.records) for batch in store.batches]
+    assert [] == store.kept
 
 
 def test_what_is_rejected_is_told_to_the_request_that_had_it(db: Path) -> None:

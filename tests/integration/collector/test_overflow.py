@@ -1,4 +1,4 @@
-"""More than can be made rows: it is stored as it came, and unpacked when there is time."""
+"""What is stored as it came: more than can be made rows, and what shares a pour with others."""
 
 import json
 import signal
@@ -35,6 +35,16 @@ KEEPING: dict[str, Any] = {
 """From the second request on."""
 NEVER_UNPACKS = KEEPING | {"flujo_otel.collector.overflow:_PAUSE_SECONDS": 600.0}
 
+SHARING: dict[str, Any] = {
+    "flujo_otel.collector.pressure:_WINDOW_SECONDS": 0.0,
+    "flujo_otel.collector.pressure:_SHARED": -1.0,
+    "flujo_otel.collector.pressure:_LESS": -1.0,
+    "flujo_otel.collector.pressure:_GROUPS": 0,
+    "flujo_otel.collector.pressure:_FULL_WINDOWS": 10**9,
+    "flujo_otel.collector.pressure:_QUIET_SECONDS": 600.0,
+}
+NEVER_POURS = SHARING | {"flujo_otel.collector.shared_pour:_SECONDS": 600.0}
+
 
 def fill(running: Collector, count: int = 20) -> list[str]:
     """Requests one after the other, in both encodings; the names of their spans."""
@@ -65,10 +75,11 @@ def without_the_moment(db: Path) -> list[Any]:
     return query(db, f"SELECT {', '.join(columns)} FROM spans ORDER BY span_id")
 
 
+@pytest.mark.parametrize("constants", [NEVER_UNPACKS, NEVER_POURS])
 def test_what_is_kept_is_stored_and_then_the_same_as_what_is_written_at_once(
-    tmp_path: Path,
+    tmp_path: Path, constants: dict[str, Any]
 ) -> None:
-    with collector(tmp_path / "kept.db", NEVER_UNPACKS) as running:
+    with collector(tmp_path / "kept.db", constants) as running:
         names = fill(running)
         assert (38, names[:2]) == (kept(running.db), rows(running.db))
         said = running.stop()
@@ -84,16 +95,17 @@ def test_what_is_kept_is_stored_and_then_the_same_as_what_is_written_at_once(
     assert without_the_moment(tmp_path / "at_once.db") == without_the_moment(tmp_path / "kept.db")
 
 
-def test_where_there_is_time_it_is_unpacked(tmp_path: Path) -> None:
-    with collector(tmp_path / "otel.db", KEEPING) as running:
+@pytest.mark.parametrize("constants", [KEEPING, SHARING])
+def test_where_there_is_time_it_is_unpacked(tmp_path: Path, constants: dict[str, Any]) -> None:
+    with collector(tmp_path / "otel.db", constants) as running:
         names = fill(running)
         assert names == running.names()
         assert 0 == kept(running.db)
 
 
-def killed(db: Path) -> list[str]:
+def killed(db: Path, constants: dict[str, Any] = NEVER_UNPACKS) -> list[str]:
     """The names that a collector was told of, which is killed right after its last answer."""
-    running = start(db, NEVER_UNPACKS)
+    running = start(db, constants)
     with running.process:
         names = fill(running)
         running.process.send_signal(signal.SIGKILL)
@@ -113,11 +125,12 @@ def of_lens(db: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("seen_by", [of_the_next_collector, of_lens])
+@pytest.mark.parametrize("constants", [NEVER_UNPACKS, NEVER_POURS])
 def test_what_was_acknowledged_is_there_after_sigkill(
-    tmp_path: Path, seen_by: Callable[[Path], list[str]]
+    tmp_path: Path, seen_by: Callable[[Path], list[str]], constants: dict[str, Any]
 ) -> None:
     db = tmp_path / "otel.db"
-    assert killed(db) == seen_by(db)
+    assert killed(db, constants) == seen_by(db)
     assert 0 == kept(db)
 
 
@@ -133,6 +146,15 @@ def test_lens_says_what_is_not_unpacked_and_by_whom(tmp_path: Path) -> None:
     killed(tmp_path / "other.db")
     finding = told(tmp_path, "doctor", "--db", "other.db")
     assert "the lens serve that took them is gone: lens list --db other.db unpacks them" in finding
+
+
+def test_lens_shows_what_shares_a_pour_however_much_more_comes(tmp_path: Path) -> None:
+    with collector(tmp_path / "otel.db", SHARING) as running:
+        for round_number in range(3):
+            running.post(in_protobuf(numbered("first", 500 + 2 * round_number)))
+            running.post(in_protobuf(numbered("last", 501 + 2 * round_number)))
+            listed = json.loads(told(tmp_path, "list", "--db", "otel.db", "--json"))
+            assert 2 + 2 * round_number == sum(run["span_count"] for run in listed["runs"])
 
 
 def test_secrets_that_are_redacted_are_never_kept_as_they_came(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -43,13 +43,17 @@ def bodies(store: CollectorStore, most_spans: int) -> list[bytes]:
     return [request.body for request in store.oldest(most_spans, 1 << 30)]
 
 
+def ids(requests: Iterable[KeptRequest]) -> list[int]:
+    return [request.request_id for request in requests]
+
+
 def test_what_is_kept_comes_back_as_it_was_oldest_first(store: CollectorStore) -> None:
     given = some(200)
-    store.keep(given[:150])
-    store.keep(given[150:])
+    kept = [*store.keep(given[:150]), *store.keep(given[150:])]
     found = store.oldest(10**6, 1 << 30)
+    assert kept == ids(found)
     assert given == [request._replace(request_id=0) for request in found]
-    store.forget(found[:181])
+    store.forget(ids(found[:181]))
     left = store.oldest(10**6, 1 << 30)
     assert given[181:] == [request._replace(request_id=0) for request in left]
 
@@ -70,9 +74,9 @@ def test_what_another_of_this_process_reads_too_is_lost_by_neither(
     store.keep(some(2))
     with closing(open_collector_store(db)) as other:
         found = other.oldest(10**6, 1 << 30)
-        store.forget(store.oldest(10**6, 1 << 30))
+        store.forget(ids(store.oldest(10**6, 1 << 30)))
         store.keep(some(3, first=2))
-        other.forget(found)
+        other.forget(ids(found))
         assert [b"2" * 3000, b"3" * 3000, b"4" * 3000] == bodies(other, 10**6)
 
 
@@ -145,6 +149,10 @@ def test_readers_and_doctor_say_what_there_is(db: Path, store: CollectorStore) -
     store.keep(some(3))
     with closing(open_reader(db)) as reader:
         assert (3, 6) == reader.backlog()[:2]
+        first = reader.backlog()
+        store.keep(some(1))
+        assert (4, 3) == (reader.backlog().requests, reader.backlog(first.latest_id).requests)
+    store.forget([first.latest_id + 1])
     assert (3, 6) == open_maintenance(db).health().backlog[:2]
 
 

@@ -186,7 +186,7 @@ class ListReader:
             found = [run for run in found if run.run_id not in inner]
         return found[:limit]
 
-    def backlog(self) -> BacklogSize:
+    def backlog(self, until_id: int | None = None) -> BacklogSize:
         return BacklogSize()
 
     def count_runs(self, where: RunFilter) -> int:

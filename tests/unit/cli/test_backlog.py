@@ -24,8 +24,10 @@ class Reader:
 
     def __init__(self, *sizes: BacklogSize) -> None:
         self._sizes = self._each(sizes)
+        self.asked: list[int | None] = []
 
-    def backlog(self) -> BacklogSize:
+    def backlog(self, until_id: int | None = None) -> BacklogSize:
+        self.asked.append(until_id)
         return next(self._sizes)
 
     def _each(self, sizes: tuple[BacklogSize, ...]) -> Iterator[BacklogSize]:
@@ -42,6 +44,12 @@ def said(db: Path, *sizes: BacklogSize) -> str | None:
 def test_nothing_is_said_where_nothing_is_left(tmp_path: Path) -> None:
     assert said(tmp_path / "a.db", BacklogSize()) is None
     assert said(tmp_path / "a.db", BacklogSize(1, 5, AT_IT), BacklogSize()) is None
+
+
+def test_what_comes_meanwhile_is_not_waited_for(tmp_path: Path) -> None:
+    reader: Any = Reader(BacklogSize(1, 5, AT_IT, latest_id=7), BacklogSize())
+    settled(reader, str(tmp_path / "a.db"), json=True)
+    assert [None, 7] == reader.asked
 
 
 def test_who_is_at_it_is_said_also_where_it_was_quicker_than_this_command(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_what_cannot_be_kept_becomes_rows_and_nothing_beside_it() -> None:
 
 
 class KeepsHalf(FakeStore):
-    def keep(self, requests: Sequence[KeptRequest]) -> None:
+    def keep(self, requests: Sequence[KeptRequest]) -> Sequence[int]:
         super().keep(requests[: len(requests) // 2])
         raise StoreUnavailable("full")
 

@@ -93,3 +93,29 @@ def test_it_ends_where_nothing_comes_but_not_while_it_is_unpacked() -> None:
     assert second.pressure.is_high
     second.pressure.writes(5.0)
     assert not second.pressure.is_high
+
+
+def test_what_comes_is_worth_sharing_from_a_second_that_was_busy_to_an_eighth() -> None:
+    second = Second()
+    second.passes(10, busy=0.1)
+    assert not second.pressure.is_enough_to_share
+    second.passes(10, busy=0.2)
+    assert (True, False) == (second.pressure.is_enough_to_share, second.pressure.is_high)
+
+
+def test_it_stays_so_until_clearly_less_comes_or_nothing() -> None:
+    second = Second()
+    second.passes(10, busy=0.2)
+    second.passes(8, busy=0.01)
+    assert second.pressure.is_enough_to_share
+    second.passes(5, busy=0.01)
+    assert not second.pressure.is_enough_to_share
+    second.passes(10, busy=0.2)
+    second.pressure.writes(10.0)
+    assert not second.pressure.is_enough_to_share
+
+
+def test_a_request_that_takes_long_alone_is_not_worth_sharing() -> None:
+    second = Second()
+    second.passes(1, busy=0.5)
+    assert not second.pressure.is_enough_to_share

@@ -22,11 +22,11 @@ from support.fake_store import FakeStore
 class ForgetsAtTheSecondTry(FakeStore):
     tries = 0
 
-    def forget(self, requests: Sequence[KeptRequest]) -> None:
+    def forget(self, request_ids: Sequence[int]) -> None:
         self.tries += 1
         if self.tries == 1:
             raise StoreUnavailable("locked")
-        super().forget(requests)
+        super().forget(request_ids)
 
 
 def kept(*names: str) -> KeptRequest:

@@ -1,0 +1,112 @@
+"""What is committed as it came, to be made rows with what comes next."""
+
+import time
+from concurrent.futures import Future
+
+import pytest
+
+from flujo_otel.collector import pressure, shared_pour
+from flujo_otel.collector.overflow import Overflow
+from flujo_otel.collector.received import Received
+from flujo_otel.collector.waiting import Pending
+from flujo_otel.errors import StoreUnavailable
+from flujo_otel.model import Loss
+from support import otlp
+from support.fake_store import FakeStore
+
+
+@pytest.fixture(autouse=True)
+def _is_always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pressure, "_WINDOW_SECONDS", 0.0)
+    monkeypatch.setattr(pressure, "_SHARED", -1.0)
+    monkeypatch.setattr(pressure, "_LESS", -1.0)
+    monkeypatch.setattr(pressure, "_GROUPS", 0)
+    monkeypatch.setattr(pressure, "_FULL_WINDOWS", 1000)
+
+
+def group(*numbers: int, held_bytes: int = 0) -> list[Pending]:
+    """Of a request each."""
+    requests = [otlp.request(otlp.span(number)).SerializeToString() for number in numbers]
+    received = [Received(body) for body in requests]
+    return [Pending(r.decoded(), held_bytes, time.monotonic() + 60, Future(), r) for r in received]
+
+
+def sharing(store: FakeStore) -> Overflow:
+    shared = Overflow(store, store.losses.extend)
+    shared.write(group(1))  # as rows
+    return shared
+
+
+def test_what_shares_a_pour_is_kept_and_then_written_at_once_and_forgotten() -> None:
+    store = FakeStore()
+    shared = sharing(store)
+    shared.write(group(2, 3))
+    shared.write(group(4))
+    assert (1, 3) == (len(store.records), len(store.kept))
+    assert (True, False, 0) == (shared.is_sharing, shared.is_pour_due, shared.spans)
+    assert 0 == shared.pour()
+    assert [1, 3] == [len(batch.records) for batch in store.batches]
+    assert ([], False, None) == (store.kept, shared.is_sharing, shared.wait_seconds)
+
+
+def test_it_is_due_after_a_while_or_when_there_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = sharing(FakeStore())
+    shared.write(group(2))
+    assert 0 < (shared.wait_seconds or 0.0) <= shared_pour._SECONDS
+    with monkeypatch.context() as patch:
+        patch.setattr(shared_pour, "_SPANS", 2)
+        assert not shared.is_pour_due
+        shared.write(group(3))
+        assert shared.is_pour_due
+    assert not shared.is_pour_due
+    shared.write(group(4, held_bytes=shared_pour._BYTES))
+    assert shared.is_pour_due
+    shared.pour()
+    monkeypatch.setattr(shared_pour, "_SECONDS", 0.0)
+    shared.write(group(5))
+    assert (True, 0.0) == (shared.is_pour_due, shared.wait_seconds)
+
+
+def test_what_cannot_be_poured_now_is_unpacked_later() -> None:
+    store = FakeStore()
+    shared = sharing(store)
+    shared.write(group(2, 3))
+    store.available = False
+    with pytest.raises(StoreUnavailable):
+        shared.pour()
+    store.available = True
+    assert (2, False) == (shared.spans, shared.is_sharing)
+    while shared.spans:
+        shared.unpack()
+    assert ([], 3) == (store.kept, len(store.records))
+
+
+def test_while_anything_is_to_be_unpacked_rows_are_written_at_once() -> None:
+    store = FakeStore()
+    shared = sharing(store)
+    shared.spans = 1
+    shared.write(group(2))
+    assert ([], 2) == (store.kept, len(store.records))
+
+
+def test_where_more_comes_than_can_be_made_rows_the_pour_is_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = FakeStore()
+    shared = sharing(store)
+    shared.write(group(2))
+    assert not shared.is_pour_due
+    monkeypatch.setattr(pressure, "_BURNING", -1.0)
+    monkeypatch.setattr(pressure, "_FULL_WINDOWS", 1)
+    shared.write(group(3))
+    assert shared.is_pour_due
+
+
+def test_what_is_rejected_behind_the_answer_is_in_the_ledger() -> None:
+    store = FakeStore()
+    shared = sharing(store)
+    store.refuse = {"span-2"}
+    shared.write(group(2, 3))
+    assert 1 == shared.pour()
+    assert [("rejected", 1)] == [(loss.reason, loss.count) for loss in store.losses]
+    assert all(isinstance(loss, Loss) for loss in store.losses)
