@@ -13,6 +13,7 @@ from opentelemetry.sdk.resources import Resource as SDKResource
 from opentelemetry.sdk.trace import Event
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, StatusCode
+from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from flujo_otel.model import Batch, Resource, Scope, SpanRecord
 from flujo_otel.model.record import LAST_TIME_NS
@@ -32,6 +33,8 @@ _ERROR: Final = StatusCode.ERROR.value
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _UNSIGNED_32: Final = (1 << 32) - 1
+_new_record: Final = tuple.__new__
+"""What SpanRecord(...) calls by way of a function of its own, in half the time."""
 
 
 def to_batch(
@@ -105,8 +108,10 @@ def _scope(scope: InstrumentationScope | None) -> Scope:
 
 def _record(span: SpanSnapshot, shared: _Shared) -> SpanRecord:
     name, context, parent, resource, scope, kind, start, end, status, attributes, *_ = span
-    code = status.status_code.value
-    facts = project(
+    trace_id, span_id, *_ = context
+    # An enum's `value` is a property written in Python, as are those of a context.
+    code = status.status_code._value_
+    run_id, role, stated, cost_usd, tokens = project(
         attributes,
         is_root=parent is None,
         ended=end is not None,
@@ -114,28 +119,32 @@ def _record(span: SpanSnapshot, shared: _Shared) -> SpanRecord:
         at_ns=start or 0,
     )
     attributes_text, events, links, otlp = _plain(span) or _exact(span)
-    return SpanRecord(
-        shared.trace_id(context.trace_id),
-        f"{context.span_id:016x}",
-        None if parent is None else shared.parent_id(parent.span_id),
-        _name(name),
-        kind.value + 1,
-        _time(start),
-        None if end is None else _time(end),
-        facts.status,
-        clean_text(status.description) if status.description else None,
-        attributes_text,
-        events,
-        links,
-        shared.resource_id(resource),
-        shared.scope_id(scope),
-        facts.run_id or (span.run_id and clean_text(span.run_id)),
-        facts.role,
-        facts.cost_usd,
-        facts.tokens,
-        _flags(context, parent),
-        code,
-        otlp,
+    description = status.description
+    return _new_record(
+        SpanRecord,
+        (
+            shared.trace_id(trace_id),
+            f"{span_id:016x}",
+            None if parent is None else shared.parent_id(parent[1]),
+            _name(name),
+            kind._value_ + 1,
+            _time(start),
+            None if end is None else _time(end),
+            stated,
+            clean_text(description) if description else None,
+            attributes_text,
+            events,
+            links,
+            shared.resource_id(resource),
+            shared.scope_id(scope),
+            run_id or (span.run_id and clean_text(span.run_id)),
+            role,
+            cost_usd,
+            tokens,
+            _flags(context, parent),
+            code,
+            otlp,
+        ),
     )
 
 
@@ -146,7 +155,8 @@ _Lists = tuple[str, str | None, str | None, bytes | None]
 def _plain(span: SpanSnapshot) -> _Lists | None:
     """Of a span that is exactly its columns (see `message.of_columns`), as most are; None where it
     has links or a trace state, dropped something, or holds a value that JSON would change."""
-    if span.links or span.dropped or span.context.trace_state:
+    state = span.context[4]
+    if span.links or span.dropped or (state is not DEFAULT_TRACE_STATE and state):
         return None
     text = plain_json(span.attributes)
     if text is None:
@@ -206,14 +216,15 @@ def _unlocked(bounded: Any) -> Mapping[str, Any]:
 
 def _time(time_ns: int | None) -> int:
     """A time that OTLP's fixed64 and SQLite's INTEGER both take; user code may pass any integer."""
-    time_ns = int(time_ns or 0)
+    if type(time_ns) is not int:
+        time_ns = int(time_ns or 0)
     return time_ns if 0 <= time_ns <= LAST_TIME_NS else min(max(time_ns, 0), LAST_TIME_NS)
 
 
 def _flags(context: SpanContext, remote: SpanContext | None) -> int:
     """W3C trace flags, and OTLP's two bits that say whether the parent (or link) is remote."""
-    flags = context.trace_flags & 0xFF | _HAS_IS_REMOTE
-    return flags | _IS_REMOTE if remote is not None and remote.is_remote else flags
+    flags = context[3] & 0xFF | _HAS_IS_REMOTE
+    return flags | _IS_REMOTE if remote is not None and remote[2] else flags
 
 
 def _list(
