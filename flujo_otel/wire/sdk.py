@@ -137,7 +137,7 @@ def _record(span: SpanSnapshot, shared: _Shared) -> SpanRecord:
             links,
             shared.resource_id(resource),
             shared.scope_id(scope),
-            run_id or (span.run_id and clean_text(span.run_id)),
+            run_id or (clean_text(span.run_id) if span.run_id else None),
             role,
             cost_usd,
             tokens,

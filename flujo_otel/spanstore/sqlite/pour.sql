@@ -358,7 +358,8 @@ BEGIN
     FROM (
         SELECT run_id, trace_id, name, resource_id, MIN(start_time_ns) AS start_time_ns
         FROM staged
-        WHERE run_id IN (SELECT run_id FROM touched WHERE root_start_ns IS NULL)
+        WHERE EXISTS (SELECT 1 FROM touched WHERE root_start_ns IS NULL) -- else nothing is scanned
+            AND run_id IN (SELECT run_id FROM touched WHERE root_start_ns IS NULL)
         GROUP BY run_id
     ) s
     LEFT JOIN resources x ON x.resource_id = s.resource_id

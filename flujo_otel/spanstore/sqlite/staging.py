@@ -10,6 +10,7 @@ import sqlite3
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 from flujo_otel.model import SpanRecord
@@ -21,7 +22,7 @@ _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, _MOST_ROWS)
 
 _GIVEN: Final = ", ".join(SpanRecord._fields).replace("run_id", "named_run_id", 1)
 _COLUMNS: Final = f"{_GIVEN}, span_id, run_id"
-_WIDTH: Final = len(SpanRecord._fields) + 2
+_WIDTH: Final = len(SpanRecord._fields)
 _NULLABLE: Final = (
     "otel_parent_id",
     "end_time_ns",
@@ -40,8 +41,16 @@ how it wants to be adapted. Of eight in a row that was half of staging."""
 _ROW: Final = ", ".join(
     f"NULLIF(?, {_NOTHING})" if name in _NULLABLE else "?" for name in SpanRecord._fields
 )
+_VALUES: Final = {name: f"column{n}" for n, name in enumerate(SpanRecord._fields, 1)}
+_FIRST_GUESS: Final = (
+    f"{_VALUES['otel_span_id']}, COALESCE({_VALUES['run_id']}, {_VALUES['trace_id']})"
+)
+"""The span's and the run's id, of values that are bound already."""
 _INSERTS: Final = {
-    rows: f"INSERT INTO staged ({_COLUMNS}) VALUES {', '.join([f'({_ROW}, ?, ?)'] * rows)}"
+    rows: f"""
+        INSERT INTO staged ({_COLUMNS}) SELECT {", ".join(_VALUES.values())}, {_FIRST_GUESS}
+        FROM (VALUES {", ".join([f"({_ROW})"] * rows)})
+    """
     for rows in _SIZES
 }
 
@@ -60,10 +69,7 @@ def stage(connection: sqlite3.Connection, records: Sequence[SpanRecord]) -> None
 
 
 def _parameters(records: Sequence[SpanRecord]) -> list[Any]:
-    parameters: list[Any] = []
-    for record in records:
-        parameters += record
-        parameters += (record.otel_span_id, record.run_id or record.trace_id)
+    parameters: list[Any] = list(chain.from_iterable(records))
     for name in _NULLABLE:
         place = slice(SpanRecord._fields.index(name), None, _WIDTH)
         parameters[place] = _bindable(parameters[place])
