@@ -129,6 +129,10 @@ def stand_in_tokens(result: Any) -> int:
     """How many of a step's tokens stand for texts that no model wrote: for each text that comes
     from an attempt without usage flujo 0.6 counts one token. No model uses so few."""
     tokens = tokens_of(result)
+    # First: 0.4's result has no history, and for what it lacks pydantic composes a message (2 us of
+    # the 30 that a step's end takes).
+    if not tokens:
+        return 0
     history: Sequence[Any] = getattr(result, "step_history", None) or ()
     if history:  # of a loop, or a pipeline inside the step
         return min(tokens, sum(map(stand_in_tokens, history)))
