@@ -133,7 +133,7 @@ class GroupCommit:
     @property
     def counts(self) -> SpanCounts:
         """As of now."""
-        to_unpack = 0 if self._overflow is None else self._overflow.spans
+        to_unpack = 0 if self._overflow is None else self._overflow.to_unpack
         with self._counting:
             return SpanCounts(**self._counts, to_unpack=to_unpack)
 
@@ -213,9 +213,11 @@ class GroupCommit:
                 self._opened()
         self._write_ledger(every_seconds=_LEDGER_SECONDS)
         overflow = self._overflow
-        if overflow is not None and overflow.is_pour_due and not self._make_rows(overflow.pour):
+        if overflow is None:
+            return True
+        if overflow.is_pour_due and not self._make_rows(overflow.pour):
             return False
-        if overflow is not None and overflow.spans and (was_quiet or not overflow.is_keeping):
+        if overflow.to_unpack and (was_quiet or not overflow.is_overflowing):
             # What came last waits no less than what came first.
             return self._unpack(max(1, min(written, SPANS_PER_GROUP)))
         return True
@@ -229,8 +231,8 @@ class GroupCommit:
     def _unpack(self, least_spans: int = 1) -> bool:
         """So much of what was kept; False where the database takes no writes."""
         assert self._overflow is not None
-        enough = max(self._overflow.spans - least_spans, 0)
-        while self._overflow.spans > enough:
+        enough = max(self._overflow.to_unpack - least_spans, 0)
+        while self._overflow.to_unpack > enough:
             if not self._make_rows(self._overflow.unpack):
                 return False
         return True

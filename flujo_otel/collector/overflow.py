@@ -1,23 +1,27 @@
-"""What is committed as it came: to be made rows with others, or unpacked when less comes."""
+"""Between a collector and its store: which requests become rows at once, and which later.
+
+| what comes | how it is committed | when it is rows |
+|---|---|---|
+| little, or it cannot be kept as it came | as rows | at once |
+| so much that rows made together are clearly cheaper | as it came | within a second, with others \
+(`shared_pour.py`) |
+| more than can be made rows | as it came | when less comes (`unpacking.py`) |
+"""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from flujo_otel.collector.backlog_count import BacklogCount
 from flujo_otel.collector.batches import merged
 from flujo_otel.collector.pressure import Pressure
 from flujo_otel.collector.shared_pour import SharedPour
 from flujo_otel.collector.unpacking import Unpacking
 from flujo_otel.collector.waiting import Pending
-from flujo_otel.errors import StoreError
 from flujo_otel.model import Loss
 from flujo_otel.spanstore.api import Rejected
 from flujo_otel.spanstore.backlog import CollectorStore, KeptRequest
 
-_MOST_BYTES: Final = 512 << 20
-"""Some 2 million spans; then clients wait for rows again."""
-_LONGEST_SECONDS: Final = 30.0
-"""The same: what is kept is not seen yet."""
 _PAUSE_SECONDS: Final = 0.25
 """Nothing comes for so long: there is time to unpack. To decode 500 spans of JSON takes up to 0.05
 s, in which none comes either. Waited for once, and not before each 2,000 spans: that took twice as
@@ -25,7 +29,7 @@ long."""
 
 
 class Overflow:
-    """Between a collector and its store; for one thread.
+    """For one thread.
 
     Raises what the store raises: StoreUnavailable (try again) and other StoreErrors.
     """
@@ -37,22 +41,24 @@ class Overflow:
         self._store = store
         self._unpacking = Unpacking(store, count_losses)
         self._pressure = Pressure(time.monotonic(), time.process_time())
-        self.spans = self._inherited_spans = store.take_over().spans
-        """Still to be unpacked, once there is time. For any thread."""
         self._shared = SharedPour()
-        self._bytes = 0
-        self._since_seconds = time.monotonic()
+        self._backlog = BacklogCount(store.take_over().spans)
         self._is_unpacking = False
         """Something was unpacked since the last write."""
+
+    @property
+    def to_unpack(self) -> int:
+        """Spans that are unpacked once there is time. For any thread."""
+        return self._backlog.spans
 
     @property
     def wait_seconds(self) -> float | None:
         """How long to wait for requests before rows are made of earlier ones; None: of none."""
         if self.is_sharing:
             return self._shared.wait_seconds
-        if not self.spans:
+        if not self.to_unpack:
             return None
-        return _PAUSE_SECONDS if self.is_keeping and not self._is_unpacking else 0.0
+        return _PAUSE_SECONDS if self.is_overflowing and not self._is_unpacking else 0.0
 
     @property
     def is_sharing(self) -> bool:
@@ -61,16 +67,15 @@ class Overflow:
 
     @property
     def is_pour_due(self) -> bool:
-        """Whether to wait no longer."""
-        return self.is_sharing and (self.is_keeping or not self._shared.wait_seconds)
+        """Whether that waits no longer. It goes before what is to be unpacked, since the backlog
+        has it as well: it would be unpacked too, and what is rejected of it counted twice."""
+        is_next = self.is_overflowing or self.to_unpack > 0
+        return self.is_sharing and (is_next or not self._shared.wait_seconds)
 
     @property
-    def is_keeping(self) -> bool:
-        """Whether what comes now is kept as it comes, until there is time."""
-        if not self._pressure.is_high:
-            return False
-        lasts_seconds = time.monotonic() - self._since_seconds if self.spans else 0.0
-        return self._bytes < _MOST_BYTES and lasts_seconds < _LONGEST_SECONDS
+    def is_overflowing(self) -> bool:
+        """Whether more comes than can be made rows: it is kept until there is time."""
+        return self._pressure.is_high and not self._backlog.is_full
 
     def write(self, group: Sequence[Pending]) -> Sequence[Rejected]:
         """Commit them, as rows or, those that can be kept, as they came; which of their spans
@@ -79,12 +84,14 @@ class Overflow:
         rejected: Sequence[Rejected] = ()
         self._is_unpacking = False
         self._pressure.writes(began_seconds)
-        is_kept = self.is_keeping or self._is_worth_sharing
+        is_overflowing = self.is_overflowing  # once: it ends by the clock as well
+        is_kept = is_overflowing or self._is_worth_sharing
         kept = [pending for pending in group if pending.received] if is_kept else []
         rows = [pending for pending in group if not pending.received] if kept else group
         if rows:  # first: where keeping fails they are tried again, and are there once
             rejected = self._store.write(merged([p.decoded.batch for p in rows])).rejected
-        self._keep([pending for pending in kept if pending.decoded.batch.records])
+        with_spans = [pending for pending in kept if pending.decoded.batch.records]
+        self._keep(with_spans, shares=not is_overflowing)
         self._wrote(sum(len(pending.decoded.batch.records) for pending in group), began_seconds)
         return rejected
 
@@ -96,55 +103,41 @@ class Overflow:
         try:
             rejected = self._unpacking.pour(shared.batches, shared.request_ids)
         except BaseException:
-            self.spans += shared.spans
+            self._backlog.add_spans(shared.spans)
             raise
         self._wrote(0, began_seconds)
         return rejected
-
-    def count_losses(self, losses: Sequence[Loss]) -> None:
-        """Add to the ledger."""
-        self._store.count_losses(losses)
 
     def unpack(self) -> int:
         """Make rows of the oldest; how many spans that were kept here were rejected."""
         began_seconds, cpu_seconds = time.monotonic(), time.process_time()
         self._is_unpacking = True
-        unpacked = self._unpacking.step()
-        own_rejected = 0
-        if not unpacked.requests:
-            self.spans = self._inherited_spans = self._bytes = 0
-        else:
-            # Never 0 by counting: there are none where the store says so.
-            self.spans = max(self.spans - unpacked.spans, 1)
-            if self._inherited_spans:  # they are the oldest; what is behind the last goes with them
-                self._inherited_spans = max(self._inherited_spans - unpacked.spans, 0)
-            else:
-                self._bytes = max(self._bytes - unpacked.body_bytes, 0)
-                own_rejected = unpacked.rejected
+        own_rejected = self._backlog.subtract(self._unpacking.step())
         self._pressure.rested(time.monotonic() - began_seconds, time.process_time() - cpu_seconds)
         return own_rejected
+
+    def count_losses(self, losses: Sequence[Loss]) -> None:
+        """Add to the ledger."""
+        self._store.count_losses(losses)
 
     @property
     def _is_worth_sharing(self) -> bool:
         # What waits to be unpacked goes before what is cheaper when it waits.
-        return self._pressure.is_enough_to_share and not self.spans
+        return self._pressure.is_enough_to_share and not self.to_unpack
 
-    def _keep(self, group: Sequence[Pending]) -> None:
+    def _keep(self, group: Sequence[Pending], *, shares: bool) -> None:
         if not group:
             return
-        if not self.spans:
-            self._since_seconds = time.monotonic()
         requests = [_kept(pending) for pending in group]
         try:
             request_ids = self._store.keep(requests)
-        except StoreError:
-            self.spans = max(self.spans, 1)  # some may be kept all the same: look
+        except BaseException:  # some may be kept all the same
+            self._backlog.look()
             raise
-        if not self.is_keeping:
+        if shares:
             self._shared.add(group, request_ids)
-            return
-        self.spans += sum(request.span_count for request in requests)
-        self._bytes += sum(len(request.body) for request in requests)
+        else:
+            self._backlog.add(requests)
 
     def _wrote(self, spans: int, began_seconds: float) -> None:
         self._pressure.wrote(spans, began_seconds, time.monotonic(), time.process_time())

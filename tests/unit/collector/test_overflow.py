@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from flujo_otel.collector import overflow, pressure
+from flujo_otel.collector import backlog_count, overflow, pressure
 from flujo_otel.collector.overflow import Overflow
 from flujo_otel.collector.received import Received
 from flujo_otel.collector.waiting import Pending
@@ -43,7 +43,7 @@ def test_a_pause_is_waited_for_before_unpacking_begins_and_no_more() -> None:
     kept.write(group(2, 3, 4))
     assert overflow._PAUSE_SECONDS == kept.wait_seconds
     kept.unpack()
-    assert kept.spans
+    assert kept.to_unpack
     assert 0 == kept.wait_seconds
     kept.write(group(5))
     assert overflow._PAUSE_SECONDS == kept.wait_seconds
@@ -55,21 +55,43 @@ def test_what_cannot_be_kept_becomes_rows_and_nothing_beside_it() -> None:
     first, second, third = group(2, 3, 4)
     kept.write([first, second._replace(received=None), third])
     assert (2, 2) == (len(store.records), len(store.kept))
-    assert 2 == kept.spans
+    assert 2 == kept.to_unpack
 
 
 class KeepsHalf(FakeStore):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
     def keep(self, requests: Sequence[KeptRequest]) -> Sequence[int]:
         super().keep(requests[: len(requests) // 2])
-        raise StoreUnavailable("full")
+        raise self._error
 
 
-def test_what_was_kept_before_keeping_failed_is_unpacked_too() -> None:
-    store = KeepsHalf()
+@pytest.mark.parametrize("error", [StoreUnavailable("full"), MemoryError()])
+def test_what_was_kept_before_keeping_failed_is_unpacked_too(error: Exception) -> None:
+    store = KeepsHalf(error)
     kept = keeping(store)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(type(error)):
         kept.write(group(2, 3, 4, 5))
-    while kept.spans:
+    while kept.to_unpack:
         kept.unpack()
     assert 3 == len(store.records)
     assert [] == store.kept
+
+
+def test_what_is_kept_while_its_time_ends_is_unpacked_and_shares_no_pour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = FakeStore()
+    kept = keeping(store)
+    kept.write(group(2))
+    keep = store.keep
+
+    def slow(requests: Sequence[KeptRequest]) -> Sequence[int]:
+        monkeypatch.setattr(backlog_count, "_LONGEST_SECONDS", 0.0)
+        return keep(requests)
+
+    monkeypatch.setattr(store, "keep", slow)
+    kept.write(group(3))
+    assert (False, False, 2) == (kept.is_overflowing, kept.is_sharing, kept.to_unpack)

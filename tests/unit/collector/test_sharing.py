@@ -1,6 +1,7 @@
 """What is committed as it came, to be made rows with what comes next."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import pytest
@@ -11,6 +12,7 @@ from flujo_otel.collector.received import Received
 from flujo_otel.collector.waiting import Pending
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Loss
+from flujo_otel.spanstore.backlog import KeptRequest
 from support import otlp
 from support.fake_store import FakeStore
 
@@ -43,7 +45,7 @@ def test_what_shares_a_pour_is_kept_and_then_written_at_once_and_forgotten() -> 
     shared.write(group(2, 3))
     shared.write(group(4))
     assert (1, 3) == (len(store.records), len(store.kept))
-    assert (True, False, 0) == (shared.is_sharing, shared.is_pour_due, shared.spans)
+    assert (True, False, 0) == (shared.is_sharing, shared.is_pour_due, shared.to_unpack)
     assert 0 == shared.pour()
     assert [1, 3] == [len(batch.records) for batch in store.batches]
     assert ([], False, None) == (store.kept, shared.is_sharing, shared.wait_seconds)
@@ -75,16 +77,41 @@ def test_what_cannot_be_poured_now_is_unpacked_later() -> None:
     with pytest.raises(StoreUnavailable):
         shared.pour()
     store.available = True
-    assert (2, False) == (shared.spans, shared.is_sharing)
-    while shared.spans:
+    assert (2, False) == (shared.to_unpack, shared.is_sharing)
+    while shared.to_unpack:
         shared.unpack()
     assert ([], 3) == (store.kept, len(store.records))
+
+
+def test_what_shares_a_pour_is_never_unpacked_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FakeStore()
+    store.refuse = {"span-2"}
+    shared = sharing(store)
+    shared.write(group(2))
+    with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):
+        patch.setattr(store, "keep", FailsHalfway(store).keep)
+        shared.write(group(3, 4))
+    assert (True, True) == (shared.to_unpack > 0, shared.is_pour_due)
+    rejected = shared.pour()
+    while shared.to_unpack:
+        rejected += shared.unpack()
+    assert (1, ["rejected"]) == (rejected, [loss.reason for loss in store.losses])
+    assert ["span-1", "span-2", "span-3"] == store.names
+
+
+class FailsHalfway:
+    def __init__(self, store: FakeStore) -> None:
+        self._keep = store.keep
+
+    def keep(self, requests: Sequence[KeptRequest]) -> Sequence[int]:
+        self._keep(requests[: len(requests) // 2])
+        raise StoreUnavailable("full")
 
 
 def test_while_anything_is_to_be_unpacked_rows_are_written_at_once() -> None:
     store = FakeStore()
     shared = sharing(store)
-    shared.spans = 1
+    shared._backlog.look()
     shared.write(group(2))
     assert ([], 2) == (store.kept, len(store.records))
 

@@ -77,7 +77,7 @@ def test_a_request_without_spans_does_not_hide_what_came_after_it() -> None:
     store = FakeStore()
     store.keep([kept(), kept("after it")])
     overflow = Overflow(store, lambda _: None)
-    while overflow.spans:
+    while overflow.to_unpack:
         overflow.unpack()
     assert ["after it"] == store.names
 
