@@ -27,6 +27,10 @@ _PAUSE_SECONDS: Final = 0.25
 s, in which none comes either. Waited for once, and not before each 2,000 spans: that took twice as
 long."""
 
+_LOOK_SECONDS: Final = 60.0
+"""Between looks for what others have left since: a container before this one, or another machine,
+passes for gone when it has been silent for a minute, and that is after our start."""
+
 
 class Overflow:
     """For one thread.
@@ -42,7 +46,7 @@ class Overflow:
         self._unpacking = Unpacking(store, count_losses)
         self._pressure = Pressure(time.monotonic(), time.process_time())
         self._shared = SharedPour()
-        self._backlog = BacklogCount(store.take_over().spans)
+        self._take_over()
         self._is_unpacking = False
         """Something was unpacked since the last write."""
 
@@ -84,6 +88,8 @@ class Overflow:
         rejected: Sequence[Rejected] = ()
         self._is_unpacking = False
         self._pressure.writes(began_seconds)
+        if began_seconds >= self._looks_at_seconds and not self.to_unpack and not self.is_sharing:
+            self._take_over()
         is_overflowing = self.is_overflowing  # once: it ends by the clock as well
         is_kept = is_overflowing or self._is_worth_sharing
         kept = [pending for pending in group if pending.received] if is_kept else []
@@ -119,6 +125,11 @@ class Overflow:
     def count_losses(self, losses: Sequence[Loss]) -> None:
         """Add to the ledger."""
         self._store.count_losses(losses)
+
+    def _take_over(self) -> None:
+        """Nothing of this process's own is on the backlog: the store counts that too."""
+        self._backlog = BacklogCount(self._store.take_over().spans)
+        self._looks_at_seconds = time.monotonic() + _LOOK_SECONDS
 
     @property
     def _is_worth_sharing(self) -> bool:

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from flujo_otel.collector import pressure, shared_pour
+from flujo_otel.collector import overflow, pressure, shared_pour
 from flujo_otel.collector.overflow import Overflow
 from flujo_otel.collector.received import Received
 from flujo_otel.collector.waiting import Pending
@@ -106,6 +106,21 @@ class FailsHalfway:
     def keep(self, requests: Sequence[KeptRequest]) -> Sequence[int]:
         self._keep(requests[: len(requests) // 2])
         raise StoreUnavailable("full")
+
+
+def test_what_others_have_left_since_is_taken_over_and_nothing_that_is_shared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(overflow, "_LOOK_SECONDS", 0.0)
+    store = FakeStore()
+    shared = sharing(store)
+    for number in (2, 3):
+        shared.write(group(number))
+        assert (0, number - 1) == (shared.to_unpack, len(store.kept))
+    shared.pour()
+    store.keep([KeptRequest(0, 7, b"of one that is gone")])
+    shared.write(group(4))
+    assert (7, False) == (shared.to_unpack, shared.is_sharing)
 
 
 def test_while_anything_is_to_be_unpacked_rows_are_written_at_once() -> None:
