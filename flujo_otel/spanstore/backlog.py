@@ -1,7 +1,8 @@
-"""The port for requests that are kept as they came, to be unpacked into rows later.
+"""The port for requests that are kept as they came, and become rows later.
 
-A span that is a row costs its indexes, three times what receiving it does. Where more comes than
-can be made rows, requests are committed whole; they survive SIGKILL as rows do.
+A span that is a row costs its indexes, three times what receiving it does. Where rows of many
+requests together are clearly cheaper, or more comes than can be made rows, requests are committed
+whole; they survive SIGKILL as rows do.
 """
 
 from collections.abc import Sequence
@@ -34,12 +35,12 @@ class Backlog(Protocol):
         ...
 
     def oldest(self, most_spans: int, most_bytes: int) -> Sequence[KeptRequest]:
-        """This process's oldest requests: so many that they have `most_spans` or `most_bytes`, and
-        one at least if there is one. Raises as `keep` does."""
+        """This process's oldest requests, up to the one that makes them `most_spans` or
+        `most_bytes`; one at least if there is one. Raises as `keep` does."""
         ...
 
     def forget(self, request_ids: Sequence[int]) -> None:
-        """Remove these. Raises as `keep` does."""
+        """Remove these of this process's. Raises as `keep` does."""
         ...
 
 

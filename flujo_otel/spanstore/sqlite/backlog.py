@@ -28,7 +28,10 @@ _KEEPERS: Final = """
 """
 _BEAT_SECONDS: Final = 10.0
 _SILENT_NS: Final = 60 * 10**9
-_FORGET: Final = "DELETE FROM backlog WHERE request_id IN (SELECT value FROM json_each(?))"
+_FORGET: Final = """
+    DELETE FROM backlog WHERE writer_id = ? AND request_id IN (SELECT value FROM json_each(?))
+"""
+"""A file that was put in the place of ours meanwhile has others' requests under these ids."""
 
 
 class SQLiteCollectorStore(SQLiteSpanWriter):
@@ -42,7 +45,7 @@ class SQLiteCollectorStore(SQLiteSpanWriter):
         request_ids: list[int] = []
         with self._using() as opened:
             if requests and time.monotonic() >= self._beats_at_seconds:
-                # Else one that was long idle is gone, for whoever cannot look at its process.
+                # Else one that was idle for long passes for gone (`_Keeper.is_gone`).
                 with opened.turns.writing():
                     beat(opened.connection, opened.writer_id)
                 self._beats_at_seconds = time.monotonic() + _BEAT_SECONDS
@@ -68,7 +71,7 @@ class SQLiteCollectorStore(SQLiteSpanWriter):
     def forget(self, request_ids: Sequence[int]) -> None:
         """See `backlog.Backlog.forget`."""
         with self._using() as opened:
-            _write(opened, _FORGET, (json.dumps(request_ids),))
+            _write(opened, _FORGET, (opened.writer_id, json.dumps(request_ids)))
 
 
 def size_of(connection: sqlite3.Connection, until_id: int | None = None) -> BacklogSize:
@@ -89,9 +92,8 @@ class _Keeper(NamedTuple):
 
     @property
     def is_gone(self) -> bool:
-        """Of a process on another machine (a container's name changes at each start), or where the
-        system does not say when one began, that it has written nothing for so long is all that can
-        be known."""
+        """By its silence where nothing else is known: of a process on another machine (a
+        container's name changes at each start), or whose start the system does not tell."""
         if self.process.host != process.current().host or not self.process.process_start:
             return time.time_ns() - self.seen_at_ns > _SILENT_NS
         return not process.is_alive(self.process)
@@ -116,7 +118,7 @@ def _oldest(opened: Opened, most_spans: int, most_bytes: int) -> Iterator[KeptRe
 
 
 def _insert(opened: Opened, requests: Sequence[KeptRequest]) -> range:
-    """Their ids, which follow each other: a statement's rows are all there are meanwhile."""
+    """Their ids, which are consecutive: nobody else inserts while one statement runs."""
     values: list[Any] = []
     for request in requests:
         values += (opened.writer_id, request.encoding, request.span_count, request.body)

@@ -95,6 +95,16 @@ def test_what_a_process_that_is_gone_has_kept_is_taken_over(
     assert [b"of one that is gone", b"0" * 3000] == bodies(store, 100)
 
 
+def test_what_is_not_this_processs_is_not_forgotten_under_the_same_id(
+    db: Path, store: CollectorStore
+) -> None:
+    run(db, KEEPING)
+    store.forget([1])
+    assert (1, 7) == store.take_over()[:2]
+    store.forget([1])
+    assert (0, 0) == store.take_over()[:2]
+
+
 def test_what_a_living_process_keeps_is_its_own(db: Path, store: CollectorStore) -> None:
     source = KEEPING + "import sys\nprint('kept', flush=True)\nsys.stdin.read()\n"
     with start(db, source) as other:
