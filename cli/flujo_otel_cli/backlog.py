@@ -1,4 +1,4 @@
-"""What `lens serve` stored as it came, because more came than could be made rows."""
+"""What `lens serve` stored as it came and has not made rows of yet."""
 
 import time
 from contextlib import closing

@@ -98,7 +98,7 @@ def of_health(health: Health, db: str | None = None) -> Iterator[Finding]:
 
 
 def _backlog(backlog: BacklogSize, db: str | None) -> Finding:
-    """More came than could be made rows."""
+    """Some of it a busy collector always has."""
     said = f"{amounts.plural(backlog.spans, 'span')} stored as they came, to be unpacked"
     if backlog.attendant is None:
         text = f"{said}; the lens serve that took them is gone: {hint('list', db=db)} unpacks them"

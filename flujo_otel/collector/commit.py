@@ -1,9 +1,9 @@
 """Group commit: one thread writes, and whatever waits is written together.
 
 A request is answered when its spans are committed, so many clients wait at once, and what waits
-costs the database one set of transactions instead of one each; where much comes, rows are made once
-a second of what was committed as it came (`overflow.py`). Memory is bounded: above the bound
-requests are refused and told when to try again. Where the database takes no writes, what is
+costs the database one set of transactions instead of one each; where much comes, requests are
+committed as they came, and become rows together later (`overflow.py`). Memory is bounded: above the
+bound requests are refused and told when to try again. Where the database takes no writes, what is
 accepted is tried again until each request's time is up; then its client hears that it is not
 stored, and sends it again. Nothing is acknowledged that is not committed, nothing accepted is
 dropped in silence.
@@ -57,7 +57,8 @@ class SpanCounts(NamedTuple):
     stored: int = 0
     rejected: int = 0
     to_unpack: int = 0
-    """Not rows yet, of those that are stored and of those that a collector before had stored."""
+    """Not rows yet, of those that are stored and of those that a collector before had stored;
+    without those that share a pour, within a second."""
 
 
 class GroupCommit:
@@ -198,7 +199,7 @@ class GroupCommit:
                 self._write(self._group)
         except StoreUnavailable as error:
             self.unavailable = error
-            self._keep([pending for pending in self._group if not pending.future.done()], error)
+            self._put_back([pending for pending in self._group if not pending.future.done()], error)
             return False
         except Exception as error:
             # Not of the write, which has its own: it may be committed, so to send it again, which
@@ -229,7 +230,7 @@ class GroupCommit:
         return self._waiting.take(_LEDGER_SECONDS if wait_seconds is None else wait_seconds)
 
     def _unpack(self, least_spans: int = 1) -> bool:
-        """So much of what was kept; False where the database takes no writes."""
+        """So much or a little more of what was kept; False where the database takes no writes."""
         assert self._overflow is not None
         enough = max(self._overflow.to_unpack - least_spans, 0)
         while self._overflow.to_unpack > enough:
@@ -301,7 +302,7 @@ class GroupCommit:
         self.unavailable = error
         self._fail(group, error)
 
-    def _keep(self, group: Sequence[Pending], error: StoreUnavailable) -> None:
+    def _put_back(self, group: Sequence[Pending], error: StoreUnavailable) -> None:
         """For the next try; all whose time is up hear that they are not stored."""
         now_seconds = time.monotonic()
         is_end = now_seconds >= self._ends_at_seconds

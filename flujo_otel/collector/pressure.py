@@ -7,8 +7,8 @@ _SHARED: Final = 0.125
 """Of the time, spent on writing, and it is worth making rows of many requests together: 10,000
 spans a second take twice that, a span each of 100 requests a second as much."""
 _BURNING: Final = 0.8
-"""Of a core, whatever for: to decode JSON takes twice what making rows does. 10,000 spans a second
-take 0.3 to 0.5."""
+"""Of a core, whatever for: to decode JSON takes as much as making rows does (protobuf a third), and
+is no writing. 10,000 spans a second take 0.3 to 0.5."""
 _BUSY: Final = 0.75
 """Of the time, spent on writing: a disk is slow, or other programs have the cores. 10,000 spans a
 second take 0.3 to 0.5, what is more than can be made rows 0.95."""
@@ -26,9 +26,9 @@ _GROUPS: Final = 3
 class Pressure:
     """Looks at a second's writes at a time.
 
-    From where a second was busy to an eighth there is enough to share; it is high from where
-    seconds were full. Both last until clearly less comes than came in those. Times are in seconds:
-    those of a moment monotonic, `cpu_seconds` this process's so far.
+    There is enough to share once writing took an eighth of a second's time; pressure is high once
+    seconds were full. Both last until clearly less comes than did then. Times are in seconds: those
+    of a moment monotonic, `cpu_seconds` this process's so far.
     """
 
     def __init__(self, now_seconds: float, cpu_seconds: float) -> None:
@@ -55,8 +55,8 @@ class Pressure:
     def wrote(
         self, spans: int, began_seconds: float, now_seconds: float, cpu_seconds: float
     ) -> None:
-        """A group of so many spans was committed, as rows or as they came; none: rows were made of
-        such as had come before."""
+        """A group of so many spans was committed, as rows or as they came; 0: nothing new came,
+        rows were made of what shared a pour."""
         self._latest_seconds = now_seconds
         self._spans += spans
         self._groups += 1

@@ -74,7 +74,7 @@ class Reception:
         self._redactor = redactor
         self.limit_bytes = limit_bytes
         self.requests = 0
-        """Of traces, taken as a whole."""
+        """Of traces, all of whose parts were taken."""
         self.overloaded = 0
         """Requests of any signal that were told to come again, for there was no room."""
         self._commit = commit

@@ -8,7 +8,7 @@ from flujo_otel.collector.waiting import Pending
 from flujo_otel.model import Batch
 
 _SPANS: Final = 7500
-"""With the request that makes it so many: a pour takes 8,000 (`spanstore.sqlite.tuning`)."""
+"""A pour takes 8,000 (`spanstore.sqlite.tuning`); what makes it so many comes on top."""
 _BYTES: Final = 32 << 20
 """The same, of what is held in memory meanwhile."""
 _SECONDS: Final = 1.0
@@ -35,7 +35,7 @@ class SharedPour:
 
     @property
     def wait_seconds(self) -> float:
-        """How long it may wait for more; 0 where it is due. There is something in it."""
+        """How long it may wait for more; 0 where it is due. Not to be asked of an empty one."""
         if self.spans >= _SPANS or self._held_bytes >= _BYTES:
             return 0.0
         return max(self._due_seconds - time.monotonic(), 0.0)

@@ -239,7 +239,8 @@ class TraceReader(Protocol):
         ...
 
     def backlog(self, until_id: int | None = None) -> BacklogSize:
-        """What nothing here tells of yet; of that, what came no later than `until_id`."""
+        """What is stored and no row yet, so that nothing else here tells of it; with `until_id`
+        only what came no later than that."""
         ...
 
     def close(self) -> None: ...
