@@ -86,10 +86,11 @@ def connect_for_backfill(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_for_reading(path: Path) -> sqlite3.Connection:
-    """Open our file read-only. Never makes or alters it.
+def connect_for_reading(path: Path, *, upgrade: bool = False) -> sqlite3.Connection:
+    """Open our file read-only. Never makes it; alters it only to `upgrade` an older schema, for
+    those who write it too: what a run goes on with is read before anything is written.
 
-    Raises NoDatabase, ForeignDatabase or StoreUnavailable.
+    Raises NoDatabase, ForeignDatabase, StoreUnavailable, or StoreError for an older schema.
     """
     if not path.exists():
         raise NoDatabase(f"No database at {path}.")
@@ -103,6 +104,9 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
         raise NoDatabase(f"{path} is empty: nothing has been traced into it yet.")
     if version < known:
         connection.close()
+        if upgrade:
+            connect_for_writing(path).close()
+            return connect_for_reading(path)
         raise StoreError(
             f"{path} has the older schema {version}, this flujo-otel reads {known}: the next "
             "program traced into it brings it up to date."
@@ -111,10 +115,13 @@ def connect_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def read_once(path: Path, query: str, values: Any) -> list[Any]:
-    """All rows of `query`, over a connection of its own; none where there is no file yet. Raises
-    ForeignDatabase, StoreUnavailable and DamagedDatabase."""
+    """All rows of `query`, over a connection of its own; none where there is no file yet. An older
+    schema is brought up to date. Raises ForeignDatabase, StoreUnavailable and DamagedDatabase."""
     try:
-        with faults.using(path), closing(connect_for_reading(path)) as connection:
+        with (
+            faults.using(path),
+            closing(connect_for_reading(path, upgrade=True)) as connection,
+        ):
             return connection.execute(query, values).fetchall()
     except NoDatabase:
         return []

@@ -134,7 +134,7 @@ class SQLiteTraceLog:
                 return
             assert self._path is not None
             try:
-                connection = connect_for_reading(self._path)
+                connection = connect_for_reading(self._path, upgrade=True)
             except NoDatabase:
                 yield None
                 return

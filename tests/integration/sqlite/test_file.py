@@ -26,6 +26,8 @@ from flujo_otel.spanstore.sqlite import layout
 from flujo_otel.spanstore.sqlite.connection import connect_for_writing
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
+from flujo_otel.spanstore.sqlite.runlog import SQLiteRunLog
+from flujo_otel.spanstore.sqlite.tracelog import SQLiteTraceLog
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from support.records import TRACE, record
 
@@ -180,6 +182,23 @@ def test_a_file_of_the_first_schema_is_brought_up_to_date(
     write(path, 2)
     with closing(SQLiteTraceReader(path)) as reader:
         assert (2, 0) == (reader.count_spans(TRACE), reader.backlog().spans)
+
+
+def test_what_writes_a_file_brings_it_up_to_date_where_it_reads_first(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resumed run loads its state, and a storage lists its traces, before it writes anything."""
+    first = layout.migrations()[:1]
+    monkeypatch.setattr("flujo_otel.spanstore.sqlite.connection.migrations", lambda: first)
+    write(path, 1)
+    older = path.with_name("older.db")
+    shutil.copy(path, older)
+    monkeypatch.undo()
+    with closing(SQLiteRunLog(path)) as log:
+        assert 1 == len(log.runs(None, None))
+    with closing(SQLiteTraceLog(older)) as traces:
+        assert 1 == len(traces.newest(10, None))
+    assert 2 == pragma(path, "user_version") == pragma(older, "user_version")
 
 
 def test_a_migration_that_fails_changes_nothing(
