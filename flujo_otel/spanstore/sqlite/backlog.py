@@ -81,8 +81,10 @@ def size_of(connection: sqlite3.Connection, until_id: int | None = None) -> Back
     requests, spans, latest_id = connection.execute(where, (until_id,)).fetchone()
     if not requests:
         return BacklogSize()
-    at_work = (keeper.process for keeper in _keepers(connection) if not keeper.is_gone)
-    return BacklogSize(requests, spans, next(at_work, None), latest_id)
+    keepers = _keepers(connection)
+    # A busy collector always keeps something: it must not hide what one beside it left.
+    is_attended = keepers and not any(keeper.is_gone for keeper in keepers)
+    return BacklogSize(requests, spans, keepers[0].process if is_attended else None, latest_id)
 
 
 class _Keeper(NamedTuple):

@@ -157,6 +157,25 @@ def test_lens_shows_what_shares_a_pour_however_much_more_comes(tmp_path: Path) -
             assert 2 + 2 * round_number == sum(run["span_count"] for run in listed["runs"])
 
 
+def test_lens_shows_what_a_killed_one_took_beside_another_that_always_has_some(
+    tmp_path: Path,
+) -> None:
+    db = tmp_path / "otel.db"
+    with collector(db, NEVER_POURS) as busy:
+        for n in range(3):
+            busy.post(in_protobuf(numbered("of the busy one", 500 + n)))
+        running = start(db, NEVER_POURS)
+        with running.process:
+            names = fill(running)
+            running.process.send_signal(signal.SIGKILL)
+        assert 40 == kept(db)
+        said = told(tmp_path, "list", "--db", str(db))
+        assert 2 == kept(db)
+        assert "2 more spans came in and are being unpacked by" in said
+        assert f"(pid {busy.process.pid})" in said
+        assert {*names} < {*rows(db)}
+
+
 def test_secrets_that_are_redacted_are_never_kept_as_they_came(tmp_path: Path) -> None:
     db = tmp_path / "otel.db"
     with collector(db, NEVER_UNPACKS, redact=True) as running:

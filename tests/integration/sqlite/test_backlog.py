@@ -119,6 +119,22 @@ def test_what_a_living_process_keeps_is_its_own(db: Path, store: CollectorStore)
         other.kill()
 
 
+def test_what_one_that_is_gone_has_left_is_not_another_s_to_attend_to(
+    db: Path, store: CollectorStore
+) -> None:
+    run(db, KEEPING)
+    source = KEEPING + "import sys\nprint('kept', flush=True)\nsys.stdin.read()\n"
+    with start(db, source) as other, closing(open_reader(db)) as reader:
+        wait_for_line(other, "kept")
+        assert (2, 14, None) == reader.backlog()[:3]
+        store.forget(ids(store.oldest(store.take_over().spans, 1 << 30)))
+        size = reader.backlog()
+        assert (1, 7) == size[:2]
+        assert size.attendant is not None
+        assert other.pid == size.attendant.pid
+        other.kill()
+
+
 ELSEWHERE = "host = 'elsewhere'"
 WITHOUT_A_START = "process_start = ''"
 
