@@ -92,5 +92,7 @@ class GrpcSender:
 def _credentials(destination: Destination) -> Any:
     if context_of(destination) is None:  # which says what gRPC would not: that a file is no use
         return None
-    files = (destination.certificate, destination.client_key, destination.client_certificate)
+    # One PEM file may hold both, as for HTTP. Without a key gRPC ends the whole process.
+    key = destination.client_key or destination.client_certificate
+    files = (destination.certificate, key, destination.client_certificate)
     return grpc.ssl_channel_credentials(*(path and path.read_bytes() for path in files))

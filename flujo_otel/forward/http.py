@@ -27,6 +27,7 @@ _GZIP_LEVEL: Final = 1
 """Three quarters of level 6's saving at a fifth of its time."""
 _OBJECT: Final = re.compile(r"^\w+\(host=[^)]*\): ")
 _ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
+_AT_THE_END: Final = re.compile(r" \((?:(?:read|connect) timeout=[^)]*|_ssl\.c:\d+)\)$")
 _HEADERS: Final = {
     "user-agent": "OTel-OTLP-Exporter-flujo-otel",
     "accept-encoding": "identity",
@@ -111,5 +112,15 @@ def _read(response: Any) -> bytes:
 def _words(error: Exception) -> str:
     """What went wrong, without urllib3's wrappings, which name its objects."""
     cause: BaseException = getattr(error, "reason", None) or error
-    said = str(cause).rpartition(">: ")[2] or type(cause).__name__
-    return answer.shown(_ERRNO.sub("", _OBJECT.sub("", said, count=1)))
+    said = _text(cause).rpartition(">: ")[2] or type(cause).__name__
+    plain = _ERRNO.sub("", _OBJECT.sub("", said, count=1))
+    return answer.shown(_AT_THE_END.sub("", plain))
+
+
+def _text(cause: BaseException) -> str:
+    """A ProtocolError that wraps another is to str() a tuple with that one's repr."""
+    match cause.args:
+        case (str(said), BaseException() as inner) if isinstance(cause, HTTPError):
+            why = str(inner) or type(inner).__name__
+            return said if why in said else f"{said} {why}"
+    return str(cause)

@@ -249,6 +249,36 @@ def test_a_backend_that_is_away_is_told_of_in_words(
     assert told.startswith("Failed to establish a new connection: ") and "refused" in told
 
 
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (
+            dripping(b"", b"", 0),
+            "Connection aborted. Remote end closed connection without response",
+        ),
+        (
+            dripping(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nab", b"", 0),
+            "Connection broken: IncompleteRead(2 bytes read, 98 more expected)",
+        ),
+        (slow(1.0), "Read timed out."),
+    ],
+    ids=["none", "half", "late"],
+)
+def test_an_answer_that_does_not_come_is_told_of_in_words(
+    db: Path, backend: HttpBackend, reply: Callable[..., None], words: str
+) -> None:
+    (db.parent / "flujo.toml").write_text(
+        f'[forward.slow]\nendpoint = "{backend.url}"\ntimeout_seconds = 0.5\n'
+    )
+    one = _dispatch("slow", db)
+    one.work()
+    store(db, *some(1))
+    backend.replies.append(reply)
+    one.work()
+    assert words == cursor(db).error
+    one.finish()
+
+
 def test_no_answer_in_time_is_tried_again(db: Path, backend: HttpBackend) -> None:
     (db.parent / "flujo.toml").write_text(
         f'[forward.slow]\nendpoint = "{backend.url}"\ntimeout_seconds = 0.2\n'

@@ -148,3 +148,45 @@ def test_a_file_that_is_no_certificate_is_refused(
     keys = {"certificate": str(db.parent / "bad.pem")}
     with pytest.raises(SettingsError, match="TLS files of the destination secure"):
         dispatch_to(db, f"{scheme}://localhost:1", certificates, **keys)
+
+
+@pytest.mark.parametrize("way", ["http", "grpc"])
+def test_certificate_and_key_in_one_file(
+    db: Path,
+    secure: str,
+    secure_grpc: tuple[str, list[ExportTraceServiceRequest]],
+    certificates: Path,
+    way: str,
+) -> None:
+    """gRPC ended the whole process where it was given a certificate and no key."""
+    both = db.parent / "both.pem"
+    parts = [(certificates / f"client.{kind}").read_text() for kind in ("pem", "key")]
+    both.write_text("".join(parts))
+    keys = {"certificate": "ca.pem", "client_certificate": str(both)}
+    one = dispatch_to(db, {"http": secure, "grpc": secure_grpc[0]}[way], certificates, **keys)
+    store(db, *some(3))
+    one.work()
+    one.finish()
+    assert 3 == cursor(db).sent, cursor(db)
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_a_key_without_its_certificate_is_refused(
+    db: Path, certificates: Path, scheme: str
+) -> None:
+    keys = {"client_key": "client.key"}
+    with pytest.raises(SettingsError, match="secure has a client's key without its certificate"):
+        dispatch_to(db, f"{scheme}://localhost:1", certificates, **keys)
+
+
+def test_no_password_is_asked_for_on_the_terminal(db: Path, certificates: Path) -> None:
+    """There, a traced program stood still with OpenSSL's "Enter PEM pass phrase:"."""
+    encrypted = db.parent / "encrypted.key"
+    openssl(
+        certificates,
+        *("pkcs8", "-topk8", "-in", "client.key", "-out", str(encrypted)),
+        *("-passout", "pass:secret", "-v2", "aes256"),
+    )
+    keys = {"client_certificate": "client.pem", "client_key": str(encrypted)}
+    with pytest.raises(SettingsError, match="key of the destination secure is encrypted"):
+        dispatch_to(db, "https://localhost:1", certificates, **keys)
