@@ -86,10 +86,9 @@ _FORGETTING_SECONDS: Final = 10.0
 _CURSORS: Final = f"""
     SELECT destination, endpoint, position, ({due.COUNT.format(limit=LAG_COUNTED)}), state, sent,
         rejected, rejection, rejected_at_ns, error, error_at_ns, sent_at_ns,
-        CASE WHEN leased_until_ns > ? THEN (
-            SELECT host || ' ' || pid FROM writers WHERE writer_id = holder_id
-        ) END
-    FROM cursors ORDER BY destination
+        w.host, w.pid, w.process_start, w.command
+    FROM cursors LEFT JOIN writers w ON w.writer_id = holder_id AND leased_until_ns > ?
+    ORDER BY destination
 """
 
 
@@ -307,7 +306,10 @@ class SQLiteDestinations:
 
 
 def _cursor(*row: Any) -> Cursor:
-    named = dict(zip(Cursor.__slots__, row, strict=True))
+    *values, host, pid, process_start, command = row
+    is_held = host is not None and process.is_alive(Process(host, pid, process_start, command))
+    holder = f"{host} {pid}" if is_held else None
+    named = dict(zip(Cursor.__slots__, [*values, holder], strict=True))
     return Cursor(**named | {"state": CursorState(named["state"])})
 
 

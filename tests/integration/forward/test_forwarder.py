@@ -281,6 +281,18 @@ def test_where_the_sending_process_is_killed_another_takes_over_and_nothing_is_l
         stream.close()
 
 
+def test_a_killed_process_is_nobody_that_sends(db: Path, backend: HttpBackend) -> None:
+    """Its lease would hold for half a minute yet."""
+    holder = forwarding_process(db, backend.url)
+    wait_until(lambda: _known(db) == {backend.url}, "joined")
+    store(db, *some(3))
+    wait_until(lambda: cursor(db).sent == 3, "sent")
+    assert f"{holder.pid}" in (cursor(db).holder or "")
+    holder.kill()
+    holder.communicate()
+    assert cursor(db).holder is None
+
+
 def test_a_holder_that_lost_its_lease_sends_no_more(
     db: Path, backend: HttpBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
