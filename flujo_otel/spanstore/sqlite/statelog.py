@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from flujo_otel.spanstore.flujo.states import FlujoStates
+from flujo_otel.spanstore.flujo.states import UNNAMED, FlujoStates
 from flujo_otel.spanstore.sqlite import faults
 from flujo_otel.spanstore.sqlite.connection import read_once, transaction
 from flujo_otel.spanstore.sqlite.standing_connection import StandingConnection
@@ -86,6 +86,7 @@ class SQLiteStateLog:
         self._path = path
         self._connection = connection
         self._flujo = FlujoStates(flujo_path) if flujo_path is not None else None
+        self._names: dict[str, str] = {}  # of runs that flujo's own backend began
 
     def save_state(
         self,
@@ -97,6 +98,8 @@ class SQLiteStateLog:
         wait: bool = True,
     ) -> None:
         """See `statelog.StateLog.save_state`."""
+        if state.pipeline_name in UNNAMED and state.run_id in self._names:
+            state = state._replace(pipeline_name=self._names[state.run_id])
         row = (*state[:_PLACE], *state[_PLACE + 1 :], *times)
 
         def save(connection: sqlite3.Connection, _: int) -> None:
@@ -128,7 +131,10 @@ class SQLiteStateLog:
             return _state(rows[0])
         if self._flujo is None or self._query(_IS_FORGOTTEN, (run_id,)):
             return None
-        return self._flujo.state(run_id)
+        state = self._flujo.state(run_id)
+        if state is not None:
+            self._names[run_id] = state.pipeline_name
+        return state
 
     def states(self) -> list[tuple[WorkflowState, StateTimes]]:
         """See `statelog.StateLog.states`."""

@@ -103,7 +103,8 @@ def test_a_run_killed_on_flujos_own_backend_goes_on_on_ours_and_its_file_stays_a
     said = program(ours, "ours")
     assert [line.split()[1] for line in said[:-1]] == ["3", "4"]
     assert table(ours / "flujo_ops.db", state) == before
-    assert table(ours / "ours.db", "SELECT run_id, status FROM runs") == [("run-1", "completed")]
+    run = "SELECT run_id, pipeline_name, status FROM runs"
+    assert table(ours / "ours.db", run) == [("run-1", "demo", "completed")]
 
 
 def test_a_run_paused_on_flujos_own_backend_is_answered_on_ours(ours: Path) -> None:
