@@ -15,6 +15,8 @@ from flujo_otel_cli.text import brief, brief_name
 from flujo_otel_cli.theme import Theme
 from flujo_otel_cli.times import duration
 
+_NO_END = (graph.CANCELLED, graph.ABANDONED)
+"""How a graph's node or run ended that did not reach its end, which is no error."""
 _TIMES = {2: "retried once", 3: "retried twice"}
 WAITS = "waits for a human"
 """The kind of a step that asks a human."""
@@ -53,6 +55,9 @@ def notes(node: Node, parent: Node | None, theme: Theme) -> Iterator[str]:
     visit = attributes.get(graph.NODE_VISIT)
     if isinstance(visit, int) and visit > 1:
         yield f"visit {visit}"
+    ended = attributes.get(graph.STATUS)
+    if ended in _NO_END:
+        yield ended
     if kind not in ("loop", "map"):  # their attempts are their rounds
         yield from _attempt_notes(attributes)
     if attributes.get(flujo.FALLBACK_TRIGGERED) is True:

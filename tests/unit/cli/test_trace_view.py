@@ -452,3 +452,10 @@ def test_a_graph_s_run_says_which_it_replays(original: str, resumed: bool, expec
     root = ROOT._replace(attributes=attributes)
     lines = drawn(a_run(), [root, a_span(2, "node", 0, 1, parent=1)]).splitlines()
     assert expected == lines[1].strip()
+
+
+def test_a_graph_s_node_or_run_that_did_not_reach_its_end_says_so() -> None:
+    root = ROOT._replace(attributes={graph.STATUS: graph.ABANDONED})
+    node = a_span(2, "gather", 0, 1, 1, attributes={graph.STATUS: graph.CANCELLED})
+    lines = drawn(a_run(), [root, node], screen(70)).splitlines()
+    assert ("abandoned", True) == (lines[1].strip(), "✔ gather  cancelled " in lines[-1])
