@@ -73,6 +73,8 @@ class RunTail:
         self._since_ns = since_ns or 0
         self._known: dict[str, Run] = {}
         self._looked = time.monotonic()
+        self._looked_ns = 0
+        """When those that are known as running were last seen alive."""
 
     def next(self, follower: Follower) -> tuple[Sequence[RunMoment], bool]:
         """What happened since the last call, and whether that is all for now."""
@@ -101,9 +103,10 @@ class RunTail:
         if time.monotonic() - self._looked < _SECONDS_TO_A_DEATH:
             return []
         self._looked = time.monotonic()
+        seen_alive_ns, self._looked_ns = self._looked_ns, time.time_ns()
         running = [run for run in self._known.values() if run.status is RunStatus.RUNNING]
         died = [
-            run._replace(status=RunStatus.DIED, last_time_ns=time.time_ns())
+            run._replace(status=RunStatus.DIED, last_time_ns=max(run.last_time_ns, seen_alive_ns))
             for run in running
             if run.writer is not None and not process.is_alive(run.writer)
         ]

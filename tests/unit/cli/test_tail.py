@@ -11,6 +11,7 @@ from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Batch, RunStatus, SpanRecord
 from flujo_otel.spanstore.changes import ChangeFeed, ChangeFilter, ChangePage, SpanChange
 from flujo_otel.spanstore.factory import open_writer
+from flujo_otel_cli import tail
 from flujo_otel_cli.follower import Follower
 from flujo_otel_cli.moment import RunMoment, SpanMoment
 from flujo_otel_cli.tail import RunTail, SpanTail
@@ -214,3 +215,24 @@ def test_a_run_s_line_has_its_cost_at_its_end() -> None:
     text = shown(to, [RunMoment(run).line(to, START_NS)])
     assert text.endswith("✘   900 ms  support-triage 1.2  1 span · $0.50\n")
     assert TRACE not in text
+
+
+def test_a_died_run_took_at_least_until_its_process_was_last_seen_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not until its death was found out, which may be a while later."""
+    monkeypatch.setattr(tail, "_SECONDS_TO_A_DEATH", 0.0)
+    monkeypatch.setattr(tail.process, "is_alive", lambda _: is_alive)
+    is_alive = True
+    following = Following(tmp_path / "spans.db")
+    runs = RunTail(EVERYTHING, 0)
+    following.write(record(1, status="running"))
+    following.told(runs)
+    before_ns = time.time_ns()
+    following.told(runs)
+    after_ns = time.time_ns()
+    is_alive = False
+    [moment], _ = runs.next(following.follower)
+    assert isinstance(moment, RunMoment)
+    assert moment.run.status is RunStatus.DIED
+    assert before_ns <= moment.run.last_time_ns <= after_ns
