@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flujo_otel import process
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Batch, RunStatus, SpanRecord
 from flujo_otel.spanstore.changes import ChangeFeed, ChangeFilter, ChangePage, SpanChange
@@ -222,8 +223,8 @@ def test_a_died_run_took_at_least_until_its_process_was_last_seen_alive(
 ) -> None:
     """Not until its death was found out, which may be a while later."""
     monkeypatch.setattr(tail, "_SECONDS_TO_A_DEATH", 0.0)
-    monkeypatch.setattr(tail.process, "is_alive", lambda _: is_alive)
-    is_alive = True
+    alive = [True]
+    monkeypatch.setattr(process, "is_alive", lambda _: alive[0])
     following = Following(tmp_path / "spans.db")
     runs = RunTail(EVERYTHING, 0)
     following.write(record(1, status="running"))
@@ -231,7 +232,7 @@ def test_a_died_run_took_at_least_until_its_process_was_last_seen_alive(
     before_ns = time.time_ns()
     following.told(runs)
     after_ns = time.time_ns()
-    is_alive = False
+    alive[0] = False
     [moment], _ = runs.next(following.follower)
     assert isinstance(moment, RunMoment)
     assert moment.run.status is RunStatus.DIED
