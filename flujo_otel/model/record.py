@@ -63,6 +63,11 @@ class SpanRecord(NamedTuple):
     what the other fields say, with no links and nothing dropped; `wire.message` writes it then."""
 
 
+new_record: Final = tuple.__new__
+"""Of SpanRecord and all its values in one tuple: what SpanRecord(...) does by way of a function of
+its own, in half the time. Checked by nobody, so for the two hot paths alone."""
+
+
 class Resource(NamedTuple):
     """An OTLP Resource; `resource_id` is a hash of its content (`wire.content_id`)."""
 

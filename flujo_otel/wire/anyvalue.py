@@ -35,6 +35,8 @@ def json_members(pairs: Iterable[KeyValue]) -> dict[str, str]:
             members[key] = name + str(number)
         elif isfinite(real := value.double_value) and real:
             members[key] = name + repr(real)
+        elif value.bool_value:
+            members[key] = name + "true"
         else:
             members[key] = name + encode_value(plain(value))[1]
     return members

@@ -20,7 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from flujo_otel.errors import MalformedRequest
 from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
-from flujo_otel.model.record import LAST_TIME_NS
+from flujo_otel.model.record import LAST_TIME_NS, new_record
 from flujo_otel.redaction import Redactor
 from flujo_otel.wire.anyvalue import json_members, json_object, plain_attributes
 from flujo_otel.wire.broken_text import mended
@@ -223,26 +223,31 @@ def _record(
     if start_ns > LAST_TIME_NS or end_ns > LAST_TIME_NS:
         start_ns, end_ns = min(start_ns, LAST_TIME_NS), min(end_ns, LAST_TIME_NS)
     events, links = span.events, span.links
-    return SpanRecord(
-        *ids,
-        span.name,
-        span.kind,
-        start_ns,
-        # OTLP carries ended spans alone: one without an end took no time, as far as anybody knows.
-        end_ns or start_ns,
-        facts.status,
-        status.message or None,
-        json_object(members),
-        _events_json(events) if events else None,
-        _links_json(links) if links else None,
-        *shared,
-        facts.run_id,
-        facts.role,
-        facts.cost_usd,
-        facts.tokens,
-        span.flags,
-        code,
-        span.SerializeToString(),
+    run_id, role, stated, cost_usd, tokens = facts
+    return new_record(
+        SpanRecord,
+        (
+            *ids,
+            span.name,
+            span.kind,
+            start_ns,
+            # OTLP carries ended spans alone: one without an end took no time, as far as anybody
+            # knows.
+            end_ns or start_ns,
+            stated,
+            status.message or None,
+            json_object(members),
+            _events_json(events) if events else None,
+            _links_json(links) if links else None,
+            *shared,
+            run_id,
+            role,
+            cost_usd,
+            tokens,
+            span.flags,
+            code,
+            span.SerializeToString(),
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, SpanContext, StatusCode
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from flujo_otel.model import Batch, Resource, Scope, SpanRecord
-from flujo_otel.model.record import LAST_TIME_NS
+from flujo_otel.model.record import LAST_TIME_NS, new_record
 from flujo_otel.wire import message
 from flujo_otel.wire.content_id import content_id
 from flujo_otel.wire.projection import project
@@ -33,8 +33,6 @@ _ERROR: Final = StatusCode.ERROR.value
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _UNSIGNED_32: Final = (1 << 32) - 1
-_new_record: Final = tuple.__new__
-"""What SpanRecord(...) calls by way of a function of its own, in half the time."""
 
 
 def to_batch(
@@ -120,7 +118,7 @@ def _record(span: SpanSnapshot, shared: _Shared) -> SpanRecord:
     )
     attributes_text, events, links, otlp = _plain(span) or _exact(span)
     description = status.description
-    return _new_record(
+    return new_record(
         SpanRecord,
         (
             shared.trace_id(trace_id),
