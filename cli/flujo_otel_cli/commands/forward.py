@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -209,21 +209,27 @@ def _in_use(name: str, db: str | None) -> Problem:
 
 def _send(session: Session, db: str | None, to: str, run: str | None, since: str | None) -> None:
     from flujo_otel.forward.choice import destinations
-    from flujo_otel.forward.transfer import transfer
+    from flujo_otel.forward.transfer import Transferred, transfer
     from flujo_otel.spanstore.factory import open_destinations
 
     [destination] = destinations([to], load(db=db), where="--to")
     which = Selection(_run_id(session, run), since_ns(since, session.now_ns), destination.where)
     store = open_destinations(db, read_only=True)
+    done, total = Transferred(), 0
+
+    def tell(so_far: Transferred) -> None:
+        nonlocal done
+        done = so_far
+        progress.show(so_far.settled, so_far.trouble)
+
     try:
         total = store.count_selected(which)
         with ProgressBar(f"to {escape(destination.name)}", total, hidden=session.json) as progress:
-            done = transfer(
-                destination,
-                store,
-                which,
-                lambda so_far: progress.show(so_far.settled, so_far.trouble),
-            )
+            done = transfer(destination, store, which, tell)
+    except KeyboardInterrupt:
+        facts = _facts(destination, done, total)
+        hints = [_how_far(done, total)]
+        raise Problem(Exit.INTERRUPTED, "interrupted", "Interrupted.", hints, facts) from None
     finally:
         store.close()
     _conclude(session, destination, done, total)
@@ -242,18 +248,11 @@ def _run_id(session: Session, name: str | None) -> str | None:
 def _conclude(
     session: Session, destination: "Destination", done: "Transferred", total: int
 ) -> None:
-    facts = {
-        "to": destination.shown,
-        "total": total,
-        "sent": done.sent,
-        "rejected": done.rejected,
-        "rejection": done.words,
-    }
+    facts = _facts(destination, done, total)
     sent = f"{amounts.plural(done.sent, 'span')} sent to {escape(destination.name)}"
     if done.error:
         message = f"{escape(destination.name)}: {escape(done.error)}"
-        hints = [f"{done.sent:,} of {amounts.plural(total, 'span')} were sent; once more is safe."]
-        raise Problem(Exit.FAILED, "not_sent", message, hints, facts)
+        raise Problem(Exit.FAILED, "not_sent", message, [_how_far(done, total)], facts)
     if done.rejected:
         words = escape(done.words) or "it did not say why"
         message = f"{sent}; it rejected {done.rejected:,}: {words}"
@@ -263,3 +262,17 @@ def _conclude(
         return
     mark = session.to.theme.mark("completed")
     session.show([[Piece(f"{mark} ", "green"), Piece(f"{sent}.")]])
+
+
+def _facts(destination: "Destination", done: "Transferred", total: int) -> dict[str, Any]:
+    return {
+        "to": destination.shown,
+        "total": total,
+        "sent": done.sent,
+        "rejected": done.rejected,
+        "rejection": done.words,
+    }
+
+
+def _how_far(done: "Transferred", total: int) -> str:
+    return f"{done.sent:,} of {amounts.plural(total, 'span')} were sent; once more is safe."

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from support.lens import Lens
 from support.sent_spans import ended, names, some, store
 
 OTHER_TRACE = "f" * 32
+SOON_SECONDS = 2.0
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +167,20 @@ def test_a_backend_that_does_not_take_it(
     error = json.loads(capsys.readouterr().out)["error"]
     assert ("not_sent", 1000, 2500) == (error["code"], error["sent"], error["total"])
     assert "who are you" in error["message"]
+
+
+def test_what_was_sent_before_ctrl_c_is_told(
+    db: Path, backend: HttpBackend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupting(*given: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return slow(SOON_SECONDS)(*given)
+
+    store(db, *some(2500))
+    backend.replies += [ok, interrupting]
+    assert 130 == lens(db, "--to", backend.url, "--json")
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert ("interrupted", 1000, 2500) == (error["code"], error["sent"], error["total"])
 
 
 @pytest.mark.parametrize(
