@@ -208,7 +208,8 @@ BEGIN
     )
     ON CONFLICT (run_id) DO UPDATE SET
         pipeline_id = excluded.pipeline_id,
-        pipeline_name = excluded.pipeline_name,
+        pipeline_name = CASE WHEN excluded.pipeline_name IN ('unknown', '')
+            THEN pipeline_name ELSE excluded.pipeline_name END,
         pipeline_version = excluded.pipeline_version,
         current_step_index = excluded.current_step_index,
         pipeline_context = excluded.pipeline_context,
@@ -248,7 +249,10 @@ BEGIN
         execution_time_ms, memory_usage_mb, metadata, is_background_task, parent_run_id, task_id,
         background_error, created_at_ns, updated_at_ns
     ) = (
-        NEW.pipeline_id, NEW.pipeline_name, NEW.pipeline_version, NEW.current_step_index,
+        NEW.pipeline_id,
+        CASE WHEN NEW.pipeline_name IN ('unknown', '')
+            THEN pipeline_name ELSE NEW.pipeline_name END,
+        NEW.pipeline_version, NEW.current_step_index,
         NEW.pipeline_context, NEW.last_step_output, NEW.status, NEW.created_at, NEW.updated_at,
         NEW.total_steps, NEW.error_message, NEW.execution_time_ms, NEW.memory_usage_mb,
         NEW.metadata, NEW.is_background_task, NEW.parent_run_id, NEW.task_id,

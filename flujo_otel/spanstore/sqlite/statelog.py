@@ -86,7 +86,8 @@ class SQLiteStateLog:
         self._path = path
         self._connection = connection
         self._flujo = FlujoStates(flujo_path) if flujo_path is not None else None
-        self._names: dict[str, str] = {}  # of runs that flujo's own backend began
+        self._names: dict[str, str] = {}
+        """Of runs that flujo's own backend began, until our file has their first state."""
 
     def save_state(
         self,
@@ -123,6 +124,7 @@ class SQLiteStateLog:
         size_bytes += sum(map(len, history[first:]))
         with faults.using(self._path):
             self._connection.write(save, size_bytes, wait=wait)
+        self._names.pop(state.run_id, None)
 
     def state(self, run_id: str) -> WorkflowState | None:
         """See `statelog.StateLog.state`."""
@@ -132,7 +134,7 @@ class SQLiteStateLog:
         if self._flujo is None or self._query(_IS_FORGOTTEN, (run_id,)):
             return None
         state = self._flujo.state(run_id)
-        if state is not None:
+        if state is not None and state.pipeline_name not in UNNAMED:
             self._names[run_id] = state.pipeline_name
         return state
 

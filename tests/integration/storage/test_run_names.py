@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flujo_otel import SQLiteBackend
-from flujo_otel.spanstore.factory import open_reader
+from flujo_otel.spanstore.factory import open_reader, open_run_log
+from flujo_otel.storage import state_rows
 
 SCRIPT = """
 import asyncio, warnings
@@ -45,6 +46,31 @@ async def test_a_run_that_is_handed_in_once_more_keeps_its_name(
         details = await backend.get_run_details("run-1")
         assert details is not None
         assert details["pipeline_name"] == "better"
+
+
+@pytest.mark.parametrize("said_later", ["unknown", ""])
+@pytest.mark.parametrize("first_new_entry", [0, 1])
+def test_a_state_that_is_saved_without_a_name_later_keeps_its_name(
+    tmp_path: Path, said_later: str, first_new_entry: int
+) -> None:
+    states = open_run_log(tmp_path / "traces.db").states
+    now = "2026-01-01T00:00:05+00:00"
+    for name, first in (("qa", 0), (said_later, first_new_entry), ("better", first_new_entry)):
+        given = {
+            "pipeline_id": "p",
+            "pipeline_name": name,
+            "pipeline_version": "1",
+            "current_step_index": 1,
+            "pipeline_context": {},
+            "status": "running",
+            "created_at": now,
+            "updated_at": now,
+        }
+        history = state_rows.History.of(['{"name": "work"}'] * (first + 1), first)
+        states.save_state(*state_rows.to_row("run-1", given, history), history.entries, first)
+        state = states.state("run-1")
+        assert state is not None
+        assert ("qa" if name == said_later else name) == state.pipeline_name
 
 
 @pytest.mark.flujo
