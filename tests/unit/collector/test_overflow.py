@@ -1,19 +1,15 @@
 """When what is kept as it came is unpacked, and that none of it is forgotten."""
 
-import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 
 import pytest
 
 from flujo_otel.collector import backlog_count, overflow, pressure
 from flujo_otel.collector.overflow import Overflow
-from flujo_otel.collector.received import Received
-from flujo_otel.collector.waiting import Pending
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.spanstore.backlog import KeptRequest
-from support import otlp
 from support.fake_store import FakeStore
+from support.pending_requests import group
 
 
 @pytest.fixture(autouse=True)
@@ -23,13 +19,6 @@ def _is_always_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pressure, "_LESS", -1.0)
     monkeypatch.setattr(pressure, "_GROUPS", 0)
     monkeypatch.setattr(pressure, "_FULL_WINDOWS", 1)
-
-
-def group(*numbers: int) -> list[Pending]:
-    """Of a request each."""
-    requests = [otlp.request(otlp.span(number)).SerializeToString() for number in numbers]
-    received = [Received(body) for body in requests]
-    return [Pending(r.decoded(), 0, time.monotonic() + 60, Future(), r) for r in received]
 
 
 def keeping(store: FakeStore) -> Overflow:

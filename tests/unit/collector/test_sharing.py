@@ -1,20 +1,16 @@
 """What is committed as it came, to be made rows with what comes next."""
 
-import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 
 import pytest
 
 from flujo_otel.collector import overflow, pressure, shared_pour
 from flujo_otel.collector.overflow import Overflow
-from flujo_otel.collector.received import Received
-from flujo_otel.collector.waiting import Pending
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import Loss
 from flujo_otel.spanstore.backlog import KeptRequest
-from support import otlp
 from support.fake_store import FakeStore
+from support.pending_requests import group
 
 
 @pytest.fixture(autouse=True)
@@ -24,13 +20,6 @@ def _is_always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pressure, "_LESS", -1.0)
     monkeypatch.setattr(pressure, "_GROUPS", 0)
     monkeypatch.setattr(pressure, "_FULL_WINDOWS", 1000)
-
-
-def group(*numbers: int, held_bytes: int = 0) -> list[Pending]:
-    """Of a request each."""
-    requests = [otlp.request(otlp.span(number)).SerializeToString() for number in numbers]
-    received = [Received(body) for body in requests]
-    return [Pending(r.decoded(), held_bytes, time.monotonic() + 60, Future(), r) for r in received]
 
 
 def sharing(store: FakeStore) -> Overflow:
