@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from flujo_otel.recording import failure
 from flujo_otel.recording.text import clipped
+from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 from flujo_otel.words import words_of
 
@@ -175,8 +176,8 @@ def over_limit(error: BaseException | None, step: Any) -> Any:
 
 
 def result_attributes(result: Any, kind: Kind, step: Any, stand_ins: int = 0) -> dict[str, Any]:
-    """The facts of a StepResult of `step` as span attributes; whatever it does not say is
-    absent. `stand_ins`: how many of its tokens are none."""
+    """The facts of a StepResult of `step` as span attributes, redacted; whatever it does not say
+    is absent. `stand_ins`: how many of its tokens are none."""
     metadata = metadata_of(result)
     found: dict[str, Any] = {
         semconv.STEP_SUCCESS: bool(result.success),
@@ -219,13 +220,13 @@ def _metadata_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
         found[semconv.BRANCH_KEY] = ", ".join(keys)
     if metadata.get("background_task_id") is not None:
         found[semconv.BACKGROUND_TASK_ID] = str(metadata["background_task_id"])
-    return found
+    return redactor().attributes(found)
 
 
 def _exit_reason(result: Any, metadata: Mapping[str, Any]) -> str:
     """0.6 names it; 0.4 says it by success, or in the first words of its feedback."""
     if metadata.get("exit_reason"):
-        return str(metadata["exit_reason"])
+        return redactor().text(words_of(metadata["exit_reason"]))
     if result.success:
         return "condition"
     feedback = getattr(result, "feedback", None)

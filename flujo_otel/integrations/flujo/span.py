@@ -58,14 +58,10 @@ class OpenSpan:
         if above:
             above.node.children.append(self.node)
 
-    def set(
-        self,
-        attributes: Mapping[str, AttributeValue],
-        content: Mapping[str, AttributeValue] | None = None,
-    ) -> None:
-        """Set both on the span; the tree is told of no content, which is redacted already."""
+    def set(self, attributes: Mapping[str, AttributeValue]) -> None:
+        """Set them on the span and in the tree; secrets are redacted here."""
         attributes = redactor().attributes(attributes)
-        self.span.set_attributes({**attributes, **content} if content else attributes)
+        self.span.set_attributes(attributes)
         self.node.attributes.update(attributes)
 
     def set_at_end(
@@ -73,7 +69,8 @@ class OpenSpan:
         attributes: Mapping[str, AttributeValue],
         content: Mapping[str, AttributeValue] | None = None,
     ) -> None:
-        """As `set`, once the span ends; content at most once."""
+        """Have both set on the span once it ends, redacted already; content at most once, of which
+        the tree is not told."""
         self._last.update(attributes)
         if content:
             self._last_content = content
@@ -125,20 +122,22 @@ class OpenSpan:
             self.span.end()
 
     def _set_last(self, status: str, message: str) -> None:
-        message = redactor().text(message)
         last = self._last
         last[semconv.STATUS] = status
         if self.content.cuts:
             last[semconv.TRUNCATED] = self.content.cuts
-        if status == semconv.STATUS_FAILED and message:
+        has_failed = status == semconv.STATUS_FAILED
+        message = redactor().text(message) if has_failed else ""
+        if message:
             last[semconv.ERROR_MESSAGE] = message
-        self.set(last, self._last_content)
-        if status == semconv.STATUS_FAILED:
+        self.span.set_attributes({**last, **self._last_content})
+        self.node.attributes.update(last)
+        if has_failed:
             set_failed(self.span, message)
 
     def fail(self, outcome: facts.Outcome, message: str) -> None:
         """End as failed by `outcome`, which `message` tells of."""
-        kind = facts.error_type(outcome)
+        kind = redactor().text(facts.error_type(outcome))
         self.set_at_end({semconv.ERROR_TYPE: kind, semconv.ERROR_TYPE_PLAIN: kind})
         self.end(semconv.STATUS_FAILED, message)
 

@@ -169,7 +169,7 @@ class Step(OpenSpan):
     def _end_as(self, outcome: facts.Outcome) -> None:
         result = outcome.result
         if outcome.background_task_id is not None:
-            self.set_at_end({semconv.BACKGROUND_TASK_ID: outcome.background_task_id})
+            self.set({semconv.BACKGROUND_TASK_ID: outcome.background_task_id})
             self.end(semconv.STATUS_COMPLETED)
         elif outcome.paused is not None:
             self.event(semconv.EVENT_PAUSED, {semconv.MESSAGE: clipped(outcome.paused)})
