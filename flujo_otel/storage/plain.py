@@ -18,6 +18,7 @@ from uuid import UUID
 
 from flujo_otel.interruption import passes
 from flujo_otel.storage.bound import Bound
+from flujo_otel.wire.values import json_encoder
 from flujo_otel.words import words_of_non_finite
 
 _SAID_BY_TEXT: Final = (UUID, Decimal, PurePath, timedelta)
@@ -28,6 +29,9 @@ MOST_BITS: Final = 14_000
 """The interpreter refuses to write or read more than 4,300 decimal digits: such are hexadecimal."""
 
 
+_encode: Final = json_encoder(", ", ": ")
+
+
 def to_json(value: Any) -> str:
     """`value` as strict JSON. Never raises for what it is."""
     return json_of(to_plain(value))
@@ -35,7 +39,7 @@ def to_json(value: Any) -> str:
 
 def json_of(plain: Any) -> str:
     """The same of what is plain already."""
-    text = json.dumps(plain, ensure_ascii=False, allow_nan=False)
+    text = _encode(plain)
     try:
         text.encode()
     except UnicodeEncodeError:  # a lone surrogate, which SQLite's text cannot hold

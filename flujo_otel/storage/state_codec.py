@@ -18,6 +18,7 @@ from flujo_otel.storage.bound import DATA, FEW_NODES, MOST_NODES, Bound, unfolde
 from flujo_otel.storage.flujo_version import speaks_06
 from flujo_otel.storage.plain import json_of, to_plain
 from flujo_otel.storage.tagged import KIND, Tag, is_json_number, lost, tag, untag
+from flujo_otel.wire.values import json_encoder
 
 _ODD_KEYS: Final = ('"null": ', '"true": ', '"false": ')
 """How json writes keys that are None, True or False: flujo writes them otherwise."""
@@ -25,6 +26,9 @@ _ODD_KEYS: Final = ('"null": ', '"true": ', '"false": ')
 
 def encode(value: Any) -> str:
     """As JSON, with tags where it has no word (`tagged`). Never raises for what `value` is."""
+    flat = _flat(value)
+    if flat is not None:
+        return flat
     writing = _Writing()
     try:
         text = writing.text(value)
@@ -46,6 +50,33 @@ def decode(text: str | None) -> Any:
     if f'"{KIND}"' in text or ('"imag"' in text and speaks_06()):
         return json.loads(text, object_hook=_restored)
     return json.loads(text)
+
+
+def _flat(value: Any) -> str | None:
+    """A plain value, or an object of such, as most are: there is nothing to count, and the encoder
+    is there already. None: it is another, or JSON has no word for it."""
+    try:
+        if type(value) is dict:
+            if KIND in value or not all(map(_is_member, value.keys(), value.values())):
+                return None
+        elif type(value) not in _PLAIN:
+            return None
+        text = _encode(value)
+        text.encode()
+        return text
+    except (ValueError, RuntimeError):  # RuntimeError: another thread adds to it
+        return None
+
+
+def _is_member(key: Any, member: Any) -> bool:
+    if type(key) is not str:
+        return False
+    kind = type(member)
+    return kind in _PLAIN or ((kind is dict or kind is list) and not member)
+
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_encode: Final = json_encoder(", ", ": ")
 
 
 class _Writing:
