@@ -83,3 +83,32 @@ def test_each_step_is_written_out_once(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(persistence, "_encoded", counting)
     run(SQLiteBackend(tmp_path / "ours.db"))
     assert written == [f"s{n}" for n in range(STEPS)]
+
+
+class ByField(PipelineContext):
+    pipeline_name: str = "named"
+
+
+class ByProperty(PipelineContext):
+    @property
+    def pipeline_name(self) -> str:
+        return "named"
+
+
+class ByExtra(PipelineContext, extra="allow"):
+    pass
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        ByField(initial_prompt=""),
+        ByProperty(initial_prompt=""),
+        ByExtra.model_validate({"initial_prompt": "", "pipeline_name": "named"}),
+    ],
+    ids=["field", "property", "extra"],
+)
+def test_what_stands_for_a_context_has_the_columns_that_it_has(context: PipelineContext) -> None:
+    assert persistence._StandForContext(context).__dict__["pipeline_name"] == "named"
+    bare = persistence._StandForContext(PipelineContext(initial_prompt=""))
+    assert "pipeline_name" not in vars(bare) or hasattr(PipelineContext, "pipeline_name")
