@@ -6,10 +6,7 @@ leading bits are time 4.6 to 6 us, however many there are.
 
 import os
 import random
-import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import time_ns
 from typing import Final
 
@@ -17,10 +14,6 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 _TICK_BITS: Final = 27
 """A span id's tick is 2^27 ns, about 1/8 second; 24 bits of them come round after 26 days."""
-
-
-class _Given(threading.local):
-    span_id = 0
 
 
 class TimeOrderedIdGenerator(IdGenerator):
@@ -33,7 +26,6 @@ class TimeOrderedIdGenerator(IdGenerator):
     """
 
     def __init__(self) -> None:
-        self._given = _Given()
         self._reseed()
         if hasattr(os, "register_at_fork"):
             reseed = weakref.WeakMethod(self._reseed)
@@ -48,20 +40,7 @@ class TimeOrderedIdGenerator(IdGenerator):
 
     def generate_span_id(self) -> int:
         """64 bits, never 0."""
-        return self._given.span_id or self.new_span_id()
-
-    def new_span_id(self) -> int:
-        """The same, whatever is given."""
         return (time_ns() >> _TICK_BITS & 0xFFFFFF) << 40 | self._random_bits(40) or 1
-
-    @contextmanager
-    def giving(self, span_id: int) -> Iterator[None]:
-        """Meanwhile `span_id` is what this thread generates: it was generated before."""
-        self._given.span_id = span_id
-        try:
-            yield
-        finally:
-            self._given.span_id = 0
 
     def is_trace_id_random(self) -> bool:
         """True: the 56 rightmost bits of a trace id are random (W3C Trace Context level 2)."""

@@ -11,7 +11,6 @@ from opentelemetry.trace import SpanContext
 from flujo_otel import guard
 from flujo_otel.semconv.flujo import RUN_ID
 from flujo_otel.wire.span_snapshot import SpanSnapshot, span_snapshot
-from flujo_otel_exporter import deferral
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
 from flujo_otel_exporter.losses import service_of
 from flujo_otel_exporter.writer import StoreWriter
@@ -132,14 +131,10 @@ class LiveSpanProcessor(SpanProcessor):
         return not self._is_asleep
 
     def _run_of(self, parent: SpanContext) -> str | None:
-        key = parent[:2]
-        entry = self._open.get(key)
-        if entry is None:
-            deferral.make(key)
-            entry = self._open.get(key)
+        entry = self._open.get(parent[:2])
         if entry is not None:
             return self._own_run(entry)
-        return self._runs_before_fork.get(key) if self._runs_before_fork else None
+        return self._runs_before_fork.get(parent[:2]) if self._runs_before_fork else None
 
     @staticmethod
     def _own_run(entry: _Open) -> str | None:

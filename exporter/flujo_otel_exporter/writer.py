@@ -16,14 +16,13 @@ from flujo_otel.errors import StoreError, StoreUnavailable
 from flujo_otel.guard import guarded
 from flujo_otel.quiet import suppress_in_this_thread, suppressed
 from flujo_otel.spanstore.api import SpanWriter
-from flujo_otel_exporter import children, deferral, process_exit, termination
+from flujo_otel_exporter import children, process_exit, termination
 from flujo_otel_exporter.delivery import Delivery, Source
 from flujo_otel_exporter.intake import Intake
 from flujo_otel_exporter.limits import EXIT_SECONDS, SLOW_EXIT_SECONDS, Limits
 from flujo_otel_exporter.losses import LossCounter, service_of
 
 _logger = logging.getLogger("flujo_otel")
-_PROMPT_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 0.05
 _LONGEST_RETRY_SECONDS: Final = 1.0
 _LAST_RETRY_SECONDS: Final = 0.005
@@ -31,10 +30,6 @@ _LAST_RETRY_SECONDS: Final = 0.005
 among 50, all of which wrote, 14 wrote nothing; so, none to two."""
 _COUNTING_SECONDS: Final = 0.3
 """Of those 2 s what is kept for the ledger, where there is more than can be written in them."""
-_DEFERRED_SECONDS: Final = 0.5
-"""How long a SIGTERM waits for the spans that were deferred: a thousand take 0.1 s."""
-_DEFERRED_STEP_SECONDS: Final = 0.001
-_DEFERRED_PATIENCE_SECONDS: Final = 0.01
 _INTERRUPT_SECONDS: Final = 1.0
 """How long a fork then waits for a write that it has interrupted. Where it did not, of 60 children
 of a program with three saturated threads 12 could not trace."""
@@ -109,12 +104,6 @@ class StoreWriter:
         """See that there is a thread to write what runs."""
         self._start()
 
-    @property
-    def is_prompt(self) -> bool:
-        """Whether its thread soon comes by what waits for the next flush."""
-        interval_seconds = self._limits.flush_interval_seconds
-        return self._alive and not self._ending and interval_seconds <= _PROMPT_SECONDS
-
     def forget(self, source: Source) -> None:
         """The reverse of `watch`."""
         if source in self._sources:
@@ -124,10 +113,6 @@ class StoreWriter:
         """True if everything accepted so far was committed within `timeout_seconds`."""
         if get_ident() == self._thread:
             return False
-        deferral.catch_up()
-        return self._flushed(timeout_seconds)
-
-    def _flushed(self, timeout_seconds: float) -> bool:
         self._collect_now = True
         marker = self._intake.mark()
         if self._start():
@@ -181,18 +166,7 @@ class StoreWriter:
         self._last_seconds = deadline_seconds
         if not self._ending:
             self._spawn()
-        self._wait_for_the_deferred(deadline_seconds)
-        self._flushed(max(deadline_seconds - time.monotonic(), 0))
-
-    def _wait_for_the_deferred(self, deadline_seconds: float) -> None:
-        """The thread makes them: what was interrupted here may hold their locks, and then some are
-        not to be waited for."""
-        last_seconds = min(deadline_seconds, time.monotonic() + _DEFERRED_SECONDS)
-        while deferral.behind() and time.monotonic() < last_seconds:
-            self._bell.ring()
-            time.sleep(_DEFERRED_STEP_SECONDS)
-        if behind := deferral.behind():
-            self._losses.count(process.current().command, "terminated", count=behind)
+        self.flush(max(deadline_seconds - time.monotonic(), 0))
 
     # --- fork --------------------------------------------------------------------------------
 
@@ -301,7 +275,6 @@ class StoreWriter:
                 if time.monotonic() > self._last_seconds - _COUNTING_SECONDS:
                     self._delivery.give_up_waiting()
                     return
-                deferral.catch_up(_DEFERRED_PATIENCE_SECONDS)
                 self._collect()
                 more = self._delivery.step()
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Final
+from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
@@ -30,9 +30,6 @@ _known: dict[tuple[str, tuple[str, ...]], "Forwarding"] = {}
 class Forwarding(SpanProcessor):
     """Starts the forwarders: with the first span that ends, and so in a forked child too, which has
     none of its parent's threads."""
-
-    hears_ends_alone: ClassVar = True
-    """Not of starts, and an end takes it no time."""
 
     def __init__(self, forwarders: Forwarders) -> None:
         self._forwarders = forwarders

@@ -7,7 +7,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from flujo_otel.bootstrap.components import exporters, id_generator
-from flujo_otel.bootstrap.local_provider import LocalTracerProvider
 from flujo_otel.errors import SettingsError
 from flujo_otel.guard import guarded
 from flujo_otel_exporter.ids import TimeOrderedIdGenerator
@@ -27,7 +26,7 @@ def make_provider(service_name: str | None = None) -> TracerProvider:
     is not installed is warned of and done without. Raises SettingsError for a limit that is none.
     """
     try:
-        provider = LocalTracerProvider(
+        provider = TracerProvider(
             resource=Resource.create({SERVICE_NAME: service_name} if service_name else {}),
             sampler=sdk._import_sampler(sdk._get_sampler()),
             id_generator=id_generator() or TimeOrderedIdGenerator(),

@@ -2,9 +2,6 @@
 
 from typing import Final
 
-SCOPE: Final = "flujo_otel.integrations.flujo"
-"""Instrumentation scope of the spans of flujo's runs and steps."""
-
 # --- spans -------------------------------------------------------------------------------------
 PIPELINE_RUN: Final = "pipeline_run"
 """Name of a run's root span."""

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.trace import StatusCode, Tracer
+from opentelemetry.trace import StatusCode
 
 from flujo_otel.integrations.flujo import open_runs
 from flujo_otel.integrations.flujo.step import current_step
 from flujo_otel.semconv import flujo as semconv
-from flujo_otel_exporter.deferring_tracer import DeferringTracer
-from flujo_otel_exporter.ids import TimeOrderedIdGenerator
 from support.watched import Watched
 
 FLUJO = tuple(int(part) for part in version("flujo").split(".")[:2])
@@ -40,32 +38,12 @@ def by_version(on_04: str, on_06: str) -> str:
     return on_04 if FLUJO < (0, 6) else on_06
 
 
-class DeferringProvider(TracerProvider):
-    """Defers the spans of flujo's steps, with any processor."""
-
-    def __init__(self, **options: Any) -> None:
-        self._ids = TimeOrderedIdGenerator()
-        super().__init__(id_generator=self._ids, **options)
-
-    def get_tracer(self, name: str, *args: Any, **kwargs: Any) -> Tracer:
-        tracer = super().get_tracer(name, *args, **kwargs)
-        if name != semconv.SCOPE:
-            return tracer
-        return DeferringTracer(tracer, self._ids, lambda: True)
-
-
 class Traced(Watched):
     """flujo runners that report to a provider of their own, and the checks after each run."""
 
-    def __init__(
-        self, make_hooks: Callable[[TracerProvider], list[Any]], *, is_deferring: bool = False
-    ) -> None:
-        self._is_deferring = is_deferring
+    def __init__(self, make_hooks: Callable[[TracerProvider], list[Any]]) -> None:
         super().__init__()
         self.hooks = make_hooks(self.provider)
-
-    def make_provider(self, **options: Any) -> TracerProvider:
-        return DeferringProvider(**options) if self._is_deferring else TracerProvider(**options)
 
     def runner(self, pipeline: Any, **options: Any) -> Any:
         """A runner without flujo's default database, which is slow and not the point."""

@@ -12,7 +12,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from flujo_otel.guard import faults
-from flujo_otel_exporter import deferral
 
 
 class Watch(SpanProcessor):
@@ -38,16 +37,12 @@ class Watched(ABC):
 
     def __init__(self, **options: Any) -> None:
         self.exporter = InMemorySpanExporter()
-        self.provider = self.make_provider(shutdown_on_exit=False, **options)
+        self.provider = TracerProvider(shutdown_on_exit=False, **options)
         self.watch = Watch()
         self.provider.add_span_processor(self.watch)
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.tracer = self.provider.get_tracer("the program's own")
         self._faults_before = dict(faults())
-
-    def make_provider(self, **options: Any) -> TracerProvider:
-        """The SDK's own."""
-        return TracerProvider(**options)
 
     @abstractmethod
     def line(self, span: ReadableSpan) -> str:
@@ -77,12 +72,9 @@ class Watched(ABC):
     @property
     def spans(self) -> Sequence[ReadableSpan]:
         """The finished spans in order of their start."""
-        deferral.catch_up()
         place = {span_id: number for number, span_id in enumerate(self.watch.order)}
         finished = self.exporter.get_finished_spans()
-        return sorted(
-            finished, key=lambda span: (span.start_time, place[span.get_span_context().span_id])
-        )
+        return sorted(finished, key=lambda span: place[span.get_span_context().span_id])
 
     def all_named(self, name: str) -> list[ReadableSpan]:
         return [span for span in self.spans if span.name == name]
@@ -109,7 +101,6 @@ class Watched(ABC):
 
     def check(self) -> None:
         """All spans have ended, and tracing has had no fault that was not foreseen."""
-        deferral.catch_up()
         assert self.watch.open == set()
         assert dict(faults()) == self._faults_before
 

@@ -16,6 +16,7 @@ from flujo_otel.integrations.flujo.step import AttachedStep, Step
 from flujo_otel.recording.content import Recording
 from flujo_otel.semconv import flujo as semconv
 
+SCOPE: Final = "flujo_otel.integrations.flujo"
 _UNKNOWN: Final = facts.Outcome()
 
 
@@ -37,7 +38,7 @@ class TraceManager:
         value_limit_bytes: int | None = None,
         pipeline_name: str | None = None,
     ) -> None:
-        self._tracer = trace.get_tracer(semconv.SCOPE, tracer_provider=tracer_provider)
+        self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
         self._recording = Recording.chosen(content, value_limit_bytes)
         self._pipeline_name = pipeline_name
         self._attached: dict[Step, AttachedStep] = {}

@@ -46,28 +46,19 @@ def no_detach_errors() -> Iterator[None]:
     assert handler.messages == []
 
 
-@pytest.fixture(params=[False, True], ids=["at once", "deferred"])
-def is_deferring(request: pytest.FixtureRequest) -> bool:
-    """Whether the steps' spans are made later."""
-    return bool(request.param)
-
-
 @pytest.fixture
-def hooked(is_deferring: bool) -> Iterator[Traced]:
+def hooked() -> Iterator[Traced]:
     """Traced by a TraceManager's hook alone."""
-    traced = Traced(
-        lambda provider: [TraceManager(provider, pipeline_name="demo").hook],
-        is_deferring=is_deferring,
-    )
+    traced = Traced(lambda provider: [TraceManager(provider, pipeline_name="demo").hook])
     yield traced
     traced.check()
 
 
 @pytest.fixture
-def instrumented(is_deferring: bool) -> Iterator[Traced]:
+def instrumented() -> Iterator[Traced]:
     """Traced by the instrumentor alone."""
     instrumentor = FlujoInstrumentor()
-    traced = Traced(lambda _: [], is_deferring=is_deferring)
+    traced = Traced(lambda _: [])
     instrumentor.instrument(tracer_provider=traced.provider)
     yield traced
     instrumentor.uninstrument()
@@ -75,7 +66,7 @@ def instrumented(is_deferring: bool) -> Iterator[Traced]:
 
 
 @pytest.fixture(params=["hooked", "instrumented"])
-def traced(request: pytest.FixtureRequest, is_deferring: bool) -> Traced:
+def traced(request: pytest.FixtureRequest) -> Traced:
     """Traced in either way, for what must be alike in both."""
     found: Traced = request.getfixturevalue(request.param)
     return found

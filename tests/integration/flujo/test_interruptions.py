@@ -11,7 +11,6 @@ from flujo.domain.models import UsageLimits
 from flujo.exceptions import PipelineAbortSignal, UsageLimitExceededError
 
 from flujo_otel.integrations.flujo import paused_runs
-from flujo_otel_exporter import deferral
 from support.flujo_runs import FLUJO, Traced, by_version, last_of, only_on_06
 from support.flujo_steps import Costs, Streams, adds, call, hang, loop, pipe, sour
 from support.watched import events
@@ -105,7 +104,6 @@ def cancelled(traced: Traced) -> None:
         task = asyncio.create_task(last_of(runner.run_async(0)))
         while len(traced.watch.order) < 3:
             await asyncio.sleep(0.01)
-            deferral.catch_up()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
