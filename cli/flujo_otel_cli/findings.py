@@ -233,7 +233,10 @@ def _obstacle(obstacle: str, health: Health) -> Finding:
 def _disk(free_bytes: int, db: str | None) -> Iterator[Finding]:
     free = f"{amounts.size(free_bytes)} free"
     if free_bytes < DISK_FULL_BYTES:
-        text = f"full, {free}: spans wait in memory, then the newest are dropped. Make room"
+        text = (
+            f"full, {free}: programs keep spans in memory, then drop the newest; lens serve has "
+            "senders try again. Make room"
+        )
         yield Finding("failed", "disk", text)
     elif free_bytes < DISK_LOW_BYTES:
         delete = hint("delete", "--before", "30d", db=db)

@@ -202,6 +202,7 @@ def test_a_disk_that_is_full_or_nearly_so(free_bytes: int, status: str) -> None:
     [(found_status, subject, text)] = diagnosed(free_bytes=free_bytes)
     assert (found_status, subject) == (status, "disk")
     assert "ake room" in text
+    assert ("lens serve" in text) == (status == "failed")  # whose senders lose nothing yet
 
 
 def test_each_service_says_what_became_of_its_spans() -> None:
