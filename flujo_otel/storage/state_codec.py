@@ -18,7 +18,6 @@ from flujo_otel.storage.bound import DATA, FEW_NODES, MOST_NODES, Bound, unfolde
 from flujo_otel.storage.flujo_version import speaks_06
 from flujo_otel.storage.plain import json_of, to_plain
 from flujo_otel.storage.tagged import KIND, Tag, is_json_number, lost, tag, untag
-from flujo_otel.wire.values import json_encoder
 
 _ODD_KEYS: Final = ('"null": ', '"true": ', '"false": ')
 """How json writes keys that are None, True or False: flujo writes them otherwise."""
@@ -61,9 +60,7 @@ def _flat(value: Any) -> str | None:
                 return None
         elif type(value) not in _PLAIN:
             return None
-        text = _encode(value)
-        text.encode()
-        return text
+        return json_of(value)
     except (ValueError, RuntimeError):  # RuntimeError: another thread adds to it
         return None
 
@@ -76,7 +73,6 @@ def _is_member(key: Any, member: Any) -> bool:
 
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
-_encode: Final = json_encoder(", ", ": ")
 
 
 class _Writing:

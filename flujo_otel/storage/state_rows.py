@@ -119,8 +119,6 @@ def tagged_output(output: Any) -> str | None:
     """A step's output, for `History.output`, where it has values that JSON has no word for."""
     if output is None or type(output) in (str, bool):
         return None
-    if type(output) is int and output.bit_length() < 64:
-        return None
     text = encode(output)
     return text if tagged.has_tags(text) else None
 

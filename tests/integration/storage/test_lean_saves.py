@@ -95,6 +95,11 @@ class ByProperty(PipelineContext):
         return "named"
 
 
+class ByAnswer(PipelineContext):
+    def __getattr__(self, name: str) -> Any:
+        return "named" if name == "pipeline_name" else super().__getattr__(name)  # type: ignore[misc]
+
+
 class ByExtra(PipelineContext, extra="allow"):
     pass
 
@@ -104,9 +109,10 @@ class ByExtra(PipelineContext, extra="allow"):
     [
         ByField(initial_prompt=""),
         ByProperty(initial_prompt=""),
+        ByAnswer(initial_prompt=""),
         ByExtra.model_validate({"initial_prompt": "", "pipeline_name": "named"}),
     ],
-    ids=["field", "property", "extra"],
+    ids=["field", "property", "answer", "extra"],
 )
 def test_what_stands_for_a_context_has_the_columns_that_it_has(context: PipelineContext) -> None:
     assert persistence._StandForContext(context).__dict__["pipeline_name"] == "named"

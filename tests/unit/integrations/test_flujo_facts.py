@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from flujo_otel.integrations.flujo.facts import run_status, stand_in_tokens
+from flujo_otel.integrations.flujo.facts import (
+    Kind,
+    result_attributes,
+    run_status,
+    stand_in_tokens,
+)
 
 
 def result(*steps: bool, **more: Any) -> Any:
@@ -65,3 +70,14 @@ def counted(tokens: int, output: Any = "a text", **more: Any) -> Any:
 )
 def test_tokens_that_stand_for_texts_are_known(result: Any, stand_ins: int) -> None:
     assert stand_in_tokens(result) == stand_ins
+
+
+def test_texts_of_a_result_s_metadata_are_redacted() -> None:
+    secret = "password=hunter2"
+    texts = ("exit_reason", "executed_branch_key", "original_error", "background_task_id")
+    metadata = {**dict.fromkeys(texts, secret), "executed_branches": [secret]}
+    said = SimpleNamespace(success=True, metadata_={**metadata, "fallback_triggered": True})
+    kind = Kind("LoopStep", "", is_loop=True, has_branches=False, pauses=False)
+    found = result_attributes(said, kind, None)
+    assert "hunter2" not in str(found)
+    assert str(found).count("[REDACTED]") == 5
