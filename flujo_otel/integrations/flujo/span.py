@@ -19,7 +19,8 @@ from flujo_otel.semconv import flujo as semconv
 
 class OpenSpan:
     """A span that was just started with `attributes`, which become its node's. `above`: what its
-    node hangs below in the tree; None: nothing."""
+    node hangs below in the tree; None: nothing. `content`: by which it was given its first values;
+    None: it was given none."""
 
     __slots__ = (
         "_last",
@@ -39,11 +40,15 @@ class OpenSpan:
         attributes: dict[str, Any],
         recording: Recording,
         above: "OpenSpan | None",
+        *,
+        content: Content | None = None,
     ) -> None:
         self.span = span
         self.is_recording = span.is_recording()
         self.recording = recording
-        self.content = Content(span, recording)
+        if content is None or not self.is_recording:
+            content = Content(span, recording)
+        self.content = content
         self.closed = False
         self._last: dict[str, AttributeValue] = {}
         """Attributes to be set at the end, all in one call: each call takes the span's lock."""

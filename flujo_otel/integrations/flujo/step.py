@@ -5,11 +5,11 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
+from opentelemetry.context import attach, get_current
 from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
-from flujo_otel.recording.attached import Attached
 from flujo_otel.recording.content import Content
 from flujo_otel.recording.failure import brief_exception, describe
 from flujo_otel.recording.text import clipped
@@ -72,7 +72,7 @@ class Step(OpenSpan):
         self.has_result = False
         self.index = run.next_index(step, nested=parent is not None)
         name = redactor().text(str(getattr(step, "name", None) or self.kind.type))
-        attributes = redactor().attributes(self._first_attributes())
+        attributes = self._first_attributes()
         above = parent or run
         # The input is set with the start, in one call, where what is above is recorded: then this
         # span will be recorded too, most likely.
@@ -83,10 +83,9 @@ class Step(OpenSpan):
             context=run.below() if parent is None else None,
             attributes={**attributes, **given},
         )
-        super().__init__(span, name, attributes, run.recording, above)
-        if given and self.is_recording:
-            self.content = ahead
-        else:
+        made = ahead if given else None
+        super().__init__(span, name, attributes, run.recording, above, content=made)
+        if not given:
             self.value(value, openinference.INPUT_VALUE)
         self._has_copy = context is not run.context_object
         """Whether it works on a copy of the run's context, as steps in a loop or a branch do."""
@@ -94,7 +93,8 @@ class Step(OpenSpan):
         self._enter(context)
 
     def _first_attributes(self) -> dict[str, Any]:
-        run_id = self.run.run_id
+        """Without secrets."""
+        run_id = self.run.recorded_id
         attributes: dict[str, Any] = {
             semconv.RUN_ID: run_id,
             semconv.STEP_TYPE: self.kind.type,
@@ -107,7 +107,8 @@ class Step(OpenSpan):
         return attributes
 
     def place(self, child: Any, attributes: dict[str, Any]) -> None:
-        """Say which round or branch of this step `child` belongs to; a fallback is an event."""
+        """Say which round or branch of this step `child` belongs to, without the secrets in a
+        branch's key; a fallback is an event."""
         if getattr(self.step, "fallback_step", None) is child:
             self.fall_back({})
         elif self.kind.is_loop:
@@ -118,7 +119,8 @@ class Step(OpenSpan):
             keys = self.branches.get(id(child))
             if keys:
                 # One step object in several branches: they start in the branches' order.
-                attributes[semconv.PARALLEL_BRANCH] = keys[self.entries % len(keys)]
+                key = keys[self.entries % len(keys)]
+                attributes[semconv.PARALLEL_BRANCH] = redactor().text(key)
                 self.entries += len(keys) > 1
 
     def _round_of(self, child: Any) -> int:
@@ -245,19 +247,24 @@ class Step(OpenSpan):
         self.fail(outcome, facts.error_message(outcome) or "did not finish")
 
 
-class AttachedStep(Attached):
-    """Makes a step and its span the current ones, for the code that runs until `undo`."""
+class AttachedStep:
+    """Makes a step and its span the current ones, for the code that runs until `undo`.
 
-    __slots__ = ("_step", "_step_before")
+    What `Attached` does, with `current_step` to say where it was set: each further key in
+    OpenTelemetry's context is another copy of it.
+    """
+
+    __slots__ = ("_before", "_step", "_step_before")
 
     def __init__(self, step: Step) -> None:
-        super().__init__(trace.set_span_in_context(step.span))
         self._step = step
         self._step_before = current_step.get()
+        self._before = get_current()
         current_step.set(step)
+        attach(trace.set_span_in_context(step.span, self._before))
 
     def undo(self) -> None:
         """Put back what was current before. In another task, which never had this step, nothing."""
         if current_step.get() is self._step:
             current_step.set(self._step_before)
-        super().undo()
+            attach(self._before)

@@ -11,7 +11,7 @@ from flujo.domain.models import PipelineContext
 from opentelemetry.sdk.trace import ReadableSpan
 
 from flujo_otel.integrations.flujo import FlujoInstrumentor
-from support.flujo_runs import FLUJO, Traced, by_version, only_on_06
+from support.flujo_runs import FLUJO, Traced, by_version, last_of, only_on_06
 from support.flujo_steps import Costs, add, adds, call, failing_once, loop, pipe, sour
 from support.watched import events
 
@@ -296,3 +296,21 @@ def test_a_value_over_the_limit_is_cut_visibly_and_counted(configured: Any) -> N
         assert step[name].endswith('characters cut"')
     # Input and output; the context, with the long prompt in it.
     assert step["flujo.truncated"] >= 3
+
+
+def test_secrets_in_names_and_keys_are_redacted(instrumented: Traced) -> None:
+    secret = "password=hunter2"
+    branches = {secret: pipe(adds(f"one {secret}"))}
+    instrumented.run(pipe(Step.parallel(name="gather", branches=branches)))
+    said = "".join(span.to_json() for span in instrumented.spans)
+    assert said.count("password=[REDACTED]") >= 3
+    assert "hunter2" not in said
+
+
+def test_a_secret_in_a_run_s_id_is_redacted_in_its_steps_too(instrumented: Traced) -> None:
+    context = {"run_id": "password=hunter2", "initial_prompt": "x"}
+    runner = instrumented.runner(pipe(adds("one")), context_model=PipelineContext)
+    asyncio.run(last_of(runner.run_async(1, initial_context_data=context)))
+    attributes = instrumented.named("one").attributes
+    assert attributes["flujo.run_id"] == "password=[REDACTED]"
+    assert attributes["flujo.step.id"] == "password=[REDACTED]:0"
