@@ -59,6 +59,7 @@ def run_document(run: Run) -> Document:
         "unpriced_count": run.unpriced_count,
         "span_count": run.span_count,
         "error_count": run.error_count,
+        "is_left_open": run.is_left_open,
         "writer": asdict(run.writer) if run.writer else None,
         "origin": run.origin,
     }

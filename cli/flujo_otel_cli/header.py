@@ -41,7 +41,7 @@ def header(
         waiting(run, now_ns, theme),
         named,
         f"{amounts.plural(len(inside), 'run')} inside{_failed(inside, ' there')}" if inside else "",
-        f"{process_of(run)} is gone" if run.status is RunStatus.DIED else "",
+        f"{process_of(run)} is gone" if run.is_gone else "",
         f"from {escape(run.origin)}" if run.origin else "",
     ]
     mark = Piece(f"{theme.mark(run.status)} ", colour)

@@ -126,7 +126,7 @@ def lasted(run: Run, start_ns: int, end_ns: int | None, now_ns: int, theme: Them
     """
     if end_ns is not None:
         return duration(end_ns - start_ns, theme.micro)
-    if run.status is RunStatus.DIED:
+    if run.is_gone:
         return duration(max(run.last_time_ns - start_ns, 0), theme.micro) + "+"
     return f"{duration(now_ns - start_ns, theme.micro)} {theme.ellipsis}"
 
@@ -154,7 +154,7 @@ def waiting(run: Run, now_ns: int, theme: Theme) -> str:
 def status_within(run: Run, status: str, end_ns: int | None) -> str:
     """A span's or step's status: what was still open in a process that is gone died with it."""
     is_open = end_ns is None and not has_no_end(status, end_ns)
-    return RunStatus.DIED if is_open and run.status is RunStatus.DIED else status
+    return RunStatus.DIED if is_open and run.is_gone else status
 
 
 def end_of(run: Run, now_ns: int) -> int:

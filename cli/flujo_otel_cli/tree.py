@@ -144,7 +144,7 @@ class TreeView:
         run = self._run_of(node)
         if has_no_end(node.status, end_ns):
             end_ns = node.start_time_ns
-        elif end_ns is None and run.status is RunStatus.DIED:
+        elif end_ns is None and run.is_gone:
             end_ns = run.last_time_ns  # it runs no more, as a bar without an end would say
         drawn = bar(self.window, node.start_time_ns, end_ns, columns, self.to.theme)
         colour = STYLES["failed"] if node.status == "failed" else "cyan"

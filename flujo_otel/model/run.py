@@ -44,6 +44,13 @@ class Run(NamedTuple):
     origin: str | None = None
     unpriced_count: int = 0
     """Model calls whose cost nobody knows: with any, the total is what it cost at least."""
+    is_left_open: bool = False
+    """It is over, but for spans that were open when their process went."""
+
+    @property
+    def is_gone(self) -> bool:
+        """What is still open in it will never end: its process is gone."""
+        return self.status is RunStatus.DIED or self.is_left_open
 
 
 class Step(NamedTuple):

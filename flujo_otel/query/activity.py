@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from flujo_otel import process
 from flujo_otel.model import Run, RunStatus, Span
 from flujo_otel.spanstore.api import RunFilter, TraceReader
 from flujo_otel.spanstore.changes import ChangeFeed
@@ -90,7 +89,7 @@ class _Runs:
         """Runs with open spans, which may be over themselves, unless their process is gone."""
         for run_id in set(run_ids) - self.by_id.keys():
             run = self._reader.get_run(run_id)
-            if run is not None and _has_process(run):
+            if run is not None and not run.is_gone:
                 self.by_id[run_id] = run
 
     def count_more_living(self) -> int:
@@ -118,7 +117,3 @@ def _open_spans(feed: ChangeFeed | None, until_ns: int | None) -> tuple[dict[str
     if len(newest) < MOST_OPEN_SPANS:
         return by_run, 0
     return by_run, max(feed.count_open_spans(until_ns) - len(newest), 0)
-
-
-def _has_process(run: Run) -> bool:
-    return run.writer is None or process.is_alive(run.writer)

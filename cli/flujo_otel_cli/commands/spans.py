@@ -49,9 +49,9 @@ def command(
 
 
 def _chosen(session: Session, run: Run, status: Status | None, name: str | None) -> list[Span]:
-    """What is stored as running in a run that died has died with it."""
+    """What is stored as running in a run whose process is gone has died with it."""
     stored = Status.RUNNING if status is Status.DIED else status
-    if stored is Status.RUNNING and (status is Status.DIED) != (run.status == "died"):
+    if stored is Status.RUNNING and (status is Status.DIED) != run.is_gone:
         return []
     return list(session.reader.spans(run.run_id, SpanFilter(stored, name)))
 

@@ -9,7 +9,8 @@ from flujo_otel.model import Event, Link, Process, Run, RunStatus, Span
 SELECT_RUNS: Final = """
     SELECT runs.run_id, pipeline_name, pipeline_version, status, start_time_ns, end_time_ns,
         last_time_ns, total_cost, total_tokens, span_count, error_count, trace_id,
-        unpriced_count, final_context_blob, seen_at_ns, host, pid, process_start, command
+        unpriced_count, final_context_blob, running_count, seen_at_ns, host, pid, process_start,
+        command
     FROM runs LEFT JOIN writers USING (writer_id)
 """
 SPAN_COLUMNS: Final = """
@@ -26,11 +27,14 @@ SELECT_STEPS: Final = """
 
 
 def run(row: tuple[Any, ...], is_alive: Callable[[Process], bool]) -> Run:
-    """A row of SELECT_RUNS. An open run whose writer is gone has died when that was last seen."""
-    *facts, context, seen_at_ns, host, pid, process_start, command = row
+    """A row of SELECT_RUNS. An open run whose writer is gone has died when that was last seen; one
+    that is over is left open then, if there are open spans in it."""
+    *facts, context, running_count, seen_at_ns, host, pid, process_start, command = row
     writer = Process(host, pid, process_start, command) if host is not None else None
     status = _status(facts[3])
-    if status is RunStatus.RUNNING and writer is not None and not is_alive(writer):
+    is_open = status is RunStatus.RUNNING or running_count > 0
+    is_gone = is_open and writer is not None and not is_alive(writer)
+    if is_gone and status is RunStatus.RUNNING:
         status = RunStatus.DIED
         facts[6] = max(facts[6], seen_at_ns)
     return Run(
@@ -49,6 +53,7 @@ def run(row: tuple[Any, ...], is_alive: Callable[[Process], bool]) -> Run:
         unpriced_count=facts[12],
         final_context=context,
         writer=writer,
+        is_left_open=is_gone and status is not RunStatus.DIED,
     )
 
 

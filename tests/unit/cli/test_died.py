@@ -32,6 +32,62 @@ def test_a_killed_program_s_run_died(here: Path, capsys: pytest.CaptureFixture[s
     assert "hangs   ✝ died" in answer(capsys, *command)[1]
 
 
+_LEAVES = """
+import os, sys
+import flujo_otel
+flujo_otel.configure()
+from opentelemetry import propagate, trace
+tracer = trace.get_tracer("t")
+with tracer.start_as_current_span("over"):
+    tracer.start_span("left")
+    carrier = {}
+    propagate.inject(carrier)
+print(carrier["traceparent"])
+"""
+_GOES_ON = """
+import flujo_otel, sys
+flujo_otel.configure()
+from opentelemetry import propagate, trace
+above = propagate.extract({"traceparent": sys.argv[1]})
+span = trace.get_tracer("t").start_span("far", above)
+trace.get_tracer_provider().force_flush()
+print("on", flush=True)
+sys.stdin.readline()
+span.end()
+"""
+
+
+def test_a_span_that_nobody_ended_died_with_its_process(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run([sys.executable, "-c", _LEAVES], check=True, stdout=subprocess.PIPE)
+    tree = answer(capsys, "trace")[1]
+    assert tree.startswith("✔ over  completed in") and "is gone" in tree.splitlines()[0]
+    assert "✝ left" in tree and "…" not in tree
+    assert "✝ died" in answer(capsys, "spans", "--status", "died")[1]
+    assert "No spans match." in answer(capsys, "spans", "--status", "running")[1]
+    assert document(capsys, "list")[1]["runs"][0]["is_left_open"]
+    assert answer(capsys, "ps")[1] == "0 running\n"
+
+
+def test_what_another_process_has_open_in_a_run_that_is_over_runs(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LEAVES], check=True, stdout=subprocess.PIPE, text=True
+    )
+    command = [sys.executable, "-c", _GOES_ON, done.stdout.strip()]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert "● far" in answer(capsys, "trace")[1]
+        assert "● far" in answer(capsys, "ps")[1]
+        other.communicate("")
+    tree = answer(capsys, "trace")[1]
+    assert "✔ far" in tree and "✝ left" in tree
+
+
 def test_what_was_open_in_a_killed_process_is_marked_alike_by_every_command(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
