@@ -181,8 +181,11 @@ class Dispatch:
         if answer.after_seconds is not None:
             delay_seconds = max(answer.after_seconds, delay_seconds)
         self._not_before_monotonic_seconds = time.monotonic() + delay_seconds
-        self.status = self.status._replace(state=state, error=answer.words)
-        self.store.fail(self.destination.name, self._token, state, answer.words)
+        words = answer.words
+        if answer.after_seconds:  # it may be an hour, in which all looks as if it stood still
+            words += f" (it asks to be left alone for {answer.after_seconds:.0f} s)"
+        self.status = self.status._replace(state=state, error=words)
+        self.store.fail(self.destination.name, self._token, state, words)
 
     def _has_lease(self, seconds: float) -> bool:
         """Whether the lease is ours for so long, renewing it where it is not. Where it had run out,

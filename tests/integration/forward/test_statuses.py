@@ -1,5 +1,6 @@
 """OTLP/HTTP: what each answer of a backend does to the spans that were sent."""
 
+import re
 import time
 from collections.abc import Callable
 from email.utils import formatdate
@@ -214,6 +215,8 @@ def test_retry_after_is_honoured(
     assert one._not_before_monotonic_seconds - time.monotonic() > 60
     one.work()
     assert 1 == backend.seen
+    said = re.search(r"it asks to be left alone for (\d+) s", cursor(db).error)
+    assert said is not None and 3500 < int(said[1]) <= 3600
 
 
 @pytest.mark.parametrize("value", ["soon", "-1", "1e9", "", "9" * 400, "Mon, 99 Foo"])
