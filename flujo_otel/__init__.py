@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flujo_otel.bootstrap import configure
+    from flujo_otel.bootstrap.flujo import TraceManager
     from flujo_otel.bootstrap.xray import XRay
-    from flujo_otel.integrations.flujo import FlujoInstrumentor, TraceManager
+    from flujo_otel.integrations.flujo import FlujoInstrumentor
     from flujo_otel.integrations.flujo.backend import SQLiteBackend
     from flujo_otel.integrations.pydantic_graph import PydanticGraphInstrumentor
     from flujo_otel.storage.traces import Step, Trace
@@ -42,7 +43,7 @@ _MODULES = {
     "SQLiteSpanExporter": "flujo_otel_exporter.exporter",
     "Step": "flujo_otel.storage.traces",
     "Trace": "flujo_otel.storage.traces",
-    "TraceManager": "flujo_otel.integrations.flujo",
+    "TraceManager": "flujo_otel.bootstrap.flujo",
     "XRay": "flujo_otel.bootstrap.xray",
     "configure": "flujo_otel.bootstrap",
 }

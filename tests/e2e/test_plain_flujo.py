@@ -26,9 +26,10 @@ from flujo import Flujo, Pipeline, Step
 from opentelemetry import trace
 
 way = sys.argv[1]
-if way != "untraced":
+if way in ("hook", "instrumentor"):
     flujo_otel.configure(flujo=way == "instrumentor")
-hooks = [flujo_otel.TraceManager(pipeline_name="triage").hook] if way == "hook" else []
+hooked = way in ("hook", "hook alone")
+hooks = [flujo_otel.TraceManager(pipeline_name="triage").hook] if hooked else []
 
 async def up(value): return value + 1
 async def left(value): return "left"
@@ -57,9 +58,14 @@ if "FLUJO_STATE_URI" in os.environ:
 """
 
 TOP_LEVEL = ["climb", "first", "pipeline_run", "route"]
-EXPECTED = {"hook": TOP_LEVEL, "instrumentor": sorted([*TOP_LEVEL, "left", "up", "up"])}
+EXPECTED = {
+    "hook": TOP_LEVEL,
+    "hook alone": TOP_LEVEL,
+    "instrumentor": sorted([*TOP_LEVEL, "left", "up", "up"]),
+}
 STEPS = {
     "hook": ["first", "climb", "route"],
+    "hook alone": ["first", "climb", "route"],
     "instrumentor": ["first", "climb", "route", "up", "up", "left"],
 }
 
@@ -111,7 +117,7 @@ def shape(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("named", [None, "sqlite:///ops.db"])
-@pytest.mark.parametrize("way", ["hook", "instrumentor"])
+@pytest.mark.parametrize("way", list(EXPECTED))
 def test_each_keeps_its_own_and_lens_lists_the_run_once(
     tmp_path: Path, way: str, named: str | None
 ) -> None:
@@ -171,3 +177,35 @@ def test_a_program_with_no_line_changed_is_traced_by_lens_run(tmp_path: Path) ->
     assert "→ left" in done.stderr and "#2 up" in done.stderr
     ours = tmp_path / "flujo_otel.db"
     assert EXPECTED["instrumentor"] == sorted(n for (n,) in rows(ours, "SELECT name FROM spans"))
+
+
+OWN_PROVIDER = """
+from flujo import Flujo, Step
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from flujo_otel import TraceManager
+
+async def up(value): return value + 1
+manager = TraceManager()
+kept = InMemorySpanExporter()
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(kept))
+Flujo(Step.from_callable(up, name="first"), hooks=[manager.hook]).run(0)
+print(*(span.name for span in kept.get_finished_spans()))
+"""
+
+
+def test_a_provider_set_after_the_hook_was_made_has_its_spans_alone(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OWN_PROVIDER],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "first pipeline_run"
+    assert not (tmp_path / "flujo_otel.db").exists()

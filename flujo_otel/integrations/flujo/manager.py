@@ -39,6 +39,7 @@ class TraceManager:
         pipeline_name: str | None = None,
     ) -> None:
         self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
+        self._is_global = tracer_provider is None
         self._recording = Recording.chosen(content, value_limit_bytes)
         self._pipeline_name = pipeline_name
         self._attached: dict[Step, AttachedStep] = {}
