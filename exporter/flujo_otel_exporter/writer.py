@@ -90,8 +90,10 @@ class StoreWriter:
         """Have the ledger say of `count` things that they were not recorded, and why."""
         self._losses.count(service, reason, detail, count)
         self._delivery.opens_for_losses = True
-        if not self._alive:
-            self._start()
+        if not self._ending:
+            self.wake()
+        elif not self._step_lock.locked():  # whoever has it reports losses last of all
+            self.settle()
 
     def watch(self, source: Source) -> None:
         """Have the open spans of `source` written as running."""
@@ -102,7 +104,8 @@ class StoreWriter:
 
     def wake(self) -> None:
         """See that there is a thread to write what runs."""
-        self._start()
+        if not self._alive:
+            self._start()
 
     def forget(self, source: Source) -> None:
         """The reverse of `watch`."""

@@ -7,10 +7,12 @@ from dataclasses import replace
 from os import getpid
 from time import monotonic, time_ns
 from typing import Final
+from weakref import WeakSet
 
 from flujo_otel import process
 from flujo_otel.guard import guarded
 from flujo_otel.model import Loss
+from flujo_otel.xray.host import host
 
 SAMPLED_OUT: Final = "sampled_out"
 RATE_LIMITED: Final = "rate_limited"
@@ -21,7 +23,8 @@ _REPORT_SECONDS: Final = 1.0
 
 
 class Drops:
-    """Reported at most once a second, and on `flush`: a drop must not cost a write each.
+    """Reported at most once a second, on `flush`, and at the end of the process: a drop must not
+    cost a write each.
 
     Takes no lock: a signal's handler or a finalizer may interrupt any line here and come by, and a
     report may wait for a database. A forked child has none of its parent's.
@@ -32,6 +35,7 @@ class Drops:
         self._pid = getpid()
         self._noted: deque[Loss] = deque()
         self._reported_seconds = monotonic()
+        _see_to_the_end(self)
 
     def add(self, reason: str, detail: str) -> None:
         """One more. Never raises."""
@@ -57,6 +61,25 @@ class Drops:
         if self._pid != getpid():
             self._pid, self._noted = getpid(), deque()
         return self._noted
+
+
+_all: Final[WeakSet[Drops]] = WeakSet()
+_has_end = False
+
+
+def _see_to_the_end(drops: Drops) -> None:
+    """A finalizer is no use then: it runs before or after the last flush of what it reports to, as
+    it happens, and in a child of multiprocessing's not at all."""
+    global _has_end
+    _all.add(drops)
+    if not _has_end:
+        _has_end = True
+        host().at_exit(_flush_all)
+
+
+def _flush_all() -> None:
+    for drops in list(_all):
+        drops.flush()
 
 
 def _added_up(noted: deque[Loss]) -> list[Loss]:

@@ -211,6 +211,37 @@ def test_what_only_was_dropped_is_in_the_ledger_all_the_same(db: Path) -> None:
     assert {"sampled_out": 3} == losses(db)
 
 
+def test_what_was_dropped_is_in_the_ledger_whatever_ends_first(db: Path) -> None:
+    """Finalizers run last of all where somebody made one before us."""
+    program = """
+    xray = XRay(sampling_rate=0.0)
+    with xray.trace("workflow"):
+        pass
+    """
+    early = "import weakref\nclass Early: pass\nearly = Early()\nweakref.finalize(early, int)\n"
+    run(db, program, prelude=early + IMPORTS)
+    assert {"sampled_out": 1} == losses(db)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_what_a_child_of_multiprocessing_dropped_is_in_the_ledger(db: Path, method: str) -> None:
+    program = f"""
+    import multiprocessing
+
+    def work():
+        with XRay(sampling_rate=0.0).trace("workflow"):
+            pass
+
+    if __name__ == "__main__":
+        child = multiprocessing.get_context("{method}").Process(target=work)
+        child.start()
+        child.join()
+        print(child.exitcode)
+    """
+    assert ("0\n", "") == run(db, program, prelude=IMPORTS)
+    assert {"sampled_out": 1} == losses(db)
+
+
 @pytest.mark.parametrize(
     "variables",
     [
