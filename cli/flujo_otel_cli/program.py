@@ -69,14 +69,23 @@ class Program:
     @property
     def was_killed(self) -> bool:
         """By a signal; not before `wait`."""
-        assert self._process is not None and self._process.returncode is not None
-        return self._process.returncode < 0
+        return self._code < 0
+
+    @property
+    def was_interrupted(self) -> bool:
+        """By SIGINT, which Ctrl-C sends; not before `wait`."""
+        return self._code == -signal.SIGINT
 
     @property
     def has_failed(self) -> bool:
         """It ended with another code than 0; not before `wait`."""
+        return self._code != 0
+
+    @property
+    def _code(self) -> int:
+        """As the system gives it: -n where signal n killed it."""
         assert self._process is not None and self._process.returncode is not None
-        return self._process.returncode != 0
+        return self._process.returncode
 
     def _forward(self, number: int, _: FrameType | None) -> None:
         if self._process is None:

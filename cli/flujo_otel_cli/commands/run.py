@@ -48,6 +48,10 @@ _KILLED = (
     "lens run: the command was killed, and no span of it was written by then: what begins and ends "
     "within the last 0.2 s (FLUJO_OTEL_FLUSH_INTERVAL) is lost with it."
 )
+_INTERRUPTED = (
+    "lens run: SIGINT ended the command; what it was in the middle of shows as completed, since "
+    "OpenTelemetry sees no error in Ctrl-C."
+)
 _FAILED = (RunStatus.FAILED, RunStatus.DIED)
 
 
@@ -114,7 +118,7 @@ def _tell(db: str | None, started_ns: int, child: Program, *, json: bool) -> Non
     to = Terminal.of(sys.stderr)
     try:
         with closing(open_reader(db)) as reader:
-            if not _show(reader, to, db, started_ns, child.pid, json=json):
+            if not _show(reader, to, db, started_ns, child, json=json):
                 to.write(_told(_no_run(child, db), to))
     except Exception as error:
         problem = problem_of(error)
@@ -131,14 +135,20 @@ def _no_run(child: Program, db: str | None) -> str:
 
 
 def _show(
-    reader: TraceReader, to: Terminal, db: str | None, started_ns: int, pid: int, *, json: bool
+    reader: TraceReader,
+    to: Terminal,
+    db: str | None,
+    started_ns: int,
+    child: Program,
+    *,
+    json: bool,
 ) -> bool:
     """False: there is no run of it."""
     runs = runs_of_program(reader, started_ns)
     if not runs:
         return False
     ours = {run.run_id for run in runs}
-    run = outermost(reader, chosen_of(runs, pid), lambda outer: outer.run_id in ours)
+    run = outermost(reader, chosen_of(runs, child.pid), lambda outer: outer.run_id in ours)
     picture = picture_of(reader, run, db=db)
     roots, drawing, _ = picture
     if json:
@@ -148,6 +158,8 @@ def _show(
     shown = {run.run_id, *drawing.inside}
     more = [each for each in runs if each.run_id not in shown]
     to.write(_others(more, db, is_all=len(runs) < _LOOKED_AT))
+    if child.was_interrupted and run.status == RunStatus.COMPLETED:
+        to.write(_told(_INTERRUPTED, to))
     return True
 
 

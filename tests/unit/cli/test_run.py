@@ -177,6 +177,32 @@ def test_run_of_a_program_that_ends_by_itself_with_a_large_code_is_not_called_ki
     assert "made no run" in done.stderr and "killed" not in done.stderr
 
 
+INTERRUPTED = """
+import os, signal, sys
+from opentelemetry import trace
+from flujo_otel import XRay
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which the tests' shell may ignore
+begin = XRay().trace if "xray" in sys.argv else trace.get_tracer("t").start_as_current_span
+with begin("work"):
+    trace.get_tracer_provider().force_flush()
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize(("kind", "mark"), [("plain", "✔"), ("xray", "✘")])
+def test_run_of_an_interrupted_program_says_that_completed_may_not_be(
+    here: Path, kind: str, mark: str
+) -> None:
+    # From a file, and flushed: Python ends with 1 where it was `-c` that was interrupted, or where
+    # code that is a text, as in namedtuple(), runs after that, as with what writing spans imports.
+    (here / "app.py").write_text(INTERRUPTED)
+    done = lens_run(sys.executable, "app.py", kind)
+    assert done.returncode == 128 + signal.SIGINT
+    assert f"{mark} work" in done.stderr
+    assert ("lens run: SIGINT ended the command" in done.stderr) is (kind == "plain")
+
+
 def test_run_of_a_script_says_how_it_is_run(here: Path) -> None:
     (here / "app.py").write_text("print('ran')")
     done = lens_run("app.py", "--fast")
