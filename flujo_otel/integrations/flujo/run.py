@@ -45,7 +45,6 @@ class Run(OpenSpan):
         self._context = _weakly(context) or (lambda: context)
         self.pipeline = pipeline
         self.run_id: str = outer.run.run_id if outer else paused.run_id if paused else run_id
-        self.recorded_id = redactor().text(self.run_id)
         self.numbering = paused.numbering if paused else Numbering(pipeline.steps)
         self.stand_ins = 0
         """Tokens of its steps that are none: see `facts.stand_in_tokens`."""

@@ -93,22 +93,22 @@ class Step(OpenSpan):
         self._enter(context)
 
     def _first_attributes(self) -> dict[str, Any]:
-        """Without secrets."""
-        run_id = self.run.recorded_id
+        """Without secrets; ids are never redacted, the store knows a step's run by them."""
+        run_id = self.run.run_id
         attributes: dict[str, Any] = {
-            semconv.RUN_ID: run_id,
             semconv.STEP_TYPE: self.kind.type,
             semconv.STEP_INDEX: self.index,
-            semconv.STEP_ID: f"{run_id}:{self.index}",
             semconv.STEP_POLICY: self.kind.policy,
         }
         if self.parent is not None:
             self.parent.place(self.step, attributes)
+        attributes = redactor().attributes(attributes)
+        attributes[semconv.RUN_ID] = run_id
+        attributes[semconv.STEP_ID] = f"{run_id}:{self.index}"
         return attributes
 
     def place(self, child: Any, attributes: dict[str, Any]) -> None:
-        """Say which round or branch of this step `child` belongs to, without the secrets in a
-        branch's key; a fallback is an event."""
+        """Say which round or branch of this step `child` belongs to; a fallback is an event."""
         if getattr(self.step, "fallback_step", None) is child:
             self.fall_back({})
         elif self.kind.is_loop:
@@ -119,8 +119,7 @@ class Step(OpenSpan):
             keys = self.branches.get(id(child))
             if keys:
                 # One step object in several branches: they start in the branches' order.
-                key = keys[self.entries % len(keys)]
-                attributes[semconv.PARALLEL_BRANCH] = redactor().text(key)
+                attributes[semconv.PARALLEL_BRANCH] = keys[self.entries % len(keys)]
                 self.entries += len(keys) > 1
 
     def _round_of(self, child: Any) -> int:

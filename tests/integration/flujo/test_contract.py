@@ -11,6 +11,7 @@ from flujo.domain.models import PipelineContext
 from opentelemetry.sdk.trace import ReadableSpan
 
 from flujo_otel.integrations.flujo import FlujoInstrumentor
+from flujo_otel.redaction import Redactor, use
 from support.flujo_runs import FLUJO, Traced, by_version, last_of, only_on_06
 from support.flujo_steps import Costs, add, adds, call, failing_once, loop, pipe, sour
 from support.watched import events
@@ -307,10 +308,28 @@ def test_secrets_in_names_and_keys_are_redacted(instrumented: Traced) -> None:
     assert "hunter2" not in said
 
 
-def test_a_secret_in_a_run_s_id_is_redacted_in_its_steps_too(instrumented: Traced) -> None:
-    context = {"run_id": "password=hunter2", "initial_prompt": "x"}
+@pytest.fixture
+def own_rules() -> Iterator[None]:
+    """Redaction by rules of one's own."""
+    use(Redactor(keys=["branch"], patterns=["EMP-[0-9]{6}", "Parallel"]))
+    yield
+    use(None)
+
+
+def test_steps_have_their_run_s_id_whatever_is_redacted(
+    own_rules: None, instrumented: Traced
+) -> None:
+    context = {"run_id": "EMP-123456 password=hunter2", "initial_prompt": "x"}
     runner = instrumented.runner(pipe(adds("one")), context_model=PipelineContext)
     asyncio.run(last_of(runner.run_async(1, initial_context_data=context)))
-    attributes = instrumented.named("one").attributes
-    assert attributes["flujo.run_id"] == "password=[REDACTED]"
-    assert attributes["flujo.step.id"] == "password=[REDACTED]:0"
+    run, step = (instrumented.named(name).attributes for name in ("pipeline_run", "one"))
+    assert step["flujo.run_id"] == run["flujo.run_id"] == context["run_id"]
+    assert step["flujo.step.id"] == f"{context['run_id']}:0"
+
+
+def test_rules_of_one_s_own_hold_for_what_a_step_begins_with(
+    own_rules: None, instrumented: Traced
+) -> None:
+    instrumented.run(pipe(Step.parallel(name="gather", branches={"a": pipe(adds("one"))})))
+    assert instrumented.named("one").attributes["flujo.branch"] == "[REDACTED]"
+    assert instrumented.named("gather").attributes["flujo.step.type"] == "[REDACTED]Step"
