@@ -28,7 +28,7 @@ from flujo_otel_cli.text import both_ends, brief_name, cell_len, escape, head, v
 from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.unfolding import unfolding
 
-_EXCEPTION, _ERROR = "exception  ", "error  "
+_EXCEPTION, _ERROR, _ATTRIBUTES = "exception  ", "error  ", "attributes  "
 
 
 def overview(
@@ -36,6 +36,8 @@ def overview(
 ) -> Iterator[Line]:
     """The top-level spans. `unfold`: each, also where many are equal."""
     root, tops = top_level(run, roots)
+    if root is not None and tops:
+        yield from _root_lines(run, root, to, full=full)
     # A lone root says as little as the header does: what it did is in its children.
     shown = [root] if root and not tops else tops
     shown = [*shown, *shown[0].children] if len(shown) == 1 else shown
@@ -218,6 +220,17 @@ def _lines(
     yield from short_lines(run, node, to, now_ns)
     if not is_told:
         yield from told_exchange(node.span, exchange, to, full=full)
+
+
+def _root_lines(run: Run, root: Node, to: Terminal, *, full: bool) -> Iterator[Line]:
+    """What the run's own span says beside what the header does: an HTTP server's route, say."""
+    span = root.span
+    if span is None:
+        return
+    told = _told_of(run, span) | exchange_of(span.attributes).read | drawn_of(span, full=full)
+    said = _attributes_text(span, to._replace(width=to.width - len(_ATTRIBUTES)), told).strip()
+    if said:
+        yield [Piece(_ATTRIBUTES, "dim"), Piece(said, "dim")]
 
 
 def _told_of(run: Run, span: Span) -> frozenset[str]:

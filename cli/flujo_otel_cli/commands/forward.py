@@ -275,4 +275,4 @@ def _facts(destination: "Destination", done: "Transferred", total: int) -> dict[
 
 
 def _how_far(done: "Transferred", total: int) -> str:
-    return f"{done.sent:,} of {amounts.plural(total, 'span')} were sent; once more is safe."
+    return f"{done.sent:,} of {amounts.plural(total, 'span')} sent; once more is safe."

@@ -220,6 +220,19 @@ def test_what_the_header_says_is_not_repeated_on_the_line_of_a_lone_root(
     assert out.count("acme") == 1
 
 
+def test_the_attributes_of_a_root_with_spans_beneath_it_stand_over_those(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"http.route": "/orders", "input.value": "q"}
+    spans = [
+        a_span(1, "app", 0, 9, role=Role.RUN_ROOT, attributes=told),
+        a_span(2, "SELECT", 1, 2, 1, attributes={"rows": 3}),
+    ]
+    store(here / "flujo_otel.db", spans)
+    out = answer(capsys, "show")[1]
+    assert "\n   in     q\nattributes  http.route=/orders\n✔ SELECT  1 ms  rows=3\n" in out
+
+
 def test_a_model_s_call_without_steps_has_its_question_and_its_answer(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
