@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
 from opentelemetry.context import Context, get_current
@@ -16,9 +16,15 @@ from flujo_otel.xray import failure
 from flujo_otel.xray.block import Block, current_block
 from flujo_otel.xray.evaluation import evaluation_of
 from flujo_otel.xray.lifetime import NOTING, Lifetime
+from flujo_otel.xray.mistake import say
 
 if TYPE_CHECKING:
     from flujo_otel.xray.trace import TraceContext
+
+_ONE_CANDIDATE: Final = (
+    "add_ranking: one candidate a call, by its id: add_ranking('B1', 0.9, 'cheapest'); what else is "
+    "known of it goes into `item_data`"
+)
 
 
 class StepContext(Lifetime):
@@ -96,6 +102,8 @@ class StepContext(Lifetime):
     ) -> None:
         """One candidate of a ranking, best first. `rank` None: the next one, whatever the `score`:
         of a distance the smallest is the best."""
+        if type(item_id) in (list, tuple, dict):
+            say(_ONE_CANDIDATE)
         with NOTING:
             candidates = self._pattern(RANKED_CANDIDATES)
             # As JSON a Decimal is a text, of which no bar can be drawn; float() refuses an sNaN.

@@ -164,3 +164,16 @@ def test_a_free_step_that_is_not_entered_says_how_to() -> None:
     step: Any = XRay().step("x")
     with pytest.raises(AttributeError, match=r"'set_input'.* with xray\.step\(.*\) as step:"):
         step.set_input({})
+
+
+@pytest.mark.parametrize("given", [[{"id": "a", "score": 1}], ("a", "b"), {"id": "a"}], ids=repr)
+def test_a_whole_ranking_given_as_one_candidate_is_said_once(
+    traced: Any, caplog: pytest.LogCaptureFixture, given: Any
+) -> None:
+    with XRay().trace("t") as trace, trace.step("s") as step:
+        step.add_ranking("a", 1.0, "first")
+        assert [] == caplog.messages
+        step.add_ranking(given)
+        step.add_ranking(given)
+    [words] = caplog.messages
+    assert "add_ranking: one candidate a call" in words
