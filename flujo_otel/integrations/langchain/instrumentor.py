@@ -2,7 +2,6 @@
 
 import sys
 from importlib.metadata import entry_points
-from threading import Lock
 from typing import Any, ClassVar, Final
 
 import wrapt
@@ -73,16 +72,18 @@ class _Handler:
 
     def __init__(self, **given: Any) -> None:
         self._given = given
-        self._callback: Any = None
-        self._lock = Lock()
+        self._made: dict[str, Any] = {}
 
     def get(self) -> Any:
-        """The one callback; None where it could not be made, and was not made once."""
-        if self._callback is None:
-            with self._lock, guarded("making the callback for LangChain"):
-                if self._callback is None:
-                    self._callback = False
-                    from flujo_otel.integrations.langchain.callback import XRayLangChainCallback
+        """The one callback; None where it could not be made, which is tried once."""
+        return self._made["callback"] if self._made else self._make()
 
-                    self._callback = XRayLangChainCallback(**self._given)
-        return self._callback or None
+    def _make(self) -> Any:
+        made = None
+        with guarded("making the callback for LangChain"):
+            from flujo_otel.integrations.langchain.callback import XRayLangChainCallback
+
+            made = XRayLangChainCallback(**self._given)
+        # Threads that begin their first chains at once may each make one, and the first is taken:
+        # nobody waits, nor goes without.
+        return self._made.setdefault("callback", made)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from langchain_core.runnables import RunnableLambda
 
 from flujo_otel.errors import SettingsError
 from flujo_otel.integrations.langchain import LangChainInstrumentor
+from flujo_otel.integrations.langchain import callback as callbacks
 from support.langchain_runs import Traced, chat_chain
 from support.lens import LENS, environment
 
@@ -35,6 +37,14 @@ def test_a_chain_is_traced_with_no_callback_passed(instrumented: Traced) -> None
 async def test_so_is_an_async_one(instrumented: Traced) -> None:
     await chat_chain("x").ainvoke({"topic": "cats"})
     assert 4 == len(instrumented.tree())
+
+
+def test_the_first_chains_of_several_threads_are_all_traced(
+    instrumented: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "watch_bodies", lambda: time.sleep(0.1))
+    assert ["A", "B", "C", "D"] == RunnableLambda(str.upper).batch(["a", "b", "c", "d"])
+    assert 4 == len(instrumented.spans())
 
 
 def test_where_a_callback_of_ours_is_passed_nothing_is_recorded_twice(
