@@ -1,10 +1,11 @@
-"""The span of a chain or a tool as the current one while its body, the program's code, runs.
+"""The span of a chain, a tool or a node as the current one while its body runs: the program's code.
 
-A body runs in a copy of the context that LangChain's `_set_config_context` prepares, in whatever
-thread or task: there, and nowhere else, its span is the current one, so nothing has to be put back.
+A body runs in a copy of the context that `_set_config_context` prepares, LangChain's or LangGraph's
+own, in whatever thread or task: there, and nowhere else, its span is the current one, so nothing
+has to be put back.
 """
 
-from importlib import import_module
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from flujo_otel.guard import guarded
 from flujo_otel.integrations.langchain.run import OpenRun
 
 _KEY: Final = create_key("flujo-otel-langchain")
-_CONFIG: Final = "langchain_core.runnables.config"
+_PLACES: Final = ("langchain_core.runnables.config", "langgraph._internal._runnable")
 _PREPARES: Final = "_set_config_context"
 _ENTERING: Final = guarded("entering a LangChain run")
 
@@ -40,17 +41,22 @@ def body_of() -> OpenRun | None:
     return run if isinstance(run, OpenRun) and run.is_open else None
 
 
+@cache
 def watch_bodies() -> None:
     """See to it that bodies run with their span as the current one; once is enough.
 
-    LangChain tells handlers that a run starts, and never that its body does. This is the one place
-    where it prepares the context that the body runs in. Where a later LangChain has no such place,
-    spans that other libraries make in a body hang under the span around the chain instead.
+    LangChain tells handlers that a run starts, and never that its body does. These are the places
+    where it and LangGraph prepare the context that the body runs in. Where a later version has no
+    such place, spans that other libraries make in a body hang under the span around it instead.
     """
-    config = import_module(_CONFIG)
-    original = getattr(config, _PREPARES, None)
+    for name in _PLACES:
+        wrapt.register_post_import_hook(_watch, name)
+
+
+def _watch(module: Any) -> None:
+    original = getattr(module, _PREPARES, None)
     if original is not None and not isinstance(original, wrapt.FunctionWrapper):
-        setattr(config, _PREPARES, wrapt.FunctionWrapper(original, _prepare))
+        setattr(module, _PREPARES, wrapt.FunctionWrapper(original, _prepare))
 
 
 def _prepare(original: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

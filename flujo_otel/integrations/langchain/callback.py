@@ -288,8 +288,11 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
     def _fail(self, run: OpenRun, error: BaseException) -> None:
         if isinstance(error, GeneratorExit):  # the consumer of a stream had enough: no failure
             return
+        if facts.is_handover(error):
+            run.set({}, run.content(plain(error.args[0]), openinference.OUTPUT_VALUE))
+            return
         if facts.is_pause(error):
-            run.event(flujo.EVENT_PAUSED, {flujo.MESSAGE: words_of(error)})
+            run.event(flujo.EVENT_PAUSED, {}, run.content(facts.question(error), flujo.MESSAGE))
             run.set({flujo.STATUS: flujo.STATUS_PAUSED})
             return
         if not isinstance(error, Exception):

@@ -18,14 +18,19 @@ from flujo_otel.integrations.langchain.run import OpenRun
 from flujo_otel.recording.failure import brief_exception
 from flujo_otel.semconv import flujo, openinference, xray
 from flujo_otel.semconv import model_call as calls
+from flujo_otel.words import words_of
 
 RETRIEVER: Final = {
     openinference.SPAN_KIND: calls.KIND_RETRIEVER,
     calls.OPERATION_NAME: calls.OPERATION_RETRIEVAL,
 }
 _KINDS: Final = {"prompt": calls.KIND_PROMPT, "tool": calls.KIND_TOOL, "llm": calls.KIND_LLM}
+_TAGS: Final = (
+    *("seq:step:", "map:key:", "branch:", "condition:", "retry:attempt:"),
+    *("graph:step:", "langsmith:"),
+)
+"""What the tags of LangChain, of LangGraph and of its tracer begin with."""
 _SESSION: Final = ("session_id", "thread_id", "conversation_id")
-_PAUSES: Final = frozenset({"GraphBubbleUp", "GraphInterrupt", "ParentCommand"})
 
 
 def run_name(serialized: Any, kwargs: Mapping[str, Any], kind: str) -> str:
@@ -105,7 +110,7 @@ def labels(run: OpenRun, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dic
 
 
 def _is_langchains(tag: str) -> bool:
-    return tag.startswith(("seq:step:", "map:key:", "branch:", "condition:", "retry:attempt:"))
+    return tag.startswith(_TAGS)
 
 
 def is_stream_start(inputs: Any) -> bool:
@@ -156,8 +161,27 @@ def found(run: OpenRun, documents: Sequence[Document]) -> dict[str, Any]:
 
 
 def is_pause(error: BaseException) -> bool:
-    """LangGraph's ways to stop for a human or to hand over: no failures."""
-    return any(kind.__name__ in _PAUSES for kind in type(error).__mro__)
+    """LangGraph's ways to stop for a human: no failures."""
+    return _is_called(error, "GraphInterrupt") or _is_called(error, "GraphBubbleUp")
+
+
+def is_handover(error: BaseException) -> bool:
+    """A command to the graph around: LangGraph raises it, and nothing stops."""
+    return _is_called(error, "ParentCommand")
+
+
+def _is_called(error: BaseException, name: str) -> bool:
+    return any(kind.__name__ == name for kind in type(error).__mro__)
+
+
+def question(error: BaseException) -> Any:
+    """What the program gave to `interrupt`: of several, as of parallel nodes, all."""
+    told = error.args[0] if error.args else None
+    interrupts = told if isinstance(told, list | tuple) else ()
+    values = [plain(each.value) for each in interrupts if hasattr(each, "value")]
+    if not values:
+        return words_of(error)
+    return values[0] if len(values) == 1 else values
 
 
 def retry(state: Any) -> dict[str, Any]:

@@ -4,11 +4,13 @@ import re
 import sys
 from pathlib import Path
 
-from support.lens import told, written
+import pytest
+
+from support.lens import LENS, finished, told, written
 
 PAGE = (Path(__file__).parents[3] / "docs" / "langchain.md").read_text("utf-8")
-CODE = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
-TREE = re.findall(r"^```\n(✔ answer.*?)^```$", PAGE, re.M | re.S)[0]
+*CODE, GRAPH = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
+TREE, GRAPHS_TREE = re.findall(r"^```\n(✔ .*?)^```$", PAGE, re.M | re.S)
 
 
 def drawn(tree: str) -> list[str]:
@@ -31,3 +33,13 @@ def test_the_chain_with_no_trace_around_it_is_a_run_with_steps(tmp_path: Path) -
     steps = re.findall(r"^✔ (\d \w+)", shown, re.M)
     assert ["0 ChatPromptTemplate", "1 FakeListChatModel", "2 StrOutputParser"] == steps
     assert "They purr." in shown
+
+
+def test_the_graph_that_knows_nothing_of_tracing_is_the_tree_that_the_page_shows(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("langgraph", reason="pip install langgraph")
+    (tmp_path / "manual.py").write_text(GRAPH)
+    assert 0 == finished(tmp_path, LENS, "run", "--", sys.executable, "manual.py").returncode
+    assert drawn(GRAPHS_TREE) == drawn(told(tmp_path, "trace", "last"))
+    assert 6 == len(drawn(GRAPHS_TREE))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import gc
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -219,6 +219,27 @@ def test_langgraphs_interrupt_is_a_pause_and_no_failure(traced: Traced) -> None:
         RunnableLambda(asks).invoke("x", config=traced.config)
     assert "paused" == traced.facts("asks")["flujo.status"]
     assert StatusCode.UNSET is traced.span("asks").status.status_code
+
+
+def test_what_langgraph_asks_is_content(traced: Traced) -> None:
+    class GraphInterrupt(Exception):
+        pass
+
+    class Interrupt:
+        value: ClassVar = {"password": "hunter2", "send": "this?"}
+
+    def asks(x: str) -> str:
+        raise GraphInterrupt((Interrupt(),))
+
+    for content, said in (
+        (True, {"flujo.message": '{"password": "[REDACTED]", "send": "this?"}'}),
+        (False, {}),
+    ):
+        callback = traced.another(content=content)
+        with pytest.raises(GraphInterrupt):
+            RunnableLambda(asks).invoke("x", config={"callbacks": [callback]})
+        (event,) = traced.spans()[-1].events
+        assert said == dict(event.attributes or {})
 
 
 def test_memory_stays_bounded_over_many_runs(traced: Traced) -> None:
