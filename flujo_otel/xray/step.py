@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from flujo_otel.xray.trace import TraceContext
 
 _ONE_CANDIDATE: Final = (
-    "add_ranking: one candidate a call, by its id: add_ranking('B1', 0.9, 'cheapest'); what else is "
-    "known of it goes into `item_data`"
+    "add_ranking: one candidate a call, by its id: add_ranking('B1', 0.9, 'cheapest'); what else "
+    "is known of it goes into `item_data`"
 )
+_NO_ID: Final[tuple[type, ...]] = (list, tuple, dict)
 
 
 class StepContext(Lifetime):
@@ -102,7 +103,7 @@ class StepContext(Lifetime):
     ) -> None:
         """One candidate of a ranking, best first. `rank` None: the next one, whatever the `score`:
         of a distance the smallest is the best."""
-        if type(item_id) in (list, tuple, dict):
+        if type(item_id) in _NO_ID:
             say(_ONE_CANDIDATE)
         with NOTING:
             candidates = self._pattern(RANKED_CANDIDATES)
