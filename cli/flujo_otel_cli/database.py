@@ -44,7 +44,7 @@ def _problem(error: Exception, db: str | None) -> Problem | None:
     if not isinstance(error, NoDatabase):
         return None
     if path.exists():
-        message = f"{named} is empty: nothing was traced into it yet."
+        message = f"{named} is empty: nothing was traced into it yet (spans take 0.2 s)."
     elif db is not None:
         message = f"No database here (looked for {named}, named by --db)."
     else:

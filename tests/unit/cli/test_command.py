@@ -144,7 +144,7 @@ def test_an_empty_file_is_said_to_be_empty(here: Path, capsys: pytest.CaptureFix
         code, _, err = answer(capsys, command, "--db", "new.db")
         assert (code, err.splitlines()[0]) == (
             3,
-            f"{here}/new.db is empty: nothing was traced into it yet.",
+            f"{here}/new.db is empty: nothing was traced into it yet (spans take 0.2 s).",
         )
 
 
