@@ -11,6 +11,7 @@ from flujo_otel.model import Run, Span
 from flujo_otel.spanstore.changes import ChangeFilter, ChangePage, SpanChange
 from flujo_otel.spanstore.sqlite import faults, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
+from flujo_otel.spanstore.sqlite.other_writers import OtherWriters
 
 _PAGE_ROWS: Final = 500
 _LOOKED_AT: Final = 5000
@@ -98,7 +99,9 @@ class SQLiteChangeFeed:
     def runs(self, after: int) -> ChangePage[Run]:
         """See `changes.ChangeFeed.runs`."""
         found, position, is_last = self._page(_CHANGED_RUNS, after, {})
-        return ChangePage([rows.run(row, process.is_alive) for row in found], position, is_last)
+        others = OtherWriters(self._rows, process.is_alive)
+        runs = [others.settled(rows.run(row, process.is_alive)) for row in found]
+        return ChangePage(runs, position, is_last)
 
     def open_spans(self, until_ns: int | None = None) -> Iterator[Span]:
         """See `changes.ChangeFeed.open_spans`."""
@@ -124,6 +127,10 @@ class SQLiteChangeFeed:
     def close(self) -> None:
         """See `changes.ChangeFeed.close`."""
         self._connection.close()
+
+    def _rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._reading() as connection:
+            return connection.execute(query, values).fetchall()
 
     def _page(
         self, query: str, after: int, values: dict[str, Any]

@@ -19,6 +19,7 @@ from flujo_otel.spanstore.api import (
 )
 from flujo_otel.spanstore.sqlite import faults, roots, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
+from flujo_otel.spanstore.sqlite.other_writers import OtherWriters
 from flujo_otel.spanstore.sqlite.selection import HANDED_IN, NESTED_RUNS, Selection, selection_of
 
 _PAGE_ROWS: Final = 2000
@@ -32,15 +33,6 @@ _WRITERS_OF_OPEN_RUNS: Final = """
     SELECT writer_id, host, pid, process_start, command FROM writers
     WHERE writer_id IN (SELECT writer_id FROM runs WHERE status = 'running')
 """
-_OTHER_WRITERS: Final = """
-    SELECT host, pid, process_start, command FROM writers
-    WHERE seen_at_ns >= ? AND opened_at_ns <= ? AND command <> 'lens serve'
-    ORDER BY seen_at_ns DESC LIMIT 100
-"""
-"""Whose spans may be open in a run that is over: those who have any say each second that they live.
-None of those are open that others sent to `lens serve`."""
-_OPENING_NS: Final = 60 * 10**9
-"""So long after its first span a busy program may open the file."""
 _BEFORE: Final = "(runs.start_time_ns, runs.rowid) < (?, ?)"
 _FROM: Final = "(runs.start_time_ns, runs.rowid) >= (?, ?)"
 _END_OF_TIME: Final = (1 << 63) - 1, (1 << 63) - 1
@@ -67,6 +59,7 @@ class SQLiteTraceReader:
         self._path = path
         self._connection = connect_for_reading(path)
         self._alive: dict[Process, bool] = {}
+        self._other_writers = OtherWriters(self._rows, self._is_alive)
 
     def list_runs(self, where: RunFilter, limit: int) -> list[Run]:
         """See `api.TraceReader.list_runs`."""
@@ -307,16 +300,7 @@ class SQLiteTraceReader:
             return self._connection.execute(query, values).fetchall()
 
     def _run(self, row: tuple[Any, ...]) -> Run:
-        run = rows.run(row, self._is_alive)
-        if run.is_left_open and self._has_others(run):
-            return run._replace(is_left_open=False)
-        return run
-
-    def _has_others(self, run: Run) -> bool:
-        """Whether what is open in `run`, which is over, may be another process's that lives."""
-        window = run.end_time_ns or 0, run.last_time_ns + _OPENING_NS
-        found = self._rows(_OTHER_WRITERS, window)
-        return any(self._is_alive(Process(*row)) for row in found)
+        return self._other_writers.settled(rows.run(row, self._is_alive))
 
     def _is_alive(self, writer: Process) -> bool:
         if writer not in self._alive:

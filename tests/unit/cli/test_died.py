@@ -1,12 +1,16 @@
 """What is said of a process that was killed, by every command alike."""
 
 import re
+import signal
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from flujo_otel.spanstore.factory import open_change_feed
 from unit.cli.lens import answer, document
 
 
@@ -42,7 +46,8 @@ with tracer.start_as_current_span("over"):
     tracer.start_span("left")
     carrier = {}
     propagate.inject(carrier)
-print(carrier["traceparent"])
+    print(carrier["traceparent"], flush=True)
+    sys.stdin.readline()
 """
 _GOES_ON = """
 import flujo_otel, sys
@@ -60,7 +65,12 @@ span.end()
 def test_a_span_that_nobody_ended_died_with_its_process(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    subprocess.run([sys.executable, "-c", _LEAVES], check=True, stdout=subprocess.PIPE)
+    subprocess.run(
+        [sys.executable, "-c", _LEAVES],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
     tree = answer(capsys, "trace")[1]
     assert tree.startswith("✔ over  completed in") and "is gone" in tree.splitlines()[0]
     assert "✝ left" in tree and "…" not in tree
@@ -74,7 +84,11 @@ def test_what_another_process_has_open_in_a_run_that_is_over_runs(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _LEAVES], check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _LEAVES],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     command = [sys.executable, "-c", _GOES_ON, done.stdout.strip()]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -86,6 +100,32 @@ def test_what_another_process_has_open_in_a_run_that_is_over_runs(
         other.communicate("")
     tree = answer(capsys, "trace")[1]
     assert "✔ far" in tree and "✝ left" in tree
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing stops a process there")
+def test_what_a_stopped_process_has_open_in_a_run_that_ended_since_runs(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", _LEAVES], text=True, **pipes) as one:
+        assert one.stdout is not None
+        command = [sys.executable, "-c", _GOES_ON, one.stdout.readline().strip()]
+        with subprocess.Popen(command, text=True, **pipes) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            time.sleep(0.5)  # it holds no lock then
+            other.send_signal(signal.SIGSTOP)
+            one.communicate("")
+            try:
+                assert "● far" in answer(capsys, "trace")[1]
+                assert "● far" in answer(capsys, "ps")[1]
+                with closing(open_change_feed(None)) as feed:
+                    assert not feed.runs(0).items[-1].is_left_open
+            finally:
+                other.send_signal(signal.SIGCONT)
+                other.communicate("")
+    with closing(open_change_feed(None)) as feed:
+        assert feed.runs(0).items[-1].is_left_open
 
 
 def test_what_was_open_in_a_killed_process_is_marked_alike_by_every_command(
