@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from conformance.conftest import Store
+from flujo_otel import process
 from flujo_otel.model import Batch, Resource, RunStatus
 from flujo_otel.model.record import Role
 from flujo_otel.spanstore.api import Root, RunFilter, SpanFilter
@@ -113,6 +114,15 @@ def test_a_later_root_whose_name_says_nothing_leaves_the_run_its_name(
     assert "triage" == store.run("r1").pipeline_name
     store.write(root(3, "r1", more={"flujo.pipeline.name": "better"}))
     assert "better" == store.run("r1").pipeline_name
+
+
+def test_a_run_that_nobody_named_is_called_after_its_service_or_its_program(store: Store) -> None:
+    nameless = {"flujo.pipeline.name": "unknown"}
+    store.write(root(1, "r1", more=nameless))
+    assert process.current().command == store.run("r1").pipeline_name
+    of_shop = root(2, "r2", more=nameless)._replace(resource_id=7)
+    store.writer.write(Batch([of_shop], (Resource(7, '{"service.name": "shop"}', "", b""),)))
+    assert "shop" == store.run("r2").pipeline_name
 
 
 def test_an_end_says_what_the_start_did_not_know(store: Store) -> None:

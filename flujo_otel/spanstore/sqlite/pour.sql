@@ -298,7 +298,8 @@ BEGIN
     -- first gives the start, the latest the rest.
     UPDATE touched
     SET trace_id = r.trace_id,
-        -- flujo calls a run that it goes on with `unknown`: that replaces no name.
+        -- flujo calls a run that it goes on with, or that nobody named, `unknown`: that replaces no
+        -- name, and is none where the program has one.
         pipeline_name = CASE
             WHEN r.pipeline_name IN ('unknown', '') THEN COALESCE(
                 (
@@ -310,7 +311,7 @@ BEGIN
                 ),
                 CASE WHEN touched.root_start_ns IS NOT NULL
                     THEN NULLIF(touched.pipeline_name, '') END,
-                NULLIF(r.pipeline_name, ''), x.service_name, r.name)
+                x.service_name, NULLIF(NEW.service, ''), NULLIF(r.pipeline_name, ''), r.name)
             ELSE COALESCE(r.pipeline_name, x.service_name, r.name) END,
         pipeline_version = COALESCE(
             json_extract(r.attributes, '$."flujo.pipeline.version"'), x.service_version, 'latest'),
