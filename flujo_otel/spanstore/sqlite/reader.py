@@ -1,6 +1,7 @@
 """TraceReader on SQLite."""
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
@@ -53,11 +54,12 @@ _NEIGHBOURS: Final = """
 
 
 class SQLiteTraceReader:
-    """Reads one file of ours. Raises NoDatabase, ForeignDatabase or StoreUnavailable when made."""
+    """Reads one file of ours, by `connection` where there is one already. Raises NoDatabase,
+    ForeignDatabase or StoreUnavailable when made."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
         self._path = path
-        self._connection = connect_for_reading(path)
+        self._connection = connection or connect_for_reading(path)
         self._alive: dict[Process, bool] = {}
         self._other_writers = OtherWriters(self._rows, self._is_alive)
 

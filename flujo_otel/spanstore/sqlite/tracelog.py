@@ -170,13 +170,6 @@ class SQLiteTraceLog:
 
 
 class _Reader(SQLiteTraceReader):
-    """Reads by a connection that is there."""
-
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self._path = path
-        self._connection = connection
-        self._alive = {}
-
     def roots_and_steps(self, run_ids: Sequence[str]) -> dict[str, list[Span]]:
         """By run; one query however many are asked for."""
         spans: dict[str, list[Span]] = {}
