@@ -99,9 +99,11 @@ def _optional_text(data: Mapping[str, Any], key: str) -> str | None:
 
 def _number(data: Mapping[str, Any], *keys: str) -> float | None:
     """Under the first of `keys` that has one."""
-    key = next((key for key in keys if data.get(key) is not None), keys[0])
-    value = data.get(key)
-    if value is None:
+    for key in keys:
+        value = data.get(key)
+        if value is not None:
+            break
+    else:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise MalformedTrace(f"{key} is {value!r}; it must be a number.")

@@ -12,15 +12,6 @@ from flujo_otel.storage.state_codec import decode, encode
 from flujo_otel.storage.tagged import has_lost
 
 _REQUIRED: Final = ("pipeline_id", "pipeline_name", "pipeline_version", "status")
-_PLAIN: Final = (
-    "total_steps",
-    "error_message",
-    "execution_time_ms",
-    "memory_usage_mb",
-    "parent_run_id",
-    "task_id",
-    "background_error",
-)
 
 
 class History(str):
@@ -77,7 +68,13 @@ def to_row(
         updated_at=updated_at.isoformat(),
         metadata=None if metadata is None else encode(metadata),
         is_background_task=bool(state.get("is_background_task")),
-        **{key: state.get(key) for key in _PLAIN},
+        total_steps=state.get("total_steps"),
+        error_message=state.get("error_message"),
+        execution_time_ms=state.get("execution_time_ms"),
+        memory_usage_mb=state.get("memory_usage_mb"),
+        parent_run_id=state.get("parent_run_id"),
+        task_id=state.get("task_id"),
+        background_error=state.get("background_error"),
     )
     return row, StateTimes(_nanoseconds(created_at), _nanoseconds(updated_at))
 

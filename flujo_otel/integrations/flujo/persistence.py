@@ -240,7 +240,9 @@ def _context(context: Any, status: Any) -> str | None:
             raise
         return None
     computed = type(context).model_computed_fields
-    return whole_context({k: v for k, v in fields.items() if k not in computed}, status)
+    if computed:
+        fields = {name: value for name, value in fields.items() if name not in computed}
+    return whole_context(fields, status)
 
 
 def _encoded(result: Any) -> str:

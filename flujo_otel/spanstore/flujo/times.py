@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
 
 # Seconds below this (the year 2001) are none of Unix time but of a clock that started with the
 # machine, as flujo 0.6 stores its spans' times.
@@ -22,8 +24,8 @@ def of_iso(text: Any) -> int | None:
 
 def of_datetime(time: datetime) -> int:
     """UTC where it is naive."""
-    time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-    return (time - _EPOCH) // timedelta(microseconds=1) * 1000
+    since = time - (_NAIVE_EPOCH if time.tzinfo is None else _EPOCH)
+    return since // _MICROSECOND * 1000
 
 
 def to_iso(time_ns: int) -> str:
