@@ -75,24 +75,26 @@ def environment(**variables: str) -> dict[str, str]:
     return kept | {"FLUJO_OTEL_RAISE": "1"} | variables
 
 
-def run_program(folder: Path, way: str, **variables: str) -> None:
-    program = folder / "program.py"
-    program.write_text(PROGRAM)
-    command = [sys.executable, str(program), way]
-    subprocess.run(command, cwd=folder, env=environment(**variables), check=True, timeout=120)
-
-
-def lens(folder: Path, *arguments: str, **variables: str) -> str:
-    command = [str(LENS), *arguments]
-    done = subprocess.run(
+def run(folder: Path, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         command,
         cwd=folder,
         env=environment(**variables),
         capture_output=True,
         text=True,
+        timeout=120,
         check=True,
     )
-    return done.stdout
+
+
+def run_program(folder: Path, way: str, **variables: str) -> None:
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+    run(folder, sys.executable, str(program), way, **variables)
+
+
+def lens(folder: Path, *arguments: str, **variables: str) -> str:
+    return run(folder, str(LENS), *arguments, **variables).stdout
 
 
 def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
@@ -165,15 +167,7 @@ def test_lens_shows_a_run_that_only_flujo_stored(tmp_path: Path) -> None:
 def test_a_program_with_no_line_changed_is_traced_by_lens_run(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    done = subprocess.run(
-        [str(LENS), "run", "--", sys.executable, str(program), "untraced"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = run(tmp_path, str(LENS), "run", "--", sys.executable, str(program), "untraced")
     assert "→ left" in done.stderr and "#2 up" in done.stderr
     ours = tmp_path / "flujo_otel.db"
     assert EXPECTED["instrumentor"] == sorted(n for (n,) in rows(ours, "SELECT name FROM spans"))
@@ -198,14 +192,6 @@ print(*(span.name for span in kept.get_finished_spans()))
 
 
 def test_a_provider_set_after_the_hook_was_made_has_its_spans_alone(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", OWN_PROVIDER],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = run(tmp_path, sys.executable, "-c", OWN_PROVIDER)
     assert done.stdout.splitlines()[-1] == "first pipeline_run"
     assert not (tmp_path / "flujo_otel.db").exists()
