@@ -8,7 +8,8 @@ flujo's, `SQLiteBackend`:
     state_rows       workflow states to rows and back; `state_codec`: what is in them, as JSON;
                      `tagged`: values in them that JSON has no word for
     trace_tree       trees to span records and back; `flujo_tree` puts flujo's own times right
-    late_steps       records of steps, written a little later; `history`: those that were not
+    late_steps       records of steps, written a little later; `fixed_step`: which can be made then;
+                     `history`: those that were not written
     unsaved          states that were not saved, told and counted
     event_loop       how its methods keep from holding the event loop up
 

@@ -11,6 +11,7 @@ from flujo_otel.spanstore.location import resolve
 from flujo_otel.spanstore.runlog import SpanGroup
 from flujo_otel.storage import flujo_tree, rows, shapes, trace_tree
 from flujo_otel.storage.event_loop import at_once, checked, in_thread
+from flujo_otel.storage.fixed_step import fixed_step
 from flujo_otel.storage.history import record_missing_steps
 from flujo_otel.storage.late_steps import LateSteps
 from flujo_otel.storage.recent_runs import RecentRuns
@@ -44,6 +45,10 @@ class SQLiteBackend(Workflows):
         """`step_run_id`, `run_id`, `step_name`, `step_index`, `start_time`; status ("completed"),
         end_time, duration_ms, cost (USD), tokens, input, output and error may be left out. A step
         of the same step_run_id is replaced."""
+        fixed = fixed_step(step_data)
+        if fixed is not None and fixed["run_id"] in self._going:
+            self._late.add(fixed)
+            return
         step = checked(lambda: rows.step_result(step_data))
         if step.run_id in self._going:
             self._late.add(step)

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from flujo_otel.errors import FlujoOtelError, MalformedTrace
 from flujo_otel.interruption import is_interruption
 from flujo_otel.spanstore.runlog import WouldWait
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -15,21 +16,21 @@ async def at_once(write: Callable[[bool], T]) -> T:
     """A small write: here and now (15 us; through a thread 30, on a machine at rest 250) where it
     needs to wait for nobody (`write(False)`), else in a thread (`write(True)`)."""
     try:
-        return checked(lambda: write(False))
+        return checked(write, False)
     except WouldWait:
-        return await in_thread(lambda: write(True))
+        return await in_thread(write, True)
 
 
-async def in_thread(work: Callable[[], T]) -> T:
+async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """`work` off the event loop. What it finds wrong with the data is MalformedTrace, whatever odd
     value of the caller's it met (a `str()` that raises, a number beyond all bounds)."""
-    return await asyncio.to_thread(checked, work)
+    return await asyncio.to_thread(lambda: checked(work, *args, **kwargs))
 
 
-def checked(work: Callable[[], T]) -> T:
+def checked(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """`work`, its errors as `in_thread` has them."""
     try:
-        return work()
+        return work(*args, **kwargs)
     except (FlujoOtelError, OSError, WouldWait):
         raise
     except Exception as error:

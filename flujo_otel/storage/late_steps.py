@@ -9,18 +9,22 @@ import logging
 import weakref
 from collections.abc import Callable
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from flujo_otel import forks
 from flujo_otel.errors import FlujoOtelError
 from flujo_otel.guard import guarded
 from flujo_otel.spanstore.runlog import RunLog, StepResult
+from flujo_otel.storage import rows
 from flujo_otel.storage.event_loop import in_thread
 
 _logger = logging.getLogger("flujo_otel")
 
 LATE_SECONDS: Final = 0.1
 _MOST: Final = 256
+
+LateStep = StepResult | dict[str, Any]
+"""A record, or what it is to be made of (`fixed_step`)."""
 
 
 class LateSteps:
@@ -33,7 +37,7 @@ class LateSteps:
         forks.join(self)
 
     def _start_empty(self) -> None:
-        self._steps: list[StepResult] = []
+        self._steps: list[LateStep] = []
         self._lock = Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None
@@ -41,7 +45,7 @@ class LateSteps:
         # Not at __del__: an exit must write them too, and does not wait for the event loop.
         self._at_last = weakref.finalize(self, _at_last, self._log, self._steps, self._lock)
 
-    def add(self, step: StepResult) -> None:
+    def add(self, step: LateStep) -> None:
         """To be called on an event loop."""
         loop = asyncio.get_running_loop()
         self._steps.append(step)
@@ -85,14 +89,14 @@ class LateSteps:
         loop.run_in_executor(None, _quietly, self._log, self._steps, self._lock)
 
 
-def _quietly(log: RunLog, steps: list[StepResult], lock: Lock) -> None:
+def _quietly(log: RunLog, steps: list[LateStep], lock: Lock) -> None:
     # What could not be written stays, and is written with the next or with the run's end, which
     # says so where it still cannot be.
     with guarded("writing records of steps"):
         _write(log, steps, lock)
 
 
-def _at_last(log: RunLog, steps: list[StepResult], lock: Lock) -> None:
+def _at_last(log: RunLog, steps: list[LateStep], lock: Lock) -> None:
     with guarded("writing the last records of steps"):
         try:
             _write(log, steps, lock)
@@ -100,9 +104,13 @@ def _at_last(log: RunLog, steps: list[StepResult], lock: Lock) -> None:
             _logger.warning("flujo-otel: %d records of steps are lost: %s", len(steps), error)
 
 
-def _write(log: RunLog, steps: list[StepResult], lock: Lock) -> None:
+def _write(log: RunLog, steps: list[LateStep], lock: Lock) -> None:
     with lock:
         some = steps[:]
         if some:
-            log.save_step_results(some)
+            log.save_step_results([_record(step) for step in some])
             del steps[: len(some)]
+
+
+def _record(step: LateStep) -> StepResult:
+    return rows.step_result(step) if isinstance(step, dict) else step

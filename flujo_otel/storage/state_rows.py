@@ -17,9 +17,10 @@ _REQUIRED: Final = ("pipeline_id", "pipeline_name", "pipeline_version", "status"
 class History(str):
     """A run's whole step history, each entry in JSON already. Stands for all of them.
 
-    A str, which flujo passes on as it is. `first`: the entries before it are in the store as they
-    are; `is_saved`: all of them are, since it was handed to save_state. `context` and `output`: the
-    state's, in JSON, as they were before flujo put words in place of values; None: as flujo has it.
+    A str, which flujo passes on as it is. `entries`: may be a list that gets more by what ends
+    after this state; `first`: those before it are in the store as they are; `is_saved`: all of them
+    are, since it was handed to save_state. `context` and `output`: the state's, in JSON, as they
+    were before flujo put words in place of values; None: as flujo has it.
     """
 
     entries: Sequence[str]

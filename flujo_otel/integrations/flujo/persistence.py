@@ -49,23 +49,42 @@ _COLUMNS: Final = (
 class _Kept:
     """The entries of one run's history that are written out already."""
 
-    __slots__ = ("__weakref__", "latest", "results")
+    __slots__ = ("__weakref__", "_entries", "_latest", "_list", "_results")
+
+    _latest: History
 
     def __init__(self) -> None:
-        self.results: list[Any] = []
-        self.latest = History.of([], 0)
+        self._start(())
 
     def history(self, results: Sequence[Any]) -> History:
         """All of `results`, each as it was when its step had ended (0.6 lets the entries of steps
         long over point to the context of now)."""
-        same = len(self.results)
-        if any(map(operator.is_not, results, self.results)) or len(results) < same:
-            self.results, self.latest, same = [], History.of([], 0), 0
+        if not self._goes_on(results):
+            self._start(results)
+        same = len(self._results)
         new = results[same:]
-        saved = same if self.latest.is_saved else self.latest.first
-        self.latest = History.of([*self.latest.entries, *map(_encoded, new)], saved)
-        self.results += new
-        return self.latest
+        first = same if self._latest.is_saved else self._latest.first
+        self._entries += map(_encoded, new)
+        self._results += new
+        self._latest = History.of(self._entries, first)
+        return self._latest
+
+    def _start(self, results: Sequence[Any]) -> None:
+        self._list = results
+        self._results: list[Any] = []
+        self._entries: list[str] = []
+        self._latest = History.of(self._entries, 0)
+
+    def _goes_on(self, results: Sequence[Any]) -> bool:
+        """Whether `results` begin with those that are written out. Of flujo's own list, which it
+        adds to and of which it replaces at most the last, only that one is looked at: to touch
+        them all after each step took as long as to write out the new one."""
+        same = len(self._results)
+        if len(results) < same:
+            return False
+        if results is self._list:
+            return same == 0 or results[same - 1] is self._results[-1]
+        return not any(map(operator.is_not, results, self._results))
 
 
 _kept: Final[WeakValueDictionary[tuple[int, str], _Kept]] = WeakValueDictionary()

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,8 @@ _REST_SECONDS: Final = 60.0
 WAIT_SECONDS: Final = 5.0
 _STEP_SECONDS: Final = 0.001
 _HELD_BY_ANOTHER: Final = (errno.EWOULDBLOCK, errno.EINTR)
+_SHARED: Final = 0 if fcntl is None else fcntl.LOCK_SH | fcntl.LOCK_NB
+_NO_LOCK: Final = nullcontext()
 
 
 def has_wal_reset_fault(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
@@ -49,29 +51,13 @@ class Turns:
         self._fd: int | None = None
         self._needed = fcntl is not None and has_wal_reset_fault()
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the lock shared; waits for a checkpoint under way.
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the lock shared; entering waits for a checkpoint under way.
 
         Raises StoreUnavailable where that takes longer than `wait_seconds`: its process may have
         been stopped in the middle of it.
         """
-        if not self._needed:
-            yield
-            return
-        fd = self._open()
-        flock = _flock()
-        deadline = time.monotonic() + self._wait_seconds
-        while (error := flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)) != 0:
-            if error not in _HELD_BY_ANOTHER:
-                raise StoreUnavailable(f"{self._path} cannot be locked: {os.strerror(error)}.")
-            if time.monotonic() > deadline:
-                raise StoreUnavailable(f"{self._path} is held by a checkpoint that does not end.")
-            time.sleep(_STEP_SECONDS)
-        try:
-            yield
-        finally:
-            flock(fd, fcntl.LOCK_UN)
+        return _Shared(self._open(), self._wait_seconds, self._path) if self._needed else _NO_LOCK
 
     @contextmanager
     def checkpointing(self) -> Iterator[bool]:
@@ -100,6 +86,34 @@ class Turns:
         if self._fd is None:
             self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         return self._fd
+
+
+class _Shared:
+    """A class, since a generator takes three times as long: it is around every state of flujo's."""
+
+    __slots__ = ("_fd", "_path", "_wait_seconds")
+
+    def __init__(self, fd: int, wait_seconds: float, path: Path) -> None:
+        self._fd = fd
+        self._wait_seconds = wait_seconds
+        self._path = path
+
+    def __enter__(self) -> None:
+        if (error := _flock()(self._fd, _SHARED)) != 0:
+            self._wait(error)
+
+    def __exit__(self, *_: object) -> None:
+        _flock()(self._fd, fcntl.LOCK_UN)
+
+    def _wait(self, error: int) -> None:
+        deadline = time.monotonic() + self._wait_seconds
+        while error != 0:
+            if error not in _HELD_BY_ANOTHER:
+                raise StoreUnavailable(f"{self._path} cannot be locked: {os.strerror(error)}.")
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(f"{self._path} is held by a checkpoint that does not end.")
+            time.sleep(_STEP_SECONDS)
+            error = _flock()(self._fd, _SHARED)
 
 
 @cache

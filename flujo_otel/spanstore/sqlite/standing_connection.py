@@ -5,6 +5,7 @@ write that would have to wait, for a lock or because something slow is due, is g
 caller then makes it again with `wait=True`, in a thread of its own.
 """
 
+import math
 import sqlite3
 import time
 import weakref
@@ -29,6 +30,9 @@ _PAGES_BYTES: Final = 16 << 10
 """What a small write puts into the WAL beside its values: the pages that it touches."""
 _MOST_AT_ONCE_BYTES: Final = 1 << 20
 """A larger write takes long enough for an event loop to notice."""
+_LOOK_EVERY_SECONDS: Final = 0.1
+"""How often writes that do not wait see whether the file is in place: after a rest that took a
+tenth of a state's time. What waits sees to it each time."""
 _FIRST_REST_SECONDS: Final = 0.001
 _LONGEST_REST_SECONDS: Final = 0.02
 
@@ -44,6 +48,7 @@ class StandingConnection:
         """The open database, or nothing. A list, since what closes it at the end must not refer to
         this object."""
         self._written_bytes = 0
+        self._seen_at = -math.inf
         self._is_unsafe = False
         # Python 3.13 warns of a connection that is left open.
         weakref.finalize(self, _close_all, self._box)
@@ -93,7 +98,7 @@ class StandingConnection:
         if is_slow or not self.lock.acquire(blocking=False):
             raise WouldWait
         try:
-            if self._written_bytes > _CHECKPOINT_EVERY_BYTES or not self._is_open():
+            if self._written_bytes > _CHECKPOINT_EVERY_BYTES or not self._was_open():
                 raise WouldWait
             return self._do(work, size_bytes)
         finally:
@@ -124,7 +129,14 @@ class StandingConnection:
 
     def _is_open(self) -> bool:
         """Whether the file that is open is the one that has the name."""
-        return bool(self._box) and not self._is_unsafe and self._box[0].is_in_place
+        is_open = bool(self._box) and not self._is_unsafe and self._box[0].is_in_place
+        self._seen_at = time.monotonic() if is_open else -math.inf
+        return is_open
+
+    def _was_open(self) -> bool:
+        """The same, or that it was a moment ago."""
+        is_recent = time.monotonic() - self._seen_at < _LOOK_EVERY_SECONDS
+        return bool(self._box) if is_recent else self._is_open()
 
     def _open(self) -> None:
         if self._is_unsafe:

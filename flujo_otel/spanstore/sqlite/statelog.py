@@ -106,22 +106,12 @@ class SQLiteStateLog:
         def save(connection: sqlite3.Connection, _: int) -> None:
             if first > 0:
                 with suppress(sqlite3.IntegrityError):  # what it adds to is there no more
-                    write(connection, _SAVE_NEXT, min(first, len(history) - 1))
+                    _save(connection, _SAVE_NEXT, row, history, min(first, len(history) - 1))
                     return
-            write(connection, _SAVE, 0)
-
-        def write(connection: sqlite3.Connection, statement: str, first: int) -> None:
-            values = (*row, first, history[first] if first < len(history) else None)
-            if len(history) <= first + 1:
-                connection.execute(statement, values)
-                return
-            with transaction(connection):
-                connection.execute(statement, values)
-                for n in range(first + 1, len(history)):
-                    connection.execute(_ADD_ENTRY, (state.run_id, n, history[n]))
+            _save(connection, _SAVE, row, history, 0)
 
         size_bytes = len(state.pipeline_context) + len(state.last_step_output or "")
-        size_bytes += sum(map(len, history[first:]))
+        size_bytes += sum(len(history[n]) for n in range(first, len(history)))
         with faults.using(self._path):
             self._connection.write(save, size_bytes, wait=wait)
         self._names.pop(state.run_id, None)
@@ -204,6 +194,24 @@ class SQLiteStateLog:
         with faults.using(self._path):
             rows = self._connection.query(query, values)
         return read_once(self._path, query, values) if rows is None else rows
+
+
+def _save(
+    connection: sqlite3.Connection,
+    statement: str,
+    row: tuple[Any, ...],
+    history: Sequence[str],
+    first: int,
+) -> None:
+    """`row` by `statement`, with the entries of its history from `first` on."""
+    values = (*row, first, history[first] if first < len(history) else None)
+    if len(history) <= first + 1:
+        connection.execute(statement, values)
+        return
+    with transaction(connection):
+        connection.execute(statement, values)
+        for n in range(first + 1, len(history)):
+            connection.execute(_ADD_ENTRY, (row[0], n, history[n]))
 
 
 def _state(row: Sequence[Any]) -> WorkflowState:

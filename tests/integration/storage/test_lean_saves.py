@@ -85,6 +85,47 @@ def test_each_step_is_written_out_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert written == [f"s{n}" for n in range(STEPS)]
 
 
+class Result:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def test_a_history_is_taken_as_it_is_whatever_happened_to_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(persistence, "_encoded", lambda result: result.text)
+    a, b, c, d = map(Result, "abcd")
+    kept = persistence._Kept()
+    grows = [a]
+    assert [*kept.history(grows).entries] == ["a"]
+    grows.append(b)
+    assert [*kept.history(grows).entries] == ["a", "b"]
+    grows[-1] = c  # 0.6 does so to the last
+    assert [*kept.history(grows).entries] == ["a", "c"]
+    assert [*kept.history([a, c, d]).entries] == ["a", "c", "d"]
+    assert [*kept.history([b, c, d]).entries] == ["b", "c", "d"]
+    assert [*kept.history([]).entries] == []
+
+
+def test_only_entries_that_were_saved_are_left_out_of_the_next_save(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(persistence, "_encoded", lambda result: result.text)
+    grows = [Result("a")]
+    kept = persistence._Kept()
+    assert kept.history(grows).first == 0
+    grows.append(Result("b"))
+    latest = kept.history(grows)  # the one before was not saved
+    assert latest.first == 0
+    latest.is_saved = True
+    grows.append(Result("c"))
+    assert kept.history(grows).first == 2
+    grows[1] = Result("another")  # beneath what is known, of the same list: nobody does
+    grows[-1] = Result("d")
+    latest = kept.history(grows)
+    assert (latest.first, [*latest.entries]) == (0, ["a", "another", "d"])
+
+
 class ByField(PipelineContext):
     pipeline_name: str = "named"
 
