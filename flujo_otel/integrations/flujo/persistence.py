@@ -54,13 +54,15 @@ class _Kept:
     _latest: History
 
     def __init__(self) -> None:
-        self._start(())
+        self._list: Sequence[Any] = ()
+        self._start()
 
     def history(self, results: Sequence[Any]) -> History:
         """All of `results`, each as it was when its step had ended (0.6 lets the entries of steps
         long over point to the context of now)."""
         if not self._goes_on(results):
-            self._start(results)
+            self._start()
+        self._list = results
         same = len(self._results)
         new = results[same:]
         first = same if self._latest.is_saved else self._latest.first
@@ -69,8 +71,7 @@ class _Kept:
         self._latest = History.of(self._entries, first)
         return self._latest
 
-    def _start(self, results: Sequence[Any]) -> None:
-        self._list = results
+    def _start(self) -> None:
         self._results: list[Any] = []
         self._entries: list[str] = []
         self._latest = History.of(self._entries, 0)
