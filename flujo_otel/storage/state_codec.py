@@ -52,26 +52,32 @@ def decode(text: str | None) -> Any:
 
 
 def _flat(value: Any) -> str | None:
-    """A plain value, or an object of such, as most are: there is nothing to count, and the encoder
-    is there already. None: it is another, or JSON has no word for it."""
+    """A plain value, or an object of such and of parts that hold such alone, as most are: there is
+    nothing to count, and the encoder is there already. None: it is another, or JSON has no word for
+    something in it."""
     try:
-        if type(value) is dict:
-            if KIND in value or not all(map(_is_member, value.keys(), value.values())):
+        kind = type(value)
+        if kind is dict:
+            if KIND in value or not _TEXT.issuperset(map(type, value)):
                 return None
-        elif type(value) not in _PLAIN:
+            if not all(map(_is_flat, value.values())):
+                return None
+        elif kind not in _PLAIN:
             return None
         return json_of(value)
     except (ValueError, RuntimeError):  # RuntimeError: another thread adds to it
         return None
 
 
-def _is_member(key: Any, member: Any) -> bool:
-    if type(key) is not str:
-        return False
-    kind = type(member)
-    return kind in _PLAIN or ((kind is dict or kind is list) and not member)
+def _is_flat(part: Any) -> bool:
+    kind = type(part)
+    if kind is dict:
+        is_object = KIND not in part and _TEXT.issuperset(map(type, part))
+        return is_object and _PLAIN.issuperset(map(type, part.values()))
+    return kind in _PLAIN or (kind is list and _PLAIN.issuperset(map(type, part)))
 
 
+_TEXT: Final = frozenset({str})
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 

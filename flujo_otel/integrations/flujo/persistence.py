@@ -202,26 +202,31 @@ def _outermost(original: Callable[..., Any]) -> Callable[..., Any]:
     """A pipeline inside a traced step (`as_step`) is recorded as steps of the outer run, by its
     spans; a record of its own would list its steps twice. Its state is saved all the same."""
 
-    async def record(manager: Any, *args: Any, **kwargs: Any) -> None:
+    def record(manager: Any, *args: Any, **kwargs: Any) -> Any:
         step = current_step.get()
         is_nested = step is not None and not step.closed and step.is_recording
-        if not (is_nested and isinstance(manager.state_backend, SQLiteBackend)):
-            await original(manager, *args, **kwargs)
+        if is_nested and isinstance(manager.state_backend, SQLiteBackend):
+            return _nothing()
+        return original(manager, *args, **kwargs)
 
     return record
+
+
+async def _nothing() -> None:
+    """What there is to await where nothing is done."""
 
 
 def _counted(original: Callable[..., Any]) -> Callable[..., Any]:
     """flujo's recording of a step, without the tokens that it counts where no model was called."""
 
-    async def record(manager: Any, run_id: Any, step_result: Any, *args: Any, **kwargs: Any) -> Any:
+    def record(manager: Any, run_id: Any, step_result: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(manager.state_backend, SQLiteBackend):
             with guarded("counting a step's tokens"):
                 stand_ins = facts.stand_in_tokens(step_result)
                 if stand_ins:
                     tokens = facts.tokens_of(step_result) - stand_ins
                     step_result = step_result.model_copy(update={"token_counts": tokens})
-        return await original(manager, run_id, step_result, *args, **kwargs)
+        return original(manager, run_id, step_result, *args, **kwargs)
 
     return record
 
@@ -253,16 +258,23 @@ def _context(context: Any, status: Any) -> str | None:
     """The whole of it, as it is now; None: as flujo has it."""
     if context is None:
         return None
+    kind: Any = type(context)
     try:
-        fields = type(context).__pydantic_serializer__.to_python(context, warnings=False)
+        fields = kind.__pydantic_serializer__.to_python(context, warnings=False)
     except BaseException as error:  # a value that contains itself
         if passes(error):
             raise
         return None
-    computed = type(context).model_computed_fields
+    computed = _computed_of(kind)
     if computed:
         fields = {name: value for name, value in fields.items() if name not in computed}
     return whole_context(fields, status)
+
+
+@lru_cache(maxsize=256)
+def _computed_of(kind: Any) -> frozenset[str]:
+    """The fields of a context of this class that it has from others: a property of pydantic's."""
+    return frozenset(kind.model_computed_fields)
 
 
 def _encoded(result: Any) -> str:

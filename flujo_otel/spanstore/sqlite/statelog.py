@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -104,14 +103,17 @@ class SQLiteStateLog:
         row = (*state[:_PLACE], *state[_PLACE + 1 :], *times)
 
         def save(connection: sqlite3.Connection, _: int) -> None:
-            if first > 0:
-                with suppress(sqlite3.IntegrityError):  # what it adds to is there no more
+            try:
+                if first > 0:
                     _save(connection, _SAVE_NEXT, row, history, min(first, len(history) - 1))
                     return
+            except sqlite3.IntegrityError:  # what it adds to is there no more
+                pass
             _save(connection, _SAVE, row, history, 0)
 
         size_bytes = len(state.pipeline_context) + len(state.last_step_output or "")
-        size_bytes += sum(len(history[n]) for n in range(first, len(history)))
+        for n in range(first, len(history)):
+            size_bytes += len(history[n])
         with faults.using(self._path):
             self._connection.write(save, size_bytes, wait=wait)
         self._names.pop(state.run_id, None)
