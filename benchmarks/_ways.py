@@ -6,8 +6,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks._cores import LOAD_CORE, on_core
 
@@ -15,24 +17,56 @@ _ROUNDS = 5
 _RESULT = "RESULT "
 
 
+class Took(NamedTuple):
+    """What a run took, or the medians of many."""
+
+    wall_seconds: float
+    thread_seconds: float
+    """Of a core, by the thread that it ran on. More where a program waits and then works, than
+    where it never waits: the core's caches hold others' data by then."""
+    process_seconds: float
+    """The same, by all threads: the writer's too."""
+
+
+def started() -> Callable[[], Took]:
+    """Start a watch; it says what has been taken since."""
+    began = time.perf_counter(), time.thread_time(), time.process_time()
+
+    def took() -> Took:
+        now = time.perf_counter(), time.thread_time(), time.process_time()
+        return Took(*(ended - begun for ended, begun in zip(now, began, strict=True)))
+
+    return took
+
+
 def compare(
     benchmark: str, ways: Sequence[str], sleep_seconds: float, runs: int
-) -> dict[str, float]:
-    """The median of each way's times in seconds: of `python -m benchmarks.<benchmark> WAY
-    SLEEP_SECONDS RUNS`, which says them by `report`."""
-    times: dict[str, list[float]] = {way: [] for way in ways}
+) -> dict[str, Took]:
+    """The medians of each way's runs: of `python -m benchmarks.<benchmark> WAY SLEEP_SECONDS RUNS`,
+    which says them by `report`."""
+    found: dict[str, list[Took]] = {way: [] for way in ways}
     for _ in range(_ROUNDS):
         for way in ways:
-            times[way] += _measure(benchmark, way, sleep_seconds, runs)
-    return {way: statistics.median(found) for way, found in times.items()}
+            found[way] += _measure(benchmark, way, sleep_seconds, runs)
+    return {
+        way: Took(*map(statistics.median, zip(*runs_of, strict=True)))
+        for way, runs_of in found.items()
+    }
 
 
-def report(times: list[float]) -> None:
-    """Say the times of a way's runs, in seconds."""
-    print(_RESULT + json.dumps(times))
+def added(took: Took, bare: Took, steps: int) -> str:
+    """A row's words on a run of so many steps beside a `bare` one."""
+    more = took.wall_seconds / bare.wall_seconds - 1
+    cpu_us = (took.thread_seconds - bare.thread_seconds) / steps * 1e6
+    return f"{took.wall_seconds * 1e3:8.1f} ms  {more:+7.2%}  {cpu_us:+6.0f} us of CPU a step"
 
 
-def _measure(benchmark: str, way: str, sleep_seconds: float, runs: int) -> list[float]:
+def report(runs: list[Took]) -> None:
+    """Say what a way's runs took."""
+    print(_RESULT + json.dumps(runs))
+
+
+def _measure(benchmark: str, way: str, sleep_seconds: float, runs: int) -> list[Took]:
     arguments = way, str(sleep_seconds), str(runs)
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
@@ -46,5 +80,4 @@ def _measure(benchmark: str, way: str, sleep_seconds: float, runs: int) -> list[
     lines = [line for line in done.stdout.splitlines() if line.startswith(_RESULT)]
     if not lines:
         raise RuntimeError(f"{way}: {done.stderr[-2000:]}")
-    found: list[float] = json.loads(lines[-1].removeprefix(_RESULT))
-    return found
+    return [Took(*run) for run in json.loads(lines[-1].removeprefix(_RESULT))]

@@ -8,11 +8,10 @@ way in a process of its own; medians.
 
 import asyncio
 import sys
-import time
 import warnings
 from typing import Any
 
-from benchmarks._ways import compare, report
+from benchmarks._ways import added, compare, report, started
 
 STEPS = 100
 FLOOR = "the SDK's spans alone"
@@ -49,12 +48,12 @@ def child(way: str, sleep_seconds: float, runs: int) -> None:
     runner.run("warm up")
     # flujo keeps to itself what a hook raises.
     assert floor.ended == (STEPS if way == FLOOR else 0)
-    times = []
+    found = []
     for _ in range(runs):
-        began = time.perf_counter()
+        took = started()
         runner.run("x")
-        times.append(time.perf_counter() - began)
-    report(times)
+        found.append(took())
+    report(found)
 
 
 def _hooks(way: str) -> list[Any]:
@@ -87,19 +86,19 @@ class Floor:
 def main() -> None:
     slow = compare("flujo_steps", WAYS[:-1], 0.005, 3)
     print(f"{STEPS} steps of 5 ms, one run, median:")
-    for way, seconds in slow.items():
-        added = seconds / slow["bare"] - 1
+    for way, took in slow.items():
         print(
-            f"  {way:24} {seconds * 1e3:8.1f} ms  {added:+7.2%}"
+            f"  {way:24} {added(took, slow['bare'], STEPS)}"
             + ("   (to reach: <= +2 %)" if way in TRACED else "")
         )
     fast = compare("flujo_steps", WAYS, 0.0, 5)
-    own = fast[OWN] - fast["bare"]
+    seconds_of = {way: took.wall_seconds for way, took in fast.items()}
+    own = seconds_of[OWN] - seconds_of["bare"]
     print(f"{STEPS} trivial steps, one run, median:")
-    for way, seconds in fast.items():
-        added = seconds - fast["bare"]
-        part = f"   1/{own / added:5.0f} of flujo's own" if added > 0 else ""
-        print(f"  {way:24} {seconds * 1e3:8.1f} ms  adds {added * 1e3:8.2f} ms{part}")
+    for way, seconds in seconds_of.items():
+        more = seconds - seconds_of["bare"]
+        part = f"   1/{own / more:5.0f} of flujo's own" if more > 0 else ""
+        print(f"  {way:24} {seconds * 1e3:8.1f} ms  adds {more * 1e3:8.2f} ms{part}")
     print("  (to reach: at most 1/20)")
 
 

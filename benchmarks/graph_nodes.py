@@ -7,13 +7,12 @@ ratio, and what do pydantic-graph's own spans add?). The ways alternate, a proce
 
 import asyncio
 import sys
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_graph import BaseNode, End, GraphRunContext
 
-from benchmarks._ways import compare, report
+from benchmarks._ways import Took, compare, report, started
 
 try:
     from pydantic_graph import GraphBuilder
@@ -68,16 +67,14 @@ def child(way: str, runs: int) -> None:
         flujo_otel.configure(flujo=False)
     one = graph(own_spans=way != "bare")
 
-    async def main() -> list[float]:
+    async def main() -> list[Took]:
         await one.run(state=State(), inputs=Visit(NODES))
-        times = []
+        found = []
         for _ in range(runs):
-            # With nothing to wait for it is the processor's time that counts, the writer's too.
-            clock = time.perf_counter if SLEEP_SECONDS else time.process_time
-            began = clock()
+            took = started()
             await one.run(state=State(), inputs=Visit(NODES))
-            times.append(clock() - began)
-        return times
+            found.append(took())
+        return found
 
     report(asyncio.run(main()))
 
@@ -85,16 +82,18 @@ def child(way: str, runs: int) -> None:
 def main() -> None:
     slow = compare("graph_nodes", WAYS, 0.005, 3)
     print(f"{NODES} nodes of 5 ms, one run, median, wall time:")
-    for way, seconds in slow.items():
-        added = seconds / slow["bare"] - 1
-        print(f"  {way:28} {seconds * 1e3:8.1f} ms  {added:+7.2%}")
+    for way, took in slow.items():
+        added = took.wall_seconds / slow["bare"].wall_seconds - 1
+        print(f"  {way:28} {took.wall_seconds * 1e3:8.1f} ms  {added:+7.2%}")
     fast = compare("graph_nodes", WAYS, 0.0, 20)
     print(f"{NODES} nodes that do nothing, one run, median, CPU time with the writer's:")
-    for way, seconds in fast.items():
-        added = seconds - fast["bare"]
+    bare_seconds = fast["bare"].process_seconds
+    for way, took in fast.items():
+        seconds = took.process_seconds
+        more = seconds - bare_seconds
         print(
             f"  {way:28} {seconds / NODES * 1e6:8.1f} us a node"
-            f"   adds {added / NODES * 1e6:7.1f}   x {seconds / fast['bare']:4.2f}"
+            f"   adds {more / NODES * 1e6:7.1f}   x {seconds / bare_seconds:4.2f}"
         )
 
 

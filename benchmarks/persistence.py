@@ -9,12 +9,11 @@ over all runs of all processes, and the ratios of these medians.
 import asyncio
 import sqlite3
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
-from benchmarks._ways import compare, report
+from benchmarks._ways import added, compare, report, started
 
 STEPS = 100
 FLOOR = "a bare commit"
@@ -41,14 +40,14 @@ def child(way: str, sleep_seconds: float, runs: int) -> None:
         runner.state_backend = None
     # Another input each time: 0.6 remembers what a step answered to the same one.
     runner.run(-STEPS)
-    times = []
+    found = []
     for run in range(runs):
-        began = time.perf_counter()
+        took = started()
         result = runner.run(run * 2 * STEPS)
-        times.append(time.perf_counter() - began)
+        found.append(took())
         assert len(result.step_history) == STEPS
         assert result.step_history[-1].output == run * 2 * STEPS + STEPS
-    report(times)
+    report(found)
 
 
 def _backend(way: str) -> Any:
@@ -78,15 +77,15 @@ def _backend(way: str) -> Any:
 
 def main() -> None:
     slow = compare("persistence", WAYS, 0.005, 3)
-    bare = slow[WAYS[0]]
     print(f"{STEPS} steps of 5 ms, one run, median:")
-    for way, seconds in slow.items():
-        print(f"  {way:14} {seconds * 1e3:8.1f} ms  {seconds / bare - 1:+7.1%}")
+    for way, took in slow.items():
+        print(f"  {way:14} {added(took, slow[WAYS[0]], STEPS)}")
     print("  (to reach: SQLiteBackend at most +5 %)")
     fast = compare("persistence", WAYS, 0.0, 5)
-    bare, _, ours, own = (fast[way] for way in WAYS)
+    bare, _, ours, own = (fast[way].wall_seconds for way in WAYS)
     print(f"{STEPS} trivial steps, one run, median:")
-    for way, seconds in fast.items():
+    for way, took in fast.items():
+        seconds = took.wall_seconds
         print(f"  {way:14} {seconds * 1e3:8.1f} ms  adds {(seconds - bare) * 1e3:8.1f} ms")
     print(f"  flujo's own adds {(own - bare) / (ours - bare):.0f} times as much (to reach: 20)")
 
