@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flujo_otel.bootstrap import configure
-    from flujo_otel.bootstrap.flujo import TraceManager
-    from flujo_otel.bootstrap.xray import XRay
-    from flujo_otel.integrations.flujo import FlujoInstrumentor
+    from flujo_otel.integrations.flujo import FlujoInstrumentor, TraceManager
     from flujo_otel.integrations.flujo.backend import SQLiteBackend
     from flujo_otel.integrations.pydantic_graph import PydanticGraphInstrumentor
     from flujo_otel.storage.traces import Step, Trace
+    from flujo_otel.xray import XRay
     from flujo_otel_exporter.exporter import SQLiteSpanExporter
     from flujo_otel_exporter.processor import LiveSpanProcessor
 
@@ -43,10 +42,13 @@ _MODULES = {
     "SQLiteSpanExporter": "flujo_otel_exporter.exporter",
     "Step": "flujo_otel.storage.traces",
     "Trace": "flujo_otel.storage.traces",
-    "TraceManager": "flujo_otel.bootstrap.flujo",
-    "XRay": "flujo_otel.bootstrap.xray",
+    "TraceManager": "flujo_otel.integrations.flujo",
+    "XRay": "flujo_otel.xray",
     "configure": "flujo_otel.bootstrap",
 }
+_HOST = "flujo_otel.bootstrap.host"
+_HOSTED = ("TraceManager", "XRay")
+"""They have a process configured that nobody configured, by the host that is loaded with them."""
 
 
 def __getattr__(name: str) -> Any:
@@ -57,6 +59,8 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
+        if name in _HOSTED:
+            import_module(_HOST)
         value = getattr(import_module(_MODULES[name]), name)
     except ValueError as error:
         if not str(error).startswith("OTEL_"):

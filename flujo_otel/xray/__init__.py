@@ -1,6 +1,6 @@
 """The X-Ray SDK: what a workflow decides, step by step, and why (docs/xray.md).
 
-`flujo_otel.XRay` is the same class in a process that is wired for it.
+`flujo_otel.XRay` is the same class, in a process that is wired for it by that.
 """
 
 from flujo_otel.storage.storage_backend import StorageBackend

@@ -11,8 +11,8 @@ from weakref import WeakSet
 
 from flujo_otel import process
 from flujo_otel.guard import guarded
+from flujo_otel.host import host
 from flujo_otel.model import Loss
-from flujo_otel.xray.host import host
 
 SAMPLED_OUT: Final = "sampled_out"
 RATE_LIMITED: Final = "rate_limited"

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 from flujo_otel.forward.answer import Answer, Verdict
 from flujo_otel.forward.backoff import PAUSE_SECONDS, Backoff
 from flujo_otel.guard import guarded
+from flujo_otel.host import host
 from flujo_otel.model import SpanRecord
 from flujo_otel.quiet import suppress_in_this_thread
 from flujo_otel.xray.drops import NOT_SUBMITTED
-from flujo_otel.xray.host import host
 from flujo_otel.xray.remote_sender import RemoteSender
 
 QUEUE_BYTES: Final = 32 << 20

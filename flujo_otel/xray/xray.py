@@ -10,6 +10,7 @@ from opentelemetry.trace import Span, format_trace_id
 
 from flujo_otel.errors import SettingsError
 from flujo_otel.guard import guarded
+from flujo_otel.host import host
 from flujo_otel.model import Loss
 from flujo_otel.recording.content import Recording
 from flujo_otel.storage.snapshot import snapshot_text
@@ -22,7 +23,6 @@ from flujo_otel.xray.decorator import decorated
 from flujo_otel.xray.drops import RATE_LIMITED, SAMPLED_OUT, Drops
 from flujo_otel.xray.free_step import FreeStep
 from flujo_otel.xray.held import HeldBudget, HeldRecorder
-from flujo_otel.xray.host import host
 from flujo_otel.xray.recorder import Recorder, SpanRecorder, StorageRecorder
 from flujo_otel.xray.sampling import Sampling
 from flujo_otel.xray.step import StepContext

@@ -7,6 +7,7 @@ from typing import Any, Final
 from opentelemetry import trace
 
 from flujo_otel.guard import guarded
+from flujo_otel.host import host
 from flujo_otel.integrations.flujo import facts, open_runs, paused_runs
 from flujo_otel.integrations.flujo.hook import Hook
 from flujo_otel.integrations.flujo.paused_runs import Paused
@@ -79,6 +80,9 @@ class TraceManager:
         paused: Paused | None,
         headless: bool = False,
     ) -> Run:
+        # Not when this is made: a program may set a provider, or call configure(), after that.
+        if self._is_global and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            host().ensure()
         if paused is not None:
             paused_runs.take(paused.run_id)
         run = Run(

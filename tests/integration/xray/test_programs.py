@@ -90,6 +90,45 @@ def test_a_file_that_the_program_chose_by_configure_is_the_one(db: Path) -> None
     assert not db.exists()
 
 
+OWN_PROVIDER = """
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    trace.set_tracer_provider(TracerProvider())
+"""
+
+
+@pytest.mark.parametrize("provider", ["", OWN_PROVIDER], ids=["none", "own"])
+def test_losses_that_were_counted_before_are_not_taken_for_tracing(db: Path, provider: str) -> None:
+    program = f"""{provider}
+    limited = XRay(remote_url="http://127.0.0.1:9", rate_limit=0)
+    with limited.trace("one too many"):
+        pass
+    limited.close()
+    with XRay().trace("workflow"):
+        pass
+    """
+    run(db, program, prelude=IMPORTS)
+    assert ["workflow"] == names(db)
+    assert {"rate_limited": 1} == losses(db)
+
+
+def test_a_local_provider_that_writes_here_is_not_taken_for_the_global_one(db: Path) -> None:
+    program = """
+    from flujo_otel import LiveSpanProcessor, SQLiteSpanExporter
+    from opentelemetry.sdk.trace import TracerProvider
+    local = TracerProvider()
+    local.add_span_processor(LiveSpanProcessor(SQLiteSpanExporter("chosen.db")))
+    with local.get_tracer("library").start_as_current_span("call"):
+        pass
+    with XRay().trace("workflow"):
+        pass
+    """
+    run(db, program, prelude=IMPORTS)
+    chosen = db.with_name("chosen.db")
+    assert [("call",), ("workflow",)] == query(chosen, "SELECT name FROM spans ORDER BY name")
+    assert not db.exists()
+
+
 def test_what_went_in_is_seen_though_the_process_was_killed(db: Path) -> None:
     program = """
     with XRay().trace("workflow") as trace, trace.step("hangs") as step:

@@ -150,7 +150,8 @@ def test_a_trace_never_waits_for_the_receiver() -> None:
 
 def test_what_finds_no_room_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[tuple[str, str, int]] = []
-    from flujo_otel.xray import host, submission
+    from flujo_otel import host
+    from flujo_otel.xray import submission
 
     class Counting:
         def ensure(self) -> None: ...

@@ -1,5 +1,5 @@
-"""What the SDK asks of the process that it runs in. Nothing, until somebody wires it: the root
-facade does (`flujo_otel.bootstrap.xray`)."""
+"""What producers ask of the process that they run in. Nothing is done, until somebody wires it: the
+root facade does (`flujo_otel.bootstrap.host`), with `XRay` and `TraceManager`."""
 
 import atexit
 from collections.abc import Callable
@@ -7,10 +7,11 @@ from typing import Protocol
 
 
 class Host(Protocol):
-    """None of these raise or wait for long."""
+    """None of these wait for long; none but `ensure` raises."""
 
     def ensure(self) -> None:
-        """See that what is recorded through the global tracer provider is kept somewhere."""
+        """See that what is recorded through the global tracer provider is kept somewhere. Raises
+        SettingsError."""
         ...
 
     def flush(self, timeout_seconds: float) -> bool:
