@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 _LARGEST: Final = 1 << 63
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2261
+"""The last that a column's nanoseconds reach as a whole."""
 _TIME: Final = frozenset({datetime})
 _TEXT: Final = frozenset({str})
 _NUMBER: Final = frozenset({int, float, type(None)})
@@ -37,6 +40,8 @@ def fixed_step(data: Mapping[str, Any]) -> dict[str, Any] | None:
         elif kind is str:
             if not value and key in _NEEDED:
                 return None
-        elif kind is datetime and value.tzinfo not in (None, UTC):
+        elif kind is datetime and not (
+            value.tzinfo in (None, UTC) and _FIRST_YEAR <= value.year <= _LAST_YEAR
+        ):
             return None
     return data.copy()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flujo_otel.errors import MalformedTrace
+from flujo_otel.model.record import LAST_TIME_NS
 from flujo_otel.redaction import redactor
 from flujo_otel.spanstore.flujo.times import of_datetime, of_iso
 from flujo_otel.spanstore.runlog import RunEnd, RunStart, StepResult
@@ -117,11 +118,13 @@ def _time(data: Mapping[str, Any], key: str) -> tuple[str, int] | None:
     value = data.get(key)
     if value is None:
         return None
-    if isinstance(value, datetime):
-        return value.isoformat(), of_datetime(value)
-    text, time_ns = value, of_iso(value)
+    is_datetime = isinstance(value, datetime)
+    text = value.isoformat() if is_datetime else value
+    time_ns = of_datetime(value) if is_datetime else of_iso(value)
     if time_ns is None:
         raise MalformedTrace(f"{key} is {value!r}; it must be a datetime or its ISO text.")
+    if abs(time_ns) > LAST_TIME_NS:
+        raise MalformedTrace(f"{key} is {value!r}; it must be from 1678 to 2262.")
     return text, time_ns
 
 

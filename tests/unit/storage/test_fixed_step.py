@@ -67,6 +67,8 @@ def test_as_flujo_hands_it_in_it_is_kept_as_it_was() -> None:
         {"step_index": True},
         {"start_time": "2026-11-22T12:30:00"},
         {"end_time": datetime(2026, 11, 22, tzinfo=timezone(timedelta(hours=1)))},
+        {"end_time": datetime(2262, 4, 12)},
+        {"start_time": datetime(1, 1, 1)},
         {"more": "than flujo gives"},
     ],
     ids=str,

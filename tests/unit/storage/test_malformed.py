@@ -26,6 +26,12 @@ MALFORMED: list[tuple[str, Any, str]] = [
     ("a time in nanoseconds", node("a", start_time=1e18), "it must be seconds of Unix time"),
     ("attributes that are a list", node("a", attributes=[1]), "attributes is list"),
 ]
+STATE = {
+    **dict.fromkeys(("pipeline_id", "pipeline_name", "pipeline_version"), "x"),
+    **dict.fromkeys(("created_at", "updated_at"), START),
+    "status": "running",
+    "pipeline_context": {},
+}
 
 
 class TestMalformedData:
@@ -60,11 +66,17 @@ class TestMalformedData:
             ({"cost": "1 $"}, "cost is '1 \\$'"),
             ({"cost": float("nan")}, "cost is nan"),
             ({"tokens": 1 << 63}, "below 2\\*\\*63"),
+            ({"start_time": datetime.min}, "it must be from 1678 to 2262"),
+            ({"end_time": datetime.max}, "it must be from 1678 to 2262"),
+            ({"end_time": "9999-12-31T00:00:00"}, "it must be from 1678 to 2262"),
         ],
     )
-    async def test_a_step_is_refused_by_its_key(
-        self, backend: SQLiteBackend, change: Mapping[str, Any], says: str
+    @pytest.mark.parametrize("has_state", [False, True])
+    async def test_a_step_is_refused_by_its_key_at_once(
+        self, backend: SQLiteBackend, change: Mapping[str, Any], says: str, has_state: bool
     ) -> None:
+        if has_state:  # then it would be written later
+            await backend.save_state("run-1", STATE)
         with pytest.raises(MalformedTrace, match=says):
             await backend.save_step_result({**STEP, **change})
         assert await backend.list_run_steps("run-1") == []
