@@ -1,6 +1,6 @@
 """The port for what flujo needs to go on with a run, and for the little else that it keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -85,11 +85,13 @@ class StateLog(Protocol):
         first: int = 0,
         *,
         wait: bool = True,
-    ) -> None:
-        """Add the state, or replace the one that this run had.
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Add the state, or replace the one that this run had; says whether it did.
 
         `history`: its entries, each as JSON (`state.step_history` is not looked at); those before
-        `first` are as they were when this was last called for the run.
+        `first` are as they were when this was last called for the run. `is_wanted`: asked when all
+        waiting is over; nothing is written where it says no.
         """
         ...
 

@@ -1,5 +1,6 @@
 """The part of SQLiteBackend that flujo goes on with: workflow states, and what is kept by name."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -49,11 +50,20 @@ class Workflows:
                     raise WouldWait
                 self._unsaved.add(row)
                 return
-            self._log.states.save_state(row, times, history.entries, history.first, wait=wait)
-            history.is_saved = True
-            self._going.add(run_id)
+            entries, first = history.entries, history.first
+            history.is_saved = self._log.states.save_state(
+                row, times, entries, first, wait=wait, is_wanted=lambda: is_wanted
+            )
+            if history.is_saved:
+                self._going.add(run_id)
 
-        await at_once(save)
+        is_wanted = True
+        try:
+            await at_once(save)
+        except asyncio.CancelledError:
+            # A thread that still waits for the database would write over the run's next state.
+            is_wanted = False
+            raise
 
     async def load_state(self, run_id: str) -> dict[str, Any] | None:
         """The state that was saved last, here or by flujo's own backend; None: there is none."""

@@ -1,7 +1,7 @@
 """StateLog on SQLite."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -96,27 +96,33 @@ class SQLiteStateLog:
         first: int = 0,
         *,
         wait: bool = True,
-    ) -> None:
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> bool:
         """See `statelog.StateLog.save_state`."""
         if state.pipeline_name in UNNAMED and state.run_id in self._names:
             state = state._replace(pipeline_name=self._names[state.run_id])
         row = (*state[:_PLACE], *state[_PLACE + 1 :], *times)
 
-        def save(connection: sqlite3.Connection, _: int) -> None:
+        def save(connection: sqlite3.Connection, _: int) -> bool:
+            if not is_wanted():
+                return False
             try:
                 if first > 0:
                     _save(connection, _SAVE_NEXT, row, history, min(first, len(history) - 1))
-                    return
+                    return True
             except sqlite3.IntegrityError:  # what it adds to is there no more
                 pass
             _save(connection, _SAVE, row, history, 0)
+            return True
 
         size_bytes = len(state.pipeline_context) + len(state.last_step_output or "")
         for n in range(first, len(history)):
             size_bytes += len(history[n])
         with faults.using(self._path):
-            self._connection.write(save, size_bytes, wait=wait)
-        self._names.pop(state.run_id, None)
+            is_saved = self._connection.write(save, size_bytes, wait=wait)
+        if is_saved:
+            self._names.pop(state.run_id, None)
+        return is_saved
 
     def state(self, run_id: str) -> WorkflowState | None:
         """See `statelog.StateLog.state`."""

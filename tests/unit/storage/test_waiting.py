@@ -142,3 +142,22 @@ else:
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert "1 records of steps are lost: " in done.stderr
+
+
+async def test_a_state_whose_saver_was_cancelled_never_replaces_the_next(tmp_path: Path) -> None:
+    db = tmp_path / "runs.db"
+    async with SQLiteBackend(db) as backend:
+        await backend.save_state("one", state("one"))
+        with closing(sqlite3.connect(db, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            older = state("one") | {"current_step_index": 1}
+            cancelled = asyncio.create_task(backend.save_state("one", older))
+            await asyncio.sleep(0.05)
+            cancelled.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+        await backend.save_state("one", state("one") | {"status": "failed"})
+        await asyncio.sleep(0.1)  # longer than its thread rests, which waits for the database
+        loaded = await backend.load_state("one")
+    assert loaded is not None
+    assert (loaded["status"], loaded["current_step_index"]) == ("failed", 0)
