@@ -1,4 +1,4 @@
-"""A bar on standard error for what takes a while; nothing where that is no terminal."""
+"""A bar on standard error for what takes a while. Where that is no terminal, what it waits for."""
 
 import sys
 import time
@@ -16,14 +16,19 @@ _TO_START: Final = "\r\x1b[K"
 
 
 class ProgressBar:
-    """Shows `done` of `total` spans; wiped away when the `with` ends."""
+    """Shows `done` of `total` spans; wiped away when the `with` ends.
+
+    In a log a line for each new trouble stands in for it: silence of half a minute says nothing.
+    """
 
     def __init__(self, what: str, total: int, *, hidden: bool) -> None:
         self._what = what
         self._total = total
         self._to = Terminal.of(sys.stderr)
+        self._is_hidden = hidden
         self._is_shown = not hidden and self._to.cuts
         self._next = 0.0
+        self._logged = ""
 
     def __enter__(self) -> "ProgressBar":
         self.show(0)
@@ -41,15 +46,27 @@ class ProgressBar:
 
     def show(self, done: int, trouble: str = "") -> None:
         """Draw it anew, ten times a second at most; `trouble`: why it does not go on, at once."""
+        if not self._is_shown:
+            self._log(done, trouble)
+            return
         now = time.monotonic()
-        if not self._is_shown or (now < self._next and not trouble):
+        if now < self._next and not trouble:
             return
         self._next = now + _EVERY_SECONDS
         self._to.stream.write(_TO_START + self._text(done, trouble))
         self._to.stream.flush()
 
+    def _log(self, done: int, trouble: str) -> None:
+        if trouble and trouble != self._logged and not self._is_hidden:
+            self._logged = trouble
+            self._to.write([[Piece(f"{self._of(done)} {self._what}; waits: {escape(trouble)}")]])
+            self._to.stream.flush()
+
+    def _of(self, done: int) -> str:
+        return f"{done:,} of {amounts.plural(self._total, 'span')}"
+
     def _text(self, done: int, trouble: str) -> str:
-        of = f"{done:,} of {amounts.plural(self._total, 'span')}"
+        of = self._of(done)
         if trouble:
             line = [Piece(f"{of}; waits: {escape(trouble)}")]
         else:
