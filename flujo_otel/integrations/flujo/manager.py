@@ -83,8 +83,6 @@ class TraceManager:
         # Not when this is made: a program may set a provider, or call configure(), after that.
         if self._is_global and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             host().ensure()
-        if paused is not None:
-            paused_runs.take(paused.run_id)
         run = Run(
             self._tracer,
             self._recording,
@@ -95,7 +93,7 @@ class TraceManager:
             paused=paused,
             headless=headless,
         )
-        open_runs.add(run, context)
+        open_runs.add(run, context, paused)
         return run
 
     def _pipeline(self, payload: Any) -> PipelineFacts:

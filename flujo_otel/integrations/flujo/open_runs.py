@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.integrations.flujo import paused_runs
+from flujo_otel.integrations.flujo.paused_runs import Paused
 from flujo_otel.integrations.flujo.pipeline import PipelineFacts
 from flujo_otel.integrations.flujo.run import Run
 from flujo_otel.semconv import flujo as semconv
@@ -24,8 +25,11 @@ _lost: Final[deque[Run]] = deque()
 """Runs whose context is gone without a post_run: 0.4 sends none if its state backend fails."""
 
 
-def add(run: Run, context: object) -> None:
-    """Make `run` the open one of `context`; end those that flujo has lost meanwhile."""
+def add(run: Run, context: object, paused: Paused | None) -> None:
+    """Make `run` the open one of `context`, which is what `paused` waited for; end those that flujo
+    has lost meanwhile."""
+    if paused is not None:
+        paused_runs.forget(paused.run_id)
     _note_other_runs(run)
     _open[id(context)] = _Open(run, _watched(context))
     while _lost:

@@ -48,6 +48,6 @@ def of_context(context: Any) -> Paused | None:
     return next((each for each in held if each.context and each.context() is context), None)
 
 
-def take(run_id: str) -> Paused | None:
-    """The paused run of this id, which goes on now and is forgotten here."""
-    return _paused.pop(run_id, None)
+def forget(run_id: str) -> None:
+    """The run goes on now."""
+    _paused.pop(run_id, None)

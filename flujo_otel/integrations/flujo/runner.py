@@ -57,13 +57,12 @@ class RunnerHook:
             open_runs.hand_on(run, self, self._pipeline())
             return
         run_id = run_id_of(payload)
-        self._start(payload.context, run_id, paused_runs.take(run_id)).begin(payload.initial_input)
+        self._start(payload.context, run_id, paused_runs.of_id(run_id)).begin(payload.initial_input)
 
     def resume(self, context: Any, answer: Any) -> None:
         """Go on in the trace of the run that was paused with `context`, if this process saw it."""
         paused = paused_runs.of_context(context)
         run_id = paused.run_id if paused else str(getattr(context, "run_id", ""))
-        paused_runs.take(run_id)
         run = self._start(context, run_id, paused)
         run.resume()
         run.answer(answer)
@@ -78,7 +77,7 @@ class RunnerHook:
             pipeline=self._pipeline(),
             paused=paused,
         )
-        open_runs.add(run, context)
+        open_runs.add(run, context, paused)
         return run
 
     def _pipeline(self) -> PipelineFacts:

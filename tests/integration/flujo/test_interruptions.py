@@ -243,7 +243,7 @@ def test_a_resumed_run_goes_on_in_its_first_trace(instrumented: Traced) -> None:
 
 def test_a_run_that_was_paused_elsewhere_goes_on_under_its_id(instrumented: Traced) -> None:
     runner, result = paused(instrumented, adds("first") >> ask("ask") >> adds("after"))
-    paused_runs.take(instrumented.spans[-1].attributes["flujo.run_id"])  # as in another process
+    paused_runs.forget(instrumented.spans[-1].attributes["flujo.run_id"])  # as in another process
     instrumented.drive(lambda: runner.resume_async(result, 5))
     assert instrumented.tree() == (
         "pipeline_run paused\n"
