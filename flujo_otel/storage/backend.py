@@ -22,8 +22,9 @@ from flujo_otel.storage.workflows import Workflows
 class SQLiteBackend(Workflows):
     """Runs, steps and trace trees in our own file, beside the spans that come by OpenTelemetry.
 
-    `db`: a path or a sqlite URI; None: as the settings say (docs/database.md). Every method does
-    its work in a thread, so that the event loop does not wait for SQLite; each is one transaction.
+    `db`: a path or a sqlite URI; None: as the settings say (docs/database.md). The event loop never
+    waits for SQLite: a small write that need not wait is made on it, all else in a thread. Each is
+    one transaction.
     They raise MalformedTrace for data of another shape than the agreed one (nothing is written
     then), StoreUnavailable (retryable) or ForeignDatabase.
     """
