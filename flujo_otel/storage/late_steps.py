@@ -8,6 +8,7 @@ import asyncio
 import logging
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import Any, Final
 
@@ -86,7 +87,8 @@ class LateSteps:
         if self._lock.locked():  # as long as a write waits for the database, no further thread does
             self._timer = loop.call_later(LATE_SECONDS, self._begin, loop)
             return
-        loop.run_in_executor(None, _quietly, self._log, self._steps, self._lock)
+        with suppress(RuntimeError):  # this loop is ending: the exit, or the next call, writes them
+            loop.run_in_executor(None, _quietly, self._log, self._steps, self._lock)
 
 
 def _quietly(log: RunLog, steps: list[LateStep], lock: Lock) -> None:

@@ -161,3 +161,23 @@ async def test_a_state_whose_saver_was_cancelled_never_replaces_the_next(tmp_pat
         loaded = await backend.load_state("one")
     assert loaded is not None
     assert (loaded["status"], loaded["current_step_index"]) == ("failed", 0)
+
+
+def test_records_outlast_a_loop_that_ends_while_its_threads_are_busy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    db = tmp_path / "runs.db"
+    backend = SQLiteBackend(db)
+
+    async def work() -> None:
+        await backend.save_run_start(start("one"))
+        await backend.save_state("one", state("one"))
+        await backend.save_step_result(step("one", 0))
+        # asyncio.run waits for it, and lets no other thread begin, when the record is due
+        asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.3)
+
+    asyncio.run(work())
+    assert caplog.text == ""
+    backend.close_sync()
+    with closing(sqlite3.connect(db)) as reader:
+        assert reader.execute("SELECT step_run_id FROM steps").fetchall() == [("one:0",)]
