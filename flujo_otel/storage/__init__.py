@@ -3,13 +3,15 @@
 flujo's, `SQLiteBackend`:
 
     backend          runs, steps and trace trees
-    workflows        the rest of its methods: states to go on from, and what flujo keeps by name
-    rows, shapes     the dicts that it is given, to rows; rows to the dicts that it answers with
+    workflows        the rest of its methods: states to go on from, and what flujo keeps by name;
+                     `recent_runs`: which runs' states are kept here
+    rows, shapes     the dicts that it is given, to rows; rows to the dicts that it answers with,
+                     by `flujo_version`
     state_rows       workflow states to rows and back; `state_codec`: what is in them, as JSON;
                      `tagged`: values in them that JSON has no word for
     trace_tree       trees to span records and back; `flujo_tree` puts flujo's own times right
     late_steps       records of steps, written a little later; `fixed_step`: which can be made then;
-                     `history`: those that were not written
+                     `missing_steps`: those that were not written
     unsaved          states that were not saved, told and counted
     event_loop       how its methods keep from holding the event loop up
 
@@ -20,6 +22,9 @@ X-Ray's, `SQLiteStorage`:
     trace_storage    SQLiteStorage
     trace_spans      Trace and Step to span records and back; `decisions`, `llm`: attributes
     snapshot         values as they are when they are handed in
+    moments          X-Ray's local times; `random_ids`: ids for what has none
+
+Of both, `bound`: how much of a value is read.
 
 A value becomes JSON in five ways, here and elsewhere, since its readers want different things:
 

@@ -12,8 +12,8 @@ from flujo_otel.spanstore.runlog import SpanGroup
 from flujo_otel.storage import flujo_tree, rows, shapes, trace_tree
 from flujo_otel.storage.event_loop import at_once, checked, in_thread
 from flujo_otel.storage.fixed_step import fixed_step
-from flujo_otel.storage.history import record_missing_steps
 from flujo_otel.storage.late_steps import LateSteps
+from flujo_otel.storage.missing_steps import record_missing_steps
 from flujo_otel.storage.recent_runs import RecentRuns
 from flujo_otel.storage.unsaved import UnsavedStates
 from flujo_otel.storage.workflows import Workflows

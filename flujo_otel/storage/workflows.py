@@ -12,8 +12,8 @@ from flujo_otel.spanstore.statelog import NamedValue, ShadowEvaluation, StateTim
 from flujo_otel.storage import shapes, state_codec, state_rows
 from flujo_otel.storage.event_loop import at_once, in_thread
 from flujo_otel.storage.flujo_version import speaks_06
-from flujo_otel.storage.history import record_missing_steps
 from flujo_otel.storage.late_steps import LateSteps
+from flujo_otel.storage.missing_steps import record_missing_steps
 from flujo_otel.storage.plain import from_json, to_json, to_plain
 from flujo_otel.storage.recent_runs import RecentRuns
 from flujo_otel.storage.unsaved import UnsavedStates
