@@ -10,7 +10,8 @@ from flujo_otel import process
 from flujo_otel.model import Process
 from flujo_otel.spanstore.api import BacklogSize
 from flujo_otel.spanstore.backlog import KeptRequest
-from flujo_otel.spanstore.sqlite.writer import Opened, SQLiteSpanWriter
+from flujo_otel.spanstore.sqlite.opened import Opened
+from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from flujo_otel.spanstore.sqlite.writers import beat
 
 _ROWS: Final = 64

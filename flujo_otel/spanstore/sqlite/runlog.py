@@ -20,10 +20,11 @@ from flujo_otel.spanstore.runlog import (
 from flujo_otel.spanstore.sqlite import faults
 from flujo_otel.spanstore.sqlite.connection import read_once, transaction
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
+from flujo_otel.spanstore.sqlite.opened import open_database
 from flujo_otel.spanstore.sqlite.staging import pours, stage
 from flujo_otel.spanstore.sqlite.standing_connection import StandingConnection
 from flujo_otel.spanstore.sqlite.statelog import SQLiteStateLog
-from flujo_otel.spanstore.sqlite.writer import describe, open_database, pour
+from flujo_otel.spanstore.sqlite.writer import describe, pour
 
 STATED: Final = LAST_TIME_NS + 1
 """`runs.root_start_ns` of a run whose row was handed in: later than any root, so that none of its

@@ -20,7 +20,7 @@ from flujo_otel.errors import StoreUnavailable
 from flujo_otel.settings import Durable
 from flujo_otel.spanstore.runlog import WouldWait
 from flujo_otel.spanstore.sqlite import connection as connections
-from flujo_otel.spanstore.sqlite.writer import Opened, open_database
+from flujo_otel.spanstore.sqlite.opened import Opened, open_database
 
 T = TypeVar("T")
 

@@ -8,19 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from flujo_otel import process
 from flujo_otel.errors import DamagedDatabase, StoreUnavailable
 from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
 from flujo_otel.spanstore.api import Rejected, WriteResult
-from flujo_otel.spanstore.sqlite.backfill import Backfill
-from flujo_otel.spanstore.sqlite.checkpoint import WAIT_SECONDS, Checkpointer, Turns
-from flujo_otel.spanstore.sqlite.connection import connect_for_writing
-from flujo_otel.spanstore.sqlite.files import Files
+from flujo_otel.spanstore.sqlite.opened import Opened, open_database
 from flujo_otel.spanstore.sqlite.staging import pours, stage
 from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
-from flujo_otel.spanstore.sqlite.writers import beat, register
+from flujo_otel.spanstore.sqlite.writers import beat
 from flujo_otel.wire.values import clean_text
 
 _DATA_ERRORS: Final = (
@@ -34,10 +31,6 @@ _DATA_ERRORS: Final = (
 """What sqlite3 raises for a value that it cannot take, by the Python version."""
 
 _SQLITE_ERROR: Final = 1
-SCRIPTS: Final = [
-    Path(__file__).with_name(name)
-    for name in ("staged.sql", "usage.sql", "pour.sql", "replacement.sql")
-]
 POUR: Final = "INSERT INTO pour VALUES (?, ?, ?, ?, ?, ?)"
 _REPLACEMENT: Final = "INSERT INTO replacement VALUES (?, ?, ?, ?, ?, ?)"
 _ADD_LOSSES: Final = """
@@ -109,7 +102,7 @@ class SQLiteSpanWriter:
                 opened.connection.interrupt()
 
     @contextmanager
-    def _using(self) -> Iterator["Opened"]:
+    def _using(self) -> Iterator[Opened]:
         """The open database; whatever fails for no fault of the data is StoreUnavailable, a broken
         file too: it may be moved away and a new one made."""
         try:
@@ -122,7 +115,7 @@ class SQLiteSpanWriter:
                 f"{self._path} does not take writes just now: {error}."
             ) from error
 
-    def _opened(self) -> "Opened":
+    def _opened(self) -> Opened:
         """The open database; opened again where the file was renamed, deleted or replaced."""
         if self._open is not None and not self._open.is_in_place:
             self._was_replaced = True
@@ -137,7 +130,7 @@ class SQLiteSpanWriter:
             self._was_replaced = False
         return self._open
 
-    def _open_database(self) -> "Opened":
+    def _open_database(self) -> Opened:
         return open_database(
             self._path,
             self._durable,
@@ -155,7 +148,7 @@ class SQLiteSpanWriter:
         return WriteResult(rejected)
 
     def _pour(
-        self, opened: "Opened", records: Sequence[SpanRecord], into: str, rejected: list[Rejected]
+        self, opened: Opened, records: Sequence[SpanRecord], into: str, rejected: list[Rejected]
     ) -> None:
         """Write one pour; halve it where its data is refused, until the culprit stands alone."""
         connection = opened.connection
@@ -178,65 +171,6 @@ class SQLiteSpanWriter:
             connection.execute("DELETE FROM staged")
             raise
         opened.checkpointer.wrote(connection, _size_bytes(records))
-
-
-class Opened(NamedTuple):
-    """An open database with what belongs to this connection."""
-
-    path: Path
-    connection: sqlite3.Connection
-    files: Files | None
-    """None: it is in memory."""
-    turns: Turns
-    checkpointer: Checkpointer
-    writer_id: int
-    service: str
-    known: set[tuple[str, int]]
-    """Resources and scopes that the file has for certain, by statement and id."""
-
-    @property
-    def is_in_place(self) -> bool:
-        """Whether it is still what its path leads to."""
-        return self.files is None or self.files.are_in_place
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self.checkpointer.close()
-        if self.files is not None:
-            self.files.leave(self.connection, self.turns)
-        self.connection.close()
-        self.turns.close()
-
-
-def open_database(
-    path: Path,
-    durable: Literal["normal", "full"],
-    busy_timeout_seconds: float | None = None,
-    *,
-    tuning: Tuning = TRACED,
-    service: str = "",
-) -> Opened:
-    """Open our file for writing spans. Raises what `connect_for_writing` raises."""
-    connection = connect_for_writing(
-        path,
-        durable=durable,
-        busy_timeout_seconds=busy_timeout_seconds,
-        cache_bytes=tuning.cache_bytes,
-    )
-    try:
-        files = Files.of(path)
-        for script in SCRIPTS:
-            connection.executescript(script.read_text(encoding="utf-8"))
-        wait_seconds = WAIT_SECONDS if busy_timeout_seconds is None else busy_timeout_seconds
-        turns = Turns(path, wait_seconds)
-        with turns.writing():
-            writer_id = register(connection, process.current())
-    except BaseException:
-        connection.close()
-        raise
-    backfill = Backfill(path, writer_id) if tuning.backfills else None
-    checkpointer = Checkpointer(path, turns, tuning, backfill)
-    return Opened(path, connection, files, turns, checkpointer, writer_id, service, set())
 
 
 def _count(opened: Opened, losses: Sequence[Loss]) -> None:

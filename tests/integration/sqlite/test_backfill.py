@@ -13,8 +13,9 @@ from flujo_otel.spanstore.sqlite import backfill
 from flujo_otel.spanstore.sqlite.backfill import Backfill
 from flujo_otel.spanstore.sqlite.connection import connect_for_backfill
 from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
+from flujo_otel.spanstore.sqlite.opened import Opened, open_database
 from flujo_otel.spanstore.sqlite.tuning import Tuning
-from flujo_otel.spanstore.sqlite.writer import Opened, SQLiteSpanWriter, open_database
+from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
 from support.records import record
 
 _LONG_SECONDS = 60
