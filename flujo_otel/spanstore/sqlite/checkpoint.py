@@ -26,11 +26,14 @@ except ImportError:  # Windows: SQLite's own locks are all there is
     fcntl = None  # type: ignore[assignment]
 
 _RESTART_EVERY_SECONDS: Final = 5.0
+"""Of a WAL that is overgrown: writers stand still while it waits for readers."""
 _RESTART_WAIT_MS: Final = 100
-_REST_SECONDS: Final = 60.0
+_QUIET_SECONDS: Final = 60.0
+"""Since the last checkpoint: whoever writes so little does without the WAL's space."""
 WAIT_SECONDS: Final = 5.0
+"""For a checkpoint under way; as SQLite's busy timeout, `connection.BUSY_TIMEOUT_SECONDS`."""
 _STEP_SECONDS: Final = 0.001
-_HELD_BY_ANOTHER: Final = (errno.EWOULDBLOCK, errno.EINTR)
+_TRY_AGAIN: Final = (errno.EWOULDBLOCK, errno.EINTR)
 _SHARED: Final = 0 if fcntl is None else fcntl.LOCK_SH | fcntl.LOCK_NB
 _NO_LOCK: Final = nullcontext()
 
@@ -108,7 +111,7 @@ class _Shared:
     def _wait(self, error: int) -> None:
         deadline = time.monotonic() + self._wait_seconds
         while error != 0:
-            if error not in _HELD_BY_ANOTHER:
+            if error not in _TRY_AGAIN:
                 raise StoreUnavailable(f"{self._path} cannot be locked: {os.strerror(error)}.")
             if time.monotonic() > deadline:
                 raise StoreUnavailable(f"{self._path} is held by a checkpoint that does not end.")
@@ -146,8 +149,8 @@ class Checkpointer:
         self._wal = database.with_name(database.name + "-wal")
         self._turns = turns
         self._written_bytes = 0
-        self._next_restart = 0.0
-        self._latest = 0.0
+        self._restart_from = 0.0
+        self._completed_at = 0.0
 
     def wrote(self, connection: sqlite3.Connection, size_bytes: int) -> None:
         """Note a committed write; checkpoint where it is time. Never raises for a busy database."""
@@ -191,11 +194,11 @@ class Checkpointer:
         if self._is_overgrown():
             # TRUNCATE is RESTART that also gives the disk space back: 0.3 s for 700 MB, which the
             # next writes would take again where there are many.
-            is_quiet = time.monotonic() - self._latest > _REST_SECONDS
+            is_quiet = time.monotonic() - self._completed_at > _QUIET_SECONDS
             self._restart(connection, "TRUNCATE" if is_quiet else "RESTART")
         else:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        self._latest = time.monotonic()
+        self._completed_at = time.monotonic()
 
     def _wal_bytes(self) -> int:
         try:
@@ -204,11 +207,11 @@ class Checkpointer:
             return 0
 
     def _is_overgrown(self) -> bool:
-        is_time = time.monotonic() >= self._next_restart
+        is_time = time.monotonic() >= self._restart_from
         return is_time and self._wal_bytes() > self._tuning.restart_above_bytes
 
     def _restart(self, connection: sqlite3.Connection, mode: str) -> None:
-        self._next_restart = time.monotonic() + _RESTART_EVERY_SECONDS
+        self._restart_from = time.monotonic() + _RESTART_EVERY_SECONDS
         waits = connection.execute("PRAGMA busy_timeout").fetchone()[0]
         connection.execute(f"PRAGMA busy_timeout = {_RESTART_WAIT_MS}")
         try:
