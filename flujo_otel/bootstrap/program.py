@@ -13,6 +13,7 @@ from flujo_otel import redaction, settings
 from flujo_otel.bootstrap.instrumenting import instrument
 from flujo_otel.bootstrap.provider import global_provider
 from flujo_otel.lock import SurvivingLock
+from flujo_otel.recording.content import settle
 from flujo_otel.settings import Settings
 from flujo_otel.usage.rates import rates_of
 from flujo_otel_exporter.exporter import SQLiteSpanExporter
@@ -74,6 +75,7 @@ def configure(
         if is_nested:  # in what interrupts this very function, which then goes on
             return
         redaction.settle(_redactor(chosen, redact))
+        settle(content, value_limit_bytes)
         rates_of(chosen)  # what cannot be used is said now, not with the first span
         forwarding = forwarding_of(chosen, forward)
         join(global_provider(service_name), chosen, forwarding)

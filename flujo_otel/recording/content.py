@@ -1,7 +1,7 @@
 """What of a program's values is recorded: as JSON or as text, of bounded size, without secrets."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
@@ -29,8 +29,14 @@ class Recording:
 
     @classmethod
     def chosen(cls, content: bool | None, value_limit_bytes: int | None) -> "Recording":
-        """What the settings say where an argument is None. Raises SettingsError."""
-        chosen = settings.load(content=content, value_limit_bytes=value_limit_bytes)
+        """Where an argument is None, what configure() was given, else what the settings say.
+        Raises SettingsError."""
+        chosen = settings.load(
+            content=_given.content if content is None else content,
+            value_limit_bytes=(
+                _given.value_limit_bytes if value_limit_bytes is None else value_limit_bytes
+            ),
+        )
         return cls(chosen.content, chosen.value_limit_bytes)
 
     @classmethod
@@ -40,6 +46,30 @@ class Recording:
         with guarded("reading the settings"):
             return cls.chosen(content, value_limit_bytes)
         return cls(content=False)
+
+
+class _Given(NamedTuple):
+    content: bool | None = None
+    value_limit_bytes: int | None = None
+
+
+_given = _Given()
+
+
+def settle(content: bool | None, value_limit_bytes: int | None) -> None:
+    """What holds in this process for producers that are told neither, X-Ray and those of LlamaIndex
+    above all; of each the first that was said counts."""
+    global _given
+    _given = _Given(
+        content if _given.content is None else _given.content,
+        value_limit_bytes if _given.value_limit_bytes is None else _given.value_limit_bytes,
+    )
+
+
+def unsettle() -> None:
+    """Nothing was said: the settings hold."""
+    global _given
+    _given = _Given()
 
 
 class Content:

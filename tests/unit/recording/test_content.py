@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from flujo_otel.errors import SettingsError
-from flujo_otel.recording.content import Content, Recording
+from flujo_otel.recording.content import Content, Recording, settle, unsettle
 from flujo_otel.semconv import openinference
 
 
@@ -67,3 +67,19 @@ def test_where_the_settings_cannot_be_read_nothing_is_recorded(
     assert Recording(content=False) == Recording.chosen_quietly(None, None)
     with pytest.raises(SettingsError):
         Recording.chosen(None, None)
+
+
+def test_what_the_process_was_told_first_holds_where_a_producer_is_told_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLUJO_OTEL_VALUE_LIMIT_BYTES", "100")
+    try:
+        settle(False, None)
+        assert Recording(False, 100) == Recording.chosen(None, None)
+        settle(True, 200)
+        assert Recording(False, 200) == Recording.chosen(None, None)
+        assert Recording(True, 300) == Recording.chosen(True, 300)
+    finally:
+        unsettle()
+    assert Recording(True, 100) == Recording.chosen(None, None)
