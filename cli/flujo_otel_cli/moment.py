@@ -8,6 +8,7 @@ from flujo_otel.spanstore.changes import SpanChange
 from flujo_otel_cli import amounts
 from flujo_otel_cli.document import Document, run_document, span_document
 from flujo_otel_cli.line import Line, Name, Piece
+from flujo_otel_cli.notes import subject_notes
 from flujo_otel_cli.runs import process_of, spent, title
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import both_ends, escape, head
@@ -27,15 +28,17 @@ class SpanMoment(NamedTuple):
     change: SpanChange
 
     def line(self, to: Terminal, now_ns: int) -> Line:
-        """When, the run, how it stands, how long it took, its name, what failed."""
+        """When, the run, how it stands, how long it took, its name, what failed, what it called."""
         span = self.change.span
         failure = failure_of(span) if span.status == "failed" else None
         said = failure.message.split("\n", 1)[0] if failure else ""
         limit = to.width if to.cuts else None
+        called = "  ".join(subject_notes(span))
         return [
             *_front(span, span.end_time_ns, to, now_ns),
             Name(both_ends(span.name, limit) or "(no name)"),
             Piece(f"  {head(said, limit)}" if said else "", STYLES["failed"]),
+            Piece(f"  {called}" if called else "", "dim"),
         ]
 
     def document(self) -> Document:

@@ -82,6 +82,23 @@ def test_spans_of_another_process_are_told_as_they_start_and_end(tmp_path: Path)
         assert lens.errors() == ""
 
 
+def test_requests_of_one_name_differ_in_what_they_called(tmp_path: Path) -> None:
+    db = tmp_path / "spans.db"
+    program = """
+    tracer = traced().get_tracer("t")
+    for city in ("Rome", "Bonn"):
+        address = {"url.full": f"http://here/weather/{city}?api_key=sk-abcdefghij0123456789"}
+        tracer.start_span("GET /weather/{city}", attributes=address).end()
+    """
+    programs.run(db, program)
+    with Lens("tail", "--since", "1h", "--db", str(db), cwd=tmp_path) as lens:
+        told = [lens.line() for _ in range(2)]
+        assert lens.stop() == 0
+    for line, city in zip(told, ("Rome", "Bonn"), strict=True):
+        assert f"GET /weather/{{city}}  http://here/weather/{city}?api_key=" in line
+        assert "sk-abc" not in line
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a pipe of a known size")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_interrupted_amid_a_line_it_ends_after_it(tmp_path: Path, unbuffered: str) -> None:
