@@ -15,6 +15,7 @@ LEFT = [
     {"find shoes": ["apply_filters", "rank", "ask the model"]},
     {"workflow": ["search", "pick one"]},
     {"prices": ["all", "price bread", "price cake", "price tea"]},
+    {"documents": ["all", "parse bill", "parse letter"]},
     {},
     None,
 ]
@@ -24,8 +25,10 @@ LEFT = [
 @pytest.mark.parametrize(("example", "left"), list(zip(EXAMPLES, LEFT, strict=True)))
 def test_an_example_runs(example: str, left: dict[str, list[str]] | None, tmp_path: Path) -> None:
     db = tmp_path / "page.db"
+    program = tmp_path / "page.py"  # a file: the children of a pool import it
+    program.write_text(example)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", example],
+        [sys.executable, "-W", "error", str(program)],
         env=environment(db),
         cwd=tmp_path,
         capture_output=True,
