@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
 from flujo_otel.errors import FlujoOtelError, MalformedTrace
@@ -24,7 +25,15 @@ async def at_once(write: Callable[[bool], T]) -> T:
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """`work` off the event loop. What it finds wrong with the data is MalformedTrace, whatever odd
     value of the caller's it met (a `str()` that raises, a number beyond all bounds)."""
-    return await asyncio.to_thread(lambda: checked(work, *args, **kwargs))
+
+    def call() -> T:
+        return checked(work, *args, **kwargs)
+
+    try:
+        answer = asyncio.get_running_loop().run_in_executor(None, copy_context().run, call)
+    except RuntimeError:  # the main thread has ended while this one goes on: no thread begins now
+        return call()
+    return await answer
 
 
 def checked(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -181,3 +181,29 @@ def test_records_outlast_a_loop_that_ends_while_its_threads_are_busy(
     backend.close_sync()
     with closing(sqlite3.connect(db)) as reader:
         assert reader.execute("SELECT step_run_id FROM steps").fetchall() == [("one:0",)]
+
+
+def test_a_thread_that_outlives_the_main_one_can_save(tmp_path: Path) -> None:
+    program = """
+import asyncio, threading, time
+from datetime import datetime
+from flujo_otel import SQLiteBackend
+
+async def work():
+    while threading.main_thread().is_alive():
+        await asyncio.sleep(0.01)
+    async with SQLiteBackend("runs.db") as backend:
+        await backend.save_run_start({"run_id": "one", "start_time": datetime(2026, 11, 21)})
+        print((await backend.get_run_details("one"))["status"])
+
+threading.Thread(target=lambda: asyncio.run(work())).start()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("running\n", "")
