@@ -227,6 +227,6 @@ def _complex(found: dict[str, Any]) -> Any:
     if found.keys() == {"real", "imag"}:
         try:
             return complex(found["real"], found["imag"])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return found
     return found

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +38,11 @@ def test_it_comes_back(value: dict[str, Any]) -> None:
     back = decode(encode(value))
     assert back == value
     assert [*map(type, back.values())] == [*map(type, value.values())]
+
+
+@pytest.mark.parametrize("value", [{"real": 10**400, "imag": 1}, {"real": 0, "imag": "i"}])
+def test_what_flujo_06_would_read_as_a_complex_number_and_is_none_comes_back(
+    monkeypatch: pytest.MonkeyPatch, value: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(state_codec, "speaks_06", lambda: True)
+    assert decode(encode(value)) == value
