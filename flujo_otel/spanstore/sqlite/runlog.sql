@@ -179,14 +179,16 @@ BEGIN
     UPDATE sequence SET value = value + changes();
 END;
 
--- A workflow state with the first entry of its history (n 0), NULL: it has none.
+-- A workflow state with the first entry of its history (n 0), NULL: it has none. So each process
+-- saves the first state that it has of a run: a run whose process is gone goes on in this one.
 CREATE TEMP VIEW saved_state AS
 SELECT
     0 AS run_id, 0 AS pipeline_id, 0 AS pipeline_name, 0 AS pipeline_version, 0 AS
     current_step_index, 0 AS pipeline_context, 0 AS last_step_output, 0 AS status, 0 AS
     created_at, 0 AS updated_at, 0 AS total_steps, 0 AS error_message, 0 AS execution_time_ms, 0
     AS memory_usage_mb, 0 AS metadata, 0 AS is_background_task, 0 AS parent_run_id, 0 AS
-    task_id, 0 AS background_error, 0 AS created_at_ns, 0 AS updated_at_ns, 0 AS n, '' AS entry;
+    task_id, 0 AS background_error, 0 AS created_at_ns, 0 AS updated_at_ns, 0 AS writer_id, 0 AS n,
+    '' AS entry;
 
 CREATE TEMP TRIGGER saving_state INSTEAD OF INSERT ON saved_state
 BEGIN
@@ -228,6 +230,10 @@ BEGIN
         background_error = excluded.background_error,
         created_at_ns = excluded.created_at_ns,
         updated_at_ns = excluded.updated_at_ns;
+    UPDATE runs SET writer_id = NEW.writer_id, change_seq = (SELECT value FROM sequence) + 1
+    WHERE run_id = NEW.run_id AND status = 'running' AND NEW.status = 'running'
+        AND writer_id <> NEW.writer_id;
+    UPDATE sequence SET value = value + changes();
 END;
 
 -- The same with the entry after the last one of a history that is there, or with the last one again.

@@ -28,7 +28,8 @@ _HISTORY: Final = """
     )
 """
 _FIELDS: Final = ", ".join(_HISTORY if f == "step_history" else f for f in WorkflowState._fields)
-_WIDTH: Final = len(WorkflowState._fields) + 3
+_WIDTH: Final = len(WorkflowState._fields) + 4
+"""Without its history; with its two times, the writer, and one entry with its number."""
 _SAVE: Final = f"INSERT INTO saved_state VALUES ({', '.join('?' * _WIDTH)})"
 _SAVE_NEXT: Final = f"INSERT INTO next_state VALUES ({', '.join('?' * _WIDTH)})"
 _ADD_ENTRY: Final = "INSERT INTO workflow_history VALUES (?, ?, ?)"
@@ -103,16 +104,17 @@ class SQLiteStateLog:
             state = state._replace(pipeline_name=self._names[state.run_id])
         row = (*state[:_PLACE], *state[_PLACE + 1 :], *times)
 
-        def save(connection: sqlite3.Connection, _: int) -> bool:
+        def save(connection: sqlite3.Connection, writer_id: int) -> bool:
             if not is_wanted():
                 return False
+            values = (*row, writer_id)
             try:
                 if first > 0:
-                    _save(connection, _SAVE_NEXT, row, history, min(first, len(history) - 1))
+                    _save(connection, _SAVE_NEXT, values, history, min(first, len(history) - 1))
                     return True
             except sqlite3.IntegrityError:  # what it adds to is there no more
                 pass
-            _save(connection, _SAVE, row, history, 0)
+            _save(connection, _SAVE, values, history, 0)
             return True
 
         size_bytes = len(state.pipeline_context) + len(state.last_step_output or "")

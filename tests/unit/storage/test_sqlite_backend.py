@@ -223,6 +223,46 @@ async def test_a_run_whose_process_ended_before_it_is_shown_as_died(path: Path) 
     assert statuses == {"theirs": "died", "mine": "running"}
 
 
+STATE_SAVED = """
+import asyncio, sys
+from flujo_otel.storage.sqlite import SQLiteBackend
+
+async def main():
+    backend = SQLiteBackend(sys.argv[1])
+    await backend.save_run_start({"run_id": "run-1"})
+    times = dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00")
+    names = dict.fromkeys(("pipeline_id", "pipeline_name", "pipeline_version"), "x")
+    state = {"status": "running", "pipeline_context": {}, "step_history": []}
+    await backend.save_state("run-1", times | names | state)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_run_that_goes_on_runs_in_the_process_that_saves_its_state(path: Path) -> None:
+    subprocess.run([sys.executable, "-c", STATE_SAVED, str(path)], check=True)
+
+    def listed() -> tuple[str, int, int]:
+        with closing(open_reader(path)) as reader:
+            [run] = reader.list_runs(RunFilter(), 5)
+        [(change_seq,)] = table(path, "SELECT change_seq FROM runs")
+        assert run.writer is not None
+        return run.status.value, run.writer.pid, change_seq
+
+    died = listed()
+    assert died[0] == "died"
+    async with SQLiteBackend(path) as backend:
+        state = await backend.load_state("run-1")
+        assert state is not None
+        assert listed() == died, "to look at a state is not to go on from it"
+        await backend.save_state("run-1", state)
+        now = listed()
+        assert now[:2] == ("running", os.getpid())
+        assert now[2] > died[2], "whoever follows the changes is told"
+        await backend.save_state("run-1", state)
+        assert listed() == now
+
+
 KILLED_WHILE_SAVING = """
 import asyncio, sys
 from flujo_otel.storage.sqlite import SQLiteBackend
