@@ -93,7 +93,9 @@ class RunTail:
         if where.name not in (None, run.pipeline_name):
             return False
         known = self._known.pop(run.run_id, None)
-        self._known[run.run_id] = run
+        # Running: whoever read that found its process alive.
+        is_running = run.status is RunStatus.RUNNING
+        self._known[run.run_id] = run._replace(last_time_ns=time.time_ns()) if is_running else run
         if len(self._known) > _RUNS_REMEMBERED:
             del self._known[next(iter(self._known))]
         return known is None or known.status is not run.status
