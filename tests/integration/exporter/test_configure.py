@@ -143,6 +143,21 @@ def test_the_argument_names_the_service_before_the_environment(db: Path) -> None
     assert service_names(db) == ["argument"]
 
 
+def test_a_name_that_comes_too_late_is_said_to(db: Path) -> None:
+    source = """
+        import logging, sys
+        logging.basicConfig(stream=sys.stdout, format="%(message)s")
+        flujo_otel.configure()
+        for name in ("variable", "argument"):
+            flujo_otel.configure(service_name=name)
+        trace.get_tracer("t").start_span("span").end()
+    """
+    [line] = configured(db, source, OTEL_SERVICE_NAME="variable").splitlines()
+    assert "configure(service_name='argument') comes too late" in line
+    assert "of the service 'variable'" in line
+    assert service_names(db) == ["variable"]
+
+
 def test_otel_traces_exporter_names_exporters_beside_ours(db: Path) -> None:
     source = "flujo_otel.configure()\ntrace.get_tracer('t').start_span('span').end()"
     assert '"name": "span"' in configured(db, source, OTEL_TRACES_EXPORTER="console,flujo")
