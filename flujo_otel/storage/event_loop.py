@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import ParamSpec, TypeVar
+from typing import NoReturn, ParamSpec, TypeVar
 
 from flujo_otel.errors import FlujoOtelError, MalformedTrace
 from flujo_otel.interruption import is_interruption
@@ -17,9 +17,12 @@ async def at_once(write: Callable[[bool], T]) -> T:
     """A small write: here and now (15 us; through a thread 30, on a machine at rest 250) where it
     needs to wait for nobody (`write(False)`), else in a thread (`write(True)`)."""
     try:
-        return checked(write, False)
+        return write(False)
     except WouldWait:
-        return await in_thread(write, True)
+        pass
+    except Exception as error:
+        _tell(error)
+    return await in_thread(write, True)
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -40,9 +43,11 @@ def checked(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """`work`, its errors as `in_thread` has them."""
     try:
         return work(*args, **kwargs)
-    except (FlujoOtelError, OSError, WouldWait):
-        raise
     except Exception as error:
-        if is_interruption(error):
-            raise
-        raise MalformedTrace(f"This cannot be stored: {type(error).__name__}: {error}") from error
+        _tell(error)
+
+
+def _tell(error: Exception) -> NoReturn:
+    if isinstance(error, FlujoOtelError | OSError | WouldWait) or is_interruption(error):
+        raise error
+    raise MalformedTrace(f"This cannot be stored: {type(error).__name__}: {error}") from error

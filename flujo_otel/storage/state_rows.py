@@ -11,7 +11,14 @@ from flujo_otel.storage.flujo_version import speaks_06
 from flujo_otel.storage.state_codec import decode, encode
 from flujo_otel.storage.tagged import has_lost
 
-_REQUIRED: Final = ("pipeline_id", "pipeline_name", "pipeline_version", "status")
+_REQUIRED: Final = (
+    "pipeline_id",
+    "pipeline_name",
+    "pipeline_version",
+    "status",
+    "pipeline_context",
+)
+_ALL_REQUIRED: Final = frozenset(_REQUIRED)
 
 
 class History(str):
@@ -50,10 +57,11 @@ def to_row(
 ) -> tuple[WorkflowState, StateTimes]:
     """All but the entries of `history`. Raises MalformedTrace where something is missing that
     flujo needs."""
-    missing = [key for key in (*_REQUIRED, "pipeline_context") if key not in state]
-    if missing or not run_id:
-        raise MalformedTrace(f"The state has no {missing[0] if missing else 'run_id'}.")
-    created_at, updated_at = _moment(state, "created_at"), _moment(state, "updated_at")
+    if not run_id or not state.keys() >= _ALL_REQUIRED:
+        missing = next((key for key in _REQUIRED if key not in state), "run_id")
+        raise MalformedTrace(f"The state has no {missing}.")
+    created_at, created_at_ns = _moment(state, "created_at")
+    updated_at, updated_at_ns = _moment(state, "updated_at")
     output, metadata = state.get("last_step_output"), state.get("metadata")
     row = WorkflowState(
         run_id=run_id,
@@ -65,8 +73,8 @@ def to_row(
         last_step_output=history.output or (None if output is None else encode(output)),
         step_history=None,
         status=str(state["status"]),
-        created_at=created_at.isoformat(),
-        updated_at=updated_at.isoformat(),
+        created_at=created_at,
+        updated_at=updated_at,
         metadata=None if metadata is None else encode(metadata),
         is_background_task=bool(state.get("is_background_task")),
         total_steps=state.get("total_steps"),
@@ -77,7 +85,7 @@ def to_row(
         task_id=state.get("task_id"),
         background_error=state.get("background_error"),
     )
-    return row, StateTimes(_nanoseconds(created_at), _nanoseconds(updated_at))
+    return row, StateTimes(created_at_ns, updated_at_ns)
 
 
 def to_state(row: WorkflowState) -> dict[str, Any]:
@@ -121,16 +129,13 @@ def tagged_output(output: Any) -> str | None:
     return text if tagged.has_tags(text) else None
 
 
-def _moment(state: Mapping[str, Any], key: str) -> datetime:
+def _moment(state: Mapping[str, Any], key: str) -> tuple[str, int]:
+    """As text, and in nanoseconds. A naive one is local time: flujo 0.4 writes datetime.now()."""
     value = state.get(key)
     try:
-        return value if isinstance(value, datetime) else datetime.fromisoformat(value)  # type: ignore[arg-type]
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise MalformedTrace(
             f"{key} is {value!r}; it must be a datetime or its ISO text."
         ) from None
-
-
-def _nanoseconds(moment: datetime) -> int:
-    # A naive one is local time: flujo 0.4 writes datetime.now().
-    return round(moment.timestamp() * 10**6) * 1000
+    return moment.isoformat(), round(moment.timestamp() * 10**6) * 1000

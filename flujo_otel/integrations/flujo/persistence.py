@@ -36,6 +36,8 @@ _RECORDS: Final = ("record_run_start", "record_step_result", "record_run_end")
 _RECORDS_STEP: Final = "record_step_result"
 _LOADS: Final = "load_workflow_state"
 _KEPT: Final = "_flujo_otel_history"
+_WRITING: Final = guarded("writing out a run's history")
+_COUNTING: Final = guarded("counting a step's tokens")
 _COLUMNS: Final = (
     "run_id",
     "pipeline_id",
@@ -185,7 +187,7 @@ def _lean(original: Callable[..., Any]) -> Callable[..., Any]:
 
     def persist(manager: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(manager.state_backend, SQLiteBackend):
-            with guarded("writing out a run's history"):
+            with _WRITING:
                 kept = _kept_by(manager, str(kwargs.get("run_id")))
                 history = kept.history(kwargs.get("step_history") or ())
                 history.context = _context(kwargs.get("context"), kwargs.get("status"))
@@ -221,7 +223,7 @@ def _counted(original: Callable[..., Any]) -> Callable[..., Any]:
 
     def record(manager: Any, run_id: Any, step_result: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(manager.state_backend, SQLiteBackend):
-            with guarded("counting a step's tokens"):
+            with _COUNTING:
                 stand_ins = facts.stand_in_tokens(step_result)
                 if stand_ins:
                     tokens = facts.tokens_of(step_result) - stand_ins

@@ -53,6 +53,7 @@ class Turns:
         self._wait_seconds = wait_seconds
         self._fd: int | None = None
         self._needed = fcntl is not None and has_wal_reset_fault()
+        self._shared: _Shared | None = None
 
     def writing(self) -> AbstractContextManager[None]:
         """Hold the lock shared; entering waits for a checkpoint under way.
@@ -60,7 +61,11 @@ class Turns:
         Raises StoreUnavailable where that takes longer than `wait_seconds`: its process may have
         been stopped in the middle of it.
         """
-        return _Shared(self._open(), self._wait_seconds, self._path) if self._needed else _NO_LOCK
+        if not self._needed:
+            return _NO_LOCK
+        if self._shared is None:
+            self._shared = _Shared(self._open(), self._wait_seconds, self._path)
+        return self._shared
 
     @contextmanager
     def checkpointing(self) -> Iterator[bool]:
@@ -83,7 +88,7 @@ class Turns:
         """Let go of the file. Needed before a fork: a child would share the lock itself."""
         if self._fd is not None:
             os.close(self._fd)
-            self._fd = None
+            self._fd = self._shared = None
 
     def _open(self) -> int:
         if self._fd is None:
@@ -92,44 +97,47 @@ class Turns:
 
 
 class _Shared:
-    """A class, since a generator takes three times as long: it is around every state of flujo's."""
+    """The lock file, held shared. A class, since a generator takes three times as long: it is
+    around every state of flujo's."""
 
-    __slots__ = ("_fd", "_path", "_wait_seconds")
+    __slots__ = ("_error", "_fd", "_flock", "_path", "_wait_seconds")
 
     def __init__(self, fd: int, wait_seconds: float, path: Path) -> None:
         self._fd = fd
         self._wait_seconds = wait_seconds
         self._path = path
+        self._flock, self._error = _c_library()
 
     def __enter__(self) -> None:
-        if (error := _flock()(self._fd, _SHARED)) != 0:
-            self._wait(error)
+        if self._flock(self._fd, _SHARED) != 0:
+            self._wait()
 
     def __exit__(self, *_: object) -> None:
-        _flock()(self._fd, fcntl.LOCK_UN)
+        self._flock(self._fd, fcntl.LOCK_UN)
 
-    def _wait(self, error: int) -> None:
+    def _wait(self) -> None:
         deadline = time.monotonic() + self._wait_seconds
-        while error != 0:
+        while True:
+            error = self._error()
             if error not in _TRY_AGAIN:
                 raise StoreUnavailable(f"{self._path} cannot be locked: {os.strerror(error)}.")
             if time.monotonic() > deadline:
                 raise StoreUnavailable(f"{self._path} is held by a checkpoint that does not end.")
             time.sleep(_STEP_SECONDS)
-            error = _flock()(self._fd, _SHARED)
+            if self._flock(self._fd, _SHARED) == 0:
+                return
 
 
 @cache
-def _flock() -> Callable[[int, int], int]:
-    """The C library's flock(2), which answers 0 when all is well, else the number of its error.
+def _c_library() -> tuple[Callable[[int, int], int], Callable[[], int]]:
+    """Its flock(2), which answers 0 when all is well, and the number of this thread's last error.
 
     Called with the GIL held: fcntl.flock lets go of it for these 0.3 us, and to get it back takes 5
     ms for each busy thread of the program, twice a batch.
     """
     import ctypes
 
-    call = ctypes.PyDLL(None, use_errno=True).flock
-    return lambda fd, operation: ctypes.get_errno() if call(fd, operation) else 0
+    return ctypes.PyDLL(None, use_errno=True).flock, ctypes.get_errno
 
 
 class Checkpointer:

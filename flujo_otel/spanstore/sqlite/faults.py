@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 from flujo_otel.errors import DamagedDatabase, StoreUnavailable
 
@@ -20,25 +20,23 @@ def reading(path: Path) -> Iterator[None]:
         raise damaged(path, error) from error
 
 
-class using:
-    """Around whatever reads or writes `path`: as `reading`, but an error about the data itself (an
-    IntegrityError and the like) passes unchanged."""
+@contextmanager
+def using(path: Path) -> Iterator[None]:
+    """Around whatever reads or writes `path`: what sqlite3 raises, as `tell` has it."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        tell(path, error)
 
-    __slots__ = ("_path",)
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, _: object) -> None:
-        if kind is None or not issubclass(kind, sqlite3.DatabaseError):
-            return
-        if issubclass(kind, sqlite3.OperationalError):
-            raise StoreUnavailable(f"{self._path} cannot be used just now: {error}.") from error
-        if kind is sqlite3.DatabaseError:
-            raise damaged(self._path, error) from error
+def tell(path: Path, error: sqlite3.DatabaseError) -> NoReturn:
+    """Raise what `reading` does for `error`; one about the data itself (an IntegrityError and the
+    like) as it is."""
+    if isinstance(error, sqlite3.OperationalError):
+        raise StoreUnavailable(f"{path} cannot be used just now: {error}.") from error
+    if type(error) is sqlite3.DatabaseError:
+        raise damaged(path, error) from error
+    raise error
 
 
 def damaged(path: Path, error: sqlite3.DatabaseError | str) -> DamagedDatabase:

@@ -239,8 +239,7 @@ class SQLiteRunLog:
     def _write(
         self, work: Callable[[sqlite3.Connection, int], Any], size_bytes: int, *, wait: bool
     ) -> None:
-        with faults.using(self._path):
-            self._connection.write(work, size_bytes, wait=wait)
+        self._connection.write(work, size_bytes, wait=wait)
 
     def _read(self, query: str, values: Any) -> list[Any]:
         return read_once(self._path, query, values)

@@ -20,6 +20,7 @@ from flujo_otel.errors import StoreUnavailable
 from flujo_otel.settings import Durable
 from flujo_otel.spanstore.runlog import WouldWait
 from flujo_otel.spanstore.sqlite import connection as connections
+from flujo_otel.spanstore.sqlite import faults
 from flujo_otel.spanstore.sqlite.opened import Opened, open_database
 
 T = TypeVar("T")
@@ -59,10 +60,15 @@ class StandingConnection:
     ) -> T:
         """Have `work` done with the connection and this process's writer id; it is ONE transaction.
 
-        Raises WouldWait where `wait` is False; else, after 5 s, StoreUnavailable.
+        Raises WouldWait where `wait` is False; else, after 5 s, StoreUnavailable. What sqlite3
+        raises is raised as `faults.tell` has it.
         """
         if not wait:
             return self._at_once(work, size_bytes)
+        with faults.using(self._path):
+            return self._in_turn(work, size_bytes)
+
+    def _in_turn(self, work: Callable[[sqlite3.Connection, int], T], size_bytes: int) -> T:
         deadline = time.monotonic() + connections.BUSY_TIMEOUT_SECONDS
         rest_seconds = _FIRST_REST_SECONDS
         while True:
@@ -84,7 +90,8 @@ class StandingConnection:
         try:
             if not self._is_open():
                 return None
-            return self._box[0].connection.execute(query, values).fetchall()
+            with faults.using(self._path):
+                return self._box[0].connection.execute(query, values).fetchall()
         finally:
             self.lock.release()
 
@@ -98,7 +105,9 @@ class StandingConnection:
         if is_slow or not self.lock.acquire(blocking=False):
             raise WouldWait
         try:
-            if self._written_bytes > _CHECKPOINT_EVERY_BYTES or not self._was_open():
+            is_due = self._written_bytes > _CHECKPOINT_EVERY_BYTES
+            is_recent = time.monotonic() - self._seen_at < _LOOK_EVERY_SECONDS
+            if is_due or not (self._box if is_recent else self._is_open()):
                 raise WouldWait
             return self._do(work, size_bytes)
         finally:
@@ -119,11 +128,12 @@ class StandingConnection:
                 answer = work(opened.connection, opened.writer_id)
         except StoreUnavailable:  # a checkpoint is under way
             raise WouldWait from None
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             if _is_locked(error):
                 raise WouldWait from None
-            _close_all(self._box)
-            raise
+            if isinstance(error, sqlite3.OperationalError):
+                _close_all(self._box)
+            faults.tell(self._path, error)
         self._written_bytes += size_bytes + _PAGES_BYTES
         return answer
 
@@ -132,11 +142,6 @@ class StandingConnection:
         is_open = bool(self._box) and not self._is_unsafe and self._box[0].is_in_place
         self._seen_at = time.monotonic() if is_open else -math.inf
         return is_open
-
-    def _was_open(self) -> bool:
-        """The same, or that it was a moment ago."""
-        is_recent = time.monotonic() - self._seen_at < _LOOK_EVERY_SECONDS
-        return bool(self._box) if is_recent else self._is_open()
 
     def _open(self) -> None:
         if self._is_unsafe:

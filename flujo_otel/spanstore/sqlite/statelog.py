@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from flujo_otel.spanstore.flujo.states import UNNAMED, FlujoStates
-from flujo_otel.spanstore.sqlite import faults
 from flujo_otel.spanstore.sqlite.connection import read_once, transaction
 from flujo_otel.spanstore.sqlite.standing_connection import StandingConnection
 from flujo_otel.spanstore.statelog import (
@@ -105,7 +104,7 @@ class SQLiteStateLog:
         row = (*state[:_PLACE], *state[_PLACE + 1 :], *times)
 
         def save(connection: sqlite3.Connection, writer_id: int) -> bool:
-            if not is_wanted():
+            if wait and not is_wanted():
                 return False
             values = (*row, writer_id)
             try:
@@ -120,8 +119,7 @@ class SQLiteStateLog:
         size_bytes = len(state.pipeline_context) + len(state.last_step_output or "")
         for n in range(first, len(history)):
             size_bytes += len(history[n])
-        with faults.using(self._path):
-            is_saved = self._connection.write(save, size_bytes, wait=wait)
+        is_saved = self._connection.write(save, size_bytes, wait=wait)
         if is_saved:
             self._names.pop(state.run_id, None)
         return is_saved
@@ -197,12 +195,10 @@ class SQLiteStateLog:
         def work(connection: sqlite3.Connection, _: int) -> int:
             return connection.execute(statement, values).rowcount
 
-        with faults.using(self._path):
-            return self._connection.write(work, 0, wait=wait)
+        return self._connection.write(work, 0, wait=wait)
 
     def _query(self, query: str, values: Any) -> list[Any]:
-        with faults.using(self._path):
-            rows = self._connection.query(query, values)
+        rows = self._connection.query(query, values)
         return read_once(self._path, query, values) if rows is None else rows
 
 

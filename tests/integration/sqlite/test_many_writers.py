@@ -213,7 +213,8 @@ def test_what_was_not_written_is_nowhere_in_what_is_written_next(tmp_path: Path)
 def test_a_file_system_without_locks_is_said_to_be_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "_flock", lambda: lambda fd, operation: errno.EOPNOTSUPP)
+    without_locks = lambda fd, operation: -1, lambda: errno.EOPNOTSUPP
+    monkeypatch.setattr(checkpoint, "_c_library", lambda: without_locks)
     turns = needing_turns(tmp_path / "a.db")
     with pytest.raises(StoreUnavailable, match="cannot be locked: Operation not"), turns.writing():
         pass
