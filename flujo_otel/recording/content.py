@@ -66,12 +66,6 @@ def settle(content: bool | None, value_limit_bytes: int | None) -> None:
     )
 
 
-def unsettle() -> None:
-    """Nothing was said: the settings hold."""
-    global _given
-    _given = _Given()
-
-
 class Content:
     """A program's values as attributes of `span`: none at all where the span is not recorded, or
     `recording` wants no content.

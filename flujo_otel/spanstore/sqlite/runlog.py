@@ -1,7 +1,7 @@
 """RunLog on SQLite."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -136,7 +136,7 @@ class SQLiteRunLog:
             # With who writes, so that the run is shown as died should this process end before it.
             connection.execute(_SAVE_START, (*start, writer_id))
 
-        self._write(save, 0, wait=wait)
+        self._connection.write(save, 0, wait=wait)
 
     def save_run_end(self, run_id: str, end: RunEnd, *, wait: bool = True) -> None:
         """See `runlog.RunLog.save_run_end`."""
@@ -225,7 +225,7 @@ class SQLiteRunLog:
     def _insert(
         self, statement: str, values: Sequence[Any], size_bytes: int, *, wait: bool
     ) -> None:
-        self._write(lambda c, _: c.execute(statement, values), size_bytes, wait=wait)
+        self._connection.write(lambda c, _: c.execute(statement, values), size_bytes, wait=wait)
 
     def _insert_all(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         def insert(connection: sqlite3.Connection, _: int) -> None:
@@ -234,12 +234,7 @@ class SQLiteRunLog:
                     connection.execute(statement, values)
 
         size_bytes = sum(len(value) for row in rows for value in row if isinstance(value, str))
-        self._write(insert, size_bytes, wait=True)
-
-    def _write(
-        self, work: Callable[[sqlite3.Connection, int], Any], size_bytes: int, *, wait: bool
-    ) -> None:
-        self._connection.write(work, size_bytes, wait=wait)
+        self._connection.write(insert, size_bytes, wait=True)
 
     def _read(self, query: str, values: Any) -> list[Any]:
         return read_once(self._path, query, values)

@@ -7,7 +7,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from flujo_otel.errors import SettingsError
-from flujo_otel.recording.content import Content, Recording, settle, unsettle
+from flujo_otel.recording import content
+from flujo_otel.recording.content import Content, Recording, settle
 from flujo_otel.semconv import openinference
 
 
@@ -74,12 +75,10 @@ def test_what_the_process_was_told_first_holds_where_a_producer_is_told_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLUJO_OTEL_VALUE_LIMIT_BYTES", "100")
-    try:
-        settle(False, None)
-        assert Recording(False, 100) == Recording.chosen(None, None)
-        settle(True, 200)
-        assert Recording(False, 200) == Recording.chosen(None, None)
-        assert Recording(True, 300) == Recording.chosen(True, 300)
-    finally:
-        unsettle()
+    monkeypatch.setattr(content, "_given", content._Given())  # and put back after the test
     assert Recording(True, 100) == Recording.chosen(None, None)
+    settle(False, None)
+    assert Recording(False, 100) == Recording.chosen(None, None)
+    settle(True, 200)
+    assert Recording(False, 200) == Recording.chosen(None, None)
+    assert Recording(True, 300) == Recording.chosen(True, 300)

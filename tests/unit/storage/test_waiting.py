@@ -20,6 +20,11 @@ def start(run_id: str) -> dict[str, Any]:
     return {"run_id": run_id, "start_time": datetime(2026, 11, 21)}
 
 
+def ran(program: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_a_file_that_somebody_writes_just_now_is_waited_for(tmp_path: Path) -> None:
     db = tmp_path / "runs.db"
     asyncio.run(SQLiteBackend(db).save_run_start(start("first")))
@@ -131,14 +136,7 @@ if ruin is None:
 else:
     db.write_bytes(ruin)
 """.replace("datetime.datetime(", "datetime(")
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran(program, tmp_path)
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert "1 records of steps are lost: " in done.stderr
@@ -198,12 +196,5 @@ async def work():
 
 threading.Thread(target=lambda: asyncio.run(work())).start()
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran(program, tmp_path)
     assert (done.stdout, done.stderr) == ("running\n", "")
