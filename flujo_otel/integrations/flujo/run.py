@@ -15,6 +15,7 @@ from flujo_otel.integrations.flujo.pipeline import Numbering, PipelineFacts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.integrations.flujo.step import Step, current_step
 from flujo_otel.recording.content import Recording
+from flujo_otel.recording.known_state import KnownState
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
@@ -63,8 +64,9 @@ class Run(OpenSpan):
         attributes = self._first_attributes(run_id, paused is not None)
         span = self._started(attributes, paused)
         super().__init__(span, semconv.PIPELINE_RUN, attributes, recording, outer)
-        self.known_context = self.context(semconv.EVENT_CONTEXT_BEFORE, context, {})
+        self.known_context = KnownState()
         """flujo's context as it was recorded last: it is recorded again once it has changed."""
+        self.context(semconv.EVENT_CONTEXT_BEFORE, context, self.known_context)
         self.is_context_due = False
         """flujo may have changed the context since a step ended: it is compared once more."""
 

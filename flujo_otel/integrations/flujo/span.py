@@ -13,6 +13,7 @@ from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.tree import TreeSpan
 from flujo_otel.recording.content import Content, Recording
 from flujo_otel.recording.failure import add_exception, set_failed
+from flujo_otel.recording.known_state import KnownState
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
 
@@ -93,22 +94,12 @@ class OpenSpan:
             self.span.set_attributes(content)
 
     def context(
-        self,
-        event: str,
-        context: object,
-        known: dict[str, AttributeValue],
-        *,
-        is_copy: bool = False,
-    ) -> dict[str, AttributeValue]:
-        """Record the pipeline's context as a span event, unless it is still as `known`: as it was
-        recorded last. Returns what is known from then on, which is nothing where it was cut."""
-        cuts = self.content.cuts
-        state = self.content.state(context, semconv.CONTEXT)
-        if state and state != known:
-            self.span.add_event(
-                event, {**state, semconv.CONTEXT_IS_COPY: True} if is_copy else state
-            )
-        return state if self.content.cuts == cuts else {}
+        self, event: str, context: object, known: KnownState, *, is_copy: bool = False
+    ) -> None:
+        """Record the pipeline's context as a span event, unless it is still as `known`."""
+        news = known.news(context, semconv.CONTEXT, self.content)
+        if news:
+            self.span.add_event(event, {**news, semconv.CONTEXT_IS_COPY: True} if is_copy else news)
 
     def exception(self, error: BaseException) -> None:
         """OpenTelemetry's `exception` event."""

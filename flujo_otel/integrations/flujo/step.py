@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import attach, get_current
-from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.recording.content import Content
 from flujo_otel.recording.failure import brief_exception, describe
+from flujo_otel.recording.known_state import KnownState
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo as semconv
@@ -30,7 +30,6 @@ class Step(OpenSpan):
     input."""
 
     __slots__ = (
-        "_has_copy",
         "_known_copy",
         "branches",
         "entries",
@@ -87,9 +86,8 @@ class Step(OpenSpan):
         super().__init__(span, name, attributes, run.recording, above, content=made)
         if not given:
             self.value(value, openinference.INPUT_VALUE)
-        self._has_copy = context is not run.context_object
-        """Whether it works on a copy of the run's context, as steps in a loop or a branch do."""
-        self._known_copy: dict[str, AttributeValue] = {}
+        self._known_copy = None if context is run.context_object else KnownState()
+        """Of the copy of the run's context that it works on, as steps in a loop or a branch do."""
         self._enter(context)
 
     def _first_attributes(self) -> dict[str, Any]:
@@ -189,22 +187,21 @@ class Step(OpenSpan):
         """Record the context that the step begins with, where it is not known already: a copy, or
         the run's own where flujo has changed it since the last step ended."""
         run = self.run
-        if self._has_copy:
-            self._known_copy = self.context(semconv.EVENT_CONTEXT_BEFORE, context, {}, is_copy=True)
+        name = semconv.EVENT_CONTEXT_BEFORE
+        if self._known_copy is not None:
+            self.context(name, context, self._known_copy, is_copy=True)
         elif run.is_context_due:
             run.is_context_due = False
-            run.known_context = self.context(
-                semconv.EVENT_CONTEXT_BEFORE, context, run.known_context
-            )
+            self.context(name, context, run.known_context)
 
     def _leave(self, context: object) -> None:
         """Record the context that the step leaves behind, where that has changed."""
         name = semconv.EVENT_CONTEXT_AFTER
-        if self._has_copy:
+        if self._known_copy is not None:
             self.context(name, context, self._known_copy, is_copy=True)
             return
         run = self.run
-        run.known_context = self.context(name, context, run.known_context)
+        self.context(name, context, run.known_context)
         # flujo writes the step's output into it after this.
         run.is_context_due = bool(getattr(self.step, "updates_context", False))
 
