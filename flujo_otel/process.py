@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +24,22 @@ def is_alive(known: Process) -> bool:
     if start is not None:
         return start == known.process_start
     return _may_exist(known.pid)
+
+
+def may_have_open(known: Process, path: Path) -> bool:
+    """Whether that process, which is alive, has this file open: a copy of a database names the
+    writers of its original. True where that cannot be known: without /proc, or of another user."""
+    try:
+        wanted = path.stat()
+        opened = list(Path(f"/proc/{known.pid}/fd").iterdir())
+    except OSError:
+        return True
+    for each in opened:
+        with suppress(OSError):  # closed meanwhile
+            # Not opened: to close it again would drop SQLite's locks where that process is ours.
+            if os.path.samestat(each.stat(), wanted):
+                return True
+    return False
 
 
 @lru_cache(maxsize=1)

@@ -189,12 +189,12 @@ def statistics_document(row: NameStatistics) -> Document:
 
 def health_document(health: "Health") -> Document:
     backlog = health.backlog
-    attendant = backlog.attendant
     return asdict(health) | {
         "backlog": {
             "requests": backlog.requests,
             "spans": backlog.spans,
-            "attendant": None if attendant is None else asdict(attendant),
+            "attendant": None if backlog.attendant is None else asdict(backlog.attendant),
+            "elsewhere": None if backlog.elsewhere is None else asdict(backlog.elsewhere),
         },
         "losses": [
             asdict(loss)

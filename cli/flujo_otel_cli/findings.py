@@ -100,6 +100,12 @@ def of_health(health: Health, db: str | None = None) -> Iterator[Finding]:
 def _backlog(backlog: BacklogSize, db: str | None) -> Finding:
     """Some of it a busy collector always has."""
     said = f"{amounts.plural(backlog.spans, 'span')} stored as they came, to be unpacked"
+    if backlog.elsewhere is not None:
+        text = (
+            f"{said}; {_named([backlog.elsewhere])}, which took them, writes to another file: "
+            f"this is a copy. {hint('list', db=db)} unpacks them here"
+        )
+        return Finding("warning", "backlog", text)
     if backlog.attendant is None:
         text = f"{said}; the lens serve that took them is gone: {hint('list', db=db)} unpacks them"
         return Finding("warning", "backlog", text)

@@ -153,13 +153,15 @@ class NameStatistics:
 
 class BacklogSize(NamedTuple):
     """Requests, and the spans in them, that a collector has committed as they came and not made
-    rows of yet. `attendant`: the process that will; None where one is gone that had any of it.
-    `latest_id`: of the request that came last."""
+    rows of yet. `attendant`: the process that will; None where one is gone that had any of it, or
+    lives and has another file: `elsewhere`, of which this one is a copy. `latest_id`: of the
+    request that came last."""
 
     requests: int = 0
     spans: int = 0
     attendant: Process | None = None
     latest_id: int = 0
+    elsewhere: Process | None = None
 
 
 class TraceReader(Protocol):

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from flujo_otel import process
@@ -58,7 +59,7 @@ class SQLiteCollectorStore(SQLiteSpanWriter):
         """See `backlog.Backlog.take_over`."""
         with self._using() as opened:
             for keeper in _keepers(opened.connection):
-                if keeper.is_gone:
+                if keeper.is_gone or keeper.is_elsewhere(opened.path):
                     _write(opened, _TAKE_OVER, (opened.writer_id, keeper.writer_id))
             where = f"{_SIZE} WHERE writer_id = ?"
             requests, spans, _ = opened.connection.execute(where, (opened.writer_id,)).fetchone()
@@ -75,17 +76,25 @@ class SQLiteCollectorStore(SQLiteSpanWriter):
             _write(opened, _FORGET, (opened.writer_id, json.dumps(request_ids)))
 
 
-def size_of(connection: sqlite3.Connection, until_id: int | None = None) -> BacklogSize:
-    """All that is kept, whoever keeps it, and came no later than `until_id`. Fast where there is
-    nothing."""
+def size_of(connection: sqlite3.Connection, path: Path, until_id: int | None = None) -> BacklogSize:
+    """All that is kept in the file at `path`, whoever keeps it, and came no later than `until_id`.
+    Fast where there is nothing."""
     where = f"{_SIZE} WHERE request_id <= COALESCE(?, request_id)"
     requests, spans, latest_id = connection.execute(where, (until_id,)).fetchone()
     if not requests:
         return BacklogSize()
     keepers = _keepers(connection)
+    gone = [keeper for keeper in keepers if keeper.is_gone]
+    elsewhere = [each for each in keepers if each not in gone and each.is_elsewhere(path)]
     # A busy collector always keeps something: it must not hide what one beside it left.
-    is_attended = keepers and not any(keeper.is_gone for keeper in keepers)
-    return BacklogSize(requests, spans, keepers[0].process if is_attended else None, latest_id)
+    is_attended = keepers and not gone and not elsewhere
+    return BacklogSize(
+        requests,
+        spans,
+        keepers[0].process if is_attended else None,
+        latest_id,
+        elsewhere[0].process if elsewhere else None,
+    )
 
 
 class _Keeper(NamedTuple):
@@ -100,6 +109,13 @@ class _Keeper(NamedTuple):
         if self.process.host != process.current().host or not self.process.process_start:
             return time.time_ns() - self.seen_at_ns > _SILENT_NS
         return not process.is_alive(self.process)
+
+    def is_elsewhere(self, path: Path) -> bool:
+        """Whether it lives and has another file: the one at `path` is a copy of that, or was moved
+        away from it."""
+        who = self.process
+        is_known = who.host == process.current().host and bool(who.process_start)
+        return is_known and not process.may_have_open(who, path)
 
 
 def _keepers(connection: sqlite3.Connection) -> list[_Keeper]:

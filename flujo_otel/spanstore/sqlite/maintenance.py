@@ -49,8 +49,8 @@ class SQLiteMaintenance:
                 span_count=_scalar(connection, "SELECT COALESCE(SUM(span_count), 0) FROM runs"),
                 change_seq=_scalar(connection, "SELECT value FROM sequence"),
                 integrity=integrity,
-                writers=_alive(connection),
-                backlog=size_of(connection),
+                writers=_writing(connection, self._path),
+                backlog=size_of(connection, self._path),
                 losses=_losses(connection),
                 faults=(_FAULT,) if has_wal_reset_fault() else (),
                 facts=facts,
@@ -79,6 +79,16 @@ class SQLiteMaintenance:
 
 def _alive(connection: sqlite3.Connection) -> tuple[Process, ...]:
     return tuple(writer for _, writer in listed(connection) if process.is_alive(writer))
+
+
+def _writing(connection: sqlite3.Connection, path: Path) -> tuple[Process, ...]:
+    """Without those of the original where this is a copy."""
+    here = process.current().host
+    return tuple(
+        writer
+        for writer in _alive(connection)
+        if writer.host != here or process.may_have_open(writer, path)
+    )
 
 
 def _losses(connection: sqlite3.Connection) -> tuple[Loss, ...]:

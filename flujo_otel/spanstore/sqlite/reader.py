@@ -250,7 +250,7 @@ class SQLiteTraceReader:
         from flujo_otel.spanstore.sqlite.backlog import size_of  # seldom there is any
 
         with faults.reading(self._path):
-            return size_of(self._connection, until_id)
+            return size_of(self._connection, self._path, until_id)
 
     def close(self) -> None:
         """Let go of the file."""

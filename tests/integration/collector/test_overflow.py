@@ -148,6 +148,24 @@ def test_lens_says_what_is_not_unpacked_and_by_whom(tmp_path: Path) -> None:
     assert "the lens serve that took them is gone: lens list --db other.db unpacks them" in finding
 
 
+def test_a_copy_waits_for_no_collector_of_the_original(tmp_path: Path) -> None:
+    db, copy = tmp_path / "otel.db", tmp_path / "copy.db"
+    with collector(db, NEVER_UNPACKS) as running:
+        names = fill(running)
+        query(db, f"VACUUM INTO '{copy}'")
+        finding = told(tmp_path, "doctor", "--db", "copy.db")
+        assert f"(pid {running.process.pid}), which took them, writes to another file" in finding
+        assert "this is a copy. lens list --db copy.db unpacks them here" in finding
+        assert "none just now" in finding
+        document = json.loads(told(tmp_path, "doctor", "--db", "copy.db", "--json"))
+        assert document["backlog"]["attendant"] is None
+        assert running.process.pid == document["backlog"]["elsewhere"]["pid"]
+        said = told(tmp_path, "list", "--db", "copy.db", "--limit", "100")
+        assert "being unpacked" not in said
+        assert (names, 0) == (rows(copy), kept(copy))
+        assert (names[:2], 38) == (rows(db), kept(db))
+
+
 def test_lens_shows_what_shares_a_pour_however_much_more_comes(tmp_path: Path) -> None:
     with collector(tmp_path / "otel.db", SHARING) as running:
         for round_number in range(3):
