@@ -14,7 +14,9 @@ from flujo import Flujo, Pipeline, Step
 from flujo.domain.models import PipelineContext
 
 from flujo_otel import SQLiteBackend
-from flujo_otel.integrations.flujo import persistence
+from flujo_otel.integrations.flujo.persistence import written_history
+from flujo_otel.integrations.flujo.persistence.stand_in import ContextStandIn
+from flujo_otel.integrations.flujo.persistence.written_history import WrittenHistory
 
 pytestmark = pytest.mark.flujo
 STEPS = 6
@@ -74,13 +76,13 @@ def test_the_context_is_walked_by_nobody_but_us(tmp_path: Path) -> None:
 
 def test_each_step_is_written_out_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    encoded = persistence._encoded
+    write_out = written_history._written
 
     def counting(result: Any) -> str:
         written.append(result.name)
-        return encoded(result)
+        return write_out(result)
 
-    monkeypatch.setattr(persistence, "_encoded", counting)
+    monkeypatch.setattr(written_history, "_written", counting)
     run(SQLiteBackend(tmp_path / "ours.db"))
     assert written == [f"s{n}" for n in range(STEPS)]
 
@@ -93,36 +95,36 @@ class Result:
 def test_a_history_is_taken_as_it_is_whatever_happened_to_the_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(persistence, "_encoded", lambda result: result.text)
+    monkeypatch.setattr(written_history, "_written", lambda result: result.text)
     a, b, c, d = map(Result, "abcd")
-    kept = persistence._Kept()
+    history = WrittenHistory()
     grows = [a]
-    assert [*kept.history(grows).entries] == ["a"]
+    assert [*history.with_all(grows).entries] == ["a"]
     grows.append(b)
-    assert [*kept.history(grows).entries] == ["a", "b"]
+    assert [*history.with_all(grows).entries] == ["a", "b"]
     grows[-1] = c  # 0.6 does so to the last
-    assert [*kept.history(grows).entries] == ["a", "c"]
-    assert [*kept.history([a, c, d]).entries] == ["a", "c", "d"]
-    assert [*kept.history([b, c, d]).entries] == ["b", "c", "d"]
-    assert [*kept.history([]).entries] == []
+    assert [*history.with_all(grows).entries] == ["a", "c"]
+    assert [*history.with_all([a, c, d]).entries] == ["a", "c", "d"]
+    assert [*history.with_all([b, c, d]).entries] == ["b", "c", "d"]
+    assert [*history.with_all([]).entries] == []
 
 
 def test_only_entries_that_were_saved_are_left_out_of_the_next_save(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(persistence, "_encoded", lambda result: result.text)
+    monkeypatch.setattr(written_history, "_written", lambda result: result.text)
     grows = [Result("a")]
-    kept = persistence._Kept()
-    assert kept.history(grows).first == 0
+    history = WrittenHistory()
+    assert history.with_all(grows).first == 0
     grows.append(Result("b"))
-    latest = kept.history(grows)  # the one before was not saved
+    latest = history.with_all(grows)  # the one before was not saved
     assert latest.first == 0
     latest.is_saved = True
     grows.append(Result("c"))
-    assert kept.history(grows).first == 2
+    assert history.with_all(grows).first == 2
     grows[1] = Result("another")  # beneath what is known, of the same list: nobody does
     grows[-1] = Result("d")
-    latest = kept.history(grows)
+    latest = history.with_all(grows)
     assert (latest.first, [*latest.entries]) == (0, ["a", "another", "d"])
 
 
@@ -156,6 +158,6 @@ class ByExtra(PipelineContext, extra="allow"):
     ids=["field", "property", "answer", "extra"],
 )
 def test_what_stands_for_a_context_has_the_columns_that_it_has(context: PipelineContext) -> None:
-    assert persistence._StandForContext(context).__dict__["pipeline_name"] == "named"
-    bare = persistence._StandForContext(PipelineContext(initial_prompt=""))
+    assert ContextStandIn(context).__dict__["pipeline_name"] == "named"
+    bare = ContextStandIn(PipelineContext(initial_prompt=""))
     assert "pipeline_name" not in vars(bare) or hasattr(PipelineContext, "pipeline_name")
