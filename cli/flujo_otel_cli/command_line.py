@@ -21,6 +21,7 @@ COMMANDS = {
     "show": "A run's facts, its steps with input and output, its context.",
     "trace": "A run as a tree: what ran when, and what failed.",
     "spans": "A run's spans one by one, in order of start.",
+    "find": "Spans of any run by a piece of text, an attribute, a duration.",
     "stats": "Per span name: count, errors, percentiles, total time.",
     "tail": "Spans or runs as they start and end, live, of every process.",
     "ps": "Runs and spans that are open now, for how long, in which process.",

@@ -6,7 +6,7 @@ import typer
 
 from flujo_otel_cli.problem import Exit, Problem
 from flujo_otel_cli.text import escape
-from flujo_otel_cli.times import since
+from flujo_otel_cli.times import length, since
 
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -34,6 +34,15 @@ def since_ns(text: str | None, now_ns: int) -> int | None:
 def before_ns(text: str, now_ns: int) -> int:
     """The same of --before."""
     return _time_ns("--before", text, now_ns)
+
+
+def length_ns(option: str, text: str) -> int:
+    """What `option` names as a length of time, in nanoseconds. Raises Problem."""
+    try:
+        return length(text)
+    except ValueError:
+        message = f"{option} {escape(text)!r} is no length of time: 500ms, 30s, 5m, 2h."
+        raise Problem(Exit.USAGE, "usage", message) from None
 
 
 def _time_ns(option: str, text: str, now_ns: int) -> int:

@@ -12,22 +12,27 @@ from flujo_otel_cli.text import escape
 
 _WIDTH: Final = 24
 _EVERY_SECONDS: Final = 0.1
+_PATIENCE_SECONDS: Final = 0.5
 _TO_START: Final = "\r\x1b[K"
 
 
 class ProgressBar:
-    """Shows `done` of `total` spans; wiped away when the `with` ends.
+    """Shows `done` of `total` things, each a `unit`; wiped away when the `with` ends. `patient`:
+    not in the first half second, in which most is done.
 
     In a log a line for each new trouble stands in for it: silence of half a minute says nothing.
     """
 
-    def __init__(self, what: str, total: int, *, hidden: bool) -> None:
+    def __init__(
+        self, what: str, total: int, *, hidden: bool, unit: str = "span", patient: bool = False
+    ) -> None:
         self._what = what
         self._total = total
+        self._unit = unit
         self._to = Terminal.of(sys.stderr)
         self._is_hidden = hidden
         self._is_shown = not hidden and self._to.cuts
-        self._next = 0.0
+        self._next = time.monotonic() + _PATIENCE_SECONDS if patient else 0.0
         self._logged = ""
 
     def __enter__(self) -> "ProgressBar":
@@ -63,7 +68,7 @@ class ProgressBar:
             self._to.stream.flush()
 
     def _of(self, done: int) -> str:
-        return f"{done:,} of {amounts.plural(self._total, 'span')}"
+        return f"{done:,} of {amounts.plural(self._total, self._unit)}"
 
     def _text(self, done: int, trouble: str) -> str:
         of = self._of(done)

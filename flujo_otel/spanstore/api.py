@@ -97,6 +97,20 @@ class SpanFilter(NamedTuple):
     first: int | None = None
 
 
+class SpanHints(NamedTuple):
+    """What is known of spans that are looked for in many runs; None and () say nothing.
+
+    `fragments`: pieces of ASCII text, each of which stands in the span's name, its status message,
+    its attributes or its events, whatever the case of its letters. `least_ns`: it took as long, or
+    has no end.
+    """
+
+    fragments: tuple[str, ...] = ()
+    name: str | None = None
+    status: str | None = None
+    least_ns: int = 0
+
+
 RESUMED_PART = "resumed"
 """What the part of a run after a pause is called; its span has the name of the run's first."""
 
@@ -227,6 +241,10 @@ class TraceReader(Protocol):
 
     def count_spans(self, run_id: str, where: SpanFilter = ...) -> int:
         """How many `spans` would give; none of them is read for it."""
+        ...
+
+    def candidates(self, run_ids: Sequence[str], hints: SpanHints) -> Iterator[Span]:
+        """The spans of these runs that `hints` fit, in no order, and perhaps others."""
         ...
 
     def steps(self, run_id: str) -> list[Step]:

@@ -15,6 +15,7 @@ from flujo_otel.spanstore.api import (
     Root,
     RunFilter,
     SpanFilter,
+    SpanHints,
     TraceReader,
 )
 from flujo_otel.spanstore.flujo.reader import FlujoReader
@@ -82,6 +83,11 @@ class MergedReader:
 
     def count_spans(self, run_id: str, where: SpanFilter = _EVERYTHING) -> int:
         return self._holder(run_id).count_spans(run_id, where)
+
+    def candidates(self, run_ids: Sequence[str], hints: SpanHints) -> Iterator[Span]:
+        ours = self._ours.known_runs(run_ids)
+        yield from self._ours.candidates([each for each in run_ids if each in ours], hints)
+        yield from self._flujo.candidates([each for each in run_ids if each not in ours], hints)
 
     def steps(self, run_id: str) -> list[Step]:
         return self._holder(run_id).steps(run_id)

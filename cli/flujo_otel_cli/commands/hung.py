@@ -6,11 +6,9 @@ import typer
 
 from flujo_otel_cli.activity import document, footer, lines, look
 from flujo_otel_cli.line import Piece
-from flujo_otel_cli.options import Db, Json
-from flujo_otel_cli.problem import Exit, Problem
+from flujo_otel_cli.options import Db, Json, length_ns
+from flujo_otel_cli.problem import Exit
 from flujo_otel_cli.session import open_session
-from flujo_otel_cli.text import escape
-from flujo_otel_cli.times import length
 
 
 def command(
@@ -25,7 +23,7 @@ def command(
     json: Json = False,
 ) -> None:
     """Runs and spans that are open for longer than --over. Exit code 1 where there are any."""
-    over_ns = _length(over)
+    over_ns = length_ns("--over", over)
     with open_session(db, json=json) as session:
         now = look(session, db, everything=everything, over_ns=over_ns)
         # flujo's own database keeps a run of a killed process as running for ever.
@@ -42,11 +40,3 @@ def command(
             session.show([[Piece(counts, "dim")]])
     if now.living:  # what died will never end, but nothing hangs in it
         raise typer.Exit(Exit.NOT_FOUND)
-
-
-def _length(text: str) -> int:
-    try:
-        return length(text)
-    except ValueError:
-        message = f"--over {escape(text)!r} is no length of time: 500ms, 30s, 5m, 2h."
-        raise Problem(Exit.USAGE, "usage", message) from None

@@ -1,5 +1,6 @@
 """A TraceReader over flujo's own database."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -17,6 +18,7 @@ from flujo_otel.spanstore.api import (
     Root,
     RunFilter,
     SpanFilter,
+    SpanHints,
 )
 from flujo_otel.spanstore.flujo import rows, times
 from flujo_otel.spanstore.flujo.layout import SPANS, Layout, layout_of
@@ -135,6 +137,20 @@ class FlujoReader:
 
     def count_spans(self, run_id: str, where: SpanFilter = _EVERYTHING) -> int:
         return sum(1 for _ in self.spans(run_id, where))
+
+    def candidates(self, run_ids: Sequence[str], hints: SpanHints) -> Iterator[Span]:
+        """By name and status alone, all from one look at the file."""
+        these = "run_id IN (SELECT value FROM json_each(?))", [json.dumps(list(run_ids))]
+        runs = self._runs(lambda _: these, len(run_ids)) if run_ids else []
+
+        def read(connection: sqlite3.Connection, layout: Layout) -> list[list[Any]]:
+            del layout
+            return [connection.execute(SPANS, [run.run_id]).fetchall() for run in runs]
+
+        for run, found in zip(runs, self._peek(read) if runs else (), strict=True):
+            for span in rows.spans_of(found, run):
+                if hints.status in (None, span.status) and hints.name in (None, span.name):
+                    yield span
 
     def steps(self, run_id: str) -> list[Step]:
         def read(connection: sqlite3.Connection, layout: Layout) -> list[Step]:

@@ -17,6 +17,7 @@ from flujo_otel.spanstore.api import (
     Root,
     RunFilter,
     SpanFilter,
+    SpanHints,
 )
 from flujo_otel.spanstore.sqlite import faults, roots, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
@@ -220,6 +221,13 @@ class SQLiteTraceReader:
             page = json.dumps(row_ids[start : start + _PAGE_ROWS])
             spans += [rows.span(row) for row in self._rows(_SPANS_BY_ROW, (page,))]
         return spans
+
+    def candidates(self, run_ids: Sequence[str], hints: SpanHints) -> Iterator[Span]:
+        """See `api.TraceReader.candidates`."""
+        # no other question needs it
+        from flujo_otel.spanstore.sqlite.search import candidates_among
+
+        return candidates_among(self._rows, run_ids, hints)
 
     def steps(self, run_id: str) -> list[Step]:
         """See `api.TraceReader.steps`."""

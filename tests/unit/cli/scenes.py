@@ -16,6 +16,7 @@ from flujo_otel.spanstore.api import (
     Root,
     RunFilter,
     SpanFilter,
+    SpanHints,
 )
 
 MS = 1_000_000
@@ -245,6 +246,9 @@ class ListReader:
 
     def count_spans(self, run_id: str, where: SpanFilter = SpanFilter()) -> int:  # noqa: B008
         return sum(1 for _ in self.spans(run_id, where))
+
+    def candidates(self, run_ids: Sequence[str], hints: SpanHints) -> Iterator[Span]:
+        return iter([span for span in self.all_spans if span.run_id in run_ids])
 
     def steps(self, run_id: str) -> list[Step]:
         return [step for step in self.all_steps if step.run_id == run_id]

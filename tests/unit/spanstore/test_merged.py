@@ -16,7 +16,7 @@ from flujo_otel.errors import NoDatabase
 from flujo_otel.model import Batch, SpanRecord
 from flujo_otel.model.record import Role
 from flujo_otel.settings import load
-from flujo_otel.spanstore.api import RunFilter, TraceReader
+from flujo_otel.spanstore.api import RunFilter, SpanHints, TraceReader
 from flujo_otel.spanstore.factory import open_maintenance, open_reader, open_writer
 from flujo_otel.spanstore.flujo import times
 
@@ -181,6 +181,8 @@ def test_a_run_comes_with_its_spans_from_the_file_that_it_is_shown_from() -> Non
         assert run.origin is None
         assert other.origin is not None
         assert reader.known_runs(["both", "flujo-only", "neither"]) == {"both", "flujo-only"}
+        of_all = reader.candidates(["both", "flujo-only", "neither"], SpanHints())
+        assert [span.run_id for span in of_all] == ["both"]
 
 
 def test_a_pipeline_in_a_step_is_no_run_of_its_own_though_flujo_lists_it_as_one() -> None:

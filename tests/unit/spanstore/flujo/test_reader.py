@@ -15,7 +15,7 @@ import pytest
 from flujo_otel.errors import StoreUnavailable
 from flujo_otel.model import RunStatus
 from flujo_otel.model.record import Role
-from flujo_otel.spanstore.api import RunFilter, SpanFilter
+from flujo_otel.spanstore.api import RunFilter, SpanFilter, SpanHints
 from flujo_otel.spanstore.flujo.reader import FlujoReader
 from flujo_otel.spanstore.kind import FileKind, kind_of
 
@@ -151,6 +151,15 @@ def test_spans_are_filtered_by_name_and_status(reader: FlujoReader) -> None:
     by_both = reader.spans(run.run_id, SpanFilter(name="double", status="failed"))
     assert [span.name for span in by_name] == ["double"]
     assert list(by_both) == []
+
+
+def test_spans_of_many_runs_are_looked_for_by_name_and_status(reader: FlujoReader) -> None:
+    runs = [run.run_id for run in reader.list_runs(RunFilter(), 10)]
+    by_name = reader.candidates([*runs, "no"], SpanHints(name="double"))
+    assert sorted(span.run_id for span in by_name) == sorted(runs)
+    failed = reader.candidates(runs, SpanHints(status="failed"))
+    assert "break_down" in {span.name for span in failed}
+    assert list(reader.candidates([], SpanHints())) == []
 
 
 def test_steps_come_in_order_with_their_output(reader: FlujoReader) -> None:
