@@ -71,10 +71,11 @@ class NamedValue(NamedTuple):
 
 
 class StateLog(Protocol):
-    """Each call is one transaction, and committed when it returns. May be called from any thread.
+    """Each call is one transaction but for `delete_states`, and committed when it returns. May be
+    called from any thread.
 
-    Every method raises StoreUnavailable (retryable; nothing was written) or ForeignDatabase; with
-    `wait=False` runlog.WouldWait.
+    Every method raises StoreUnavailable (retryable; the transaction wrote nothing) or
+    ForeignDatabase; with `wait=False` runlog.WouldWait.
     """
 
     def save_state(
@@ -114,7 +115,7 @@ class StateLog(Protocol):
         ...
 
     def delete_states(self, created_before_ns: int) -> int:
-        """Delete our states made before that, and say how many."""
+        """Delete our states made before that, some in each transaction, and say how many."""
         ...
 
     def fail_stale_tasks(self, updated_before_ns: int, error: str, now: str, now_ns: int) -> int:

@@ -122,7 +122,8 @@ class Workflows:
         return [shapes.workflow(state, failed=True) for state, _ in recent]
 
     async def cleanup_old_workflows(self, days_old: float = 30) -> int:
-        """Delete our states made more than that ago; says how many. Runs and spans stay."""
+        """Delete our states made more than that ago, some in each transaction; says how many. Runs
+        and spans stay."""
         before_ns = _ago_ns(timedelta(days=days_old))
         return await in_thread(lambda: self._log.states.delete_states(before_ns))
 
