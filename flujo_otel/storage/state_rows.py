@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from flujo_otel.errors import MalformedTrace
+from flujo_otel.spanstore.flujo.times import of_local
 from flujo_otel.spanstore.statelog import StateTimes, WorkflowState
 from flujo_otel.storage import tagged
 from flujo_otel.storage.flujo_version import speaks_06
@@ -60,8 +61,18 @@ def to_row(
     if not run_id or not state.keys() >= _ALL_REQUIRED:
         missing = next((key for key in _REQUIRED if key not in state), "run_id")
         raise MalformedTrace(f"The state has no {missing}.")
-    created_at, created_at_ns = _moment(state, "created_at")
-    updated_at, updated_at_ns = _moment(state, "updated_at")
+    created_at: Any = state.get("created_at")
+    updated_at: Any = state.get("updated_at")
+    try:  # 0.6 gives text; a function for it would be two frames more a state
+        if not isinstance(created_at, datetime):
+            created_at = datetime.fromisoformat(created_at)
+        if not isinstance(updated_at, datetime):
+            updated_at = datetime.fromisoformat(updated_at)
+    except (TypeError, ValueError):
+        key = "updated_at" if isinstance(created_at, datetime) else "created_at"
+        raise MalformedTrace(
+            f"{key} is {state.get(key)!r}; it must be a datetime or its ISO text."
+        ) from None
     output, metadata = state.get("last_step_output"), state.get("metadata")
     row = WorkflowState(
         run_id=run_id,
@@ -73,8 +84,8 @@ def to_row(
         last_step_output=history.output or (None if output is None else encode(output)),
         step_history=None,
         status=str(state["status"]),
-        created_at=created_at,
-        updated_at=updated_at,
+        created_at=created_at.isoformat(),
+        updated_at=updated_at.isoformat(),
         metadata=None if metadata is None else encode(metadata),
         is_background_task=bool(state.get("is_background_task")),
         total_steps=state.get("total_steps"),
@@ -85,7 +96,7 @@ def to_row(
         task_id=state.get("task_id"),
         background_error=state.get("background_error"),
     )
-    return row, StateTimes(created_at_ns, updated_at_ns)
+    return row, StateTimes(of_local(created_at), of_local(updated_at))
 
 
 def to_state(row: WorkflowState) -> dict[str, Any]:
@@ -127,15 +138,3 @@ def tagged_output(output: Any) -> str | None:
         return None
     text = encode(output)
     return text if tagged.has_tags(text) else None
-
-
-def _moment(state: Mapping[str, Any], key: str) -> tuple[str, int]:
-    """As text, and in nanoseconds. A naive one is local time: flujo 0.4 writes datetime.now()."""
-    value = state.get(key)
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise MalformedTrace(
-            f"{key} is {value!r}; it must be a datetime or its ISO text."
-        ) from None
-    return moment.isoformat(), round(moment.timestamp() * 10**6) * 1000

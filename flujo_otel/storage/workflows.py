@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from flujo_otel.redaction import redactor
+from flujo_otel.spanstore.flujo.times import of_datetime
 from flujo_otel.spanstore.runlog import RunLog, WouldWait
 from flujo_otel.spanstore.statelog import NamedValue, ShadowEvaluation, StateTimes, WorkflowState
 from flujo_otel.storage import shapes, state_codec, state_rows
@@ -165,7 +166,7 @@ class Workflows:
         """Mark background tasks as failed that were last heard of before that; says how many."""
         before_ns = _ago_ns(timedelta(hours=stale_hours))
         now = datetime.now(UTC)
-        values = before_ns, _STALE, now.isoformat(), _nanoseconds(now)
+        values = before_ns, _STALE, now.isoformat(), of_datetime(now)
         return await in_thread(lambda: self._log.states.fail_stale_tasks(*values))
 
     async def persist_evaluation(
@@ -235,8 +236,4 @@ def _counts(states: Any) -> dict[str, int]:
 
 
 def _ago_ns(ago: timedelta) -> int:
-    return _nanoseconds(datetime.now(UTC) - ago)
-
-
-def _nanoseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 10**6) * 1000
+    return of_datetime(datetime.now(UTC) - ago)

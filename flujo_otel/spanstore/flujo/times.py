@@ -28,6 +28,15 @@ def of_datetime(time: datetime) -> int:
     return since // _MICROSECOND * 1000
 
 
+def of_local(time: datetime) -> int:
+    """Local where it is naive, as a state's are: there 0.4 writes now(), not utcnow().
+
+    timestamp() is a float, which has a time of today to 0.2 us: rounded to the microseconds that a
+    datetime has it is exact. To take the offset off first costs four times as much.
+    """
+    return round(time.timestamp() * 10**6) * 1000
+
+
 def to_iso(time_ns: int) -> str:
     """As flujo's columns word it, so that text compares as time: naive, no zero fraction."""
     return (_EPOCH + timedelta(microseconds=time_ns // 1000)).replace(tzinfo=None).isoformat()

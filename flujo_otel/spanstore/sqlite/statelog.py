@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flujo_otel.spanstore.flujo.states import UNNAMED, FlujoStates
+from flujo_otel.spanstore.flujo.times import of_local
 from flujo_otel.spanstore.sqlite.connection import read_once, transaction
 from flujo_otel.spanstore.sqlite.standing_connection import StandingConnection
 from flujo_otel.spanstore.statelog import (
@@ -258,13 +259,12 @@ def _state(row: Sequence[Any]) -> WorkflowState:
 
 
 def _times(state: WorkflowState) -> StateTimes:
-    return StateTimes(time_ns_of(state.created_at), time_ns_of(state.updated_at))
+    return StateTimes(_time_ns(state.created_at), _time_ns(state.updated_at))
 
 
-def time_ns_of(text: str) -> int:
-    """An ISO time of a state; a naive one is local (0.4 writes now()). 0 where it is no time."""
+def _time_ns(text: str) -> int:
+    """An ISO time of a state; 0 where it is no time."""
     try:
-        moment = datetime.fromisoformat(text)
-        return round(moment.timestamp() * 10**6) * 1000
+        return of_local(datetime.fromisoformat(text))
     except (TypeError, ValueError, OverflowError, OSError):
         return 0

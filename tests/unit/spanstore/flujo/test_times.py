@@ -1,7 +1,9 @@
 """flujo's times in nanoseconds of Unix time."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +23,20 @@ def test_a_naive_iso_time_is_utc_to_the_microsecond(moment: datetime) -> None:
 @given(MOMENTS)
 def test_to_iso_words_a_time_as_flujo_does(moment: datetime) -> None:
     assert times.to_iso(times.of_iso(moment.isoformat()) or 0) == moment.isoformat()
+
+
+@given(MOMENTS)
+def test_a_states_time_is_exact_to_the_microsecond(moment: datetime) -> None:
+    assert times.of_local(moment.replace(tzinfo=UTC)) == times.of_datetime(moment)
+
+
+def test_a_states_naive_time_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        found = times.of_local(datetime(1970, 1, 1, 5, 30, 0, 1))
+    time.tzset()
+    assert found == 1000
 
 
 def test_an_offset_is_heeded() -> None:
