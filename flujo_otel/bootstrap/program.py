@@ -49,13 +49,14 @@ def configure(
     Joins the TracerProvider that is there; makes one, and makes it the global one, where there is
     none. `forward`: OTLP backends that get every span as well, over HTTP (docs/forward.md): URLs,
     names of [forward.NAME] in flujo.toml, or `env`; None: every one of flujo.toml, (): none.
-    `service_name` is for a provider made here. `flujo`, `pydantic_graph`, `langchain`,
-    `llama_index`, `pydantic_ai`: instrument each, if it is installed; none is imported before the
-    program does.
+    `service_name` is for a provider made here or by `lens run`. `flujo`, `pydantic_graph`,
+    `langchain`, `llama_index`, `pydantic_ai`: instrument each, if it is installed; none is imported
+    before the program does.
     `redact`: whether secrets are redacted, or a function that gets each text after that and gives
     what is to be recorded in its stead (docs/redaction.md).
-    The others are settings of docs/settings.md. Called again it changes nothing. Does nothing under
-    OTEL_SDK_DISABLED=true.
+    The others are settings of docs/settings.md. Called again it changes nothing but what nobody had
+    said of `content`, `value_limit_bytes` and `service_name`, which hold from then on for what is
+    at work already; `content=False` whenever it is said. Does nothing under OTEL_SDK_DISABLED=true.
 
     Raises SettingsError for an argument, a variable or a flujo.toml that cannot be used, and
     MissingExtra where forwarding needs what is not installed.
@@ -82,19 +83,18 @@ def configure(
         if flujo:
             instrument(
                 "flujo",
-                chosen,
                 replace_default_backend=chosen.replace_default_backend,
                 db=chosen.db,
             )
         if pydantic_graph:
-            instrument("pydantic_graph", chosen)
+            instrument("pydantic_graph")
         if langchain:
-            instrument("langchain", chosen)
+            instrument("langchain")
         if llama_index:
             # As auto-instrumentation says it: nothing is done before the program imports it.
-            instrument("llama_index", chosen, skip_dep_check=True)
+            instrument("llama_index", skip_dep_check=True)
         if pydantic_ai:
-            instrument("pydantic_ai", chosen)
+            instrument("pydantic_ai")
 
 
 def _redactor(chosen: Settings, redact: bool | Callable[[str], str] | None) -> redaction.Redactor:

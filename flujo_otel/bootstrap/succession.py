@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
-from weakref import WeakKeyDictionary
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
+from flujo_otel.bootstrap.tracers import Tracers, remember
 from flujo_otel.guard import guarded
 
 _Adopt = Callable[[TracerProvider], None]
-_Tracers = WeakKeyDictionary[trace.Tracer, tuple[tuple[Any, ...], dict[str, Any]]]
 
 
 def make_way(first: TracerProvider, adopt: _Adopt) -> None:
@@ -20,7 +18,7 @@ def make_way(first: TracerProvider, adopt: _Adopt) -> None:
     OpenTelemetry would refuse it, and all that it exports, for the sake of a provider that the
     program knows nothing of. `adopt` is called with it. Once: further ones are refused as ever.
     """
-    tracers = _remembered(first)
+    tracers = remember(first)
     refuse = trace.set_tracer_provider
 
     @wraps(refuse)
@@ -37,22 +35,7 @@ def make_way(first: TracerProvider, adopt: _Adopt) -> None:
     trace.set_tracer_provider = set_tracer_provider
 
 
-def _remembered(provider: TracerProvider) -> _Tracers:
-    """The living tracers of `provider` from now on, with what each was asked for by."""
-    tracers: _Tracers = WeakKeyDictionary()
-    get_tracer = provider.get_tracer
-
-    @wraps(get_tracer)
-    def remember(*args: Any, **kwargs: Any) -> trace.Tracer:
-        tracer = get_tracer(*args, **kwargs)
-        tracers[tracer] = args, kwargs
-        return tracer
-
-    provider.get_tracer = remember  # type: ignore[method-assign]
-    return tracers
-
-
-def _hand_over(first: TracerProvider, tracers: _Tracers, successor: TracerProvider) -> None:
+def _hand_over(first: TracerProvider, tracers: Tracers, successor: TracerProvider) -> None:
     """Instrumentations have their tracers from `first`: from here on they are `successor`'s."""
     first.get_tracer = successor.get_tracer  # type: ignore[method-assign]
     for tracer, (args, kwargs) in list(tracers.items()):

@@ -30,8 +30,6 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Of the library, as a requirement."""
     extra: ClassVar[str]
     """What to install, in brackets behind our own name."""
-    records_content = False
-    """As it was instrumented last."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
         return (self.versions,)
@@ -54,7 +52,6 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         given = kwargs.pop("content", None), kwargs.pop("value_limit_bytes", None)
         recording = Recording.chosen_quietly(*given) if automatic else Recording.chosen(*given)
         super().instrument(recording=recording, **kwargs)
-        self.records_content = recording.content
 
     def uninstrument(self, **kwargs: Any) -> None:
         """Puts the library back as it was; while not instrumented this does nothing."""

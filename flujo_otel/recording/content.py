@@ -1,6 +1,5 @@
 """What of a program's values is recorded: as JSON or as text, of bounded size, without secrets."""
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from opentelemetry.trace import Span
@@ -20,24 +19,57 @@ _MIME_TYPE_OF: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What of the content is recorded: nothing where `content` is False."""
+class Told(NamedTuple):
+    """What somebody said; None: nothing of it."""
 
-    content: bool = True
-    value_limit_bytes: int = 64 * 1024
+    content: bool | None = None
+    value_limit_bytes: int | None = None
+
+
+_process = Told()
+
+
+class Recording:
+    """What of the content is recorded now: nothing where `content` is False.
+
+    What its producer was `told` goes first, for good; then what configure() is given, which may be
+    when the producer has long been at work, as under `lens run`; then what was given here.
+    """
+
+    __slots__ = ("_content", "_value_limit_bytes", "told")
+
+    def __init__(
+        self, content: bool = True, value_limit_bytes: int = 64 * 1024, *, told: Told | None = None
+    ) -> None:
+        """`told` None: both."""
+        self.told = Told(content, value_limit_bytes) if told is None else told
+        self._content = content
+        self._value_limit_bytes = value_limit_bytes
+
+    @property
+    def content(self) -> bool:
+        said = _process.content
+        return self._content if said is None or self.told.content is not None else said
+
+    @property
+    def value_limit_bytes(self) -> int:
+        said = _process.value_limit_bytes
+        if said is None or self.told.value_limit_bytes is not None:
+            return self._value_limit_bytes
+        return said
 
     @classmethod
     def chosen(cls, content: bool | None, value_limit_bytes: int | None) -> "Recording":
-        """Where an argument is None, what configure() was given, else what the settings say.
+        """Where an argument is None, what configure() is given, else what the settings say.
         Raises SettingsError."""
         chosen = settings.load(
-            content=_given.content if content is None else content,
+            content=_process.content if content is None else content,
             value_limit_bytes=(
-                _given.value_limit_bytes if value_limit_bytes is None else value_limit_bytes
+                _process.value_limit_bytes if value_limit_bytes is None else value_limit_bytes
             ),
         )
-        return cls(chosen.content, chosen.value_limit_bytes)
+        told = Told(content, value_limit_bytes)
+        return cls(chosen.content, chosen.value_limit_bytes, told=told)
 
     @classmethod
     def chosen_quietly(cls, content: bool | None, value_limit_bytes: int | None) -> "Recording":
@@ -48,27 +80,20 @@ class Recording:
         return cls(content=False)
 
 
-class _Given(NamedTuple):
-    content: bool | None = None
-    value_limit_bytes: int | None = None
-
-
-_given = _Given()
-
-
 def settle(content: bool | None, value_limit_bytes: int | None) -> None:
-    """What holds in this process for producers that are told neither, X-Ray and those of LlamaIndex
-    above all; of each the first that was said counts."""
-    global _given
-    _given = _Given(
-        content if _given.content is None else _given.content,
-        value_limit_bytes if _given.value_limit_bytes is None else _given.value_limit_bytes,
+    """What holds from now on in this process for producers that are not told themselves, those at
+    work too. Of the limit the first that was said counts; that nothing is to be recorded counts
+    whenever it is said, and for good."""
+    global _process
+    _process = Told(
+        content if _process.content is None or content is False else _process.content,
+        (value_limit_bytes if _process.value_limit_bytes is None else _process.value_limit_bytes),
     )
 
 
 class Content:
     """A program's values as attributes of `span`: none at all where the span is not recorded, or
-    `recording` wants no content.
+    while `recording` wants no content.
 
     `cuts`: how many values were cut to their limit.
     """
@@ -76,12 +101,17 @@ class Content:
     __slots__ = ("_recording", "cuts")
 
     def __init__(self, span: Span, recording: Recording) -> None:
-        self._recording = recording if recording.content and span.is_recording() else None
+        self._recording = recording if span.is_recording() else None
         self.cuts = 0
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything is recorded."""
+        return self._recording is not None and self._recording.content
 
     def json(self, value: object, *names: str) -> dict[str, AttributeValue]:
         """`value` as JSON under each of `names`, with its mime type."""
-        if self._recording is None:
+        if self._recording is None or not self._recording.content:
             return {}
         text, was_cut = as_json(value, self._recording.value_limit_bytes)
         self.cuts += was_cut
@@ -89,7 +119,7 @@ class Content:
 
     def text(self, text: str, *names: str) -> dict[str, AttributeValue]:
         """`text` as it is under each of `names`, with its mime type."""
-        if self._recording is None:
+        if self._recording is None or not self._recording.content:
             return {}
         kept, was_cut = as_text(text, self._recording.value_limit_bytes)
         self.cuts += was_cut
@@ -97,7 +127,7 @@ class Content:
 
     def state(self, value: object, name: str) -> dict[str, AttributeValue]:
         """A pipeline's context or a graph's state as JSON, for a span event; nothing for None."""
-        if self._recording is None or value is None:
+        if value is None or self._recording is None or not self._recording.content:
             return {}
         limit_bytes = min(self._recording.value_limit_bytes, _STATE_LIMIT_BYTES)
         text, was_cut = as_json(value, limit_bytes)

@@ -61,8 +61,8 @@ class HeldRecorder:
     ) -> None:
         self.guard: AbstractContextManager[Any] = recorder.guard
         self.keeps_steps = True
-        self.content = recorder.content
         self._recorder = recorder
+        self._has_content = recorder.content
         self._budget = budget
         self._refusal = refusal
         self._drop = drop
@@ -71,6 +71,11 @@ class HeldRecorder:
         self._starts: dict[str, int] = {}
         self._context: Context | None = None
         self._trace: Trace | None = None
+
+    @property
+    def content(self) -> bool:
+        """See `Recorder`."""
+        return self._recorder.content
 
     def begin_trace(self, trace: Trace, context: Context, start_ns: int) -> Span:
         """See `Recorder`."""
@@ -110,13 +115,22 @@ class HeldRecorder:
             if reason or context is None:
                 self._drop(reason, _NO_ROOM if given_up else "")
             else:
-                self._recorder.replay(trace, context, held)
+                self._recorder.replay(trace, context, self._wanted(held))
         finally:
             self._release()
 
     def replay(self, trace: Trace, context: Context, held: Sequence[HeldStep]) -> None:
         """See `Recorder`."""
         self._recorder.replay(trace, context, held)
+
+    def _wanted(self, held: Sequence[HeldStep]) -> Sequence[HeldStep]:
+        """Without the content, where it was said meanwhile that none is to be recorded."""
+        if self.content or not self._has_content:
+            return held
+        return [
+            each._replace(attributes=decisions.last_of_step(each.step, content=False))
+            for each in held
+        ]
 
     def _take(self, size_bytes: int) -> bool:
         """Room for them, or the trace is given up."""

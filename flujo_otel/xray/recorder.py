@@ -17,6 +17,7 @@ from opentelemetry.trace import (
 
 from flujo_otel.guard import guarded
 from flujo_otel.model import Event
+from flujo_otel.recording.content import Recording
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference
 from flujo_otel.storage import decisions
@@ -52,8 +53,11 @@ class Recorder(Protocol):
     """To be entered around every call: lets those errors pass that the program is to see."""
     keeps_steps: bool
     """Whether the live model of the trace is to have its steps."""
-    content: bool
-    """Whether inputs, outputs, reasons and other data of the program are recorded."""
+
+    @property
+    def content(self) -> bool:
+        """Whether inputs, outputs, reasons and other data of the program are recorded now."""
+        ...
 
     def begin_trace(self, trace: Trace, context: Context, start_ns: int) -> Span:
         """The span to make current while the trace is open; it has ids even if it records nothing,
@@ -91,10 +95,15 @@ class SpanRecorder:
 
     keeps_steps = True
 
-    def __init__(self, tracer: Tracer, *, content: bool) -> None:
+    def __init__(self, tracer: Tracer, recording: Recording) -> None:
         self.guard: AbstractContextManager[Any] = guarded("recording an X-Ray trace")
         self._tracer = tracer
-        self.content = content
+        self._recording = recording
+
+    @property
+    def content(self) -> bool:
+        """See `Recorder`."""
+        return self._recording.content
 
     def begin_trace(self, trace: Trace, context: Context, start_ns: int) -> Span:
         """See `Recorder`."""
@@ -193,11 +202,15 @@ class StorageRecorder:
     current meanwhile have valid ids, which the models carry, so that others nest under them."""
 
     keeps_steps = True
-    content = True
 
     def __init__(self, storage: StorageBackend) -> None:
         self.guard: AbstractContextManager[Any] = nullcontext()
         self._storage = storage
+
+    @property
+    def content(self) -> bool:
+        """See `Recorder`."""
+        return True
 
     def begin_trace(self, trace: Trace, context: Context, start_ns: int) -> Span:
         """See `Recorder`."""

@@ -5,6 +5,7 @@ from functools import partial
 from flujo_otel.errors import SettingsError
 from flujo_otel.guard import guarded
 from flujo_otel.lock import SurvivingLock
+from flujo_otel.recording.content import Recording
 from flujo_otel.settings import load
 from flujo_otel.storage.storage_backend import StorageBackend
 from flujo_otel.storage.trace_spans import step_record, trace_record
@@ -31,18 +32,23 @@ def submission_to(url: str, token: str | None) -> Submission:
 class RemoteRecorder(StorageRecorder):
     """Of one trace; nothing of it is the program's concern."""
 
-    def __init__(self, submission: Submission, *, content: bool) -> None:
-        super().__init__(_Outbox(submission, content=content))
+    def __init__(self, submission: Submission, recording: Recording) -> None:
+        super().__init__(_Outbox(submission, recording))
         self.guard = guarded("submitting an X-Ray trace")
-        self.content = content
+        self._recording = recording
+
+    @property
+    def content(self) -> bool:
+        """See `Recorder`."""
+        return self._recording.content
 
 
 class _Outbox(StorageBackend):
     """One trace, sent when it is saved as ended; a step that ends later follows alone."""
 
-    def __init__(self, submission: Submission, *, content: bool) -> None:
+    def __init__(self, submission: Submission, recording: Recording) -> None:
         self._submission = submission
-        self._content = content
+        self._recording = recording
         self._is_sent = False
 
     def save_trace(self, trace: Trace) -> None:
@@ -50,15 +56,16 @@ class _Outbox(StorageBackend):
         if trace.status == "running":
             return
         ended = [step for step in trace.steps if step.status != "running"]
-        records = [trace_record(trace, content=self._content)]
-        records += [step_record(step, content=self._content) for step in ended]
+        content = self._recording.content
+        records = [trace_record(trace, content=content)]
+        records += [step_record(step, content=content) for step in ended]
         self._is_sent = True
         self._submission.put(records)
 
     def save_step(self, step: Step) -> None:
         """See `StorageBackend`."""
         if self._is_sent:
-            self._submission.put([step_record(step, content=self._content)])
+            self._submission.put([step_record(step, content=self._recording.content)])
 
     def get_trace(self, trace_id: str) -> None:
         """Nothing is kept here."""

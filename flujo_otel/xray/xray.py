@@ -80,7 +80,7 @@ class XRay:
             self._submission = submission_to(remote_url, token)
         self._budget = HeldBudget() if self._sampling.has_tail else None
         self._tracer: tuple[otel.TracerProvider, otel.Tracer] | None = None
-        self._content: bool | None = None
+        self._recording: Recording | None = None
         self._drops = Drops(_ledger_of(storage))
         finalize(self, self._drops.flush)
 
@@ -140,8 +140,8 @@ class XRay:
         if self._submission is not None:
             from flujo_otel.xray.remote import RemoteRecorder
 
-            return RemoteRecorder(self._submission, content=self._records_content())
-        return SpanRecorder(self._current_tracer(), content=self._records_content())
+            return RemoteRecorder(self._submission, self._recorded())
+        return SpanRecorder(self._current_tracer(), self._recorded())
 
     def _current_tracer(self) -> otel.Tracer:
         with guarded("configuring for X-Ray, which records nothing until then,"):
@@ -152,10 +152,10 @@ class XRay:
             known = self._tracer = provider, provider.get_tracer(SCOPE_NAME)
         return known[1]
 
-    def _records_content(self) -> bool:
-        if self._content is None:
-            self._content = Recording.chosen_quietly(None, None).content
-        return self._content
+    def _recorded(self) -> Recording:
+        if self._recording is None:
+            self._recording = Recording.chosen_quietly(None, None)
+        return self._recording
 
     def _refusal(self, trace: Trace) -> str:
         """Why one that was not sampled is not recorded at its end either; "": it is."""
@@ -177,9 +177,7 @@ class XRay:
             return StepCall(block.step(name))
         outer = otel.get_current_span().get_span_context()
         if self._storage is None and self._submission is None and outer.is_valid:
-            run = TraceContext(
-                name, _OtherRun(self._current_tracer(), content=self._records_content())
-            )
+            run = TraceContext(name, _OtherRun(self._current_tracer(), self._recorded()))
             run.trace.trace_id = format_trace_id(outer.trace_id)
             return StepCall(StepContext(run, name, None))
         trace = self.trace(name)

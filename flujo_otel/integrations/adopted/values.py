@@ -33,6 +33,8 @@ class Values:
     def found(self, attributes: Mapping[str, Any]) -> dict[str, str]:
         """What a span with these attributes found, which ends: as JSON."""
         texts: dict[str, str] = {}
+        if not self._recording.content:
+            return texts
         with guarded("recording what a library found"):
             for name, value in self._library.found(attributes).items():
                 texts[name], was_cut = as_json(value, self._recording.value_limit_bytes)

@@ -126,7 +126,10 @@ class OpenSpan:
         message = redactor().text(message) if has_failed else ""
         if message:
             last[semconv.ERROR_MESSAGE] = message
-        self.span.set_attributes({**last, **self._last_content})
+        if self._last_content and self.content.is_wanted:  # still
+            self.span.set_attributes({**last, **self._last_content})
+        else:
+            self.span.set_attributes(last)
         self.node.attributes.update(last)
         if has_failed:
             set_failed(self.span, message)

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -86,6 +87,10 @@ class XRayLangChainCallback(BaseCallbackHandler, Bodies):
         self._open = OpenRuns()
         self._making = Making(tracer, recording, self._open.lose)
         watch_bodies()
+
+    def record_as(self, recording: Recording) -> None:
+        """What was chosen elsewhere, for runs that begin from now on."""
+        self._making = replace(self._making, recording=recording)
 
     def __deepcopy__(self, memo: Any) -> "XRayLangChainCallback":
         return self  # LangChain copies handlers with their manager

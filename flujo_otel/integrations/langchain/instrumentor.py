@@ -43,6 +43,7 @@ class LangChainInstrumentor(LibraryInstrumentor):
         **_: Any,
     ) -> None:
         self._handler = _Handler(
+            recording,
             tracer_provider=tracer_provider,
             content=recording.content,
             value_limit_bytes=recording.value_limit_bytes,
@@ -70,7 +71,8 @@ class _Handler:
     A real one would need the callback by now, in the middle of LangChain's import.
     """
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, recording: Recording, **given: Any) -> None:
+        self._recording = recording
         self._given = given
         self._made: dict[str, Any] = {}
 
@@ -84,6 +86,7 @@ class _Handler:
             from flujo_otel.integrations.langchain.callback import XRayLangChainCallback
 
             made = XRayLangChainCallback(**self._given)
+            made.record_as(self._recording)
         # Threads that begin their first chains at once may each make one, and the first is taken:
         # nobody waits, nor goes without.
         return self._made.setdefault("callback", made)

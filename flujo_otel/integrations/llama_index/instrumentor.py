@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import wraps
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -136,5 +137,15 @@ def _is_installed(module: str) -> bool:
 def _config(recording: Recording) -> Any:
     from openinference.instrumentation import TraceConfig
 
-    hidden: Any = {} if recording.content else dict.fromkeys(_HIDDEN, True)
-    return TraceConfig(enable_genai_semconv=True, hide_embeddings_vectors=True, **hidden)
+    chosen: Any = {"enable_genai_semconv": True, "hide_embeddings_vectors": True}
+    hiding = TraceConfig(**{**chosen, **dict.fromkeys(_HIDDEN, True)})
+
+    class Following(TraceConfig):
+        """Hides the content while `recording` wants none."""
+
+        @wraps(TraceConfig.mask)  # its signature is looked at
+        def mask(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+            mask = super().mask if recording.content else hiding.mask
+            return mask(*args, **kwargs)
+
+    return Following(**chosen)

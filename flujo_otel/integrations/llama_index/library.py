@@ -9,8 +9,16 @@ from flujo_otel.semconv import gen_ai, model_call, openinference, xray
 
 _HIDDEN: Final = "__REDACTED__"
 """What OpenInference writes for what its config hides."""
-_CONTENT: Final = ("llm.prompt_template.", "retrieval.documents.")
-"""What of the content its config does not hide."""
+_CONTENT: Final = (
+    "llm.prompt_template.",
+    "retrieval.documents.",
+    model_call.INPUT_MESSAGES,
+    model_call.OUTPUT_MESSAGES,
+    "gen_ai.retrieval.",
+    "gen_ai.tool.call.",
+    "gen_ai.tool.definitions",
+)
+"""What of the content its config does not hide, or makes at a span's end of what the span holds."""
 _MODELS: Final = {model_call.LLM_MODEL_NAME, "embedding.model_name", gen_ai.REQUEST_MODEL}
 _NO_MODEL: Final = "unknown"
 """What LlamaIndex writes where a model has no name."""

@@ -83,14 +83,28 @@ def _settings(recording: Recording, given: trace.TracerProvider | None) -> Any:
     from pydantic_ai.models.instrumented import InstrumentationSettings
 
     version = inspect.signature(InstrumentationSettings).parameters["version"].default
+    settings = _following(InstrumentationSettings, recording)
     with warnings.catch_warnings():
         # pydantic-ai 1 asks OpenTelemetry for a logger by a name that is deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return InstrumentationSettings(
+        return settings(
             tracer_provider=RunProvider(
                 given or trace.get_tracer_provider(), recording, PydanticAI()
             ),
-            include_content=recording.content,
             include_binary_content=False,
             version=max(version, _FIRST_WITH_NAMES),
         )
+
+
+def _following(settings: Any, recording: Recording) -> Any:
+    """`settings` whose `include_content` is as `recording` has it at the moment it is asked for."""
+
+    def include_content(_: Any) -> bool:
+        return recording.content
+
+    # Each version sets it when it is made.
+    def set_include_content(_: Any, value: bool) -> None:
+        pass
+
+    follows = {"include_content": property(include_content, set_include_content)}
+    return type(settings.__name__, (settings,), follows)

@@ -10,11 +10,27 @@ from flujo_otel.semconv import model_call, openinference
 _AGENT: Final = "agent_name"
 """On an agent's span alone; `gen_ai.agent.name` is on those of its calls too."""
 _INVOKE_AGENT: Final = "invoke_agent"
-_CONTENT: Final = "metadata"
-"""What of the content pydantic-ai records whatever its settings say."""
+_CONTENT: Final = {
+    "metadata",
+    "final_result",
+    "gen_ai.tool.call.arguments",
+    "gen_ai.tool.call.result",
+    openinference.INPUT_VALUE,
+    openinference.OUTPUT_VALUE,
+}
+"""What of the content pydantic-ai records whatever its settings say, or in a run that had begun
+when they were changed."""
+_SAID: Final = ('"content":', '"arguments":', '"result":', '"response":', '"uri":', '"url":')
+"""What of messages is content, of which a run keeps the text that it was recorded as."""
 _TOOLS: Final = "running tools"
 """pydantic-ai 1's span around those of the tools that an answer calls."""
 _ALL_MESSAGES: Final = "pydantic_ai.all_messages"
+_MESSAGES: Final = {
+    _ALL_MESSAGES,
+    model_call.INPUT_MESSAGES,
+    model_call.OUTPUT_MESSAGES,
+    "gen_ai.system_instructions",
+}
 _FIRST_NEW: Final = "pydantic_ai.new_message_index"
 _SAME: Final = {
     "gen_ai.tool.call.arguments": openinference.INPUT_VALUE,
@@ -35,7 +51,9 @@ class PydanticAI(Library):
         return inner == _TOOLS
 
     def is_left_out(self, name: str, value: Any, *, content: bool) -> bool:
-        return not content and name == _CONTENT
+        if content:
+            return False
+        return name in _CONTENT or (name in _MESSAGES and any(said in str(value) for said in _SAID))
 
     def added(self, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
         found: dict[str, Any] = {

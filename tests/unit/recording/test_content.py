@@ -65,20 +65,49 @@ def test_where_the_settings_cannot_be_read_nothing_is_recorded(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FLUJO_OTEL_RAISE", raising=False)
     (tmp_path / "flujo.toml").write_text("[otel]\nvalue_limit_bytes = 'much'\n")
-    assert Recording(content=False) == Recording.chosen_quietly(None, None)
+    assert not Recording.chosen_quietly(None, None).content
     with pytest.raises(SettingsError):
         Recording.chosen(None, None)
 
 
-def test_what_the_process_was_told_first_holds_where_a_producer_is_told_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def untold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was told nothing, and whose settings want 100 bytes of each value."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLUJO_OTEL_VALUE_LIMIT_BYTES", "100")
-    monkeypatch.setattr(content, "_given", content._Given())  # and put back after the test
-    assert Recording(True, 100) == Recording.chosen(None, None)
-    settle(False, None)
-    assert Recording(False, 100) == Recording.chosen(None, None)
+    monkeypatch.setattr(content, "_process", content.Told())  # and put back after the test
+
+
+def said(recording: Recording) -> tuple[bool, int]:
+    return recording.content, recording.value_limit_bytes
+
+
+@pytest.mark.usefixtures("untold")
+def test_what_the_process_is_told_holds_where_a_producer_is_told_nothing() -> None:
+    before = Recording.chosen(None, None)
+    assert (True, 100) == said(before)
     settle(True, 200)
-    assert Recording(False, 200) == Recording.chosen(None, None)
-    assert Recording(True, 300) == Recording.chosen(True, 300)
+    settle(True, 300)
+    for recording in (before, Recording.chosen(None, None)):
+        assert (True, 200) == said(recording)
+    assert (True, 300) == said(Recording.chosen(True, 300))
+
+
+@pytest.mark.usefixtures("untold")
+@pytest.mark.parametrize("told", [(True, False), (False, True), (False,), (None, False)])
+def test_once_told_to_record_nothing_the_process_records_nothing(told: tuple[bool, ...]) -> None:
+    before, insisting = Recording.chosen(None, None), Recording.chosen(True, None)
+    for each in told:
+        settle(each, None)
+    assert not before.content
+    assert insisting.content
+
+
+@pytest.mark.usefixtures("untold")
+def test_a_span_that_is_open_takes_no_more_of_the_content(span: Span) -> None:
+    values = Content(span, Recording.chosen(None, None))
+    assert values.json("kept", "name")
+    settle(False, None)
+    assert {} == values.json("kept", "name") == values.text("kept", "name")
+    assert {} == values.state({"kept": 1}, "name")
+    assert not values.is_wanted
