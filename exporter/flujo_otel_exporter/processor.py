@@ -27,7 +27,8 @@ class LiveSpanProcessor(SpanProcessor):
     """Feeds `exporter`'s database with spans as they start and end.
 
     A span that is still open at a flush is written once as running; its end updates the same row. A
-    span that starts and ends between two flushes is written once. None: the exporter that the
+    span that starts and ends between two flushes is written once. That of one without a parent is
+    not left to the next flush: a run is over, and somebody looks at it. None: the exporter that the
     settings name. Cost on the traced program's thread: that of the stock batch processor.
 
     No lock is taken and none is needed: each step on the map of open spans is one operation of a
@@ -77,6 +78,8 @@ class LiveSpanProcessor(SpanProcessor):
             entry = self._open.pop(context[:2], None)
             if entry is not None:
                 self._put(span, entry[1])
+                if span.parent is None:
+                    self._writer.hurry()
             elif (span.start_time or 0) >= self._forked_time_ns:
                 self._put(span, None)
         except Exception as error:

@@ -99,6 +99,7 @@ def test_a_prefork_server_and_its_workers_each_write_their_own_spans(db: Path) -
 def test_what_is_queued_at_a_fork_is_written_by_the_parent_alone(db: Path) -> None:
     """Each side notes what it writes: the store itself would hide a second time."""
     source = """
+        from opentelemetry import trace
         from flujo_otel.spanstore.factory import open_writer
         from flujo_otel_exporter import registry
         class Noting:
@@ -119,8 +120,9 @@ def test_what_is_queued_at_a_fork_is_written_by_the_parent_alone(db: Path) -> No
         registry.open_writer = lambda **given: Noting(open_writer(**given))
         provider = traced()
         tracer = provider.get_tracer("t")
-        spans(tracer, 10, "queued")
         open_span = tracer.start_span("open")
+        with trace.use_span(open_span):  # the end of a run would be written at once
+            spans(tracer, 10, "queued")
         def body():
             spans(tracer, 10, "child")
             open_span.end()

@@ -1,6 +1,7 @@
 """The live processor: what is seen of a span while it runs, and what it passes to its children."""
 
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -47,6 +48,20 @@ def test_a_span_that_starts_and_ends_between_two_flushes_is_written_once(
     provider.get_tracer("t").start_span("span").end()
     assert provider.force_flush()
     assert shown(store) == [("span", "completed")]
+
+
+def test_the_end_of_a_run_is_not_left_to_the_next_flush_which_that_of_a_child_is(
+    provider: TracerProvider, store: FakeStore
+) -> None:
+    tracer = provider.get_tracer("t")
+    with tracer.start_as_current_span("run"):
+        tracer.start_span("child").end()
+        time.sleep(0.05)
+        assert store.records == []
+    deadline = time.monotonic() + 20
+    while len(store.records) < 2 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert shown(store) == [("child", "completed"), ("run", "completed")]
 
 
 def test_a_child_belongs_to_its_living_parents_run(

@@ -53,6 +53,31 @@ def test_without_a_flush_everything_is_committed_after_the_interval(
     _until(lambda: store.names == ["span"])
 
 
+def test_hurried_it_writes_at_once_and_then_rests(make_writer: Make, store: FakeStore) -> None:
+    writer = make_writer(interval=0.8)
+    started = time.monotonic()
+    writer.put(span(), None)
+    writer.hurry()
+    _until(lambda: store.names == ["span"])
+    assert time.monotonic() - started < 0.4
+    while time.monotonic() - started < 1:
+        writer.put(span(), None)
+        writer.hurry()
+        time.sleep(0.001)
+    assert 2 <= len(store.batches) <= 20  # of hundreds
+    writer.flush(PATIENT)
+    assert len(store.names) == len(store.records) > 100
+
+
+def test_a_flush_ends_the_rest(make_writer: Make, store: FakeStore) -> None:
+    writer = make_writer(interval=4 * PATIENT)
+    for name in ("one", "two"):
+        writer.put(span(name), None)
+        writer.hurry()
+        assert writer.flush(PATIENT)
+    assert store.names == ["one", "two"]
+
+
 def test_a_full_batch_does_not_wait_for_the_interval(make_writer: Make, store: FakeStore) -> None:
     writer = make_writer(batch_spans=10)
     for _ in range(10):
