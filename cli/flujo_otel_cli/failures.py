@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from flujo_otel.model import Span
+from flujo_otel.query.asgi import is_message
 from flujo_otel.query.failure import Failure, failure_of, is_users_own, repeats
 from flujo_otel.query.tree import Node, walk
 from flujo_otel.semconv.flujo import FALLBACK_ORIGINAL_ERROR
@@ -26,9 +27,13 @@ def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:
     counts where what failed was in a library."""
     failures: dict[Node, Failure] = {}
     said: dict[Node, dict[str, Node]] = {}
-    for node in reversed([node for node, _ in walk(roots)]):  # children before their parents
+    nodes = [node for node, _ in walk(roots)]
+    silent = {child for node in nodes if node.status == "failed" for child in _messages(node)}
+    for node in reversed(nodes):  # children before their parents
         below = {k: v for child in node.children for k, v in said.pop(child, {}).items()}
         said[node] = below
+        if node in silent:
+            continue
         span = node.fold.worst.span if node.fold else node.span
         failure = failure_of(span) if span is not None and node.status == "failed" else None
         if failure is None:
@@ -40,6 +45,11 @@ def unexplained_failures(roots: list[Node]) -> dict[Node, Failure]:
         elif is_users_own(failure.location) and not is_users_own(failures[first].location):
             failures[first] = failures[first]._replace(location=failure.location)
     return failures
+
+
+def _messages(node: Node) -> Iterator[Node]:
+    """Of a web request: what they say of its failure it says itself."""
+    return (each for each in node.children if is_message(each.fold.worst if each.fold else each))
 
 
 def failure_lines(

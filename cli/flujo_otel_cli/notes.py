@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flujo_otel.model import Span
+from flujo_otel.query.asgi import is_message
 from flujo_otel.query.failure import failure_of
 from flujo_otel.query.resume import question_of
 from flujo_otel.query.subject import answer_of, called_of, model_of
@@ -80,6 +81,8 @@ def step_kind(attributes: Mapping[str, Any]) -> str:
 def _fold_notes(node: Node, theme: Theme) -> Iterator[str]:
     fold = node.fold
     assert fold is not None
+    if is_message(fold.worst):
+        return
     if fold.total_ns != node.duration_ns:
         yield f"added up {duration(fold.total_ns, theme.micro)}"
     name = fold.worst.name

@@ -2,12 +2,14 @@
 
 Equal is: the same status, and names that differ in their digits at most (`item 1`, `item 2`).
 Failed ones fold apart from the others, and those with a failure beneath them do too, so that none
-hides: of these the first stay unfolded.
+hides: of these the first stay unfolded. The messages of a web request (`asgi`) are one node however
+few there are.
 """
 
 import re
 from collections.abc import Iterable
 
+from flujo_otel.query.asgi import is_message, kinds_of
 from flujo_otel.query.prune import failing
 from flujo_otel.query.tree import Fold, Node, walk
 
@@ -26,7 +28,7 @@ def fold(roots: list[Node]) -> list[Node]:
     failed = failing(roots)
     folded = _fold_siblings(roots, failed)
     for node, _ in walk(folded):
-        if len(node.children) > FOLD_ABOVE:
+        if node.children:
             node.children = _fold_siblings(node.children, failed)
     return folded
 
@@ -47,6 +49,7 @@ def fold_nodes(name: str, nodes: list[Node]) -> Node:
 
 
 def _fold_siblings(siblings: list[Node], failed: set[Node]) -> list[Node]:
+    siblings = _without_messages(siblings)
     if len(siblings) <= FOLD_ABOVE:
         return siblings
     kinds: dict[tuple[str, str, bool, int, bool], list[Node]] = {}
@@ -57,6 +60,20 @@ def _fold_siblings(siblings: list[Node], failed: set[Node]) -> list[Node]:
         shown += _folded(nodes, failed)
     shown.sort(key=lambda node: node.start_time_ns)
     return _first_of(shown, failed)
+
+
+def _without_messages(siblings: list[Node]) -> list[Node]:
+    """With one node in the place of the first of a web request's messages. It has failed where any
+    of them has."""
+    messages = [node for node in siblings if is_message(node)]
+    if len(messages) < 2:
+        return siblings
+    name = kinds_of(messages)
+    place = siblings.index(messages[0])
+    messages.sort(key=lambda node: node.status != "failed")
+    hidden = set(messages)
+    others = [node for node in siblings if node not in hidden]
+    return [*others[:place], fold_nodes(name, messages), *others[place:]]
 
 
 def _folded(nodes: list[Node], failed: set[Node]) -> list[Node]:

@@ -9,6 +9,9 @@ HTTP_STATUS: Final = ("http.response.status_code", "http.status_code")
 HTTP_URL: Final = ("url.full", "http.url", "http.target", "url.path", "http.route")
 """What was asked for: the most telling first, and a route, which many requests share, last."""
 
+ASGI_EVENT_TYPE: Final = "asgi.event.type"
+"""Of a span that opentelemetry-instrumentation-asgi makes of one message."""
+
 DB_SYSTEM: Final = ("db.system.name", "db.system")
 DB_QUERY: Final = ("db.query.text", "db.statement", "db.query.summary")
 DB_OPERATION: Final = ("db.operation.name", "db.operation")
