@@ -94,24 +94,20 @@ def open_maintenance(db: str | Path | None = None, settings: Settings | None = N
 
     Raises SettingsError; NoDatabase where our file does not exist; ForeignDatabase.
     """
-    location = resolve(_settings(db, settings))
-    if kind_of(location.path) in _NOTHING_OF_OURS:
-        raise NoDatabase(_nothing_there(location))
+    path = _our_file(db, settings)
     from flujo_otel.spanstore.sqlite.maintenance import SQLiteMaintenance
 
-    return SQLiteMaintenance(location.path)
+    return SQLiteMaintenance(path)
 
 
 def open_diagnostician(
     db: str | Path | None = None, settings: Settings | None = None
 ) -> Diagnostician:
     """What is wrong with our file, beyond its health. Raises as `open_maintenance` does."""
-    location = resolve(_settings(db, settings))
-    if kind_of(location.path) in _NOTHING_OF_OURS:
-        raise NoDatabase(_nothing_there(location))
+    path = _our_file(db, settings)
     from flujo_otel.spanstore.sqlite.diagnosis import SQLiteDiagnostician
 
-    return SQLiteDiagnostician(location.path)
+    return SQLiteDiagnostician(path)
 
 
 def open_change_feed(db: str | Path | None = None, settings: Settings | None = None) -> ChangeFeed:
@@ -119,12 +115,10 @@ def open_change_feed(db: str | Path | None = None, settings: Settings | None = N
 
     Raises SettingsError; NoDatabase where our file does not exist; ForeignDatabase.
     """
-    location = resolve(_settings(db, settings))
-    if kind_of(location.path) in _NOTHING_OF_OURS:
-        raise NoDatabase(_nothing_there(location))
+    path = _our_file(db, settings)
     from flujo_otel.spanstore.sqlite.changes import SQLiteChangeFeed
 
-    return SQLiteChangeFeed(location.path)
+    return SQLiteChangeFeed(path)
 
 
 def open_destinations(
@@ -176,6 +170,14 @@ def _settings(db: str | Path | None, settings: Settings | None) -> Settings:
     if db is None:
         return settings
     return replace(settings, db=str(db), origins={**settings.origins, "db": ARGUMENT})
+
+
+def _our_file(db: str | Path | None, settings: Settings | None) -> Path:
+    """Which is there, and ours; raises NoDatabase where it is not."""
+    location = resolve(_settings(db, settings))
+    if kind_of(location.path) in _NOTHING_OF_OURS:
+        raise NoDatabase(_nothing_there(location))
+    return location.path
 
 
 def _reader_of_ours(path: Path) -> TraceReader | None:

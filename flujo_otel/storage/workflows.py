@@ -118,8 +118,7 @@ class Workflows:
         """Those that failed in the last hours, the latest first."""
         since_ns = _ago_ns(timedelta(hours=hours_back))
         found = await self._states(lambda state: state.status == "failed")
-        recent = [each for each in found if each[1].updated_at_ns >= since_ns]
-        recent.sort(key=lambda each: each[1].updated_at_ns, reverse=True)
+        recent = _last_saved_first(found, since_ns)
         return [shapes.workflow(state, failed=True) for state, _ in recent]
 
     async def cleanup_old_workflows(self, days_old: float = 30) -> int:
@@ -143,8 +142,8 @@ class Workflows:
                 and status in (None, state.status)
             )
         )
-        found.sort(key=lambda each: each[1].updated_at_ns, reverse=True)
-        return [shapes.background_task(state) for state, _ in _page(found, limit, offset)]
+        ordered = _last_saved_first(found)
+        return [shapes.background_task(state) for state, _ in _page(ordered, limit, offset)]
 
     async def get_failed_background_tasks(
         self, parent_run_id: str | None = None, hours_back: float = 24
@@ -158,9 +157,8 @@ class Workflows:
                 and parent_run_id in (None, state.parent_run_id)
             )
         )
-        found.sort(key=lambda each: each[1].updated_at_ns, reverse=True)
-        recent = (state for state, times in found if times.updated_at_ns >= since_ns)
-        return [shapes.background_task(state) for state in recent]
+        recent = _last_saved_first(found, since_ns)
+        return [shapes.background_task(state) for state, _ in recent]
 
     async def cleanup_stale_background_tasks(self, stale_hours: float = 24) -> int:
         """Mark background tasks as failed that were last heard of before that; says how many."""
@@ -210,6 +208,12 @@ class Workflows:
             return [each for each in self._log.states.states() if matches(each[0])]
 
         return await in_thread(read)
+
+
+def _last_saved_first(found: list[Found], since_ns: int | None = None) -> list[Found]:
+    """Those that were saved since then; None: all."""
+    recent = [each for each in found if since_ns is None or each[1].updated_at_ns >= since_ns]
+    return sorted(recent, key=lambda each: each[1].updated_at_ns, reverse=True)
 
 
 def _page(found: list[T], limit: int | None, offset: int) -> list[T]:

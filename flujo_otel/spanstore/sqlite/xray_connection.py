@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections import deque
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,35 +49,24 @@ class XRayConnection(sqlite3.Connection):
 
 class _Cursor(sqlite3.Cursor):
     def execute(self, sql: str, parameters: Any = (), /) -> "_Cursor":
-        turns = self._turns()
-        if turns is None:
+        with self._turn():
             super().execute(sql, parameters)
-        else:
-            with turns.writing():
-                super().execute(sql, parameters)
         return self
 
     def executemany(self, sql: str, parameters: Any, /) -> "_Cursor":
-        turns = self._turns()
-        if turns is None:
+        with self._turn():
             super().executemany(sql, parameters)
-        else:
-            with turns.writing():
-                super().executemany(sql, parameters)
         return self
 
     def executescript(self, sql_script: str, /) -> "_Cursor":
-        turns = self._turns()
-        if turns is None:
+        with self._turn():
             super().executescript(sql_script)
-        else:
-            with turns.writing():
-                super().executescript(sql_script)
         return self
 
-    def _turns(self) -> Turns | None:
+    def _turn(self) -> AbstractContextManager[None]:
         connection = self.connection
-        return connection.turns if isinstance(connection, XRayConnection) else None
+        turns = connection.turns if isinstance(connection, XRayConnection) else None
+        return nullcontext() if turns is None else turns.writing()
 
 
 class _WholeCursor(_Cursor):
