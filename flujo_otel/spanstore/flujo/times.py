@@ -31,8 +31,8 @@ def of_datetime(time: datetime) -> int:
 def of_local(time: datetime) -> int:
     """Local where it is naive, as a state's are: there 0.4 writes now(), not utcnow().
 
-    timestamp() is a float, which has a time of today to 0.2 us: rounded to the microseconds that a
-    datetime has it is exact. To take the offset off first costs four times as much.
+    timestamp() is a float, which has times before 2106 to 0.3 us: rounded to the microseconds that
+    a datetime has they are exact. To take the zone's offset off first takes four times as long.
     """
     return round(time.timestamp() * 10**6) * 1000
 
