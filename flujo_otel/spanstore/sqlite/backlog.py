@@ -12,8 +12,8 @@ from flujo_otel.model import Process
 from flujo_otel.spanstore.api import BacklogSize
 from flujo_otel.spanstore.backlog import KeptRequest
 from flujo_otel.spanstore.sqlite.opened import Opened
+from flujo_otel.spanstore.sqlite.processes import beat
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
-from flujo_otel.spanstore.sqlite.writers import beat
 
 _ROWS: Final = 64
 """In one statement, which is one commit."""

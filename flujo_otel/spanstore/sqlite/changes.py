@@ -11,7 +11,7 @@ from flujo_otel.model import Run, Span
 from flujo_otel.spanstore.changes import ChangeFilter, ChangePage, SpanChange
 from flujo_otel.spanstore.sqlite import faults, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
-from flujo_otel.spanstore.sqlite.other_writers import OtherWriters
+from flujo_otel.spanstore.sqlite.living_processes import LivingProcesses
 
 _PAGE_ROWS: Final = 500
 _LOOKED_AT: Final = 5000
@@ -99,8 +99,8 @@ class SQLiteChangeFeed:
     def runs(self, after: int) -> ChangePage[Run]:
         """See `changes.ChangeFeed.runs`."""
         found, position, is_last = self._page(_CHANGED_RUNS, after, {})
-        others = OtherWriters(self._rows, process.is_alive)
-        runs = [others.settled(rows.run(row, process.is_alive)) for row in found]
+        living = LivingProcesses(self._rows, process.is_alive)
+        runs = [living.settled(rows.run(row, process.is_alive)) for row in found]
         return ChangePage(runs, position, is_last)
 
     def open_spans(self, until_ns: int | None = None) -> Iterator[Span]:

@@ -26,7 +26,7 @@ from flujo_otel.spanstore.sqlite import due
 from flujo_otel.spanstore.sqlite.checkpoint import WAIT_SECONDS, Checkpointer, Turns
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading, connect_for_writing
 from flujo_otel.spanstore.sqlite.files import Files
-from flujo_otel.spanstore.sqlite.writers import register
+from flujo_otel.spanstore.sqlite.processes import register
 
 _SECOND_NS: Final = 1_000_000_000
 _CURSOR_BYTES: Final = 8192

@@ -14,7 +14,7 @@ from flujo_otel.spanstore.sqlite.backlog import size_of
 from flujo_otel.spanstore.sqlite.checkpoint import has_wal_reset_fault
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading, connect_for_writing
 from flujo_otel.spanstore.sqlite.deletion import Deletion
-from flujo_otel.spanstore.sqlite.writers import listed
+from flujo_otel.spanstore.sqlite.processes import listed
 
 _FACTS: Final = ("journal_mode", "page_size", "auto_vacuum", "freelist_count", "page_count")
 

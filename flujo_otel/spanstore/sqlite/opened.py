@@ -9,8 +9,8 @@ from flujo_otel.spanstore.sqlite.backfill import Backfill
 from flujo_otel.spanstore.sqlite.checkpoint import WAIT_SECONDS, Checkpointer, Turns
 from flujo_otel.spanstore.sqlite.connection import connect_for_writing
 from flujo_otel.spanstore.sqlite.files import Files
+from flujo_otel.spanstore.sqlite.processes import register
 from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
-from flujo_otel.spanstore.sqlite.writers import register
 
 SCRIPTS: Final = [
     Path(__file__).with_name(name)

@@ -21,7 +21,7 @@ from flujo_otel.spanstore.api import (
 )
 from flujo_otel.spanstore.sqlite import faults, roots, rows
 from flujo_otel.spanstore.sqlite.connection import connect_for_reading
-from flujo_otel.spanstore.sqlite.other_writers import OtherWriters
+from flujo_otel.spanstore.sqlite.living_processes import LivingProcesses
 from flujo_otel.spanstore.sqlite.selection import HANDED_IN, NESTED_RUNS, Selection, selection_of
 
 _PAGE_ROWS: Final = 2000
@@ -62,7 +62,7 @@ class SQLiteTraceReader:
         self._path = path
         self._connection = connection or connect_for_reading(path)
         self._alive: dict[Process, bool] = {}
-        self._other_writers = OtherWriters(self._rows, self._is_alive)
+        self._living = LivingProcesses(self._rows, self._is_alive)
 
     def list_runs(self, where: RunFilter, limit: int) -> list[Run]:
         """See `api.TraceReader.list_runs`."""
@@ -310,7 +310,7 @@ class SQLiteTraceReader:
             return self._connection.execute(query, values).fetchall()
 
     def _run(self, row: tuple[Any, ...]) -> Run:
-        return self._other_writers.settled(rows.run(row, self._is_alive))
+        return self._living.settled(rows.run(row, self._is_alive))
 
     def _is_alive(self, writer: Process) -> bool:
         if writer not in self._alive:

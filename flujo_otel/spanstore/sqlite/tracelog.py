@@ -24,9 +24,9 @@ from flujo_otel.spanstore.sqlite.connection import (
 )
 from flujo_otel.spanstore.sqlite.layout import migrate, migrations
 from flujo_otel.spanstore.sqlite.opened import SCRIPTS, Opened
+from flujo_otel.spanstore.sqlite.processes import register
 from flujo_otel.spanstore.sqlite.reader import SQLiteTraceReader
 from flujo_otel.spanstore.sqlite.writer import SQLiteSpanWriter
-from flujo_otel.spanstore.sqlite.writers import register
 from flujo_otel.spanstore.sqlite.xray_connection import XRayConnection, connect
 from flujo_otel.spanstore.tracelog import Recorded
 

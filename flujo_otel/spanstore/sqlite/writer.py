@@ -15,9 +15,9 @@ from flujo_otel.errors import DamagedDatabase, StoreUnavailable
 from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
 from flujo_otel.spanstore.api import Rejected, WriteResult
 from flujo_otel.spanstore.sqlite.opened import Opened, open_database
+from flujo_otel.spanstore.sqlite.processes import beat
 from flujo_otel.spanstore.sqlite.staging import pours, stage
 from flujo_otel.spanstore.sqlite.tuning import TRACED, Tuning
-from flujo_otel.spanstore.sqlite.writers import beat
 from flujo_otel.wire.values import clean_text
 
 _DATA_ERRORS: Final = (

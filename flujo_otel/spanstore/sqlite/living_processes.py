@@ -15,9 +15,9 @@ _OPENING_NS: Final = 60 * 10**9
 """So long after its first span a busy program may open the file."""
 
 
-class OtherWriters:
+class LivingProcesses:
     """As one file knows them, which `rows` asks. Asked once for all runs, or nearly: of 10,000
-    writers and as many runs, each with each, `lens ps` took 36 s."""
+    processes and as many runs, each with each, `lens ps` took 36 s."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flujo_otel.model import Process, Run, RunStatus
-from flujo_otel.spanstore.sqlite.other_writers import OtherWriters
+from flujo_otel.spanstore.sqlite.living_processes import LivingProcesses
 
 SECOND_NS = 10**9
 HOUR_NS = 3600 * SECOND_NS
@@ -44,8 +44,8 @@ def left(start_ns: int, last_ns: int) -> Run:
 
 
 def is_left_open(file: File, run: Run) -> bool:
-    others = OtherWriters(file.rows, lambda process: process.pid == 1)
-    return others.settled(run).is_left_open
+    living = LivingProcesses(file.rows, lambda process: process.pid == 1)
+    return living.settled(run).is_left_open
 
 
 def test_a_process_that_wrote_since_the_run_began_may_have_spans_in_it() -> None:
@@ -59,7 +59,7 @@ def test_a_process_that_wrote_since_the_run_began_may_have_spans_in_it() -> None
 def test_writers_are_asked_for_a_few_times_whatever_the_runs() -> None:
     file = File((0, HOUR_NS, 2))
     asked: list[Process] = []
-    others = OtherWriters(file.rows, lambda process: not asked.append(process))
+    living = LivingProcesses(file.rows, lambda process: not asked.append(process))
     for number in range(10_000, 0, -1):
-        others.settled(left(number * HOUR_NS, number * HOUR_NS))
+        living.settled(left(number * HOUR_NS, number * HOUR_NS))
     assert file.asked < 40
