@@ -104,10 +104,11 @@ class SpanGroup(NamedTuple):
 
 
 class RunLog(Protocol):
-    """Each call is one transaction. May be called from any thread, and from several at once.
+    """Each call but `delete_run` is one transaction. May be called from any thread, and from
+    several at once.
 
-    Every method raises StoreUnavailable (retryable; nothing was written) or ForeignDatabase; with
-    `wait=False` WouldWait.
+    Every method raises StoreUnavailable (retryable; the transaction wrote nothing) or
+    ForeignDatabase; with `wait=False` WouldWait.
     """
 
     @property
@@ -178,7 +179,8 @@ class RunLog(Protocol):
         ...
 
     def delete_run(self, run_id: str) -> bool:
-        """Delete a run with all that belongs to it; False where there was none."""
+        """Delete a run with all that belongs to it, a large one in portions; False where there was
+        none."""
         ...
 
     def close(self) -> None:

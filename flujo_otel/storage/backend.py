@@ -24,7 +24,7 @@ class SQLiteBackend(Workflows):
 
     `db`: a path or a sqlite URI; None: as the settings say (docs/database.md). The event loop never
     waits for SQLite: a small write that need not wait is made on it, all else in a thread. Each is
-    one transaction, but for `cleanup_old_workflows`.
+    one transaction, but for `delete_run` and `cleanup_old_workflows`, which may take several.
     They raise MalformedTrace for data of another shape than the agreed one (nothing is written
     then), StoreUnavailable (retryable) or ForeignDatabase.
     """

@@ -28,12 +28,13 @@ _HISTORY: Final = """
     )
 """
 _FIELDS: Final = ", ".join(_HISTORY if f == "step_history" else f for f in WorkflowState._fields)
+# saved_state, next_state and deleted_state are views of runlog.sql, whose triggers do the work.
 _WIDTH: Final = len(WorkflowState._fields) + 4
 """Without its history; with its two times, the writer, and one entry with its number."""
 _SAVE: Final = f"INSERT INTO saved_state VALUES ({', '.join('?' * _WIDTH)})"
 _SAVE_NEXT: Final = f"INSERT INTO next_state VALUES ({', '.join('?' * _WIDTH)})"
 _ADD_ENTRY: Final = "INSERT INTO workflow_history VALUES (?, ?, ?)"
-_PLACE: Final = WorkflowState._fields.index("step_history")
+_HISTORY_AT: Final = WorkflowState._fields.index("step_history")
 _STATE: Final = f"SELECT {_FIELDS} FROM workflow_state WHERE run_id = ?"
 # While a run goes on, its state says which step comes next. Once it has ended, how many there were,
 # those from before it went on twice (0.4): then its history begins with the first.
@@ -127,7 +128,7 @@ class SQLiteStateLog:
         """See `statelog.StateLog.save_state`."""
         if state.pipeline_name in UNNAMED and state.run_id in self._names:
             state = state._replace(pipeline_name=self._names[state.run_id])
-        row = (*state[:_PLACE], *state[_PLACE + 1 :], *times)
+        row = (*state[:_HISTORY_AT], *state[_HISTORY_AT + 1 :], *times)
 
         def save(connection: sqlite3.Connection, writer_id: int) -> bool:
             if wait and not is_wanted():
