@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from flujo_otel.spanstore.destinations import Described, DueSpan
+from flujo_otel.wire.beside import parted
 from flujo_otel.wire.protobuf import delimited, tag
 
 _RESOURCE_SPANS: Final = tag(1, 2)
@@ -33,12 +34,17 @@ def encode(spans: Iterable[DueSpan], resource: Describe, scope: Describe) -> byt
 def _resource_spans(
     resource: Described, scopes: dict[int, list[bytes]], describe: Describe
 ) -> bytes:
-    parts = [delimited(_RESOURCE, resource.otlp)]
+    message, beside = parted(resource.otlp)
+    parts = [delimited(_RESOURCE, message)]
     for scope_id, spans in scopes.items():
         scope = describe(scope_id)
-        content = [delimited(_SCOPE, scope.otlp), *spans, _schema_url(scope)]
-        parts.append(delimited(_SCOPE_SPANS, b"".join(content)))
-    return b"".join([*parts, _schema_url(resource)])
+        parts.append(delimited(_SCOPE_SPANS, _scope_spans(scope, spans)))
+    return b"".join([*parts, _schema_url(resource), beside])
+
+
+def _scope_spans(scope: Described, spans: list[bytes]) -> bytes:
+    message, beside = parted(scope.otlp)
+    return b"".join([delimited(_SCOPE, message), *spans, _schema_url(scope), beside])
 
 
 def _schema_url(described: Described) -> bytes:

@@ -69,7 +69,8 @@ its own, in half the time. Checked by nobody, so for the two hot paths alone."""
 
 
 class Resource(NamedTuple):
-    """An OTLP Resource; `resource_id` is a hash of its content (`wire.content_id`)."""
+    """An OTLP Resource; `resource_id` is a hash of its content (`wire.content_id`). `otlp`: its
+    message, and unknown fields beside it (`wire.beside`)."""
 
     resource_id: int
     attributes: str
@@ -78,7 +79,7 @@ class Resource(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """An OTLP InstrumentationScope; `scope_id` is a hash of its content."""
+    """An OTLP InstrumentationScope; `scope_id` is a hash of its content. `otlp` as a Resource's."""
 
     scope_id: int
     name: str

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from flujo_otel.forward.request import encode
 from flujo_otel.model import Batch, SpanRecord
@@ -27,6 +27,8 @@ _UNSIGNED_32 = st.integers(0, 2**32 - 1)
 _TIME = st.integers(0, 2**63 - 1)
 # Fields that no version of OTLP has yet: a varint, a text.
 _UNKNOWN = st.sampled_from([b"", b"\xf8\x3f\x07", b"\xfa\x3f\x03new"])
+# Of the number that `wire.beside` uses, as no sender should.
+_AS_OURS = st.just(b"\xfa\xff\xff\xff\x0f\x02no")
 
 
 def any_values() -> st.SearchStrategy[AnyValue]:
@@ -112,7 +114,7 @@ def requests(draw: st.DrawFn) -> ExportTraceServiceRequest:
                 Resource(
                     attributes=draw(ATTRIBUTES), dropped_attributes_count=draw(_UNSIGNED_32)
                 ).SerializeToString()
-                + draw(_UNKNOWN)
+                + draw(_UNKNOWN | _AS_OURS)
             )
         )
         for _ in range(draw(st.integers(1, 2))):
@@ -122,22 +124,36 @@ def requests(draw: st.DrawFn) -> ExportTraceServiceRequest:
                     InstrumentationScope(
                         name=draw(_TEXT), version=draw(_TEXT), attributes=draw(ATTRIBUTES)
                     ).SerializeToString()
-                    + draw(_UNKNOWN)
+                    + draw(_UNKNOWN | _AS_OURS)
                 )
             )
             scope.spans.extend(draw(st.lists(spans(), min_size=1, max_size=3)))
+            scope.MergeFromString(draw(_UNKNOWN | _AS_OURS))
+        resource.MergeFromString(draw(_UNKNOWN | _AS_OURS))
     # A span that is there twice is stored once, as it came last.
     for number, span in enumerate(spans_of(request)):
         span.span_id = bytes([number + 1]) + span.span_id[1:]
     return request
 
 
+def beside(message: ResourceSpans | ScopeSpans) -> bytes:
+    """What is in it beside the fields that have a name."""
+    rest = type(message).FromString(message.SerializeToString())
+    for field, _ in message.ListFields():
+        rest.ClearField(field.name)
+    return bytes(rest.SerializeToString())
+
+
 def flat(request: ExportTraceServiceRequest) -> Iterator[tuple[bytes, ...]]:
     """Each span with what is around it, in the form in which equal messages have equal bytes."""
     for resource in request.resource_spans:
+        beside_resource = beside(resource)
         for scope in resource.scope_spans:
+            beside_scope = beside(scope)
             for span in scope.spans:
                 yield (
+                    beside_resource,
+                    beside_scope,
                     resource.resource.SerializeToString(deterministic=True),
                     resource.schema_url.encode(),
                     scope.scope.SerializeToString(deterministic=True),
