@@ -33,6 +33,15 @@ def gauge(share: float, width: int, theme: Theme) -> str:
     return filled.ljust(width, theme.dot.strip())
 
 
+def leaning(share: float, half: int, theme: Theme) -> str:
+    """`share` (-1 to 1) of `half` columns: to the left of the middle, or to the right of it."""
+    if share < 0:
+        drawn = _cells(1 + share, 1.0, half, theme).rjust(half)
+        return f"{drawn}{theme.side}"
+    drawn = _cells(0.0, share, half, theme) if share > 0 else ""
+    return f"{' ' * half}{theme.side}{drawn}"
+
+
 def _cells(start: float, end: float, width: int, theme: Theme) -> str:
     """From `start` to `end` (0 to 1): a half cell at the left, eighths at the right, never none."""
     steps = len(theme.blocks)

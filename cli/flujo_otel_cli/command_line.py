@@ -20,6 +20,7 @@ COMMANDS = {
     "list": "The runs, newest first.",
     "show": "A run's facts, its steps with input and output, its context.",
     "trace": "A run as a tree: what ran when, and what failed.",
+    "compare": "Two runs side by side: what is different in time, cost, outcome.",
     "spans": "A run's spans one by one, in order of start.",
     "find": "Spans of any run by a piece of text, an attribute, a duration.",
     "stats": "Per span name: count, errors, percentiles, total time.",

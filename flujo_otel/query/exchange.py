@@ -26,6 +26,8 @@ _OUTPUTS: Final = (
     gen_ai.ALL_MESSAGES,
 )
 _CONVERSATIONS: Final = (model_call.INPUT_MESSAGES, model_call.OUTPUT_MESSAGES, gen_ai.ALL_MESSAGES)
+READ: Final = frozenset({*_INPUTS, *_OUTPUTS, gen_ai.NEW_MESSAGE_INDEX})
+"""All attributes that an Exchange may be read from."""
 _MIME_TYPES: Final = {
     openinference.INPUT_VALUE: openinference.INPUT_MIME_TYPE,
     openinference.OUTPUT_VALUE: openinference.OUTPUT_MIME_TYPE,

@@ -28,16 +28,18 @@ def grouped(
             found.append(groups[key])
         groups[key].children.append(node)
     for group in groups.values():
-        _settle(group)
+        settle(group)
     return found
 
 
-def _settle(group: Node) -> None:
+def settle(group: Node) -> Node:
+    """The times and the status of its members (at least one)."""
     members = group.children
     ends = [node.end_time_ns for node in members]
     group.start_time_ns = min(node.start_time_ns for node in members)
     group.end_time_ns = None if None in ends else max(end for end in ends if end is not None)
     group.status = _worst(node.status for node in members)
+    return group
 
 
 def _worst(statuses: Iterable[str]) -> str:

@@ -14,10 +14,13 @@ def group_rounds(roots: Iterable[Node]) -> None:
     for node, _ in walk(list(roots)):
         is_round = node.span is None  # its steps say their round too
         if not is_round and any(_round_of(child) is not None for child in node.children):
-            node.children = [_single(child) for child in grouped(node.children, _round_of, _round)]
+            node.children = [
+                _single(child) for child in grouped(node.children, _round_of, round_node)
+            ]
 
 
-def _round(number: int) -> Node:
+def round_node(number: int) -> Node:
+    """Without its steps."""
     return Node("", "", 0, None, iteration=number)
 
 

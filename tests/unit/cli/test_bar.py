@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flujo_otel.query.timeline import Window
-from flujo_otel_cli.bar import axis, bar, spark
+from flujo_otel_cli.bar import axis, bar, leaning, spark
 from flujo_otel_cli.theme import ASCII, UNICODE
 from flujo_otel_cli.times import duration
 
@@ -70,3 +70,21 @@ def test_an_axis_ends_with_how_long_it_is(length_ns: int, width: int) -> None:
 def test_a_spark_line_is_as_high_as_its_highest() -> None:
     assert spark([0, 1, 4, 8], UNICODE) == " ▁▄█"
     assert spark([0, 0], UNICODE) == ""
+
+
+@pytest.mark.parametrize(
+    ("share", "drawn"),
+    [
+        (1, "    │████"),
+        (0.5, "    │██"),
+        (0.001, "    │▏"),
+        (0, "    │"),
+        (-0.001, "   ▐│"),
+        (-0.5, "  ██│"),
+        (-0.375, "  ▐█│"),
+        (-1, "████│"),
+    ],
+)
+def test_a_change_leans_to_one_side_of_the_middle(share: float, drawn: str) -> None:
+    assert leaning(share, 4, UNICODE) == drawn
+    assert len(leaning(share, 4, ASCII)) <= 9

@@ -15,7 +15,7 @@ from support.lens import LENS
 from unit.cli.lens import answer, document, on_a_terminal
 from unit.cli.scenes import a_span, store
 
-COMMANDS = ["list", "trace", "show", "spans", "stats", "ps", "hung", "doctor"]
+COMMANDS = ["list", "trace", "show", "compare", "spans", "stats", "ps", "hung", "doctor"]
 _INPUT = "Input should be"
 
 

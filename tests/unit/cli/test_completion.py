@@ -16,6 +16,8 @@ from unit.cli.scenes import TRACE_ID
         ("lens show ", ["last", "prev"]),
         ("lens show --db other.db 7", [TRACE_ID]),
         ("lens tail --db=other.db --run ", ["last", "prev", TRACE_ID]),
+        ("lens compare --db other.db last 7", [TRACE_ID]),
+        ("lens compare --db other.db p", ["prev"]),
         ("lens show --db mysql://a ", ["last", "prev"]),
     ],
 )

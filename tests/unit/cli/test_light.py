@@ -20,19 +20,30 @@ FOR_JSON = frozenset(
 FOR_WRITERS = frozenset({"flujo_otel.spanstore.sqlite.staging"})
 OF_DECISIONS = frozenset({"flujo_otel.query.decision", "flujo_otel_cli.decision"})
 
+NOT_COMPARED = frozenset(
+    {
+        "flujo_otel.redaction",
+        "flujo_otel_cli.comparison_document",
+        "flujo_otel_cli.differing",
+        "flujo_otel_cli.document",
+        "rich",
+    }
+)
+
 
 @pytest.mark.parametrize(
     ("command", "never"),
     [
         ("trace", FOR_JSON | FOR_WRITERS | OF_DECISIONS | {"flujo_otel.redaction", "rich"}),
         ("list", FOR_JSON | FOR_WRITERS | OF_DECISIONS | {"flujo_otel.redaction", "rich"}),
+        ("compare last last", FOR_WRITERS | OF_DECISIONS | NOT_COMPARED),
         ("show", FOR_JSON | FOR_WRITERS | {"flujo_otel.redaction", "flujo_otel_cli.opening"}),
     ],
 )
 @pytest.mark.usefixtures("filled")
 def test_text_is_answered_without(here: Path, command: str, never: frozenset[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, command],
+        [sys.executable, "-c", LOADED, *command.split()],
         cwd=here,
         env=environment(),
         capture_output=True,

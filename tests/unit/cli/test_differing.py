@@ -1,0 +1,31 @@
+"""Where two recorded texts differ."""
+
+from flujo_otel_cli.differing import differing
+
+
+def test_short_texts_are_shown_as_they_are() -> None:
+    assert [("-", "yes"), ("+", "no")] == list(differing("yes", "no"))
+    assert [("-", "yes"), ("+", "no")] == list(differing('"yes"', '"no"'))
+
+
+def test_of_a_long_line_the_part_around_the_first_difference_is_shown() -> None:
+    base, other = (f"{'x' * 900}{end}" for end in ("old", "new"))
+    assert [("-", f"...{'x' * 24}old"), ("+", f"...{'x' * 24}new")] == list(differing(base, other))
+
+
+def test_of_json_the_members_that_differ_are_shown() -> None:
+    found = list(differing('{"a": 1, "b": [1, 2]}', '{"a": 1, "b": [1, 3]}'))
+    assert ("-", "    2") in found and ("+", "    3") in found
+    assert ("-", '  "a": 1,') not in found and ("+", '  "a": 1,') not in found
+
+
+def test_of_many_lines_the_first_that_differ_are_shown_and_the_rest_is_counted() -> None:
+    base, other = ("\n".join(f"{word} {n}" for n in range(5000)) for word in ("a", "b"))
+    *shown, (sign, more) = differing(base, other)
+    assert len(shown) == 12
+    assert (sign, more) == (" ", "and 988 more lines")
+
+
+def test_a_huge_text_is_compared_at_once() -> None:
+    base, other = ("\n".join(f"{word}{n * 7919 % 1000}" for n in range(200_000)) for word in "ab")
+    assert len(list(differing(base, other))) == 13
