@@ -100,7 +100,7 @@ def _unknown_fields(message: ResourceSpans | ScopeSpans) -> bytes:
     rest.CopyFrom(message)
     for field, _ in message.ListFields():
         rest.ClearField(field.name)
-    return rest.SerializeToString()
+    return bytes(rest.SerializeToString())
 
 
 class RequestDecoder:
