@@ -69,8 +69,8 @@ def _unpacked(db: str | None, spans: int, *, json: bool) -> str | None:
 
 
 def _left(spans: int, why: str) -> str:
-    left = f"{amounts.plural(spans, 'span')} that a lens serve took before it ended"
-    return f"{left} {_are(spans)} not unpacked: {why}"
+    took = f"{amounts.plural(spans, 'span')} that a lens serve took"
+    return f"{took} {_are(spans)} not unpacked: {why}"
 
 
 def _are(count: int) -> str:

@@ -242,7 +242,7 @@ def test_lens_does_not_wait_long_for_a_lock_to_unpack(tmp_path: Path) -> None:
         done = finished(tmp_path, LENS, "list", "--db", str(db), "--json")
         assert time.monotonic() - began_seconds < 4
     assert 0 == done.returncode
-    assert "38 spans that a lens serve took before it ended are not unpacked" in done.stderr
+    assert "38 spans that a lens serve took are not unpacked" in done.stderr
     assert 2 == len(json.loads(done.stdout)["runs"])
 
 
