@@ -16,6 +16,8 @@ from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 
 _WAS = "was "
+_PIPED = 100
+"""Columns of a value that are reckoned with in a pipe."""
 
 
 class Beneath:
@@ -74,13 +76,11 @@ class Beneath:
         from flujo_otel_cli.differing import differing  # it is asked for seldom
 
         indent = " " * (len(word) + 2)
-        for place, (sign, text) in enumerate(differing(was or "", now or "")):
-            front = indent if place else f"{word}  "
+        room = room - len(indent) - 2 if self.to.cuts else _PIPED
+        for place, (sign, text) in enumerate(differing(was or "", now or "", room)):
             style = {"-": "red", "+": "green"}.get(sign, "dim")
-            width = max(room - len(front) - 2, 20)
-            said = escape(text)
-            cut = said[:width] if self.to.cuts else said
-            yield [Piece(front, "dim"), Piece(f"{sign} {cut}", style)]
+            front = indent if place else f"{word}  "
+            yield [Piece(front, "dim"), Piece(f"{sign} {escape(text)}", style)]
 
 
 def _failures(side: Side) -> Mapping[Node, Failure]:

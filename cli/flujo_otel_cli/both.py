@@ -14,10 +14,12 @@ from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 from flujo_otel_cli.times import ago
 
+_LEAST = 14
+"""Columns: rather than less of a fact, what changed stands beneath it."""
 _COLUMNS = (
     Column(""),
-    Column("BASE", shrinks=True),
-    Column("OTHER", shrinks=True),
+    Column("BASE", shrinks=True, least=_LEAST),
+    Column("OTHER", shrinks=True, least=_LEAST),
     Column("CHANGE", rank=1, beneath=True),
 )
 
@@ -30,7 +32,8 @@ def both_lines(sides: Sides, session: Session) -> list[Line]:
     rows = list(_rows(sides, session))
     if called[0] == called[1]:
         return [[Name(called[0], "bold")], *table(_COLUMNS, rows, session.to)]
-    return table(_COLUMNS, [_row("pipeline", called, []), *rows], session.to)
+    names: list[Line] = [[Name(each)] for each in called]
+    return table(_COLUMNS, [[[Piece("pipeline", "dim")], *names, []], *rows], session.to)
 
 
 def _called(side: Side, roots: Mapping[str, Root]) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from difflib import unified_diff
 
 from flujo_otel_cli.content import whole
+from flujo_otel_cli.text import cut_before
 
 _BEFORE = 24
-"""Characters of what is the same that stand before the first that is not."""
+"""Columns of what is the same that stand before the first that is not; a third of a narrow room."""
 _LONGEST = 500
 """Characters of one line."""
 _LINES_READ = 500
@@ -15,13 +16,14 @@ _LINES_SHOWN = 12
 _READ = 1_000_000
 
 
-def differing(base: str, other: str) -> Iterator[tuple[str, str]]:
-    """Lines behind `-`, `+` or a blank, the first of many and how many more there are."""
+def differing(base: str, other: str, room: int) -> Iterator[tuple[str, str]]:
+    """Lines behind `-`, `+` or a blank, the first of many and how many more there are; of a single
+    line what is seen in `room` columns."""
     if len(base) + len(other) <= _READ:  # JSON in its lines
         base, other = whole(base), whole(other)
     was, now = base.splitlines(), other.splitlines()
     if len(was) <= 1 and len(now) <= 1:
-        yield from zip("-+", _around(base, other), strict=True)
+        yield from zip("-+", _around(base, other, min(_BEFORE, room // 3)), strict=True)
         return
     found = list(unified_diff(was[:_LINES_READ], now[:_LINES_READ], n=1, lineterm=""))[2:]
     lines = [(line[0], line[1:]) for line in found if not line.startswith("@@")]
@@ -32,12 +34,11 @@ def differing(base: str, other: str) -> Iterator[tuple[str, str]]:
         yield " ", f"and {f'{more:,} more lines' if more > 0 else 'perhaps more'}"
 
 
-def _around(base: str, other: str) -> tuple[str, str]:
+def _around(base: str, other: str, before: int) -> tuple[str, str]:
     same = next(
         (at for at, (a, b) in enumerate(zip(base, other, strict=False)) if a != b),
         min(len(base), len(other)),
     )
-    start = max(same - _BEFORE, 0)
-    mark = "..." if start else ""
-    was, now = (f"{mark}{text[start : start + _LONGEST]}" for text in (base, other))
+    front = cut_before(base[max(same - _LONGEST, 0) : same], before, "...")
+    was, now = (f"{front}{text[same : same + _LONGEST]}" for text in (base, other))
     return was, now

@@ -9,6 +9,9 @@ import pytest
 import typer
 
 from flujo_otel.model import Loss, Step
+from flujo_otel.query.comparison import Ledger
+from flujo_otel.query.mover import Mover
+from flujo_otel.query.tree import Node
 from flujo_otel.server import Addresses, Counts
 from flujo_otel.spanstore.api import NameStatistics
 from flujo_otel.spanstore.changes import SpanChange
@@ -17,9 +20,12 @@ from flujo_otel.spanstore.maintenance import Health
 from flujo_otel_cli.command_line import COMMANDS, LateCommands, app
 from flujo_otel_cli.commands.doctor import Examined
 from flujo_otel_cli.commands.doctor import document_of as doctor_document
+from flujo_otel_cli.comparison_document import comparison_document
 from flujo_otel_cli.document import run_document, span_document, statistics_document, step_document
 from flujo_otel_cli.moment import RunMoment, SpanMoment
+from flujo_otel_cli.picture import Drawing
 from flujo_otel_cli.problem import Exit
+from flujo_otel_cli.sides import Side, Sides
 from unit.cli.scenes import a_run, a_span
 from unit.cli.test_findings import health
 
@@ -105,6 +111,18 @@ def test_every_word_of_what_happens_and_of_what_is_running() -> None:
     words |= {"running", "died_earlier", "open_spans", "over_ns", "hung"}
     text = DOCS.partition("## JSON")[2]
     assert {word for word in words if f'"{word}"' not in text} == set()
+
+
+def test_every_word_of_a_comparison() -> None:
+    run = a_run()
+    node = Node("n", "completed", 0, 1, a_span(1, "s", 0, 1))
+    side = Side(run, Drawing("id", "id"), node, [], Ledger({}))
+    sides = Sides(side, side)
+    found = comparison_document(sides, sides.compared(), values=True)
+    [each] = found["nodes"]
+    words = {*found, *each, *each["base"], *each["change"], *Mover._fields, "change_ns"}
+    text = DOCS.partition("## JSON")[2]
+    assert {word for word in words if f'"{word}"' not in text and f"`{word}`" not in text} == set()
 
 
 def test_every_word_of_the_server_s_lines() -> None:
