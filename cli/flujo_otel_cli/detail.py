@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flujo_otel.model import Event, Span
 from flujo_otel.query.tree import Node
 from flujo_otel.semconv import graph, xray
-from flujo_otel.semconv.flujo import EXCEPTION_STACKTRACE
+from flujo_otel.semconv.flujo import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE
 from flujo_otel_cli.failures import ROOM_LEAST, failure_lines, reason_lines, unexplained_failures
 from flujo_otel_cli.handle import handle_of
 from flujo_otel_cli.hint import hint
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flujo_otel.query.decision import Decision
 
 _EXECUTION = re.compile("([0-9a-f]{32})-[0-9a-f]{16}")
+_EXCEPTION = (EXCEPTION_STACKTRACE, EXCEPTION_TYPE, EXCEPTION_MESSAGE, "exception.escaped")
 _BODY_INDENT = 4
 """Columns before what is told of a step or span that is opened, at most."""
 
@@ -133,27 +134,31 @@ def _whole_lines(key: str, value: object, to: Terminal) -> Iterator[Line]:
         yield from ([Piece(f"  {part}")] for part in parts)
 
 
-def event_lines(span: Span, to: Terminal, *, whole: bool = False) -> Iterator[Line]:
+def event_lines(
+    span: Span, to: Terminal, *, whole: bool = False, told: Event | None = None
+) -> Iterator[Line]:
     """`+offset  name  key=value`; `whole`: its attributes beneath it, in as many lines as they
-    take."""
+    take. `told`: the exception that is told elsewhere."""
     for event in span.events:
         offset = duration(event.time_ns - span.start_time_ns, to.theme.micro)
-        front, text = Piece(f"+{offset}  ", "dim"), _event_text(event, to)
-        has_lines = any("\n" in str(value) for _, value in _told(event))
+        said = _said(event, is_told=event is told)
+        front, text = Piece(f"+{offset}  ", "dim"), _event_text(event, said, to)
+        has_lines = any("\n" in str(value) for value in said.values())
         too_long = to.cuts and cell_len(f"{front.text}{text}") > to.width - _BODY_INDENT
         if not whole or not (has_lines or too_long):
             yield [front, Piece(text)]
             continue
         yield [front, Piece(escape(event.name))]
-        for key, value in _told(event):
+        for key, value in said.items():
             yield from ([Piece("  "), *line] for line in _whole_lines(key, value, to))
 
 
-def _told(event: Event) -> Iterator[tuple[str, object]]:
+def _said(event: Event, *, is_told: bool) -> dict[str, object]:
     """A stack's last line is said; `lens show --step` has all of it."""
-    return ((k, v) for k, v in event.attributes.items() if k != EXCEPTION_STACKTRACE)
+    left_out = _EXCEPTION if is_told else _EXCEPTION[:1]
+    return {key: value for key, value in event.attributes.items() if key not in left_out}
 
 
-def _event_text(event: Event, to: Terminal) -> str:
-    attributes = (f"{escape(key)}={value_text(value)}" for key, value in _told(event))
+def _event_text(event: Event, said: dict[str, object], to: Terminal) -> str:
+    attributes = (f"{escape(key)}={value_text(value)}" for key, value in said.items())
     return "  ".join([head(event.name, to.width), *attributes])

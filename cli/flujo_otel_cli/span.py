@@ -6,10 +6,17 @@ from flujo_otel.model import Run, Span
 from flujo_otel.query.attempts import reasons_of
 from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import exchange_of
-from flujo_otel.query.failure import Failure, exception_of, failure_of
+from flujo_otel.query.failure import (
+    Failure,
+    exception_of,
+    failure_of,
+    in_full,
+    says,
+    without_message,
+)
 from flujo_otel.query.fold import fold
 from flujo_otel.query.tree import Fold, Node
-from flujo_otel.semconv.flujo import PIPELINE_NAME
+from flujo_otel.semconv.flujo import ERROR_MESSAGE, EXCEPTION_MESSAGE, PIPELINE_NAME
 from flujo_otel_cli import amounts
 from flujo_otel_cli.content import opened_lines
 from flujo_otel_cli.conversation import drawn_of, opened_exchange, told_exchange
@@ -29,6 +36,7 @@ from flujo_otel_cli.theme import STYLES
 from flujo_otel_cli.unfolding import unfolding
 
 _EXCEPTION, _ERROR, _ATTRIBUTES = "exception  ", "error  ", "attributes  "
+_MESSAGES = (ERROR_MESSAGE, "error.message", EXCEPTION_MESSAGE)
 
 
 def overview(
@@ -76,7 +84,15 @@ def opened(
     yield [*heading, Piece(f"  {said}" if said else "", "dim")]
     yield from opened_exchange(span, exchange_of(span.attributes), to, full=full)
     yield from decided(span, to, full=full)
-    yield from body(span, to, failed=span.status == "failed", full=full)
+    failure = failure_of(span) if span.status == "failed" else None
+    if failure is not None and span.status_message:
+        told = in_full(failure, span.status_message)
+        if told is None:
+            yield from opened_lines(
+                _ERROR.strip(), span.status_message, to, full=full, style=STYLES["failed"]
+            )
+        failure = told or failure
+    yield from body(span, to, full=full, failure=failure)
 
 
 def decided(span: Span, to: Terminal, *, full: bool) -> Iterator[Line]:
@@ -91,36 +107,49 @@ def body(
     span: Span,
     to: Terminal,
     *,
-    failed: bool,
     full: bool,
+    failure: Failure | None,
+    is_told: bool = False,
     without: frozenset[str] = frozenset(),
 ) -> Iterator[Line]:
-    """Why it was tried again; its exception with the stack, or what else it says of why, where it
-    `failed`; its events, its links, and its attributes `without` these, and without those that are
-    drawn."""
+    """Why it was tried again; its `failure`, unless that `is_told` already; its events, its links,
+    and its attributes `without` these, and without those that are drawn or say the failure
+    again."""
     for word, reason in reasons_of(span):
         yield from opened_lines(f"{word} after", reason, to, full=full)
-    failure = failure_of(span) if failed else None
-    if failure is not None:
-        label = _ERROR if exception_of(span) is None else _EXCEPTION
-        yield from _failure_lines(_spelled(failure, to), to, label, full=full)
+    exception = exception_of(span)
+    if failure is not None and not is_told:
+        yield from failure_text(failure, to, _ERROR if exception is None else _EXCEPTION, full=full)
     whole = full or not to.cuts
     if span.events:
         yield [Piece("events", "dim")]
-        yield from _indented(event_lines(span, to, whole=whole))
+        told = exception if failure is not None else None
+        yield from _indented(event_lines(span, to, whole=whole, told=told))
     if span.links:
         yield [Piece("links", "dim")]
         yield from _indented(_link_lines(span, to))
-    drawn = without | drawn_of(span, full=full) | _decided_by(span)
+    drawn = without | drawn_of(span, full=full) | _decided_by(span) | _said_by(failure, span)
     attributes = list(_indented(attribute_lines(span, to, without=drawn, whole=whole)))
     if attributes:
         yield [Piece("attributes", "dim")]
         yield from attributes
 
 
-def _failure_lines(failure: Failure, to: Terminal, label: str, *, full: bool) -> Iterator[Line]:
-    """All of the message and the stack: what is too long for the terminal goes on beneath, but for
-    the places in the code, which stay on their lines, without `full`."""
+def _said_by(failure: Failure | None, span: Span) -> frozenset[str]:
+    """The attributes that say its message once more."""
+    if failure is None:
+        return frozenset()
+    said = ((key, span.attributes.get(key)) for key in _MESSAGES)
+    return frozenset(
+        key for key, text in said if isinstance(text, str) and text and says(failure, text)
+    )
+
+
+def failure_text(failure: Failure, to: Terminal, label: str, *, full: bool) -> Iterator[Line]:
+    """All of the message, once, and the stack: what is too long for the terminal goes on beneath,
+    but for the places in the code, which stay on their lines, without `full`."""
+    failure = _spelled(failure if full else without_message(failure), to)
+    indent = " " * (2 + len(label) - len(label.lstrip()))
     first, *more = failure.message.split("\n")
     room = to.width - len(label) if to.cuts else None
     for index, line in enumerate(_within(first, room)):
@@ -128,15 +157,14 @@ def _failure_lines(failure: Failure, to: Terminal, label: str, *, full: bool) ->
             Piece(" " * len(label) if index else label, "dim"),
             Piece(line, STYLES["failed"]),
         ]
-    room = to.width - 2 if to.cuts else None
+    room = to.width - len(indent) if to.cuts else None
     for text in more:
-        yield from ([Piece(f"  {line}", STYLES["failed"])] for line in _within(text, room))
+        yield from ([Piece(f"{indent}{line}", STYLES["failed"])] for line in _within(text, room))
     if failure.location is not None:
-        yield from ([Piece(f"  {line}", "dim")] for line in place_lines(failure.location, room))
+        yield from ([Piece(indent + line, "dim")] for line in place_lines(failure.location, room))
     if failure.stack is not None:
-        yield from (
-            [Piece(f"  {line}", "dim")] for line in _stack_lines(failure.stack, to, full=full)
-        )
+        lines = _stack_lines(failure.stack, to, room, full=full)
+        yield from ([Piece(indent + line, "dim")] for line in lines)
 
 
 def _spelled(failure: Failure, to: Terminal) -> Failure:
@@ -145,10 +173,10 @@ def _spelled(failure: Failure, to: Terminal) -> Failure:
     return failure._replace(message=to.spelled_text(failure.message), stack=stack)
 
 
-def _stack_lines(stack: str, to: Terminal, *, full: bool) -> Iterator[str]:
-    room = max(to.width - 2, ROOM_LEAST)
-    if not to.cuts or not full:
-        return stack_lines(stack, room if to.cuts else None, to.theme.ellipsis)
+def _stack_lines(stack: str, to: Terminal, room: int | None, *, full: bool) -> Iterator[str]:
+    room = None if room is None else max(room, ROOM_LEAST)
+    if room is None or not full:
+        return stack_lines(stack, room, to.theme.ellipsis)
     return (line for text in stack.rstrip().split("\n") for line in _within(text, room))
 
 

@@ -8,7 +8,7 @@ from flujo_otel.query.alike import Alike
 from flujo_otel.query.change import Change
 from flujo_otel.query.decision import decision_of
 from flujo_otel.query.exchange import Exchange, exchange_of
-from flujo_otel.query.failure import exception_of
+from flujo_otel.query.failure import Failure, exception_of, failure_of, in_full
 from flujo_otel.query.resume import Wait, question_of, wait_after
 from flujo_otel.query.rounds import round_of
 from flujo_otel.semconv import flujo
@@ -21,7 +21,7 @@ from flujo_otel_cli.failures import message_lines, reason_lines
 from flujo_otel_cli.line import Line, Name, Piece
 from flujo_otel_cli.notes import WAITS, step_kind
 from flujo_otel_cli.runs import has_no_end, lasted, status_within, waited
-from flujo_otel_cli.span import body, decided
+from flujo_otel_cli.span import body, decided, failure_text
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import both_ends, brief_name, escape
 from flujo_otel_cli.theme import STYLES
@@ -152,7 +152,12 @@ def one_step(
     yield from opened_lines("   asks ", _question(step, span), to, full=full)
     yield from opened_lines("   reply", _reply(wait), to, full=full)
     error = _with_class(error_text(step.error), span)
-    yield from opened_lines("   error", error, to, full=full, style=_style(step))
+    failure = _failure(step, span, error)
+    told = in_full(failure, error) if failure is not None and error is not None else None
+    if told is not None:
+        yield from failure_text(told, to, _ERROR, full=full)
+    else:
+        yield from opened_lines("   error", error, to, full=full, style=_style(step))
     yield from change_lines(changed, to, full=full)
     if span is None:
         return
@@ -160,9 +165,17 @@ def one_step(
     attempts = span.attributes.get(flujo.STEP_ATTEMPTS)
     if attempts is not None:
         yield [Piece("attempts  ", "dim"), Piece(escape(str(attempts)))]
-    is_said = error is not None and exception_of(span) is None
-    failed = step.status == "failed" and not is_said
-    yield from body(span, to, failed=failed, full=full, without=_SHOWN_ABOVE)
+    is_told = told is not None
+    yield from body(
+        span, to, full=full, failure=told or failure, is_told=is_told, without=_SHOWN_ABOVE
+    )
+
+
+def _failure(step: Step, span: Span | None, error: str | None) -> Failure | None:
+    """Its exception; where it has none, what its span says of why, unless the `error` does."""
+    if span is None or step.status != "failed" or (error is not None and not exception_of(span)):
+        return None
+    return failure_of(span)
 
 
 def _heading(

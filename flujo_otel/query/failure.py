@@ -68,6 +68,36 @@ def repeats(failure: Failure, message: str) -> bool:
     return kind is not None and failure.message.endswith(message[kind.end() - 2 :])
 
 
+def says(failure: Failure, message: str) -> bool:
+    """Whether all of `message` is said by it, as far as either was recorded."""
+    return _uncut(_plain(message)) in _uncut(failure.message)
+
+
+def in_full(failure: Failure, error: str) -> Failure | None:
+    """It, in the words of `error` where those say more of the same; None: they say something
+    else."""
+    if says(failure, error):
+        return failure
+    message = _plain(error)
+    if _uncut(failure.message) not in message:
+        return None
+    return without_message(failure)._replace(message=message)
+
+
+def without_message(failure: Failure) -> Failure:
+    """Its stack without the message, which is told already: of Python at its end, of JavaScript and
+    the JVM at its beginning."""
+    if failure.stack is None:
+        return failure
+    stack = failure.stack.rstrip()
+    for said in (failure.message, failure.message.removeprefix("__main__.")):
+        if stack.endswith(f"\n{said}"):
+            return failure._replace(stack=stack[: -len(said)].rstrip())
+        if stack.startswith(f"{said}\n"):
+            return failure._replace(stack=stack[len(said) + 1 :])
+    return failure
+
+
 def is_users_own(location: CodeLocation | None) -> bool:
     """Whether it is in no library."""
     return location is not None and not re.search(_NOT_THE_USERS, location.file)
@@ -76,6 +106,10 @@ def is_users_own(location: CodeLocation | None) -> bool:
 def _plain(message: str) -> str:
     """Without what pydantic adds for its own users; the stack still has it all."""
     return re.sub(_VALIDATION, r"\1", message) if "[type=" in message else message
+
+
+def _uncut(message: str) -> str:
+    return re.sub(r"… \d+ characters cut$", "", message)
 
 
 def _said(exception: Event) -> str:

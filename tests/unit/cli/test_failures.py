@@ -8,10 +8,11 @@ import pytest
 
 from flujo_otel.model import Event, Link, Span, Step
 from flujo_otel.model.record import Role
-from flujo_otel.query.failure import CodeLocation, Failure
+from flujo_otel.query.failure import CodeLocation, Failure, failure_of
 from flujo_otel.semconv import flujo
 from flujo_otel_cli.failures import failure_lines, reason_lines
 from flujo_otel_cli.span import body
+from flujo_otel_cli.span import opened as opened_span
 from flujo_otel_cli.step import one_step, step_lines
 from unit.cli.lens import ROOT, answer, on_a_terminal
 from unit.cli.scenes import MS, START_NS, a_run, a_span, a_step, exception, store
@@ -60,7 +61,7 @@ def test_a_message_of_a_megabyte_ends_after_a_few_lines() -> None:
 
 def opened(span: Span, *, full: bool = False, **of_screen: Any) -> str:
     to = screen(60, **of_screen)
-    return shown(to, body(span, to, failed=True, full=full))
+    return shown(to, body(span, to, full=full, failure=failure_of(span)))
 
 
 def test_an_opened_exception_is_all_there() -> None:
@@ -102,6 +103,80 @@ def test_an_error_of_a_step_that_no_exception_says_more_of_is_said_once() -> Non
     assert shown(to, told) == "✘ 0 answer  1 ms\n   error  sour\n"
 
 
+SOUR = "ValueError: sour milk"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (SOUR, SOUR),
+        ("sour milk", SOUR),
+        (f"Step 'answer' failed: {SOUR}", f"Step 'answer' failed: {SOUR}"),
+    ],
+)
+@pytest.mark.parametrize("width", [40, 100])
+def test_the_exception_of_a_step_is_said_once_with_its_stack(
+    error: str, told: str, width: int
+) -> None:
+    attributes = {flujo.ERROR_MESSAGE: error, "error.message": "sour milk", "shelf": 4}
+    event = exception("ValueError", "sour milk", f"{STACK}{SOUR}\n")
+    event = event._replace(attributes={**event.attributes, "seen": "twice"})
+    failed: dict[str, Any] = {"status": "failed", "message": error, "events": (event,)}
+    span = a_span(1, "answer", 0, 1, attributes=attributes, **failed)
+    to = screen(width)
+    out = shown(
+        to, one_step(a_run(), a_failed_step(error), span, to, START_NS, changed=(), full=False)
+    )
+    assert joined(out).startswith(joined(f"✘ 0 answer 1 ms error {told} at {PLACE} Traceback"))
+    assert 1 == joined(out).count("sourmilk")
+    assert out.endswith("events\n  +0 ns  exception  seen=twice\nattributes\n  shelf = 4\n")
+    assert max(map(len, out.splitlines())) <= width
+
+
+def test_an_error_of_a_step_that_is_not_its_exception_is_said_too() -> None:
+    event = exception("ValueError", "sour milk", STACK)
+    span = a_span(1, "answer", 0, 1, status="failed", events=(event,))
+    to = screen(100)
+    out = shown(
+        to, one_step(a_run(), a_failed_step("limit"), span, to, START_NS, changed=(), full=False)
+    )
+    assert out.splitlines()[1:3] == ["   error  limit", f"exception  {SOUR}"]
+
+
+def test_the_exception_of_a_span_is_said_once_and_those_before_it_are_events() -> None:
+    before = exception("OSError", "late", "")
+    event = exception("ValueError", "sour milk", f"{STACK}{SOUR}\n")
+    attributes = {"error.message": "sour milk", "exception.message": "another"}
+    span = a_span(1, "GET", 0, 1, status="failed", attributes=attributes, events=(before, event))
+    out = opened(span, cuts=False)
+    assert 1 == out.count("sour milk")
+    assert out.partition("events\n")[2] == (
+        "  +0 ns  exception  exception.type=OSError  exception.message=late\n"
+        "  +0 ns  exception\n"
+        "attributes\n  exception.message = another\n"
+    )
+    assert f"  {SOUR}\nevents" in opened(span, cuts=False, full=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "lines"),
+    [
+        (SOUR, [f"exception  {SOUR}"]),
+        (f"brewing: {SOUR}", [f"exception  brewing: {SOUR}"]),
+        ("no tea today", ["error  no tea today", f"exception  {SOUR}"]),
+    ],
+)
+def test_a_status_is_said_where_it_says_more_than_the_exception(
+    status: str, lines: list[str]
+) -> None:
+    event = exception("ValueError", "sour milk", STACK)
+    span = a_span(1, "GET", 0, 1, status="failed", message=status, events=(event,))
+    to = screen(100)
+    out = shown(to, opened_span(a_run(), span, to, START_NS, full=False))
+    assert lines == out.splitlines()[1 : 1 + len(lines)]
+    assert 1 == out.count(status) == out.count(SOUR)
+
+
 def test_an_error_of_a_step_among_others_is_in_lines() -> None:
     for to in (screen(60), screen(60, cuts=False)):
         step = a_failed_step(f"{LONG}\n{LONG}")
@@ -131,17 +206,17 @@ def with_event() -> Span:
 
 def test_events_and_attributes_are_whole_with_full_on_a_terminal() -> None:
     to = screen(60)
-    out = shown(to, body(with_event(), to, failed=False, full=True))
+    out = shown(to, body(with_event(), to, full=True, failure=None))
     assert joined(f"+0 ns flujo.context.after flujo.context = {CONTEXT}") in joined(out)
     assert max(map(len, out.splitlines())) <= 60
     assert "  short = 1\n  template =\n    Answer {question}\n    in a sentence.\n" in out
-    cut = shown(screen(60), body(with_event(), screen(60), failed=False, full=False))
+    cut = shown(screen(60), body(with_event(), screen(60), full=False, failure=None))
     assert "…" in cut and "\\n" in cut
 
 
 def test_several_lines_are_lines_in_a_pipe() -> None:
     to = screen(60, cuts=False)
-    out = shown(to, body(with_event(), to, failed=False, full=False))
+    out = shown(to, body(with_event(), to, full=False, failure=None))
     assert f"  +0 ns  flujo.context.after  flujo.context={CONTEXT}\n" in out
     assert "  template =\n    Answer {question}\n    in a sentence.\n" in out
 

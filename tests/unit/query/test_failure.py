@@ -2,7 +2,15 @@
 
 import pytest
 
-from flujo_otel.query.failure import CodeLocation, Failure, failure_of, repeats
+from flujo_otel.query.failure import (
+    CodeLocation,
+    Failure,
+    failure_of,
+    in_full,
+    repeats,
+    says,
+    without_message,
+)
 from flujo_otel.semconv.flujo import ERROR_MESSAGE
 from unit.cli.scenes import STACK, a_span, exception
 
@@ -91,3 +99,42 @@ def test_a_validation_error_is_said_without_the_library_s_own_words() -> None:
     failure = failure_of(a_span(1, "s", 0, 1, status="failed", message=said))
     assert failure is not None
     assert failure.message == "1 validation error for Order\nn\n  n must be even"
+
+
+CUT = "sour " * 20
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ("E: sour milk", "E: sour milk"),
+        ("sour milk", "E: sour milk"),
+        ("Step failed: E: sour milk", "Step failed: E: sour milk"),
+        ("limit", None),
+    ],
+)
+def test_a_failure_takes_the_words_that_say_more_of_it(error: str, expected: str | None) -> None:
+    found = in_full(Failure("E: sour milk", None, STACK), error)
+    assert expected == (found and found.message)
+    assert found is None or found.stack == STACK
+
+
+def test_what_was_cut_elsewhere_is_the_same() -> None:
+    failure = Failure(f"E: {CUT}… 120 characters cut", None, None)
+    assert says(failure, f"E: {CUT[:-3]}… 123 characters cut")
+    assert not says(failure, "E: sweet… 123 characters cut")
+
+
+@pytest.mark.parametrize(
+    ("message", "stack", "left"),
+    [
+        ("E: sour\nmilk", "Traceback:\n  File\nE: sour\nmilk\n", "Traceback:\n  File"),
+        ("__main__.E: sour", "Traceback:\n  File\nE: sour\n", "Traceback:\n  File"),
+        ("E: sour", "E: sour\n    at app.js:1:2\n", "    at app.js:1:2"),
+        ("E: sour", "Traceback:\n  File\nE: sour\na note\n", None),
+        ("E: sour", "E: sour", None),
+    ],
+)
+def test_a_stack_is_left_without_the_message(message: str, stack: str, left: str | None) -> None:
+    failure = Failure(message, None, stack)
+    assert (left or stack) == without_message(failure).stack
