@@ -23,7 +23,7 @@ def change_lines(changes: Sequence[Change], to: Terminal, *, full: bool) -> Iter
     """The first few of `changes`, each cut to the width; `full`: all of them, whole."""
     shown = changes if full else changes[:_SHOWN]
     for change in shown:
-        text = _text(change, to.theme.arrow)
+        text = told(change, to.theme.arrow)
         yield [Piece(f"{_label(change)}  ", "dim"), Piece(escape(text) if full else _cut(text, to))]
     if len(shown) < len(changes):
         yield [Piece(f"{_LABEL}  {len(changes) - len(shown):,} more: --full shows them", "dim")]
@@ -32,10 +32,10 @@ def change_lines(changes: Sequence[Change], to: Terminal, *, full: bool) -> Iter
 def changed_document(changes: Changes, step: Step) -> "Document":
     """`context_changes`: of `changes` those of `step`."""
     changed = changes.get(step.span_id or "", ())
-    return {"context_changes": [_change_document(change) for change in changed]}
+    return {"context_changes": [change_document(change) for change in changed]}
 
 
-def _change_document(change: Change) -> "Document":
+def change_document(change: Change) -> "Document":
     """`path`, `before` and `after` where there was and is something, what became of a copy."""
     values = {"before": change.before, "after": change.after}
     facts = {"is_copy": change.is_copy, "is_lost": change.is_lost}
@@ -52,7 +52,8 @@ def _cut(text: str, to: Terminal) -> str:
     return head(text, to.width) if to.cuts else brief(text, PIPED_MOST)
 
 
-def _text(change: Change, arrow: str) -> str:
+def told(change: Change, arrow: str) -> str:
+    """`topic "a" → "b"`, `seen + "c"`; not escaped."""
     path, added = change.path or "context", change.added
     if added is not None:
         return f"{path} + {', '.join(map(_json, added))}"

@@ -9,6 +9,7 @@ from flujo_otel_cli import deltas
 from flujo_otel_cli.aligned import Aligned
 from flujo_otel_cli.beneath_pair import Beneath
 from flujo_otel_cli.both import both_lines
+from flujo_otel_cli.final_changes import final_change_lines
 from flujo_otel_cli.line import Line, Name, Piece, flowed
 from flujo_otel_cli.session import Session
 from flujo_otel_cli.sides import Sides
@@ -35,6 +36,7 @@ def compared_lines(
         said = deltas.notes(comparison.differences[whole], to)
         yield from _fitted([[piece] for piece in said], to, 0)
         yield from beneath.lines(whole, to.width)
+    yield from final_change_lines(sides, to)
     for side in sides:
         if not side.tops and side.root is None:
             yield [Piece(f"Of run {side.drawing.shown_id} no spans and no steps are known.")]

@@ -6,8 +6,10 @@ from flujo_otel.query.exchange import exchange_of
 from flujo_otel.query.mover import movers
 from flujo_otel.query.spending import Spent
 from flujo_otel.query.tree import Node
+from flujo_otel_cli.changes import change_document
 from flujo_otel_cli.compared import MOVERS
 from flujo_otel_cli.document import Document, run_document, times, usage_document
+from flujo_otel_cli.final_changes import final_changes
 from flujo_otel_cli.sides import Side, Sides
 
 
@@ -16,6 +18,7 @@ def comparison_document(sides: Sides, comparison: Comparison, *, values: bool) -
     return {
         "base": run_document(sides.base.run) | _inside(sides.base),
         "other": run_document(sides.other.run) | _inside(sides.other),
+        "context_changes": [change_document(change) for change in final_changes(sides)],
         "nodes": [
             _node(comparison, placed, values=values) for placed in walk_pairs(comparison.roots)
         ],

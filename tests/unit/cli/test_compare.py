@@ -288,6 +288,24 @@ def test_loops_of_thousands_of_rounds_and_deep_chains_stay_short(
     assert "┊199 └─ ✔ deep" in out
 
 
+def test_final_contexts_that_differ(here: Path, capsys: Capture) -> None:
+    contexts = (
+        '{"run_id": "run_1", "topic": "cats", "seen": [1], "scratchpad": {"status": "completed"}}',
+        '{"run_id": "run_2", "topic": "\\u202edogs", "seen": [1, 2], "scratchpad": {"n": 3}}',
+    )
+    for number, (context, run_id) in enumerate(zip(contexts, (ONE, TWO), strict=True)):
+        named = {**ROOT, flujo.FINAL_CONTEXT: context}
+        store(here / "flujo_otel.db", as_run(a_pipeline(50), run_id, number * 10), **named)
+    _, out, _ = answer(capsys, "compare")
+    assert [
+        'final context  topic "cats" → "\\u202edogs"',
+        "final context  seen + 2",
+        "final context  scratchpad.n = 3",
+    ] == [line for line in out.splitlines() if line.startswith("final context")]
+    changes = document(capsys, "compare")[1]["context_changes"]
+    assert [change["path"] for change in changes] == ["topic", "seen", "scratchpad.n"]
+
+
 def test_hostile_names_are_shown_and_not_obeyed(here: Path, capsys: Capture) -> None:
     evil = "\x1b[31mevil\u202e"
     spans = a_pipeline(50, attributes={"output.value": evil, flujo.BRANCH_KEY: evil})
