@@ -1,6 +1,7 @@
 """What of a program's values is recorded: as JSON or as text, of bounded size, without secrets."""
 
 from typing import Final, NamedTuple
+from weakref import WeakSet
 
 from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
@@ -27,6 +28,8 @@ class Told(NamedTuple):
 
 
 _process = Told()
+_recordings: Final["WeakSet[Recording]"] = WeakSet()
+"""All there are: told of a change, each has at hand what is asked of it several times a step."""
 
 
 class Recording:
@@ -36,27 +39,24 @@ class Recording:
     when the producer has long been at work, as under `lens run`; then what was given here.
     """
 
-    __slots__ = ("_content", "_value_limit_bytes", "told")
+    __slots__ = ("__weakref__", "_told", "content", "value_limit_bytes")
 
     def __init__(
         self, content: bool = True, value_limit_bytes: int = 64 * 1024, *, told: Told | None = None
     ) -> None:
         """`told` None: both."""
-        self.told = Told(content, value_limit_bytes) if told is None else told
-        self._content = content
-        self._value_limit_bytes = value_limit_bytes
+        self.content = content
+        self.value_limit_bytes = value_limit_bytes
+        self._told = Told(content, value_limit_bytes) if told is None else told
+        _recordings.add(self)
+        self.hear(_process)
 
-    @property
-    def content(self) -> bool:
-        said = _process.content
-        return self._content if said is None or self.told.content is not None else said
-
-    @property
-    def value_limit_bytes(self) -> int:
-        said = _process.value_limit_bytes
-        if said is None or self.told.value_limit_bytes is not None:
-            return self._value_limit_bytes
-        return said
+    def hear(self, said: Told) -> None:
+        """What configure() is given, as far as its producer was not told."""
+        if self._told.content is None and said.content is not None:
+            self.content = said.content
+        if self._told.value_limit_bytes is None and said.value_limit_bytes is not None:
+            self.value_limit_bytes = said.value_limit_bytes
 
     @classmethod
     def chosen(cls, content: bool | None, value_limit_bytes: int | None) -> "Recording":
@@ -87,8 +87,10 @@ def settle(content: bool | None, value_limit_bytes: int | None) -> None:
     global _process
     _process = Told(
         content if _process.content is None or content is False else _process.content,
-        (value_limit_bytes if _process.value_limit_bytes is None else _process.value_limit_bytes),
+        value_limit_bytes if _process.value_limit_bytes is None else _process.value_limit_bytes,
     )
+    for recording in list(_recordings):
+        recording.hear(_process)
 
 
 class Content:
