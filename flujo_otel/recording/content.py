@@ -1,7 +1,7 @@
 """What of a program's values is recorded: as JSON or as text, of bounded size, without secrets."""
 
 from typing import Final, NamedTuple
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
@@ -28,8 +28,9 @@ class Told(NamedTuple):
 
 
 _process = Told()
-_recordings: Final["WeakSet[Recording]"] = WeakSet()
-"""All there are: told of a change, each has at hand what is asked of it several times a step."""
+_recordings: Final[list["ReferenceType[Recording]"]] = []
+"""All there are: told of a change, each has at hand what is asked of it several times a step. A
+list, of which a copy is one operation whatever other threads do; a WeakSet's is a loop."""
 
 
 class Recording:
@@ -48,7 +49,7 @@ class Recording:
         self.content = content
         self.value_limit_bytes = value_limit_bytes
         self._told = Told(content, value_limit_bytes) if told is None else told
-        _recordings.add(self)
+        _recordings.append(ref(self, _recordings.remove))
         self.hear(_process)
 
     def hear(self, said: Told) -> None:
@@ -89,8 +90,10 @@ def settle(content: bool | None, value_limit_bytes: int | None) -> None:
         content if _process.content is None or content is False else _process.content,
         value_limit_bytes if _process.value_limit_bytes is None else _process.value_limit_bytes,
     )
-    for recording in list(_recordings):
-        recording.hear(_process)
+    for reference in _recordings.copy():
+        recording = reference()
+        if recording is not None:
+            recording.hear(_process)
 
 
 class Content:
