@@ -9,6 +9,7 @@ from typing import NamedTuple
 from flujo_otel.query.alignment import Pair
 from flujo_otel.query.comparison import Comparison, is_noticeable
 from flujo_otel.query.condense import Several, condensed
+from flujo_otel.query.fold import OTHERS
 from flujo_otel.query.tree import Node
 from flujo_otel.semconv.flujo import PIPELINE_RUN
 from flujo_otel_cli import deltas
@@ -249,7 +250,7 @@ class Aligned:
             label += [Piece(f"{count:,} alike{named}", "dim")]
         else:
             first = entry.pairs[0]
-            label += self._marks(first) if entry.name != "others" else []
+            label += self._marks(first) if entry.name != OTHERS else []
             label += [Name(both_ends(entry.name, self.to.width)), Piece(f" {theme.times}{count:,}")]
         base_ns, other_ns = self._sum(entry, is_base=True), self._sum(entry, is_base=False)
         change_ns = other_ns - base_ns if is_noticeable(base_ns, other_ns) else 0

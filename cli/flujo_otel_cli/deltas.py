@@ -103,7 +103,7 @@ def _fact(name: str, base: object, other: object, to: Terminal) -> Piece:
         base, other = (
             None if each is None else redactor().text(str(each)) for each in (base, other)
         )
-    if True in (base, other):
+    if base is True or other is True:  # 1, which is equal to it, is a number of rounds
         return Piece(name if other is True else f"not {name}", STYLES["warning"])
     if name == "attempts":
         base, other = base or 1, other or 1

@@ -64,6 +64,8 @@ class Comparison:
         self.differences: Final[dict[Pair, Difference]] = {}
         self.alike: Final[set[Pair]] = set()
         """Without any difference, in them and beneath them."""
+        self.turned: Final[set[Pair]] = set()
+        """In which, or beneath which, one run failed and the other did not, or otherwise."""
         self._spent: Final = _Totals(base.by_span), _Totals(other.by_span)
         self._ids: Final = base.ids, other.ids
         for pair, _, _ in reversed(list(walk_pairs(roots))):  # children before their parents
@@ -72,6 +74,8 @@ class Comparison:
             is_in_both = pair.base is not None and pair.other is not None
             if is_in_both and not found.is_any and self.alike.issuperset(pair.children):
                 self.alike.add(pair)
+            if found.status or any(found.errors) or not self.turned.isdisjoint(pair.children):
+                self.turned.add(pair)
 
     def spent(self, pair: Pair) -> tuple[Spent | None, Spent | None]:
         """In it and beneath it, in each run; None: nobody tells, or there is no such node."""

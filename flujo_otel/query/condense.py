@@ -1,7 +1,7 @@
 """Of siblings side by side those that say the same as one: what is alike, and many of one kind."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from flujo_otel.query.alignment import Pair
@@ -31,7 +31,8 @@ def condensed(siblings: Sequence[Pair], comparison: Comparison) -> list[Pair | S
         return entries
     kinds: dict[tuple[object, ...], list[Pair]] = {}
     for pair in siblings:
-        kinds.setdefault(("alike",) if pair in alike else _kind(pair), []).append(pair)
+        kind = ("alike",) if pair in alike else (*_kind(pair), pair in comparison.turned)
+        kinds.setdefault(kind, []).append(pair)
     kept: set[Pair] = set()
     several: dict[Pair, Several] = {}
     for pairs in kinds.values():
@@ -44,7 +45,7 @@ def condensed(siblings: Sequence[Pair], comparison: Comparison) -> list[Pair | S
         else:
             kept.update(pairs)
     found = [several.get(pair, pair) for pair in siblings if pair in kept or pair in several]
-    return _first_of(found)
+    return _first_of(found, comparison.turned)
 
 
 def _neighbours(siblings: Sequence[Pair], alike: Collection[Pair]) -> list[Pair | Several]:
@@ -69,8 +70,9 @@ def _kind(pair: Pair) -> tuple[object, ...]:
     return (_DIGITS.sub("*", pair.node.name), pair.node.iteration is not None, *sides)
 
 
-def _telling(pairs: Iterable[Pair], comparison: Comparison) -> set[Pair]:
-    """Of one kind, where there are many: an error that others have not, and the longest changes."""
+def _telling(pairs: Sequence[Pair], comparison: Comparison) -> set[Pair]:
+    """Of one kind, where there are many: those that changed most, the first that failed in one run
+    alone or have something beneath them that did, and the first of each error."""
     differences = comparison.differences
     changed = [pair for pair in pairs if differences[pair].is_longer_or_shorter]
     by_change = sorted(changed, key=lambda pair: -abs(differences[pair].duration_ns or 0))
@@ -78,18 +80,22 @@ def _telling(pairs: Iterable[Pair], comparison: Comparison) -> set[Pair]:
     for pair in pairs:
         if any(differences[pair].errors):
             by_error.setdefault(differences[pair].errors, pair)
-    return {*by_change[:_APART], *list(by_error.values())[:_APART]}
+    turned = [pair for pair in pairs if pair in comparison.turned]
+    return {*by_change[:_APART], *turned[:_APART], *list(by_error.values())[:_APART]}
 
 
-def _first_of(entries: list[Pair | Several]) -> list[Pair | Several]:
-    """The first of many that are all different."""
-    if len(entries) <= SIBLINGS_SHOWN:
-        return entries
+def _first_of(entries: list[Pair | Several], turned: Collection[Pair]) -> list[Pair | Several]:
+    """The first of many that are all different; what failed in one run alone wherever it stands."""
     shown, rest = entries[:SIBLINGS_SHOWN], entries[SIBLINGS_SHOWN:]
-    hidden = [
-        pair for each in rest for pair in (each.pairs if isinstance(each, Several) else [each])
-    ]
-    return [*shown, Several(OTHERS, hidden, is_alike=False)]
+    kept = [each for each in rest if _pairs(each)[0] in turned][:SIBLINGS_SHOWN]
+    known = set(map(id, kept))
+    hidden = [pair for each in rest if id(each) not in known for pair in _pairs(each)]
+    others = [Several(OTHERS, hidden, is_alike=False)] if hidden else []
+    return [*shown, *kept, *others]
+
+
+def _pairs(entry: Pair | Several) -> Sequence[Pair]:
+    return entry.pairs if isinstance(entry, Several) else [entry]
 
 
 def _common_name(pairs: Sequence[Pair]) -> str:

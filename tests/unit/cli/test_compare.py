@@ -288,6 +288,15 @@ def test_loops_of_thousands_of_rounds_and_deep_chains_stay_short(
     assert "┊199 └─ ✔ deep" in out
 
 
+def test_each_fact_is_told_of_both_runs(here: Path, capsys: Capture) -> None:
+    one = {flujo.LOOP_ITERATIONS: 1, flujo.CACHE_HIT: True, flujo.STEP_ATTEMPTS: 2}
+    two = {flujo.LOOP_ITERATIONS: 3, flujo.FALLBACK_TRIGGERED: True, flujo.STEP_ATTEMPTS: 1}
+    put(here, a_pipeline(50, attributes=one), a_pipeline(50, attributes=two))
+    _, out, _ = answer(capsys, "compare")
+    (line,) = (line for line in out.splitlines() if "answer" in line)
+    assert "✔ answer  rounds 1 → 3  not cached  attempts 2 → 1  fallback  " in line
+
+
 def test_final_contexts_that_differ(here: Path, capsys: Capture) -> None:
     contexts = (
         '{"run_id": "run_1", "topic": "cats", "seen": [1], "scratchpad": {"status": "completed"}}',

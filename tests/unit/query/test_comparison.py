@@ -177,3 +177,25 @@ def test_many_of_one_kind_are_one_entry_but_for_those_that_changed_most_and_new_
     alike, changed = (each for each in found if isinstance(each, Several))
     assert (alike.is_alike, len(alike.pairs)) == (True, 11)  # up to 11 ms are no tenth
     assert (changed.is_alike, len(changed.pairs), changed.name) == (False, 985, "item *")
+
+
+def test_what_failed_in_one_run_alone_is_never_only_one_of_many() -> None:
+    sour = exception("ValueError", "sour")
+
+    def run(*, fails: bool) -> list[Span]:
+        spans = [a_span(n, f"item {n}", 0, 100 + 50 * fails) for n in range(1, 101)]
+        below = a_span(200, "below", 0, 1, 50)
+        spans.append(below._replace(status="failed", events=(sour,)) if fails else below)
+        letters = [chr(97 + n % 26) * (n // 26 + 1) for n in range(400)]
+        alone = [a_span(300 + n, name, 0, 200 + 90 * fails) for n, name in enumerate(letters)]
+        if fails:
+            alone[-1] = alone[-1]._replace(status="failed", events=(sour,))
+        return spans + alone
+
+    comparison = compared(run(fails=False), run(fails=True))
+    found = condensed(comparison.roots, comparison)
+    shown = [each.node.name for each in found if not isinstance(each, Several)]
+    assert "item 50" in shown and "j" * 16 in shown
+    assert len(found) < 210
+    hidden = [pair for each in found if isinstance(each, Several) for pair in each.pairs]
+    assert len(shown) + len(hidden) == len(comparison.roots)
