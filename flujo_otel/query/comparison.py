@@ -49,7 +49,7 @@ class Difference(NamedTuple):
         return any((*values, *self.facts, *self.errors))
 
 
-class Ledger(NamedTuple):
+class Particulars(NamedTuple):
     """What a run's spans used and cost, and the ids that no other run has."""
 
     by_span: Mapping[str, Spent]
@@ -59,7 +59,7 @@ class Ledger(NamedTuple):
 class Comparison:
     """Of all pairs of a tree (`alignment.align`)."""
 
-    def __init__(self, roots: Sequence[Pair], base: Ledger, other: Ledger) -> None:
+    def __init__(self, roots: Sequence[Pair], base: Particulars, other: Particulars) -> None:
         self.roots: Final = roots
         self.differences: Final[dict[Pair, Difference]] = {}
         self.alike: Final[set[Pair]] = set()

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flujo_otel.model import Run
-from flujo_otel.query.earlier import earlier_run
-from flujo_otel_cli.compared import compared_lines
+from flujo_otel.query.predecessor import earlier_run
+from flujo_otel_cli.comparison.report import report_lines
+from flujo_otel_cli.comparison.sides import Sides, side_of
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.options import Db, Json, complete_run
 from flujo_otel_cli.problem import Exit, Problem
 from flujo_otel_cli.runs import find_run, short_id, title
 from flujo_otel_cli.session import Session, open_session
-from flujo_otel_cli.sides import Sides, side_of
 
 if TYPE_CHECKING:
     from flujo_otel_cli.document import Document
@@ -56,7 +56,7 @@ def command(
             session.answer(_document(sides, values=values))
             return
         comparison = sides.compared()
-        session.show(compared_lines(sides, comparison, session, unfold=unfold, values=values))
+        session.show(report_lines(sides, comparison, session, unfold=unfold, values=values))
 
 
 def _runs(session: Session, name: str, other: str | None) -> tuple[Run, Run]:
@@ -81,6 +81,6 @@ def _runs(session: Session, name: str, other: str | None) -> tuple[Run, Run]:
 
 
 def _document(sides: Sides, *, values: bool) -> "Document":
-    from flujo_otel_cli.comparison_document import comparison_document  # lines need none of it
+    from flujo_otel_cli.comparison.document import comparison_document  # lines need none of it
 
     return comparison_document(sides, sides.compared(), values=values)

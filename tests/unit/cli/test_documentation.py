@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from flujo_otel.model import Loss, Step
-from flujo_otel.query.comparison import Ledger
+from flujo_otel.query.comparison import Particulars
 from flujo_otel.query.mover import Mover
 from flujo_otel.query.tree import Node
 from flujo_otel.server import Addresses, Counts
@@ -20,12 +20,12 @@ from flujo_otel.spanstore.maintenance import Health
 from flujo_otel_cli.command_line import COMMANDS, LateCommands, app
 from flujo_otel_cli.commands.doctor import Examined
 from flujo_otel_cli.commands.doctor import document_of as doctor_document
-from flujo_otel_cli.comparison_document import comparison_document
+from flujo_otel_cli.comparison.document import comparison_document
+from flujo_otel_cli.comparison.sides import Side, Sides
 from flujo_otel_cli.document import run_document, span_document, statistics_document, step_document
 from flujo_otel_cli.moment import RunMoment, SpanMoment
 from flujo_otel_cli.picture import Drawing
 from flujo_otel_cli.problem import Exit
-from flujo_otel_cli.sides import Side, Sides
 from unit.cli.scenes import a_run, a_span
 from unit.cli.test_findings import health
 
@@ -116,7 +116,7 @@ def test_every_word_of_what_happens_and_of_what_is_running() -> None:
 def test_every_word_of_a_comparison() -> None:
     run = a_run()
     node = Node("n", "completed", 0, 1, a_span(1, "s", 0, 1))
-    side = Side(run, Drawing("id", "id"), node, [], Ledger({}))
+    side = Side(run, Drawing("id", "id"), node, [], Particulars({}))
     sides = Sides(side, side)
     found = comparison_document(sides, sides.compared(), values=True)
     [each] = found["nodes"]

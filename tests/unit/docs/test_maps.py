@@ -14,6 +14,7 @@ import pytest
         "flujo_otel.integrations.flujo.persistence",
         "flujo_otel.spanstore.sqlite",
         "flujo_otel.storage",
+        "flujo_otel_cli.comparison",
     ],
 )
 def test_each_module_is_on_the_map(package: str) -> None:

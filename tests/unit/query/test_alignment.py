@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from flujo_otel.model import Span
 from flujo_otel.query.alignment import Pair, align, walk_pairs
 from flujo_otel.query.branches import group_branches
-from flujo_otel.query.comparison import Comparison, Ledger
+from flujo_otel.query.comparison import Comparison, Particulars
 from flujo_otel.query.rounds import group_rounds
 from flujo_otel.query.tree import Node, build_tree, walk
 from flujo_otel.semconv import flujo
@@ -173,7 +173,7 @@ def is_below(node: Node, parent: Node | None) -> bool:
 @given(forests())
 def test_a_run_beside_itself_has_no_change(spans: list[Span]) -> None:
     pairs = align(tree(*spans), tree(*spans))
-    comparison = Comparison(pairs, Ledger({}), Ledger({}))
+    comparison = Comparison(pairs, Particulars({}), Particulars({}))
     placed = list(walk_pairs(pairs))
     assert all(sign(pair) == "=" and pair in comparison.alike for pair, _, _ in placed)
     assert not any(comparison.differences[pair].is_any for pair, _, _ in placed)

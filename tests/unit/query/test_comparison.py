@@ -6,8 +6,8 @@ import pytest
 
 from flujo_otel.model import Span
 from flujo_otel.query.alignment import align
-from flujo_otel.query.comparison import Comparison, Difference, Fact, Ledger, is_noticeable
-from flujo_otel.query.condense import Several, condensed
+from flujo_otel.query.comparison import Comparison, Difference, Fact, Particulars, is_noticeable
+from flujo_otel.query.condensation import Several, condensed
 from flujo_otel.query.mover import movers
 from flujo_otel.query.rounds import group_rounds
 from flujo_otel.query.spending import spending_of
@@ -21,8 +21,8 @@ def compared(base: list[Span], other: list[Span], *ids: str) -> Comparison:
     spent = [spending_of(roots).by_span for roots in trees]
     for roots in trees:
         group_rounds(roots)
-    ledgers = [Ledger(of, [each]) for of, each in zip(spent, ids or ("", ""), strict=True)]
-    return Comparison(align(*trees), *ledgers)
+    particulars = [Particulars(of, [each]) for of, each in zip(spent, ids or ("", ""), strict=True)]
+    return Comparison(align(*trees), *particulars)
 
 
 def difference(base: Span, other: Span, *ids: str) -> Difference:

@@ -7,11 +7,11 @@ from flujo_otel.query.comparison import Comparison
 from flujo_otel.query.exchange import Exchange, exchange_of
 from flujo_otel.query.failure import Failure
 from flujo_otel.query.tree import Node
+from flujo_otel_cli.comparison.sides import Side, Sides
 from flujo_otel_cli.failures import failure_lines, message_lines, unexplained_failures
 from flujo_otel_cli.handle import handle_of
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.sides import Side, Sides
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
 
@@ -20,7 +20,7 @@ _PIPED = 100
 """Columns of a value that are reckoned with in a pipe."""
 
 
-class Beneath:
+class PairDetails:
     """Of each pair of `comparison`; `values`: also inputs and outputs, where they differ."""
 
     def __init__(
@@ -73,11 +73,12 @@ class Beneath:
     def _value_lines(
         self, word: str, was: str | None, now: str | None, room: int
     ) -> Iterator[Line]:
-        from flujo_otel_cli.differing import differing  # it is asked for seldom
+        # it is asked for seldom
+        from flujo_otel_cli.comparison.text_difference import difference_lines
 
         indent = " " * (len(word) + 2)
         room = room - len(indent) - 2 if self.to.cuts else _PIPED
-        for place, (sign, text) in enumerate(differing(was or "", now or "", room)):
+        for place, (sign, text) in enumerate(difference_lines(was or "", now or "", room)):
             style = {"-": "red", "+": "green"}.get(sign, "dim")
             front = indent if place else f"{word}  "
             yield [Piece(front, "dim"), Piece(f"{sign} {escape(text)}", style)]

@@ -5,10 +5,10 @@ from typing import Final
 
 from flujo_otel.query.change import Change, changes_between
 from flujo_otel_cli.changes import told
+from flujo_otel_cli.comparison.sides import Sides
 from flujo_otel_cli.content import PIPED_MOST, parsed
 from flujo_otel_cli.final_context import FLUJOS_OWN
 from flujo_otel_cli.line import Line, Piece
-from flujo_otel_cli.sides import Sides
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief, head
 

@@ -7,10 +7,10 @@ from flujo_otel.query.mover import movers
 from flujo_otel.query.spending import Spent
 from flujo_otel.query.tree import Node
 from flujo_otel_cli.changes import change_document
-from flujo_otel_cli.compared import MOVERS
+from flujo_otel_cli.comparison.final_changes import final_changes
+from flujo_otel_cli.comparison.report import MOVERS
+from flujo_otel_cli.comparison.sides import Side, Sides
 from flujo_otel_cli.document import Document, run_document, times, usage_document
-from flujo_otel_cli.final_changes import final_changes
-from flujo_otel_cli.sides import Side, Sides
 
 
 def comparison_document(sides: Sides, comparison: Comparison, *, values: bool) -> Document:

@@ -16,7 +16,7 @@ _LINES_SHOWN = 12
 _READ = 1_000_000
 
 
-def differing(base: str, other: str, room: int) -> Iterator[tuple[str, str]]:
+def difference_lines(base: str, other: str, room: int) -> Iterator[tuple[str, str]]:
     """Lines behind `-`, `+` or a blank, the first of many and how many more there are; of a single
     line what is seen in `room` columns."""
     if len(base) + len(other) <= _READ:  # JSON in its lines

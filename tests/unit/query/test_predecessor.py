@@ -2,7 +2,7 @@
 
 from flujo_otel.model import Run, Span
 from flujo_otel.model.record import Role
-from flujo_otel.query.earlier import earlier_run
+from flujo_otel.query.predecessor import earlier_run
 from unit.cli.scenes import START_NS, ListReader, a_run, a_span
 
 

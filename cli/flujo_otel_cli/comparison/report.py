@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from flujo_otel.query.alignment import Pair
 from flujo_otel.query.comparison import Comparison
 from flujo_otel.query.mover import Mover, movers
-from flujo_otel_cli import deltas
-from flujo_otel_cli.aligned import Aligned
-from flujo_otel_cli.beneath_pair import Beneath
-from flujo_otel_cli.both import both_lines
-from flujo_otel_cli.final_changes import final_change_lines
+from flujo_otel_cli.comparison import deltas
+from flujo_otel_cli.comparison.final_changes import final_change_lines
+from flujo_otel_cli.comparison.pair_details import PairDetails
+from flujo_otel_cli.comparison.pair_tree import PairTree
+from flujo_otel_cli.comparison.run_table import run_table
+from flujo_otel_cli.comparison.sides import Sides
 from flujo_otel_cli.line import Line, Name, Piece, flowed
 from flujo_otel_cli.session import Session
-from flujo_otel_cli.sides import Sides
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief_name
 from flujo_otel_cli.times import duration
@@ -22,13 +22,13 @@ MOVERS = 3
 _ITSELF = "the run itself"
 
 
-def compared_lines(
+def report_lines(
     sides: Sides, comparison: Comparison, session: Session, *, unfold: bool, values: bool
 ) -> Iterator[Line]:
     """All lines."""
     to = session.to
-    beneath = Beneath(sides, comparison, to, db=session.db, values=values)
-    yield from both_lines(sides, session)
+    beneath = PairDetails(sides, comparison, to, db=session.db, values=values)
+    yield from run_table(sides, session)
     pairs = comparison.roots
     whole = _whole(pairs, sides)
     if whole is not None:
@@ -46,7 +46,7 @@ def compared_lines(
         yield [Piece("No step or span is different.  "), Piece("--all shows them", "dim")]
         return
     yield []
-    drawn = Aligned(sides, comparison, beneath, to, session.now_ns, unfold=unfold)
+    drawn = PairTree(sides, comparison, beneath, to, session.now_ns, unfold=unfold)
     yield from drawn.lines(pairs)
     yield from _mover_lines(movers(comparison.roots, MOVERS), to)
 

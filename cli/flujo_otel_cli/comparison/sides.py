@@ -6,7 +6,7 @@ from flujo_otel.model import Run, Span, Step
 from flujo_otel.model.record import Role
 from flujo_otel.query.alignment import Pair, align
 from flujo_otel.query.branches import group_branches
-from flujo_otel.query.comparison import Comparison, Ledger
+from flujo_otel.query.comparison import Comparison, Particulars
 from flujo_otel.query.resume import mark_resumed
 from flujo_otel.query.rounds import group_rounds
 from flujo_otel.query.spending import Spent, spending_of
@@ -26,7 +26,7 @@ class Side(NamedTuple):
     drawing: Drawing
     root: Node | None
     tops: list[Node]
-    ledger: Ledger
+    particulars: Particulars
 
     @property
     def all_runs(self) -> list[Run]:
@@ -54,7 +54,7 @@ class Sides(NamedTuple):
             pairs = [Pair(base.root, other.root, align(base.tops, other.tops))]
         else:
             pairs = align(base.tops, other.tops)
-        return Comparison(pairs, base.ledger, other.ledger)
+        return Comparison(pairs, base.particulars, other.particulars)
 
 
 def side_of(session: Session, run: Run) -> Side:
@@ -70,7 +70,7 @@ def side_of(session: Session, run: Run) -> Side:
     if root is not None:
         root.children = tops
     ids = [each for each in (run.run_id, run.trace_id) if each]
-    side = Side(run, drawing, root, tops, Ledger(spent, ids))
+    side = Side(run, drawing, root, tops, Particulars(spent, ids))
     for node, _ in walk(roots if root is None else [root]):
         node.status = status_within(side.run_of(node), node.status, node.end_time_ns)
     return side

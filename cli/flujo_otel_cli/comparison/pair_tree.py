@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 from flujo_otel.query.alignment import Pair
 from flujo_otel.query.comparison import Comparison, is_noticeable
-from flujo_otel.query.condense import Several, condensed
+from flujo_otel.query.condensation import Several, condensed
 from flujo_otel.query.fold import OTHERS
 from flujo_otel.query.tree import Node
 from flujo_otel.semconv.flujo import PIPELINE_RUN
-from flujo_otel_cli import deltas
 from flujo_otel_cli.bar import leaning
-from flujo_otel_cli.beneath_pair import Beneath
+from flujo_otel_cli.comparison import deltas
+from flujo_otel_cli.comparison.pair_details import PairDetails
+from flujo_otel_cli.comparison.sides import Side, Sides
 from flujo_otel_cli.line import Line, Name, Piece, cut_line, flowed, padded, width_of
 from flujo_otel_cli.notes import notes
 from flujo_otel_cli.runs import has_no_end, lasted
-from flujo_otel_cli.sides import Side, Sides
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import both_ends, cell_len
 from flujo_otel_cli.theme import STYLES
@@ -66,14 +66,14 @@ class _Layout(NamedTuple):
     """That a whole half stands for."""
 
 
-class Aligned:
+class PairTree:
     """Draws pairs: of all, what tells of a difference, or with `unfold` each."""
 
     def __init__(
         self,
         sides: Sides,
         comparison: Comparison,
-        beneath: Beneath,
+        beneath: PairDetails,
         to: Terminal,
         now_ns: int,
         *,

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from flujo_otel.model import Run
 from flujo_otel.spanstore.api import Root
-from flujo_otel_cli import amounts, deltas
+from flujo_otel_cli import amounts
+from flujo_otel_cli.comparison import deltas
+from flujo_otel_cli.comparison.sides import Side, Sides
 from flujo_otel_cli.line import Line, Name, Piece
 from flujo_otel_cli.runs import began_with, spent, status_line, title, took
 from flujo_otel_cli.session import Session
-from flujo_otel_cli.sides import Side, Sides
 from flujo_otel_cli.table import Column, table
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import escape
@@ -24,7 +25,7 @@ _COLUMNS = (
 )
 
 
-def both_lines(sides: Sides, session: Session) -> list[Line]:
+def run_table(sides: Sides, session: Session) -> list[Line]:
     """What the runs are called, where they share that, and the table."""
     base, other = sides
     roots = session.reader.roots([base.run.run_id, other.run.run_id])
