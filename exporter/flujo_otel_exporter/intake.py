@@ -65,6 +65,14 @@ class Intake:
         """Whether the queue is more than half full."""
         return 2 * self.held_bytes > self._limits.queue_bytes
 
+    @property
+    def is_due(self) -> bool:
+        """Whether there is a whole batch, or a marker that somebody waits for: the bell rang for
+        it once, and who heard it may have heard another ring with it."""
+        if len(self._entries) >= self._limits.batch_spans:
+            return True
+        return any(isinstance(entry, Marker) for entry in self._entries.copy())
+
     def __bool__(self) -> bool:
         return bool(self._entries)
 

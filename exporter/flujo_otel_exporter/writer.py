@@ -75,7 +75,7 @@ class StoreWriter:
         self._collected_seconds = 0.0
         self._collect_now = False
         self._is_hurried = False
-        self._drained_seconds = 0.0
+        self._tried_seconds = 0.0
         self._waited_seconds = 0.0
         """What flushes at shutdowns have waited in vain, of the 5 s that they have in all."""
         self._said: set[str] = set()
@@ -259,7 +259,7 @@ class StoreWriter:
         retry_seconds = 0.0
         while not self._ending:
             self._bell.wait(retry_seconds or self._limits.flush_interval_seconds)
-            self._rest()
+            self._rest(retry_seconds)
             with guarded("the writer"):
                 if self._drained():
                     retry_seconds = 0.0
@@ -268,12 +268,14 @@ class StoreWriter:
                     longest = _LAST_RETRY_SECONDS if is_terminated else _LONGEST_RETRY_SECONDS
                     retry_seconds = min(2 * retry_seconds or _RETRY_SECONDS, longest)
 
-    def _rest(self) -> None:
+    def _rest(self, retry_seconds: float) -> None:
         """After a write, where nobody asked for the next one: in a service each request is a run
-        that ends."""
-        rest_seconds = self._limits.flush_interval_seconds * _REST_SHARE
-        left_seconds = self._drained_seconds + rest_seconds - time.monotonic()
-        if self._is_hurried and left_seconds > 0 and not self._collect_now:
+        that ends. After one in vain too, `retry_seconds` long: tried again at each of 500 ends a
+        second, a full disk took a core."""
+        rest_seconds = retry_seconds or self._limits.flush_interval_seconds * _REST_SHARE
+        left_seconds = self._tried_seconds + rest_seconds - time.monotonic()
+        is_asked_for = self._collect_now or (not retry_seconds and self._intake.is_due)
+        if self._is_hurried and left_seconds > 0 and not is_asked_for:
             self._bell.wait(left_seconds)
         self._is_hurried = False
 
@@ -286,8 +288,9 @@ class StoreWriter:
                 self._say("flujo-otel: spans cannot be stored: %s", error)
             _logger.debug("flujo-otel: the database does not accept writes: %s", error)
             return False
+        finally:
+            self._tried_seconds = time.monotonic()
         self._waited_seconds = 0.0
-        self._drained_seconds = time.monotonic()
         return True
 
     def _drain(self) -> None:

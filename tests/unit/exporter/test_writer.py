@@ -11,6 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from flujo_otel import forks
+from flujo_otel.bell import Bell
 from flujo_otel.errors import ForeignDatabase
 from flujo_otel.quiet import suppressed
 from flujo_otel_exporter import intake, limits, patience
@@ -76,6 +77,47 @@ def test_a_flush_ends_the_rest(make_writer: Make, store: FakeStore) -> None:
         writer.hurry()
         assert writer.flush(PATIENT)
     assert store.names == ["one", "two"]
+
+
+def test_a_store_that_is_away_is_not_tried_again_at_each_end_of_a_run(
+    make_writer: Make, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = make_writer(interval=0.05)
+    tries: list[float] = []
+    check = store._check
+    monkeypatch.setattr(store, "_check", lambda: tries.append(time.monotonic()) or check())
+    store.available = False
+    started = time.monotonic()
+    while time.monotonic() - started < 0.8:
+        writer.put(span("meanwhile"), None)
+        writer.hurry()
+        time.sleep(0.001)
+    assert 2 <= len(tries) <= 8  # of hundreds
+
+
+def test_a_retry_does_not_rest_as_a_write_does(make_writer: Make, store: FakeStore) -> None:
+    writer = make_writer(interval=4 * PATIENT)
+    writer.put(span("written"), None)
+    assert writer.flush(PATIENT)
+    store.available = False
+    writer.put(span("kept"), None)
+    assert not writer.flush(0.02)
+    writer.hurry()
+    time.sleep(0.1)
+    store.available = True
+    _until(lambda: store.names == ["written", "kept"])
+
+
+def test_who_rests_hears_of_a_whole_batch_and_of_a_flush_whoever_rang_before() -> None:
+    held = intake.Intake(limits.Limits(1 << 26, 1.0, batch_spans=2), Bell())
+    held.put(span(), None)
+    assert not held.is_due
+    held.put(span(), None)
+    assert held.is_due
+    held.clear()
+    assert not held.is_due
+    held.mark()
+    assert held.is_due
 
 
 def test_a_full_batch_does_not_wait_for_the_interval(make_writer: Make, store: FakeStore) -> None:
