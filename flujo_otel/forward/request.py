@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from flujo_otel.spanstore.destinations import Described, DueSpan
-from flujo_otel.wire.beside import parted
 from flujo_otel.wire.protobuf import delimited, tag
+from flujo_otel.wire.unknown_fields import parted
 
 _RESOURCE_SPANS: Final = tag(1, 2)
 _RESOURCE: Final = tag(1, 2)

@@ -70,7 +70,7 @@ its own, in half the time. Checked by nobody, so for the two hot paths alone."""
 
 class Resource(NamedTuple):
     """An OTLP Resource; `resource_id` is a hash of its content (`wire.content_id`). `otlp`: its
-    message, and unknown fields beside it (`wire.beside`)."""
+    message, and unknown fields beside it (`wire.unknown_fields`)."""
 
     resource_id: int
     attributes: str

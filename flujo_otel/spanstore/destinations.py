@@ -43,8 +43,8 @@ class DuePage(NamedTuple):
 
 
 class Described(NamedTuple):
-    """The OTLP message of a resource or scope, with what stands beside it (`wire.beside`), and its
-    schema_url."""
+    """The OTLP message of a resource or scope, with what stands beside it
+    (`wire.unknown_fields`), and its schema_url."""
 
     otlp: bytes
     schema_url: str

@@ -24,11 +24,11 @@ from flujo_otel.model import Batch, Loss, Resource, Scope, SpanRecord
 from flujo_otel.model.record import LAST_TIME_NS, new_record
 from flujo_otel.redaction import Redactor
 from flujo_otel.wire.anyvalue import json_members, json_object, plain_attributes
-from flujo_otel.wire.beside import joined
 from flujo_otel.wire.broken_text import mended
 from flujo_otel.wire.content_id import content_id
 from flujo_otel.wire.partial_success import ALL_WELL, PartialSuccess
 from flujo_otel.wire.projection import READ, project
+from flujo_otel.wire.unknown_fields import joined
 
 if TYPE_CHECKING:
     from flujo_otel.wire.otlp_redaction import MessageRedactor

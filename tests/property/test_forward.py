@@ -27,7 +27,7 @@ _UNSIGNED_32 = st.integers(0, 2**32 - 1)
 _TIME = st.integers(0, 2**63 - 1)
 # Fields that no version of OTLP has yet: a varint, a text.
 _UNKNOWN = st.sampled_from([b"", b"\xf8\x3f\x07", b"\xfa\x3f\x03new"])
-# Of the number that `wire.beside` uses, as no sender should.
+# Of the number that `wire.unknown_fields` uses, as no sender should.
 _AS_OURS = st.just(b"\xfa\xff\xff\xff\x0f\x02no")
 
 
