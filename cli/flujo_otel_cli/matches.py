@@ -25,7 +25,7 @@ _LEAST_ROOM = 24
 _INDENT = "      "
 
 
-def lines(
+def match_lines(
     session: Session, runs: Sequence[FoundRun], words: Sequence[str], *, is_one_run: bool
 ) -> Iterator[Line]:
     """`words`: those of the command that found them. Of runs among others the first few spans."""

@@ -55,9 +55,10 @@ class Condition(NamedTuple):
         return not self.sign or self._is(value)
 
     def _is(self, value: Any) -> bool:
-        if self.sign == "=":
-            return text_of(value) == self.value or _number(value) == _number(self.value) is not None
         number = _number(value)
+        if self.sign == "=":
+            is_same_number = number is not None and number == _number(self.value)
+            return text_of(value) == self.value or is_same_number
         return number is not None and _COMPARED[self.sign](number, float(self.value))
 
 

@@ -12,7 +12,7 @@ from flujo_otel_cli.commands.list import Status
 from flujo_otel_cli.document import Document, run_document, span_document
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Piece
-from flujo_otel_cli.matches import lines
+from flujo_otel_cli.matches import match_lines
 from flujo_otel_cli.options import Db, Json, complete_run, length_ns, since_ns
 from flujo_otel_cli.pipelines import no_such_pipeline
 from flujo_otel_cli.problem import Exit, Problem, first_trace
@@ -100,7 +100,7 @@ def _answer(session: Session, asked: Search, words: Sequence[str], limit: int) -
     elif not found:
         session.show(_nothing(session, asked))
     else:
-        session.show(lines(session, shown, words, is_one_run=asked.run_id is not None))
+        session.show(match_lines(session, shown, words, is_one_run=asked.run_id is not None))
         if has_more:
             more = hint("find", *words, "--limit", str(2 * limit), db=session.db)
             session.show([[Piece("There are more:  ", "dim"), Command(more, "dim")]])

@@ -37,6 +37,7 @@ def candidates_among(query: Query, run_ids: Sequence[str], hints: SpanHints) -> 
 
 def _condition(hints: SpanHints) -> tuple[str, list[Any]]:
     conditions, values = ["TRUE"], list[Any]()
+    # `+`: by no index of these columns, for the rows are known by their number.
     for condition, value in (("+name = ?", hints.name), ("+status = ?", hints.status)):
         if value is not None:
             conditions.append(condition)
