@@ -29,7 +29,8 @@ class Difference(NamedTuple):
     """Of one pair; of a node that one run alone has, what that makes."""
 
     duration_ns: int | None
-    """How much longer it took; None: nobody knows, for it is not over or has no end."""
+    """How much longer it took; None: nobody knows, for it is not over or has no end, or is not
+    there in a run that is not over."""
     is_longer_or_shorter: bool
     """By more than noise."""
     status: bool
@@ -50,10 +51,12 @@ class Difference(NamedTuple):
 
 
 class Particulars(NamedTuple):
-    """What a run's spans used and cost, and the ids that no other run has."""
+    """What a run's spans used and cost, the ids that no other run has, and whether it is over: what
+    one that is not has not may be yet to come."""
 
     by_span: Mapping[str, Spent]
     ids: Sequence[str] = ()
+    is_over: bool = True
 
 
 class Comparison:
@@ -68,6 +71,7 @@ class Comparison:
         """In which, or beneath which, one run failed and the other did not, or otherwise."""
         self._spent: Final = _Totals(base.by_span), _Totals(other.by_span)
         self._ids: Final = base.ids, other.ids
+        self._are_over: Final = base.is_over, other.is_over
         for pair, _, _ in reversed(list(walk_pairs(roots))):  # children before their parents
             found = self._difference(pair)
             self.differences[pair] = found
@@ -91,19 +95,28 @@ class Comparison:
         base, other = pair.base, pair.other
         spent = self.spent(pair)
         facts, is_other_input, is_other_output = self._recorded(base, other)
-        base_ns, other_ns = (0 if node is None else node.duration_ns for node in (base, other))
+        base_ns, other_ns = (
+            (0 if is_over else None) if node is None else node.duration_ns
+            for node, is_over in zip((base, other), self._are_over, strict=True)
+        )
         is_known = base_ns is not None and other_ns is not None
         return Difference(
             duration_ns=other_ns - base_ns if is_known else None,  # type: ignore[operator]
             is_longer_or_shorter=is_known and is_noticeable(base_ns or 0, other_ns or 0),
             status=base is not None and other is not None and base.status != other.status,
             facts=facts,
-            tokens=_tokens(spent[1]) - _tokens(spent[0]),
-            cost_usd=_more(_cost(spent[0]), _cost(spent[1])),
+            tokens=int(self._so_far(pair, _tokens(spent[1]) - _tokens(spent[0]))),
+            cost_usd=self._so_far(pair, _more(_cost(spent[0]), _cost(spent[1]))),
             input=is_other_input,
             output=is_other_output,
             errors=self._errors(base, other),
         )
+
+    def _so_far(self, pair: Pair, more: float) -> float:
+        """`more`, but 0 where the one with less is not over."""
+        place, node = (1, pair.other) if more < 0 else (0, pair.base)
+        is_over = self._are_over[place] if node is None else node.end_time_ns is not None
+        return more if is_over else 0
 
     def _recorded(self, base: Node | None, other: Node | None) -> tuple[Sequence[Fact], bool, bool]:
         if base is None or other is None or base.span is None or other.span is None:
@@ -169,8 +182,16 @@ def _facts(base: Node, other: Node) -> Iterator[Fact]:
     was, now = peculiarities_of(base), peculiarities_of(other)
     if was != now:
         for name in {**was, **now}:
-            if was.get(name) != now.get(name):
+            if was.get(name) != now.get(name) and not _is_to_come(name, base, was, other, now):
                 yield Fact(name, was.get(name), now.get(name))
+
+
+def _is_to_come(
+    name: str, base: Node, was: Mapping[str, Any], other: Node, now: Mapping[str, Any]
+) -> bool:
+    """Whether one of them has not said it, and has not ended: most is recorded at the end."""
+    sides = ((base, was), (other, now))
+    return any(node.end_time_ns is None and said.get(name) is None for node, said in sides)
 
 
 def _message(node: Node | None) -> str | None:

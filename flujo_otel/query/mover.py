@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from flujo_otel.query.alignment import Pair, walk_pairs
-from flujo_otel.query.comparison import is_noticeable
+from flujo_otel.query.comparison import Comparison, is_noticeable
 from flujo_otel.query.tree import Node
 
 
@@ -36,11 +36,12 @@ class _Part:
     other_ns: int = 0
 
 
-def movers(roots: Sequence[Pair], most: int) -> list[Mover]:
+def movers(comparison: Comparison, most: int) -> list[Mover]:
     """Those that changed by more than noise, the most telling first, at most so many.
 
     A root that is in both runs and begins them is the run itself.
     """
+    roots = comparison.roots
     run = _Part("", None)
     parts: dict[tuple[int, str], _Part] = {}
     of_pair: dict[Pair, _Part] = {}
@@ -54,7 +55,7 @@ def movers(roots: Sequence[Pair], most: int) -> list[Mover]:
             part.base_count += pair.base is not None
             part.other_count += pair.other is not None
         of_pair[pair] = part
-        if all(node is None or node.end_time_ns is not None for node in (pair.base, pair.other)):
+        if comparison.differences[pair].duration_ns is not None:
             part.base_ns += _own_ns(pair.base)
             part.other_ns += _own_ns(pair.other)
     found = [each for each in (run, *parts.values()) if is_noticeable(each.base_ns, each.other_ns)]

@@ -15,7 +15,7 @@ _FACT_MOST = 40
 """Characters of what is said of one run."""
 _FROM_TIMES = 3
 """That many times as much is no percentage any more."""
-_RANKS = {"completed": 0, "paused": 1, "running": 1, "failed": 2, "died": 2}
+_RANKS = {"completed": 0, "failed": 1, "died": 1}
 
 
 class Words(NamedTuple):
@@ -72,8 +72,8 @@ def status_change(base: str, other: str, to: Terminal) -> Line:
 
 
 def status_verdict(base: str, other: str) -> Line:
-    """Whether that is worse, or better."""
-    more = _RANKS.get(other, 0) - _RANKS.get(base, 0)
+    """Whether that is worse, or better; nothing of a run that is not over."""
+    more = _RANKS[other] - _RANKS[base] if base in _RANKS and other in _RANKS else 0
     if not more:
         return []
     return [Piece("worse", WORSE) if more > 0 else Piece("better", BETTER)]

@@ -23,8 +23,7 @@ def comparison_document(sides: Sides, comparison: Comparison, *, values: bool) -
             _node(comparison, placed, values=values) for placed in walk_pairs(comparison.roots)
         ],
         "movers": [
-            mover._asdict() | {"change_ns": mover.change_ns}
-            for mover in movers(comparison.roots, MOVERS)
+            mover._asdict() | {"change_ns": mover.change_ns} for mover in movers(comparison, MOVERS)
         ],
     }
 

@@ -33,7 +33,8 @@ def report_lines(
     whole = _whole(pairs, sides)
     if whole is not None:
         pairs = whole.children
-        said = deltas.notes(comparison.differences[whole], to)
+        told = comparison.differences[whole]._replace(tokens=0, cost_usd=0)  # by the table
+        said = deltas.notes(told, to)
         yield from _fitted([[piece] for piece in said], to, 0)
         yield from beneath.lines(whole, to.width)
     yield from final_change_lines(sides, to)
@@ -48,7 +49,7 @@ def report_lines(
     yield []
     drawn = PairTree(sides, comparison, beneath, to, session.now_ns, unfold=unfold)
     yield from drawn.lines(pairs)
-    yield from _mover_lines(movers(comparison.roots, MOVERS), to)
+    yield from _mover_lines(movers(comparison, MOVERS), to)
 
 
 def _whole(pairs: Sequence[Pair], sides: Sides) -> Pair | None:

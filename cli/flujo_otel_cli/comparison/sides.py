@@ -70,7 +70,7 @@ def side_of(session: Session, run: Run) -> Side:
     if root is not None:
         root.children = tops
     ids = [each for each in (run.run_id, run.trace_id) if each]
-    side = Side(run, drawing, root, tops, Particulars(spent, ids))
+    side = Side(run, drawing, root, tops, Particulars(spent, ids, run.end_time_ns is not None))
     for node, _ in walk(roots if root is None else [root]):
         node.status = status_within(side.run_of(node), node.status, node.end_time_ns)
     return side

@@ -212,8 +212,23 @@ def test_a_run_that_still_runs_has_no_verdict(here: Path, capsys: Capture) -> No
     put(here, a_pipeline(50), running)
     code, out, _ = answer(capsys, "compare")
     assert code == 0
-    assert "slower" not in out.partition("\n\n")[0]
     assert "- ✔ answer" in out
+    for verdict in ("worse", "slower", "faster", "only in BASE"):
+        assert verdict not in out
+    _, out, _ = answer(capsys, "compare", "last", "prev")
+    assert "+ ✔ answer" in out and "better" not in out and "only in OTHER" not in out
+
+
+def test_what_an_open_span_has_not_said_yet_is_no_difference(here: Path, capsys: Capture) -> None:
+    def asked(end_ms: float | None, tokens: int | None, **more: Any) -> list[Span]:
+        call = a_step(2, "ask", 0, end_ms, 1, attributes=more)
+        root = a_span(1, flujo.PIPELINE_RUN, 0, end_ms, role=Role.RUN_ROOT)
+        return [root, call._replace(tokens=tokens)]
+
+    put(here, asked(50, 90, **{gen_ai.REQUEST_MODEL: "small"}), asked(None, None))
+    _, out, _ = answer(capsys, "compare")
+    assert "✔→● ask" in out
+    assert "model" not in out and "-90 tok" not in out
 
 
 def test_runs_that_have_nothing_in_common(here: Path, capsys: Capture) -> None:
@@ -259,6 +274,7 @@ def test_cost_tokens_and_the_model(here: Path, capsys: Capture) -> None:
     _, out, _ = answer(capsys, "compare")
     assert "+250  3.5×  more" in out and "+$0.010  +100 %  more" in out
     assert "✔ chat  model small → large  +250 tok  +$0.010" in out
+    assert "\n+250 tok" not in out  # of the whole run the table says it
 
 
 def in_round(number: int) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def test_movers_are_told_without_what_runs_beneath_them_and_rounds_together() ->
             *body,
         ]
 
-    found = movers(compared(run(2, 100), run(4, 400)).roots, 3)
+    found = movers(compared(run(2, 100), run(4, 400)), 3)
     assert [("outer", "first"), ("outer", "loop", "up")] == [tuple(each.path) for each in found]
     assert [300 * MS, 100 * MS] == [each.change_ns for each in found]
     assert (found[1].base_count, found[1].other_count) == (2, 4)
