@@ -11,7 +11,8 @@ from flujo_otel_cli.comparison.pair_details import PairDetails
 from flujo_otel_cli.comparison.pair_tree import PairTree
 from flujo_otel_cli.comparison.run_table import run_table
 from flujo_otel_cli.comparison.sides import Sides
-from flujo_otel_cli.line import Line, Name, Piece, flowed
+from flujo_otel_cli.hint import hint
+from flujo_otel_cli.line import Command, Line, Name, Piece, flowed
 from flujo_otel_cli.session import Session
 from flujo_otel_cli.terminal import Terminal
 from flujo_otel_cli.text import brief_name
@@ -50,6 +51,11 @@ def report_lines(
     drawn = PairTree(sides, comparison, beneath, to, session.now_ns, unfold=unfold)
     yield from drawn.lines(pairs)
     yield from _mover_lines(movers(comparison, MOVERS), to)
+    if not values and any(comparison.other_values(comparison.roots)):
+        yield []
+        names = (side.drawing.shown_id for side in sides)
+        command = hint("compare", *names, "--values", db=session.db)
+        yield [Piece("Inputs and outputs that differ:  ", "dim"), Command(command, "dim")]
 
 
 def _whole(pairs: Sequence[Pair], sides: Sides) -> Pair | None:

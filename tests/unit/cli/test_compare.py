@@ -78,7 +78,7 @@ def test_what_is_different_is_told_and_the_rest_is_one_line(
     monkeypatch.setenv("COLUMNS", "80")
     code, out, _ = answer(capsys, "compare")
     assert code == 0
-    table, tree, time = out.split("\n\n")
+    table, tree, time, values = out.split("\n\n")
     assert table.startswith("support-triage 1.2\n")
     assert [
         ["BASE", "OTHER", "CHANGE"],
@@ -101,6 +101,8 @@ def test_what_is_different_is_told_and_the_rest_is_one_line(
         "  +750 ms  answer  50 ms → 800 ms",
         "   +20 ms  repair  only in OTHER",
     ] == time.splitlines()
+    shown = "lens compare a1a1a1a1 b2b2b2b2 --values"
+    assert values == f"Inputs and outputs that differ:  {shown}\n"
 
 
 @pytest.mark.usefixtures("good_and_bad")
@@ -116,6 +118,7 @@ def test_values_are_shown_on_demand(capsys: Capture) -> None:
     assert "- yes" not in answer(capsys, "compare")[1]
     _, out, _ = answer(capsys, "compare", "--values")
     assert "output  - yes\n" in out and "        + no\n" in out
+    assert "--values" not in out
 
 
 @pytest.mark.usefixtures("good_and_bad")
@@ -129,9 +132,7 @@ def test_a_narrow_terminal_loses_nothing_and_is_not_overrun(here: Path) -> None:
     for columns, theme in (("40", {}), ("40", {"LC_ALL": "C"}), ("60", {}), ("100", {})):
         out = on_a_terminal("compare", COLUMNS=columns, NO_COLOR="1", **theme)
         lines = out.replace("\r", "").splitlines()
-        assert [] == [
-            line for line in lines if len(line) > int(columns) and "lens show" not in line
-        ]
+        assert [] == [line for line in lines if len(line) > int(columns) and "lens " not in line]
         words = " ".join(out.split())
         for said in ("attempts 1", "output differs", "ValueError: sour milk", "slower", "worse"):
             assert said in words
