@@ -139,7 +139,19 @@ def call(arguments: Sequence[str]) -> int:
         forget(sys.stdout)
         return Exit.CLOSED_PIPE
     except Exception as error:
-        return _tell(problem_of(error), wants_json=wants_json)
+        problem = _undecodable(error, arguments) or problem_of(error)
+        return _tell(problem, wants_json=wants_json)
+
+
+def _undecodable(error: Exception, arguments: Sequence[str]) -> Problem | None:
+    """A word of the command line that is no text in UTF-8, where `error` is of that: paths may be
+    such words, but nothing that is asked of the database."""
+    if not isinstance(error, UnicodeEncodeError):
+        return None
+    word = next((each for each in arguments if re.search("[\ud800-\udfff]", each)), None)
+    if word is None:
+        return None
+    return Problem(Exit.USAGE, "usage", f"'{escape(word)}' is no text in UTF-8.")
 
 
 def _usage(error: Any, arguments: Sequence[str], *, wants_json: bool) -> int:

@@ -142,7 +142,7 @@ def found_in(span: Span, run: Run, where: Search, now_ns: int) -> Found | None:
             return None
         places.append(Place(condition.key, text_of(value)))
     if where.text is not None:
-        said = list(_places(span, re.compile(re.escape(where.text), re.IGNORECASE)))
+        said = list(_places(span, where.text))
         if not said:
             return None
         places += said
@@ -203,14 +203,24 @@ def _took_ns(span: Span, run: Run, now_ns: int) -> int:
     return end_ns - span.start_time_ns
 
 
-def _places(span: Span, wanted: re.Pattern[str]) -> Iterator[Place]:
+def _places(span: Span, wanted: str) -> Iterator[Place]:
     """The first of each part."""
     told: set[str] = set()
     for name, text in _texts(span):
-        match = wanted.search(text) if name not in told else None
-        if match is not None:
+        at = _at(wanted, text) if name not in told else None
+        if at is not None:
             told.add(name)
-            yield Place(name, text, *match.span())
+            yield Place(name, text, *at)
+
+
+def _at(wanted: str, text: str) -> tuple[int, int] | None:
+    """From where to where `wanted` stands in `text`, in any case."""
+    if wanted.isascii() and text.isascii():
+        # In 10 MB of one character, for 1,000 of it and another, the expression takes 25 s.
+        start = text.lower().find(wanted.lower())
+        return None if start < 0 else (start, start + len(wanted))
+    match = re.search(re.escape(wanted), text, re.IGNORECASE)
+    return None if match is None else match.span()
 
 
 def _texts(span: Span) -> Iterator[tuple[str, str]]:

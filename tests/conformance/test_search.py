@@ -101,6 +101,13 @@ def test_signs_that_like_knows_stand_for_themselves(store: Store) -> None:
     assert names(store, Search(text="!")) == []
 
 
+def test_a_text_goes_on_behind_a_nul(store: Store) -> None:
+    store.write(
+        record(1, name="a\0sour"), record(2, 1, status_message="b\0Sour"), record(3, 1, name="c\0")
+    )
+    assert names(store, Search(text="sour")) == ["a\0sour", "span-2"]
+
+
 @pytest.mark.parametrize(
     ("where", "found"),
     [

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flujo_otel.query.search import Condition, FoundRun, Search, search
-from flujo_otel.spanstore.api import RunFilter
+from flujo_otel.spanstore.api import ALL, RunFilter
 from flujo_otel_cli.commands.list import Status
 from flujo_otel_cli.document import Document, run_document, span_document
 from flujo_otel_cli.hint import hint
@@ -82,6 +82,7 @@ def command(
     _ask_for_something(text, words)
     conditions = tuple(_condition(each) for each in where or ())
     least_ns = 0 if over is None else length_ns("--over", over)
+    limit = min(limit, ALL)
     with open_session(db, json=json) as session:
         since_at_ns = since_ns(since, session.now_ns)
         run_id = find_run(session.reader, run, session.now_ns, db).run_id if run else None

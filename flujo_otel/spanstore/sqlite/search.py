@@ -17,7 +17,9 @@ _LONGEST_PATTERN: Final = 1_000
 """SQLite takes 50,000."""
 _SOMEWHERE: Final = (
     "(name LIKE ? ESCAPE '!' OR status_message LIKE ? ESCAPE '!'"
-    " OR attributes LIKE ? ESCAPE '!' OR events LIKE ? ESCAPE '!')"
+    " OR attributes LIKE ? ESCAPE '!' OR events LIKE ? ESCAPE '!'"
+    # To LIKE a text ends at its first NUL; in JSON there is none.
+    " OR instr(name, char(0)) OR instr(status_message, char(0)))"
 )
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]

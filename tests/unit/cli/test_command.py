@@ -1,5 +1,6 @@
 """What holds for every command: exit codes, errors, pipes, and where there is no database."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -156,6 +157,16 @@ def test_who_named_a_database_is_not_told_to_name_one(
     store(here / "bare.db", [])
     assert "--db PATH" not in "".join(answer(capsys, "list", "--db", "bare.db")[1:])
     assert "--db PATH" not in "".join(answer(capsys, "trace", "--db", "bare.db")[1:])
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("words", [("show", "{}"), ("find", "--name", "{}"), ("compare", "{}")])
+def test_what_is_no_utf_8_is_said_to_be_none(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = os.fsdecode(b"a\xff")
+    code, _, err = answer(capsys, *(word.format(typed) for word in words))
+    assert (code, err) == (2, "'a\\udcff' is no text in UTF-8.\n")
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

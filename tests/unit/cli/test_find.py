@@ -136,3 +136,10 @@ def test_nothing_is_found(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("milk")
 def test_a_run_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, "find", "milk", "--run", "zzz")[0] == Exit.NOT_FOUND
+
+
+@pytest.mark.usefixtures("milk")
+def test_a_limit_beyond_what_can_be_counted_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(capsys, "find", "milk", "--limit", "9" * 30)
+    assert code == Exit.OK
+    assert out.endswith("in 1 run\n")

@@ -1,5 +1,7 @@
 """Where in a span something was found, and what a condition says."""
 
+import time
+
 import pytest
 
 from flujo_otel.model import Event, RunStatus
@@ -28,6 +30,12 @@ def test_each_part_says_where_it_first_stands() -> None:
 def test_text_in_json_is_found_as_it_is_read() -> None:
     [place] = places(Search(text='said "no"\n'), attributes={"v": '["she said \\"no\\"\\n"]'}) or []
     assert place == Place("v", 'she said "no"\n', 4, 14)
+
+
+def test_a_text_that_repeats_itself_takes_no_longer() -> None:
+    started = time.monotonic()
+    assert places(Search(text="X" * 5_000 + "y"), attributes={"v": "x" * 1_000_000}) is None
+    assert time.monotonic() - started < 2
 
 
 def test_the_attributes_that_were_asked_for_are_told() -> None:
