@@ -24,7 +24,7 @@ _KNOWN: Final[dict[Library, _Instrumentation]] = {
 
 
 def instrument(library: Library, **given: Any) -> None:
-    """Trace `library` where it is installed, as configure() was told (`recording.content`), or its
+    """Trace `library` where it is installed, as configure() was told (`recording.choice`), or its
     instrumentor was before; faults are ours to keep."""
     package, name = _KNOWN[library]
     with guarded(f"instrumenting {library}"):

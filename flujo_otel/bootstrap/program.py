@@ -13,7 +13,7 @@ from flujo_otel import redaction, settings
 from flujo_otel.bootstrap.instrumenting import instrument
 from flujo_otel.bootstrap.provider import global_provider
 from flujo_otel.lock import SurvivingLock
-from flujo_otel.recording.content import settle
+from flujo_otel.recording.choice import settle
 from flujo_otel.settings import Settings
 from flujo_otel.usage.rates import rates_of
 from flujo_otel_exporter.exporter import SQLiteSpanExporter

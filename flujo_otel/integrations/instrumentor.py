@@ -10,7 +10,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 
 from flujo_otel.errors import MissingExtra
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 
 _logger = logging.getLogger("flujo_otel")
 

@@ -17,7 +17,7 @@ from opentelemetry.trace import (
 
 from flujo_otel.guard import guarded
 from flujo_otel.model import Event
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference
 from flujo_otel.storage import decisions

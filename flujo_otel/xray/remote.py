@@ -5,7 +5,7 @@ from functools import partial
 from flujo_otel.errors import SettingsError
 from flujo_otel.guard import guarded
 from flujo_otel.lock import SurvivingLock
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 from flujo_otel.settings import load
 from flujo_otel.storage.storage_backend import StorageBackend
 from flujo_otel.storage.trace_spans import step_record, trace_record

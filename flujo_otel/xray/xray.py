@@ -12,7 +12,7 @@ from flujo_otel.errors import SettingsError
 from flujo_otel.guard import guarded
 from flujo_otel.host import host
 from flujo_otel.model import Loss
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 from flujo_otel.storage.snapshot import snapshot_text
 from flujo_otel.storage.storage_backend import StorageBackend
 from flujo_otel.storage.trace_spans import SCOPE_NAME

@@ -13,7 +13,7 @@ from opentelemetry.util.types import Attributes
 from flujo_otel.integrations.adopted.library import Library
 from flujo_otel.integrations.adopted.span import RunSpan
 from flujo_otel.integrations.adopted.values import Values
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo
 

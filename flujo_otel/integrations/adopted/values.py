@@ -5,7 +5,7 @@ from typing import Any
 
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.adopted.library import Library
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 from flujo_otel.recording.json_text import as_json
 from flujo_otel.recording.text import as_text
 from flujo_otel.redaction import redactor

@@ -9,7 +9,7 @@ from flujo_otel.integrations.flujo.default_backend import DefaultBackend
 from flujo_otel.integrations.flujo.manager import SCOPE
 from flujo_otel.integrations.flujo.patches import Patches
 from flujo_otel.integrations.instrumentor import LibraryInstrumentor
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 
 
 class FlujoInstrumentor(LibraryInstrumentor):

@@ -14,7 +14,7 @@ from flujo_otel.integrations.flujo.paused_runs import Paused
 from flujo_otel.integrations.flujo.pipeline import PipelineFacts
 from flujo_otel.integrations.flujo.run import Run
 from flujo_otel.integrations.flujo.step import AttachedStep, Step
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 from flujo_otel.semconv import flujo as semconv
 
 SCOPE: Final = "flujo_otel.integrations.flujo"

@@ -15,7 +15,7 @@ from flujo_otel.integrations.flujo import facts, open_runs
 from flujo_otel.integrations.flujo.default_backend import DefaultBackend
 from flujo_otel.integrations.flujo.runner import RunnerHook
 from flujo_otel.integrations.flujo.step import AttachedStep, Step, current_step
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 
 _RUNNER: Final = "flujo.application.runner"
 _EXECUTORS: Final = (

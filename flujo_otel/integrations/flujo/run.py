@@ -14,7 +14,7 @@ from flujo_otel.integrations.flujo.paused_runs import Paused
 from flujo_otel.integrations.flujo.pipeline import Numbering, PipelineFacts
 from flujo_otel.integrations.flujo.span import OpenSpan
 from flujo_otel.integrations.flujo.step import Step, current_step
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 from flujo_otel.recording.known_state import KnownState
 from flujo_otel.recording.text import clipped
 from flujo_otel.redaction import redactor

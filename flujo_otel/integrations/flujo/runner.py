@@ -12,7 +12,7 @@ from flujo_otel.integrations.flujo.manager import run_id_of
 from flujo_otel.integrations.flujo.paused_runs import Paused
 from flujo_otel.integrations.flujo.pipeline import PipelineFacts
 from flujo_otel.integrations.flujo.run import Run
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 
 
 class Instrumentation(Protocol):

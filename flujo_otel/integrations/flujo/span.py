@@ -11,7 +11,8 @@ from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.integrations.flujo import facts
 from flujo_otel.integrations.flujo.tree import TreeSpan
-from flujo_otel.recording.content import Content, Recording
+from flujo_otel.recording.choice import Recording
+from flujo_otel.recording.content import Content
 from flujo_otel.recording.failure import add_exception, set_failed
 from flujo_otel.recording.known_state import KnownState
 from flujo_otel.redaction import redactor

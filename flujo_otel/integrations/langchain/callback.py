@@ -25,7 +25,7 @@ from flujo_otel.integrations.langchain.body import Bodies, below, body_of, watch
 from flujo_otel.integrations.langchain.messages import plain
 from flujo_otel.integrations.langchain.open_runs import OpenRuns
 from flujo_otel.integrations.langchain.run import Making, OpenRun
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference
 from flujo_otel.semconv import langchain as semconv

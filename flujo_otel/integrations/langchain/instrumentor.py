@@ -10,7 +10,7 @@ from opentelemetry import trace
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.instrumentor import LibraryInstrumentor
 from flujo_otel.integrations.langchain.body import Bodies
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 
 _HOOKS: Final = "langchain_core.tracers.context"
 _THEIRS: Final = "openinference.instrumentation.langchain"

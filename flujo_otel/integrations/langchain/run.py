@@ -12,7 +12,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer, get_current_span
 
 from flujo_otel.integrations.langchain.stand_in import AttachedSpan
-from flujo_otel.recording.content import Content, Recording
+from flujo_otel.recording.choice import Recording
+from flujo_otel.recording.content import Content
 from flujo_otel.recording.failure import (
     add_exception,
     describe,

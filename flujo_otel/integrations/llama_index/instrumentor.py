@@ -13,7 +13,7 @@ from flujo_otel.errors import MissingExtra
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.adopted import RunProvider
 from flujo_otel.integrations.llama_index.library import LlamaIndex
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 
 _NEEDED: Final = ("llama_index.core", "openinference.instrumentation.llama_index")
 _ANOTHER: Final = "opentelemetry.instrumentation.llamaindex"

@@ -11,7 +11,7 @@ from flujo_otel.guard import guarded
 from flujo_otel.integrations.adopted import RunProvider
 from flujo_otel.integrations.instrumentor import LibraryInstrumentor
 from flujo_otel.integrations.pydantic_ai.library import PydanticAI
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 
 _MODULE: Final = "pydantic_ai"
 _FIRST_WITH_NAMES: Final = 3

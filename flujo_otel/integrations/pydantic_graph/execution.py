@@ -8,7 +8,7 @@ from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.integrations.pydantic_graph import facts, origin
 from flujo_otel.integrations.pydantic_graph.span import OpenSpan, is_cancellation
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 from flujo_otel.recording.failure import add_exception
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, graph, openinference

@@ -7,7 +7,7 @@ from opentelemetry import trace
 from flujo_otel.integrations.instrumentor import LibraryInstrumentor
 from flujo_otel.integrations.pydantic_graph import base_node, builder
 from flujo_otel.integrations.pydantic_graph.patching import Patching
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 
 _SCOPE: Final = "flujo_otel.integrations.pydantic_graph"
 

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from flujo_otel.guard import guarded
 from flujo_otel.integrations.pydantic_graph.execution import Execution, running_execution
 from flujo_otel.integrations.pydantic_graph.node import running_node
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 
 _OWN_SPANS: Final = "logfire_span"
 _logger = logging.getLogger("flujo_otel")

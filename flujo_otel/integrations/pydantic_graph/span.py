@@ -7,7 +7,8 @@ from opentelemetry import trace
 from opentelemetry.util.types import AttributeValue
 
 from flujo_otel.recording import failure
-from flujo_otel.recording.content import Content, Recording
+from flujo_otel.recording.choice import Recording
+from flujo_otel.recording.content import Content
 from flujo_otel.semconv import flujo, graph
 
 _STATED: Final = frozenset({graph.COMPLETED, graph.FAILED, graph.PAUSED})

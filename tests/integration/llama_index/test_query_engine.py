@@ -13,7 +13,7 @@ from opentelemetry.trace import StatusCode
 from flujo_otel.integrations.adopted import RunProvider
 from flujo_otel.integrations.llama_index import LlamaIndexInstrumentor
 from flujo_otel.integrations.llama_index.library import LlamaIndex
-from flujo_otel.recording.content import Recording
+from flujo_otel.recording.choice import Recording
 from support.llama_index_runs import Indexed
 
 # OpenInference's own use of pydantic; as an error it would cost the spans of the model's calls.

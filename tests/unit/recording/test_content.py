@@ -7,8 +7,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from flujo_otel.errors import SettingsError
-from flujo_otel.recording import content
-from flujo_otel.recording.content import Content, Recording, settle
+from flujo_otel.recording import choice
+from flujo_otel.recording.choice import Recording, settle
+from flujo_otel.recording.content import Content
 from flujo_otel.semconv import openinference
 
 
@@ -75,7 +76,7 @@ def untold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was told nothing, and whose settings want 100 bytes of each value."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLUJO_OTEL_VALUE_LIMIT_BYTES", "100")
-    monkeypatch.setattr(content, "_process", content.Told())  # and put back after the test
+    monkeypatch.setattr(choice, "_process", choice.Told())  # and put back after the test
 
 
 def said(recording: Recording) -> tuple[bool, int]:

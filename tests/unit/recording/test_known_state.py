@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 from pydantic import BaseModel, Field
 
-from flujo_otel.recording.content import Content, Recording
+from flujo_otel.recording.choice import Recording
+from flujo_otel.recording.content import Content
 from flujo_otel.recording.known_state import KnownState
 
 LEAVES = st.none() | st.booleans() | st.integers(-1, 2) | st.sampled_from([0.0, -0.0, 1.0, "", "a"])
