@@ -30,9 +30,10 @@ _LAST_RETRY_SECONDS: Final = 0.005
 among 50, all of which wrote, 14 wrote nothing; so, none to two."""
 _COUNTING_SECONDS: Final = 0.3
 """Of those 2 s what is kept for the ledger, where there is more than can be written in them."""
-_REST_SHARE: Final = 0.5
-"""Of the flush interval, after each write, before one that is only hurried: to write each of 200
-runs a second as it ends takes a tenth of a core; so, nothing that could be measured."""
+_REST_SHARE: Final = 0.25
+"""Of the flush interval, after each write, before one that is only hurried: 50 ms, which is less
+than `lens` takes to start. To write each of 200 runs a second as it ends takes a seventh of a core;
+so, a fiftieth."""
 _INTERRUPT_SECONDS: Final = 1.0
 """How long a fork then waits for a write that it has interrupted. Where it did not, of 60 children
 of a program with three saturated threads 12 could not trace."""

@@ -70,6 +70,18 @@ def test_hurried_it_writes_at_once_and_then_rests(make_writer: Make, store: Fake
     assert len(store.names) == len(store.records) > 100
 
 
+def test_a_run_that_ends_in_the_rest_is_there_when_lens_has_started(
+    make_writer: Make, store: FakeStore
+) -> None:
+    writer = make_writer(interval=2.0)
+    for name in ("one", "two"):
+        started = time.monotonic()
+        writer.put(span(name), None)
+        writer.hurry()
+        _until(lambda name=name: name in store.names)
+    assert time.monotonic() - started < 0.8  # at 200 ms, 80 ms
+
+
 def test_a_flush_ends_the_rest(make_writer: Make, store: FakeStore) -> None:
     writer = make_writer(interval=4 * PATIENT)
     for name in ("one", "two"):
