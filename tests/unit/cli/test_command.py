@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,6 +30,18 @@ def test_without_a_database_it_says_how_to_get_one_and_makes_none(
     assert "No database here" in err and "lens run -- python your_app.py" in err
     assert document(capsys, command)[1]["error"]["code"] == "no_database"
     assert list(here.iterdir()) == []
+
+
+def test_the_database_of_a_first_run_may_come_a_moment_later(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = a_span(1, "first", 0, 5, role=Role.RUN_ROOT)
+    writing = threading.Timer(0.1, store, (here / "flujo_otel.db", [first]))
+    writing.start()
+    code, out, err = answer(capsys, "list")
+    writing.join()
+    assert (code, err) == (0, "")
+    assert "1 of 1 run" in out
 
 
 @pytest.mark.parametrize("columns", ["9" * 11, "9" * 5000])
