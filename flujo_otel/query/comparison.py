@@ -99,10 +99,11 @@ class Comparison:
             (0 if is_over else None) if node is None else node.duration_ns
             for node, is_over in zip((base, other), self._are_over, strict=True)
         )
-        is_known = base_ns is not None and other_ns is not None
+        is_unknown = base_ns is None or other_ns is None
+        was_ns, now_ns = base_ns or 0, other_ns or 0
         return Difference(
-            duration_ns=other_ns - base_ns if is_known else None,  # type: ignore[operator]
-            is_longer_or_shorter=is_known and is_noticeable(base_ns or 0, other_ns or 0),
+            duration_ns=None if is_unknown else now_ns - was_ns,
+            is_longer_or_shorter=not is_unknown and is_noticeable(was_ns, now_ns),
             status=base is not None and other is not None and base.status != other.status,
             facts=facts,
             tokens=int(self._so_far(pair, _tokens(spent[1]) - _tokens(spent[0]))),
