@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flujo_otel.interruption import passes
+from flujo_otel.model import Event
 from flujo_otel.redaction import redactor
 from flujo_otel.semconv import flujo, openinference, xray
 from flujo_otel.storage.llm import gen_ai_attributes
@@ -75,6 +76,14 @@ def input_of(step: Step) -> dict[str, Any]:
             openinference.INPUT_MIME_TYPE: openinference.MIME_JSON,
         }
     )
+
+
+def event(kept: Event, *, content: bool = True) -> Event:
+    """`kept` as it is recorded. `content` False: nothing of what the program gave it but its name;
+    what failed stays."""
+    if content or kept.name == flujo.EVENT_EXCEPTION:
+        return kept
+    return kept._replace(attributes={})
 
 
 def _add_content(found: dict[str, Any], step: Step) -> None:

@@ -59,7 +59,7 @@ def trace_record(trace: Trace, *, content: bool = True) -> SpanRecord:
         **decisions.last_of_trace(trace, content=content),
         **_as_given(trace),
     }
-    return _record(trace, facts, attributes, Role.RUN_ROOT)
+    return _record(trace, facts, attributes, Role.RUN_ROOT, content=content)
 
 
 def step_record(step: Step, *, content: bool = True) -> SpanRecord:
@@ -73,11 +73,11 @@ def step_record(step: Step, *, content: bool = True) -> SpanRecord:
         **decisions.last_of_step(step, content=content),
         **_as_given(step),
     }
-    return _record(step, facts, attributes, Role.STEP)
+    return _record(step, facts, attributes, Role.STEP, content=content)
 
 
 def _record(
-    model: Trace | Step, facts: SpanFacts, attributes: dict[str, Any], role: Role
+    model: Trace | Step, facts: SpanFacts, attributes: dict[str, Any], role: Role, *, content: bool
 ) -> SpanRecord:
     if facts.is_foreign:
         raise MalformedTrace(
@@ -104,7 +104,7 @@ def _record(
         status=model.status,
         status_message=clean_text(str(message))[:_DESCRIPTION_LIMIT] if message else None,
         attributes=encode_attributes(b"", attributes)[1],
-        events=_events(facts.events),
+        events=_events([decisions.event(each, content=content) for each in facts.events]),
         links=None,
         resource_id=RESOURCE.resource_id,
         scope_id=SCOPE.scope_id,

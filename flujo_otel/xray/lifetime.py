@@ -53,7 +53,8 @@ class Lifetime(Block):
         if not self.is_open:
             self._say_not_open()
         with self.recorder.guard:
-            self.recorder.event(self._model, self.span, _event(name, attributes))
+            told = attributes if self.recorder.content else None
+            self.recorder.event(self._model, self.span, _event(name, told))
 
     def __enter__(self) -> Self:
         try:

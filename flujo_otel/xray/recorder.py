@@ -159,7 +159,7 @@ class SpanRecorder:
         for each in sorted(held, key=lambda each: each.start_ns):
             self._replay_step(each, inside, inside[before])
         for event in facts.events:
-            self.event(trace, root, event)
+            self.event(trace, root, self._wanted(event))
         self.end_trace(trace, root, end_ns)
 
     def _replay_step(self, held: HeldStep, inside: dict[str, Context], root: Context) -> None:
@@ -170,9 +170,12 @@ class SpanRecorder:
         span = self.begin_step(held.step, outside, held.start_ns)
         inside[before] = otel.set_span_in_context(span, outside)
         for event in facts.events:
-            self.event(held.step, span, event)
+            self.event(held.step, span, self._wanted(event))
         _end(span, held.step, held.attributes)
         span.end(held.end_ns)
+
+    def _wanted(self, event: Event) -> Event:
+        return decisions.event(event, content=self.content)
 
     def _last_of(self, step: Step) -> dict[str, Any]:
         attributes = decisions.last_of_step(step, content=self.content)

@@ -191,6 +191,8 @@ try:
     with xray.trace("held") as trace:
         with trace.step("before") as step:
             step.set_input({"said": LATE})
+            step.add_event("heard", {"said": LATE})
+        trace.add_event("heard", {"said": LATE})
         late()
         raise OSError
 except OSError:

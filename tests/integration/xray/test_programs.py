@@ -378,6 +378,8 @@ def test_without_content_only_models_and_usage_are_recorded(db: Path) -> None:
         step.set_reasoning("4711")
         step.add_evaluation("4711", {}, [], True)
         step.add_llm_metadata("gpt-4", tokens_used=12, own="4711")
+        step.add_event("heard", {"word": "4711"})
+        trace.add_event("heard", {"word": "4711"})
     """
     run(db, program, prelude=IMPORTS, FLUJO_OTEL_CONTENT="false")
     rows = query(db, "SELECT attributes FROM spans WHERE name = 'one'")
@@ -387,6 +389,7 @@ def test_without_content_only_models_and_usage_are_recorded(db: Path) -> None:
         attributes["llm.token_count.total"],
     )
     assert "4711" not in repr(query(db, "SELECT * FROM spans"))
+    assert 2 == len(query(db, "SELECT 1 FROM spans WHERE events LIKE '%heard%'"))
 
 
 def test_many_processes_with_storages_write_one_file(db: Path) -> None:
