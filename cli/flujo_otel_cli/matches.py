@@ -1,11 +1,13 @@
 """What was found in runs: each run, the spans in it, and where in them it stands."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from flujo_otel.model import Run
 from flujo_otel.query.search import Found, FoundRun, Place
+from flujo_otel.spanstore.api import Root
 from flujo_otel_cli import amounts
+from flujo_otel_cli.handle import handle_in
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Name, Piece, width_of
 from flujo_otel_cli.runs import lasted, short_name, status_line, status_within, title
@@ -29,10 +31,15 @@ def match_lines(
     session: Session, runs: Sequence[FoundRun], words: Sequence[str], *, is_one_run: bool
 ) -> Iterator[Line]:
     """`words`: those of the command that found them. Of runs among others the first few spans."""
-    unique = session.reader.unique_prefixes([each.run.run_id for each in runs])
+    roots = session.reader.roots([each.run.run_id for each in runs])
+    outer = {run_id: root.outer_run_id for run_id, root in roots.items() if root.outer_run_id}
+    named = {each.run.run_id for each in runs}.union(outer.values())
+    unique = session.reader.unique_prefixes(list(named))
+    names = {run_id: short_name(run_id, unique[run_id]) for run_id in named}
     for run, found in runs:
-        name = short_name(run.run_id, unique[run.run_id])
-        yield _run_line(session, run, name)
+        name = names[run.run_id]
+        inside = names.get(outer.get(run.run_id, ""), "")
+        yield _run_line(session, run, name, inside)
         shown = found if is_one_run else found[:_SPANS_OF_A_RUN]
         for each in shown:
             yield _span_line(session, run, each)
@@ -45,14 +52,27 @@ def match_lines(
     span_count = sum(len(each.found) for each in runs)
     said = f"{amounts.plural(span_count, 'span')} in {amounts.plural(len(runs), 'run')}"
     yield [Piece(said, "dim")]
+    if runs:
+        opens = _opens(session, runs[0], names[runs[0].run.run_id], roots)
+        yield [Piece("To open one:  ", "dim"), Command(opens, "dim")]
 
 
-def _run_line(session: Session, run: Run, name: str) -> Line:
+def _opens(session: Session, first: FoundRun, name: str, roots: Mapping[str, Root]) -> str:
+    """The command that shows the first span that is not the run itself, else the run."""
+    run, found = first
+    root_id = roots[run.run_id].span_id if run.run_id in roots else None
+    span = next((each.span for each in found if each.span.span_id != root_id), None)
+    step = () if span is None else ("--step", handle_in(session.reader, run, span))
+    return hint("show", name, *step, db=session.db)
+
+
+def _run_line(session: Session, run: Run, name: str, inside: str) -> Line:
+    """`inside`: the run that it is in, or ""."""
     return [
         Piece(escape(name), "bold"),
         Piece("  "),
         Name(title(run)),
-        Piece("  "),
+        Piece(f"  in {escape(inside)}  " if inside else "  ", "dim"),
         *status_line(run.status, session.to.theme),
         Piece(f"  {ago(run.start_time_ns, session.now_ns)}", "dim"),
     ]
