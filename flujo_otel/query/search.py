@@ -11,6 +11,7 @@ from itertools import chain, count, islice, repeat
 from typing import Any, Final, NamedTuple
 
 from flujo_otel.model import Run, RunStatus, Span
+from flujo_otel.semconv import openinference
 from flujo_otel.spanstore.api import RunFilter, SpanHints, TraceReader
 
 _RUNS_AT_ONCE: Final = 50
@@ -27,6 +28,13 @@ _COMPARED: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<=": lambda one, other: one <= other,
     ">=": lambda one, other: one >= other,
 }
+
+
+_OF_ALL_SPANS: Final = frozenset(
+    {openinference.INPUT_MIME_TYPE, openinference.OUTPUT_MIME_TYPE, openinference.SPAN_KIND}
+)
+"""What nearly each span of a pipeline has: whoever looks for `json` or `chain` means none of them.
+A condition finds them."""
 
 
 class Condition(NamedTuple):
@@ -229,7 +237,8 @@ def _texts(span: Span) -> Iterator[tuple[str, str]]:
     if span.status_message:
         yield "status message", span.status_message
     for key, value in span.attributes.items():
-        yield from ((key, text) for text in _readings(value))
+        if key not in _OF_ALL_SPANS:
+            yield from ((key, text) for text in _readings(value))
     for event in span.events:
         yield "event", event.name
         for key, value in event.attributes.items():

@@ -27,12 +27,12 @@ _COUNTED = 100_000
 
 def command(
     *,
-    text: Annotated[
-        str | None,
+    texts: Annotated[
+        list[str] | None,
         typer.Argument(
             metavar="TEXT",
             help="In a span's name, error, attributes (inputs and outputs are some) or events, in "
-            "any case.",
+            "any case. Several words: as they stand, with a blank between them.",
         ),
     ] = None,
     where: Annotated[
@@ -70,6 +70,7 @@ def command(
 ) -> None:
     """Spans of any run by a piece of text, an attribute, a duration. The runs that have such,
     newest first, and where in them it stands."""
+    text = None if not texts else " ".join(texts)
     given = (
         ("--name", name),
         ("--status", status),
@@ -120,7 +121,7 @@ def _nothing(session: Session, asked: Search) -> list[Line]:
     if unknown:
         return [[Piece(unknown)]]
     if session.reader.list_runs(RunFilter(), 1):
-        return [[Piece("No span is like that.")]]
+        return [[Piece("No spans match.")]]
     return [[Piece(text)] for text in ("No runs here yet.", *first_trace(session.db))]
 
 

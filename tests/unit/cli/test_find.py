@@ -77,6 +77,12 @@ def test_what_was_found_is_seen_on_a_narrow_terminal(columns: str) -> None:
 
 
 @pytest.mark.usefixtures("milk")
+def test_words_without_quotes_are_one_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "find", "sour", "milk") == answer(capsys, "find", "sour milk")
+    assert answer(capsys, "find", "milk", "sour")[1] == "No spans match.\n"
+
+
+@pytest.mark.usefixtures("milk")
 def test_what_was_found_is_bold() -> None:
     out = on_a_terminal("find", "is sour", COLUMNS="80")
     assert "milk \x1b[1mis sour\x1b[0m" in out
@@ -142,7 +148,7 @@ def test_what_cannot_be_looked_for(
 
 @pytest.mark.usefixtures("milk")
 def test_nothing_is_found(capsys: pytest.CaptureFixture[str]) -> None:
-    assert answer(capsys, "find", "honey")[:2] == (Exit.OK, "No span is like that.\n")
+    assert answer(capsys, "find", "honey")[:2] == (Exit.OK, "No spans match.\n")
     assert "Did you mean app?" in answer(capsys, "find", "milk", "--pipeline", "ap")[1]
     assert document(capsys, "find", "honey")[1] == {"runs": [], "has_more": False}
 

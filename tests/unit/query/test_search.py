@@ -38,6 +38,14 @@ def test_a_text_that_repeats_itself_takes_no_longer() -> None:
     assert time.monotonic() - started < 2
 
 
+def test_what_nearly_all_spans_have_is_found_by_a_condition_alone() -> None:
+    given = {"input.mime_type": "application/json", "openinference.span.kind": "CHAIN"}
+    assert places(Search(text="json"), attributes=given) is None
+    assert places(Search(text="chain"), attributes=given) is None
+    asked = Search(conditions=(Condition.of("openinference.span.kind=CHAIN"),))
+    assert places(asked, attributes=given)
+
+
 def test_the_attributes_that_were_asked_for_are_told() -> None:
     conditions = (Condition.of("n>3"), Condition.of("tags"))
     found = places(Search(conditions=conditions), attributes={"n": 4, "tags": ["a"]})
