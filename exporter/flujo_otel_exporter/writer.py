@@ -276,10 +276,11 @@ class StoreWriter:
         """Before a write that nobody asked for, and after the last: in a service each request is a
         run that ends. After one in vain too, `retry_seconds` long: tried again at each of 500 ends
         a second, a full disk took a core."""
+        if not self._is_hurried:
+            return
         rest_seconds = retry_seconds or self._limits.flush_interval_seconds * _REST_SHARE
         left_seconds = self._tried_seconds + rest_seconds - time.monotonic()
-        is_asked_for = self._collect_now or (not retry_seconds and self._intake.is_due)
-        if self._is_hurried and not is_asked_for:
+        if not self._collect_now and (retry_seconds or not self._intake.is_due):
             self._bell.wait(max(left_seconds, min(_TAIL_SECONDS, rest_seconds)))
         self._is_hurried = False
 

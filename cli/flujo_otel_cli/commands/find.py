@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flujo_otel.query.search import Condition, FoundRun, Search, search
 from flujo_otel.spanstore.api import ALL, RunFilter
 from flujo_otel_cli.commands.list import Status
-from flujo_otel_cli.document import Document, run_document, span_document
 from flujo_otel_cli.hint import hint
 from flujo_otel_cli.line import Command, Line, Piece
 from flujo_otel_cli.matches import match_lines
@@ -20,6 +19,9 @@ from flujo_otel_cli.progress import ProgressBar
 from flujo_otel_cli.runs import find_run
 from flujo_otel_cli.session import Session, open_session
 from flujo_otel_cli.text import escape
+
+if TYPE_CHECKING:
+    from flujo_otel_cli.document import Document
 
 _COUNTED = 100_000
 """Runs that are counted for the bar."""
@@ -108,7 +110,9 @@ def _answer(session: Session, asked: Search, words: Sequence[str], limit: int) -
             session.show([[Piece("There are more:  ", "dim"), Command(more, "dim")]])
 
 
-def _document(each: FoundRun) -> Document:
+def _document(each: FoundRun) -> "Document":
+    from flujo_otel_cli.document import run_document, span_document  # text needs neither
+
     found = [
         span_document(span) | {"places": [place._asdict() for place in places]}
         for span, places in each.found

@@ -37,6 +37,7 @@ NOT_COMPARED = frozenset(
     [
         ("trace", FOR_JSON | FOR_WRITERS | OF_DECISIONS | {"flujo_otel.redaction", "rich"}),
         ("list", FOR_JSON | FOR_WRITERS | OF_DECISIONS | {"flujo_otel.redaction", "rich"}),
+        ("find classify", FOR_JSON | FOR_WRITERS | OF_DECISIONS | {"flujo_otel.redaction", "rich"}),
         ("compare last last", FOR_WRITERS | OF_DECISIONS | NOT_COMPARED),
         ("show", FOR_JSON | FOR_WRITERS | {"flujo_otel.redaction", "flujo_otel_cli.opening"}),
     ],

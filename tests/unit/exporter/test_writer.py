@@ -4,29 +4,15 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from flujo_otel import forks
-from flujo_otel.bell import Bell
 from flujo_otel.errors import ForeignDatabase
 from flujo_otel.quiet import suppressed
 from flujo_otel_exporter import intake, limits, patience
-from flujo_otel_exporter.writer import StoreWriter
 from support.fake_store import FakeStore
-
-Make = Callable[..., StoreWriter]
-PATIENT = 20.0
-
-
-def span(name: str = "span", **attributes: str) -> ReadableSpan:
-    provider = TracerProvider(resource=Resource({"service.name": "shop"}), shutdown_on_exit=False)
-    made = provider.get_tracer("t").start_span(name, attributes=attributes)
-    made.end()
-    return made._readable_span()  # type: ignore[attr-defined,no-any-return]
+from unit.exporter.ended import PATIENT, Make, span, until
 
 
 def losses(store: FakeStore) -> dict[tuple[str, str], int]:
@@ -51,92 +37,14 @@ def test_without_a_flush_everything_is_committed_after_the_interval(
     make_writer: Make, store: FakeStore
 ) -> None:
     make_writer(interval=0.05).put(span(), None)
-    _until(lambda: store.names == ["span"])
-
-
-def test_hurried_it_writes_at_once_and_then_rests(make_writer: Make, store: FakeStore) -> None:
-    writer = make_writer(interval=0.8)
-    started = time.monotonic()
-    writer.put(span(), None)
-    writer.hurry()
-    _until(lambda: store.names == ["span"])
-    assert time.monotonic() - started < 0.4
-    while time.monotonic() - started < 1:
-        writer.put(span(), None)
-        writer.hurry()
-        time.sleep(0.001)
-    assert 2 <= len(store.batches) <= 20  # of hundreds
-    writer.flush(PATIENT)
-    assert len(store.names) == len(store.records) > 100
-
-
-def test_a_run_that_ends_in_the_rest_is_there_when_lens_has_started(
-    make_writer: Make, store: FakeStore
-) -> None:
-    writer = make_writer(interval=2.0)
-    for name in ("one", "two"):
-        started = time.monotonic()
-        writer.put(span(name), None)
-        writer.hurry()
-        _until(lambda name=name: name in store.names)
-    assert time.monotonic() - started < 0.8  # at 200 ms, 80 ms
-
-
-def test_a_flush_ends_the_rest(make_writer: Make, store: FakeStore) -> None:
-    writer = make_writer(interval=4 * PATIENT)
-    for name in ("one", "two"):
-        writer.put(span(name), None)
-        writer.hurry()
-        assert writer.flush(PATIENT)
-    assert store.names == ["one", "two"]
-
-
-def test_a_store_that_is_away_is_not_tried_again_at_each_end_of_a_run(
-    make_writer: Make, store: FakeStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writer = make_writer(interval=0.05)
-    tries: list[float] = []
-    check = store._check
-    monkeypatch.setattr(store, "_check", lambda: tries.append(time.monotonic()) or check())
-    store.available = False
-    started = time.monotonic()
-    while time.monotonic() - started < 0.8:
-        writer.put(span("meanwhile"), None)
-        writer.hurry()
-        time.sleep(0.001)
-    assert 2 <= len(tries) <= 8  # of hundreds
-
-
-def test_a_retry_does_not_rest_as_a_write_does(make_writer: Make, store: FakeStore) -> None:
-    writer = make_writer(interval=4 * PATIENT)
-    writer.put(span("written"), None)
-    assert writer.flush(PATIENT)
-    store.available = False
-    writer.put(span("kept"), None)
-    assert not writer.flush(0.02)
-    writer.hurry()
-    time.sleep(0.1)
-    store.available = True
-    _until(lambda: store.names == ["written", "kept"])
-
-
-def test_who_rests_hears_of_a_whole_batch_and_of_a_flush_whoever_rang_before() -> None:
-    held = intake.Intake(limits.Limits(1 << 26, 1.0, batch_spans=2), Bell())
-    held.put(span(), None)
-    assert not held.is_due
-    held.put(span(), None)
-    assert held.is_due
-    held.clear()
-    assert not held.is_due
-    held.mark()
-    assert held.is_due
+    until(lambda: store.names == ["span"])
 
 
 def test_a_full_batch_does_not_wait_for_the_interval(make_writer: Make, store: FakeStore) -> None:
     writer = make_writer(batch_spans=10)
     for _ in range(10):
         writer.put(span(), None)
-    _until(lambda: len(store.records) == 10)
+    until(lambda: len(store.records) == 10)
 
 
 def test_batches_are_bounded_in_spans_and_in_bytes(
@@ -260,7 +168,7 @@ def test_what_cannot_be_written_in_time_at_a_sigterm_is_counted(
         writer.put(span(f"{number}"), None)
     marker = writer._intake.mark()
     writer.terminate(time.monotonic() + 1)
-    _until(lambda: bool(store.losses))
+    until(lambda: bool(store.losses))
     [(reason, count)] = [(loss.reason, loss.count) for loss in store.losses]
     assert ("terminated", 100) == (reason, count + len(store.names))
     assert not marker.wait(PATIENT)  # somebody's flush, which is not true
@@ -318,7 +226,7 @@ def test_the_longer_a_store_is_away_the_less_often_it_is_tried(
     )
     store.available = False
     writer.put(span(), None)
-    _until(lambda: len(waits) > 8)
+    until(lambda: len(waits) > 8)
     assert waits[1:8] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
 
 
@@ -520,10 +428,3 @@ def _count_sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(intake, "time", Clock)
     return slept
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
